@@ -1,0 +1,1 @@
+"""Analyses: pure functions of finished records of one or many jobs."""

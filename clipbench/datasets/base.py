@@ -1,0 +1,200 @@
+"""What clipbench asks of a data set, and the classes that a user subclasses to add one."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+INDEXED_SHARD = 4096
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image as it lies in the data set, not decoded, with what is known of it."""
+
+    id: str
+    """Unique within its split and stable between copies of the data set."""
+    image: bytes
+    """The encoded file (JPEG, PNG, WebP, PPM, ...); b"" if it could not be read, with `problem` set."""
+    label: int | None = None
+    """Index into the data set's classes."""
+    labels: tuple[int, ...] | None = None
+    """Multi-label: the classes that are present."""
+    captions: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Named attributes to break results down by, e.g. {"style": "sketch"}."""
+    problem: str | None = None
+    """Why the image could not be read. Such an example is counted as broken and never stops a run."""
+
+
+class Shard(Protocol):
+    """A part of a split that can be read on its own, always in the same order."""
+
+    @property
+    def name(self) -> str:
+        """Unique within the split."""
+        ...
+
+    def __iter__(self) -> Iterator[Example]:
+        """Iterate over the examples."""
+        ...
+
+
+class Split(ABC):
+    """One split of a data set: 'train', 'test', ..."""
+
+    count: int | None = None
+    """Number of examples, or None where the layout does not say (then known at the end)."""
+    download_bytes: int = 0
+    """What reading this split would download first; 0 if it is local."""
+
+    @abstractmethod
+    def shards(self) -> Sequence[Shard]:
+        """Return the shards, in a fixed order. May download; may raise Unavailable."""
+
+    def locator(self) -> str | None:
+        """Return a cheap key (revision, or file sizes and times) that changes whenever the data might.
+
+        None (the default) means: read the data again each time to see. Images are never encoded twice
+        either way.
+        """
+        return None
+
+    def keys(self) -> Iterator[tuple[str, int | None]]:
+        """Iterate over (id, label) of all examples; overridden where that is cheaper than reading images."""
+        for shard in self.shards():
+            for example in shard:
+                yield example.id, example.label
+
+    def image(self, example_id: str) -> PIL.Image.Image:
+        """Return one decoded image, for a thumbnail; overridden where a lookup is cheaper than a scan.
+
+        Raises:
+            KeyError: no such example.
+        """
+        for shard in self.shards():
+            for example in shard:
+                if example.id == example_id:
+                    return decode(example.image)
+        raise KeyError(example_id)
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What the catalog or the suite declares of a data set, beside the data."""
+
+    name: str
+    regime: str = ""
+    """'benchmark', 'shift' or 'field': which side of the gap between benchmark and reality it stands on."""
+    main_metric: str = ""
+    """Which metric its source reports; empty: the task's own."""
+    prompts: str = ""
+    """The prompt set used where a suite names none; empty: the data set's own templates."""
+    description: str = ""
+    source: str = ""
+    licence: str = ""
+    show_images: bool = True
+    """False where the licence forbids thumbnails in a page."""
+
+
+class Dataset(ABC):
+    """A data set: classes in label order, and splits.
+
+    Adapters are classes whose keyword arguments are the keys that a suite may use; arguments annotated
+    `Path` are resolved relative to the suite's file. `clipbench.datasets.catalog.open_dataset` sets `info`.
+    """
+
+    info: DatasetInfo = DatasetInfo(name="")
+    classes: tuple[str, ...] = ()
+    """In label order; empty for captions."""
+    templates: tuple[str, ...] = ()
+    """The data set's own prompt templates with `{}` for the class name, where it ships some."""
+    multilabel: bool = False
+
+    @property
+    @abstractmethod
+    def splits(self) -> Mapping[str, Split]:
+        """The splits by name. Reading this mapping never reads images."""
+
+    def split(self, name: str) -> Split:
+        """Return a split.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        try:
+            return self.splits[name]
+        except KeyError:
+            have = ", ".join(sorted(self.splits)) or "none"
+            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=f"it has: {have}") from None
+
+
+def decode(image: bytes) -> PIL.Image.Image:
+    """Decode an encoded image to RGB, the way every image reaches a model.
+
+    Raises:
+        OSError, ValueError, SyntaxError and others: whatever the decoder raises on a broken file.
+    """
+    import PIL.Image
+
+    with PIL.Image.open(io.BytesIO(image)) as opened:
+        return opened.convert("RGB")
+
+
+@dataclass(frozen=True)
+class _Slice:
+    name: str
+    read: Callable[[int], Example]
+    indices: range
+
+    def __iter__(self) -> Iterator[Example]:
+        return map(self.read, self.indices)
+
+
+class IndexedSplit(Split):
+    """A split whose examples can be read by position: cut into shards of a fixed number of examples."""
+
+    def __init__(self, count: int, read: Callable[[int], Example], locate: Callable[[], str | None]) -> None:
+        self.count: int = count
+        self._read = read
+        self._locate = locate
+
+    def shards(self) -> Sequence[Shard]:
+        """Return slices of `INDEXED_SHARD` consecutive examples."""
+        starts = range(0, self.count, INDEXED_SHARD)
+        return [
+            _Slice(f"{start:08d}", self._read, range(start, min(start + INDEXED_SHARD, self.count))) for start in starts
+        ]
+
+    def locator(self) -> str | None:
+        """Return what the data set says of itself."""
+        return self._locate()
+
+
+class IndexedDataset(Dataset):
+    """A data set of one split that a user writes in ten lines: `classes`, `__len__` and `__getitem__`."""
+
+    split_name: str = "test"
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Example: ...
+
+    def locator(self) -> str | None:
+        """Return a key that changes whenever the data might; None: read the data again each time."""
+        return None
+
+    @property
+    def splits(self) -> Mapping[str, Split]:
+        """The one split."""
+        return {self.split_name: IndexedSplit(len(self), self.__getitem__, self.locator)}

@@ -1,0 +1,1 @@
+"""Embedding: each image and each text once per model, into a store."""

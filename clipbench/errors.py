@@ -1,0 +1,39 @@
+"""Errors that a user sees without a traceback: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something that the user can put right.
+
+    `str(error)` is one line, `where: problem; fix`, and is shown as it is.
+    """
+
+    def __init__(self, problem: str, *, where: str | None = None, fix: str | None = None) -> None:
+        self.problem = problem
+        self.where = where
+        self.fix = fix
+        super().__init__(problem, where, fix)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.problem}" if self.where else self.problem
+        return f"{text}; {self.fix}" if self.fix else text
+
+
+class Unavailable(UserError):
+    """A model or a data set that is not on this machine and cannot be fetched."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str], limit: int = 12) -> str:
+    """Return "did you mean 'x'?" for the nearest allowed name, or else the allowed names."""
+    names = sorted(set(allowed))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    if not names:
+        return "there are none to choose from"
+    shown = ", ".join(names[:limit])
+    return f"one of: {shown}" + (f", ... ({len(names)} in all)" if len(names) > limit else "")

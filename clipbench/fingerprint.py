@@ -1,0 +1,83 @@
+"""Stable digests of the things that can change a result: weights, preprocessing, data, prompts, settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MODULUS = 1 << 256
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 hex digest of a JSON-like value; dict order does not matter, list order does.
+
+    Raises:
+        TypeError: the value holds something that JSON cannot represent exactly (NaN included).
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_strings(strings: Iterable[str]) -> str:
+    """Return the digest of an ordered sequence of strings; boundaries count, so ["ab"] differs from ["a", "b"]."""
+    running = hashlib.sha256()
+    for string in strings:
+        encoded = string.encode()
+        running.update(len(encoded).to_bytes(8, "little"))
+        running.update(encoded)
+    return running.hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the sha256 hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Return the digest of named tensors: names, dtypes, shapes and bytes; device and order do not matter."""
+    running = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        running.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        running.update(tensor.flatten().view(_uint8()).numpy().tobytes())
+    return running.hexdigest()
+
+
+def _uint8() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def digest_example(example_id: str, image: bytes) -> bytes:
+    """Return the 32-byte digest of one example's id and encoded image bytes."""
+    return hashlib.sha256(hashlib.sha256(example_id.encode()).digest() + image).digest()
+
+
+class SetDigest:
+    """A digest of a set of example digests that depends neither on their order nor on how they are split.
+
+    Sum modulo 2^256, so partial digests of shards add up. Finding accidental differences is what it is
+    for; it does not resist someone who builds collisions on purpose.
+    """
+
+    def __init__(self) -> None:
+        self._sum = 0
+        self._count = 0
+
+    def add(self, item: bytes) -> None:
+        """Add one 32-byte digest."""
+        self._sum = (self._sum + int.from_bytes(item, "little")) % _MODULUS
+        self._count += 1
+
+    def hexdigest(self) -> str:
+        """Return the digest of everything added so far."""
+        state = self._sum.to_bytes(32, "little") + self._count.to_bytes(8, "little")
+        return hashlib.sha256(state).hexdigest()

@@ -1,0 +1,1 @@
+"""Models: the adapter protocol, the adapters and the catalog of names."""

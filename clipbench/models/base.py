@@ -1,0 +1,151 @@
+"""What clipbench asks of a model: protocols, so anything that fits works without subclassing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from clipbench.fingerprint import digest
+
+if TYPE_CHECKING:
+    import PIL.Image
+    from torch import Tensor
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class ModelPedigree:
+    """Digests of everything in a model that can change an embedding."""
+
+    weights: str
+    transform: str
+    tokenizer: str = ""
+    """Empty for an image-only model."""
+    precision: str = "float32"
+
+    def fingerprint(self) -> str:
+        """Return one digest of all parts: the name of this model's folder in the store."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What tasks and records need to know of a model, without the model."""
+
+    name: str
+    pedigree: ModelPedigree
+    has_text: bool
+    logit_scale: float = 1.0
+    """The multiplier itself, already exponentiated (CLIP: about 100)."""
+    logit_bias: float = 0.0
+    features: tuple[str, ...] = ("projected",)
+    """Which of 'projected' and 'backbone' `encode_images` gives."""
+    trained_on: tuple[str, ...] | None = None
+    """Declared pre-training data; None is undeclared, which is not the empty set."""
+    context_length: int | None = None
+    library: str = ""
+    """For the record only, e.g. 'open_clip 3.3.0'."""
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """One forward pass over a batch: float tensors, not normalised."""
+
+    projected: Tensor | None
+    """(B, D) in the joint space, or None for an image-only model."""
+    backbone: Tensor | None
+    """(B, F) before the projection, or None where the two are the same."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokenised texts."""
+
+    ids: Tensor
+    """(B, L) int64, padded to the context length."""
+    lengths: Tensor
+    """(B,) int64: how many leading ids matter, start and end tokens included."""
+    truncated: tuple[bool, ...]
+    """Which texts were cut to fit the context."""
+
+
+class ImageModel(Protocol):
+    """Anything that turns pixels into features."""
+
+    info: ModelInfo
+    transform: Callable[[PIL.Image.Image], Tensor]
+    """RGB image -> (3, H, W) float32; picklable, holds no weights: it runs in worker processes."""
+
+    def encode_images(self, pixels: Tensor) -> ImageFeatures:
+        """Encode (B, 3, H, W) float32 pixels, on any device, in one forward pass."""
+        ...
+
+
+@runtime_checkable
+class ImageTextModel(ImageModel, Protocol):
+    """A model with a joint space of images and texts."""
+
+    text_length: Literal["cut", "whole"]
+    """'cut': a batch may be cut to its longest text without changing the embeddings (checked before use)."""
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Tokenise B texts."""
+        ...
+
+    def encode_tokens(self, ids: Tensor) -> Tensor:
+        """Encode (B, L) ids into (B, D) float, not normalised; L is the context length or, for 'cut', less."""
+        ...
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Where a model's weights are, before anything is fetched."""
+
+    local: bool
+    """True if nothing has to be downloaded."""
+    where: str
+    """A path, or the hub's name for what would be downloaded."""
+    download_bytes: int | None = None
+    """Size of the download where it is known."""
+
+
+class ModelSource(ABC):
+    """A model that was named but not loaded. `clipbench.models.catalog.find_model` makes these."""
+
+    name: str
+    """As shown in results."""
+
+    @abstractmethod
+    def look(self) -> Availability:
+        """Say where the weights are, without downloading.
+
+        Raises:
+            Unavailable: they can be had neither here nor by download; the message says which file is
+                missing, where it was looked for and how to provide it.
+        """
+
+    @abstractmethod
+    def fetch(self) -> None:
+        """Download what is missing; does nothing if everything is local.
+
+        Raises:
+            Unavailable: as for `look`.
+        """
+
+    @abstractmethod
+    def locator(self) -> str | None:
+        """Return a cheap key (paths, sizes, times, library versions) that changes whenever `ModelInfo` might.
+
+        It spares loading a model only to learn its fingerprint. None: always load. Call after `fetch`.
+        """
+
+    @abstractmethod
+    def load(self, device: str, precision: Precision) -> ImageModel:
+        """Load onto a device ('cpu', 'cuda', 'mps', ...), in evaluation mode.
+
+        Raises:
+            UserError: the files are not what they should be; a pickle that holds code is refused.
+        """

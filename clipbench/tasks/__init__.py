@@ -1,0 +1,1 @@
+"""Tasks: pure functions of stored embeddings, labels and texts."""

@@ -1,0 +1,212 @@
+"""What a task is: a pure function of stored embeddings, labels and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from clipbench.stats.intervals import Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clipbench.models.base import ModelInfo
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+Feature = Literal["projected", "backbone"]
+
+
+class TaskSettings(BaseModel):
+    """What every task's settings have; each task adds its own beside its code."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    datasets: tuple[str, ...]
+    limit: int | None = None
+    """Use this many examples, balanced over the classes, chosen by a hash of their ids."""
+
+    def variants(self) -> Sequence[TaskSettings]:
+        """Return the settings of one job each, e.g. one for each prompt set."""
+        return (self,)
+
+    @property
+    def variant(self) -> str:
+        """What tells this job from the other variants in a table, e.g. the prompt set's name."""
+        return ""
+
+
+@dataclass(frozen=True)
+class PromptedClasses:
+    """The strings that stand for each class: the outcome of filling a prompt set with class names."""
+
+    name: str
+    """Of the prompt set; for inline prompts the template itself."""
+    source: str
+    classes: tuple[str, ...]
+    strings: tuple[tuple[str, ...], ...]
+    """For each class its prompts, at least one."""
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a task may know of a data set before anything is embedded."""
+
+    name: str
+    classes: tuple[str, ...]
+    multilabel: bool
+    splits: tuple[str, ...]
+    regime: str = ""
+    main_metric: str = ""
+    """As declared for the data set; empty: the task's own."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a job has to have embedded before it can be evaluated."""
+
+    splits: tuple[str, ...]
+    features: tuple[Feature, ...] = ("projected",)
+    strings: tuple[str, ...] = ()
+    captions: bool = False
+    """True: every caption of the splits is embedded too."""
+
+
+class Features(Protocol):
+    """(n, D) float32 features, not normalised, that need not fit in memory."""
+
+    shape: tuple[int, int]
+
+    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
+        """Iterate over (first row, (<= rows, D) array), in order."""
+        ...
+
+    def load(self) -> FloatArray:
+        """Return everything as one array."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayFeatures:
+    """Features in memory."""
+
+    array: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, D)."""
+        return (self.array.shape[0], self.array.shape[1])
+
+    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
+        """Iterate over (first row, (<= rows, D) array), in order."""
+        for start in range(0, len(self.array), rows):
+            yield start, self.array[start : start + rows]
+
+    def load(self) -> FloatArray:
+        """Return the array."""
+        return self.array
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """One split or view as a task sees it: n readable images, row by row."""
+
+    ids: Sequence[str]
+    features: Mapping[str, Features]
+    """By name: 'projected', 'backbone'."""
+    labels: IntArray | None = None
+    """(n,) int64 class indices; None for multi-label sets and captions."""
+    label_sets: Sequence[tuple[int, ...]] | None = None
+    """Multi-label: for each image the classes that are present."""
+    captions: Sequence[tuple[str, ...]] | None = None
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Attribute name -> n values."""
+    n_broken: int = 0
+    """Images that could not be read; they are not among the n."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything a task is evaluated on."""
+
+    dataset: DatasetFacts
+    model: ModelInfo
+    sets: Mapping[str, ImageSet]
+    """By split."""
+    text: Callable[[Sequence[str]], FloatArray]
+    """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number with its uncertainty."""
+
+    name: str
+    value: float | None
+    """None: undefined, with the reason in the outcome's notes; never NaN."""
+    n: int
+    """How many examples it rests on."""
+    interval: Interval | None = None
+    unit: str = "fraction"
+    """'fraction' in [0, 1], 'rank', 'points', ..."""
+    main: bool = False
+    """The one that stands for the job in a wide table; exactly one per outcome."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An example worth showing in a page."""
+
+    id: str
+    split: str
+    role: str
+    """Why: 'confident mistake', ..."""
+    caption: str
+    """Plain text, escaped by the page."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task found."""
+
+    metrics: tuple[Metric, ...]
+    examples: pd.DataFrame
+    """Per example: id, split, and the task's own columns."""
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Small named tables: 'per_class', 'confusions', ... Stored with the records."""
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences that a reader of the numbers must know, e.g. classes with equal prompts."""
+
+
+class Task(Protocol):
+    """A task: settings, what it needs, and a pure evaluation."""
+
+    name: ClassVar[str]
+    protocol: ClassVar[int]
+    """Changes when the same inputs would give other numbers; results of two protocols are not compared."""
+    Settings: ClassVar[type[TaskSettings]]
+
+    def needs(
+        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+    ) -> Needs:
+        """Say what has to be embedded.
+
+        Raises:
+            UserError: the task cannot be done on this data set or with this model.
+        """
+        ...
+
+    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+        """Compute the outcome; reads nothing but its arguments."""
+        ...

@@ -1,0 +1,1 @@
+"""The reference CLIP: a small, complete recipe."""
