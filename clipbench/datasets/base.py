@@ -6,7 +6,8 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clipbench.errors import UserError
 
@@ -103,6 +104,26 @@ class DatasetInfo:
     licence: str = ""
     show_images: bool = True
     """False where the licence forbids thumbnails in a page."""
+
+
+@dataclass(frozen=True)
+class DatasetDefinition:
+    """A data set as the catalog or a suite names it: which adapter with which arguments; nothing is opened."""
+
+    name: str
+    adapter: str
+    """An adapter's name ('webdataset', 'hf', 'folder', 'table', 'digits', 'scenes') or a dotted path."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the adapter's class."""
+    info: DatasetInfo = DatasetInfo(name="")
+    base: Path | None = None
+    """The folder that relative paths start from: the suite file's."""
+    where: str = ""
+    """File and line of the definition, for messages."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Examples a split, where the catalog knows them: for the plan, before anything is fetched."""
+    download_bytes: int | None = None
+    """Size of the hub set's download, where the catalog knows it."""
 
 
 class Dataset(ABC):
