@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,28 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: the place cannot be written (no permission, disk full).
     """
+    with file_written_atomically(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextmanager
+def file_written_atomically(path: Path) -> Iterator[Path]:
+    """Give a draft's path to write to; at the end of the block the draft takes the file's place.
+
+    Raises:
+        UserError: the place cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            yield draft
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", where=str(path)) from error
+        fix = "check the folder's permissions and the space on its disk"
+        raise UserError(f"cannot be written ({error.strerror or error})", where=str(path), fix=fix) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from clipbench.results import JobResult, Pedigree, Record
+from clipbench.records import JobResult, Pedigree, Record
 
 _IDENTITY = ("model", "dataset", "split", "task", "variant")
 _MEASURED = tuple(f.name for f in fields(Record))

@@ -1,125 +1,23 @@
-"""Records of finished jobs, their folder on disk, and the frames made of them."""
+"""The folder of a run: records of its jobs, their per-example tables, thumbnails."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
 from clipbench.files import read_json, write_atomically
+from clipbench.records import JobResult, Pedigree, Record, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Status = Literal["done", "failed"]
-
 FORMAT = 1
 """Of the files in a results folder; a reader refuses what is newer than itself."""
-
-
-@dataclass(frozen=True)
-class Pedigree:
-    """Digests and names of everything that could change a result. Results compare if these agree."""
-
-    weights: str = ""
-    transform: str = ""
-    tokenizer: str = ""
-    precision: str = ""
-    data: str = ""
-    """Of ids and encoded images."""
-    subset: str = ""
-    """'' for the whole split, else how it was chosen, e.g. 'limit 1000'."""
-    labels: str = ""
-    prompts: str = ""
-    protocol: str = ""
-    """Task and protocol number, e.g. 'zero_shot/1'."""
-    settings: str = ""
-
-    def differences(self, other: Pedigree) -> tuple[str, ...]:
-        """Name the parts in which two pedigrees differ."""
-        return tuple(f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name))
-
-
-@dataclass(frozen=True)
-class Record:
-    """One measured number: what was measured, on what, with what uncertainty."""
-
-    metric: str
-    value: float | None
-    """None: undefined (see the job's notes) or the job failed."""
-    unit: str = "fraction"
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    interval: str = ""
-    """How the interval was made: 'wilson', 'bootstrap', ...; '' where there is none."""
-    n: int = 0
-    n_broken: int = 0
-    main: bool = False
-    """The metric that stands for the job in a wide table."""
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A small table that belongs to a job, e.g. accuracy per class."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-    def frame(self) -> pd.DataFrame:
-        """Return it as a data frame."""
-        import pandas as pd
-
-        return pd.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame) -> Table:
-        """Make one from a data frame; NaN becomes None."""
-        rows = tuple(tuple(_plain(value) for value in row) for row in frame.itertuples(index=False))
-        return cls(tuple(str(column) for column in frame.columns), rows)
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """All that is kept of one job, save its per-example table."""
-
-    hash: str
-    model: str
-    dataset: str
-    split: str
-    task: str
-    variant: str
-    status: Status
-    pedigree: Pedigree
-    records: tuple[Record, ...] = ()
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    pictures: tuple[Mapping[str, str], ...] = ()
-    """id, split, role, caption, thumb (file name below thumbs/, '' where there is none)."""
-    notes: tuple[str, ...] = ()
-    broken: tuple[Mapping[str, str], ...] = ()
-    """id and problem of the first broken images; `n_broken` counts them all."""
-    n_broken: int = 0
-    error: str = ""
-    about: Mapping[str, Any] = field(default_factory=dict)
-    """The data set's declarations: regime, source, licence, description."""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    """Seconds, time finished, versions, device, batch size: for the record, not part of the result."""
-
-    @property
-    def key(self) -> tuple[str, str, str, str, str, str]:
-        """What is measured, whatever the pedigree: of two jobs with one key, the later one counts."""
-        return (self.model, self.dataset, self.split, self.task, self.variant, self.pedigree.subset)
-
-    @property
-    def main(self) -> Record | None:
-        """The record that stands for this job in a wide table."""
-        return next((record for record in self.records if record.main), None)
 
 
 class Results:
@@ -160,11 +58,18 @@ class Results:
         return _parse_job(path) if path.exists() else None
 
     def jobs(self) -> tuple[JobResult, ...]:
-        """Return the jobs that count: of those that measure the same, the one finished last."""
+        """Return the jobs that count: of those that measure the same, the one finished last.
+
+        A failure never hides an earlier success.
+        """
         latest: dict[tuple[str, ...], JobResult] = {}
         for job in sorted(self._all_jobs(), key=_finished):
             latest[job.key] = job
         return tuple(sorted(latest.values(), key=lambda job: job.key))
+
+    def forget_failure(self, job_hash: str) -> None:
+        """Remove the file of a failed job that has succeeded since."""
+        self.job_path(job_hash).unlink(missing_ok=True)
 
     def _all_jobs(self) -> Iterator[JobResult]:
         folder = self.folder / "jobs"
@@ -233,8 +138,8 @@ class MergedResults(Results):
         return self.part_of(job_hash).examples(job_hash)
 
 
-def _finished(job: JobResult) -> str:
-    return str(job.provenance.get("finished", ""))
+def _finished(job: JobResult) -> tuple[bool, str]:
+    return (job.status == "done", str(job.provenance.get("finished", "")))
 
 
 def _parse_job(path: Path) -> JobResult:
@@ -261,9 +166,3 @@ def _parse_job(path: Path) -> JobResult:
 def _to_json(document: Mapping[str, Any]) -> bytes:
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return text.encode()
-
-
-def _plain(value: Any) -> Any:
-    """Turn numpy scalars into Python's own, NaN into None."""
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from clipbench.stats.intervals import Interval
+from clipbench.tasks.prompt_choice import PromptChoice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,12 +30,18 @@ class TaskSettings(BaseModel):
 
     task: str
     datasets: tuple[str, ...]
+    split: str = "test"
+    """The split that is evaluated."""
     limit: int | None = None
     """Use this many examples, balanced over the classes, chosen by a hash of their ids."""
 
     def variants(self) -> Sequence[TaskSettings]:
         """Return the settings of one job each, e.g. one for each prompt set."""
         return (self,)
+
+    def prompt_choices(self) -> Sequence[PromptChoice | None]:
+        """Return the prompts that this job uses; None stands for the data set's own. Empty: it uses none."""
+        return ()
 
     @property
     def variant(self) -> str:
@@ -81,7 +88,10 @@ class Needs:
 class Features(Protocol):
     """(n, D) float32 features, not normalised, that need not fit in memory."""
 
-    shape: tuple[int, int]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, D)."""
+        ...
 
     def chunks(self, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
         """Iterate over (first row, (<= rows, D) array), in order."""

@@ -1,0 +1,62 @@
+"""What an analysis is: a pure function of finished jobs of one or many models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from clipbench.records import JobResult
+from clipbench.tasks.base import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class AnalysisSettings(BaseModel):
+    """What every analysis's settings have; each analysis adds its own beside its code."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    analysis: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The finished jobs of a run, with their per-example tables."""
+
+    jobs: Sequence[JobResult]
+    examples: Callable[[str], pd.DataFrame]
+    """Job hash -> its per-example table, read when it is asked for."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an analysis says of some jobs together."""
+
+    about: Mapping[str, str]
+    """What it is about, e.g. {'models': 'a, b', 'dataset': 'cifar10'}: the columns beside each metric."""
+    metrics: tuple[Metric, ...]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    jobs: tuple[str, ...] = ()
+    """Hashes of the jobs it rests on; it is made again when one of them changes."""
+    notes: tuple[str, ...] = ()
+
+
+class Analysis(Protocol):
+    """An analysis: settings and a pure evaluation. It never touches an embedding."""
+
+    name: ClassVar[str]
+    protocol: ClassVar[int]
+    """Changes when the same evidence would give other numbers."""
+    Settings: ClassVar[type[AnalysisSettings]]
+
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+        """Compute the findings; jobs whose pedigrees differ where it matters are never set side by side.
+
+        Raises:
+            UserError: the jobs that it needs are not there, or cannot be compared; names the part that differs.
+        """
+        ...

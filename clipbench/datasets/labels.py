@@ -1,0 +1,103 @@
+"""From what a data set writes as a label (a name, a number, several of them) to class indices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from clipbench.errors import UserError, did_you_mean
+from clipbench.imagenet import imagenet_class_names
+
+IMAGENET = "open_clip:imagenet"
+"""The one named list of classes: OpenAI's 1,000 ImageNet names, in the order of the WordNet ids."""
+
+
+def class_list(classes: Sequence[str] | str | None, *, where: str) -> tuple[str, ...] | None:
+    """Return the class names that a suite gives as a list or by the name of a known list, in label order.
+
+    Raises:
+        UserError: no list of that name.
+    """
+    if classes is None:
+        return None
+    if not isinstance(classes, str):
+        return tuple(classes)
+    if classes != IMAGENET:
+        fix = f"give a list of names in label order, or {IMAGENET!r}"
+        raise UserError(f"classes: there is no list of class names called {classes!r}", where=where, fix=fix)
+    return imagenet_class_names()
+
+
+def classes_of(labels: Iterable[object], *, column: str, where: str) -> tuple[str, ...]:
+    """Return the class names that label texts imply: the distinct ones, sorted.
+
+    Raises:
+        UserError: the labels are numbers, which name nothing.
+    """
+    names: set[str] = set()
+    for label in labels:
+        if not isinstance(label, str):
+            raise _unnamed(column, label, where)
+        names.add(label.strip())
+    names.discard("")
+    if names and all(name.isdecimal() for name in names):
+        raise _unnamed(column, min(names), where)
+    return tuple(sorted(names))
+
+
+def _unnamed(column: str, label: object, where: str) -> UserError:
+    fix = "list the class names, in label order, under `classes:`"
+    return UserError(f"column {column!r} holds numbers ({label!r}) and nothing names the classes", where=where, fix=fix)
+
+
+@dataclass(frozen=True)
+class ClassIndex:
+    """Finds the index of a label among the classes."""
+
+    classes: tuple[str, ...]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in reversed(list(enumerate(self.classes)))}
+
+    @cached_property
+    def _repeated(self) -> frozenset[str]:
+        return frozenset(name for name, times in Counter(self.classes).items() if times > 1)
+
+    def index(self, label: object) -> int:
+        """Return a label's class: a text is a class's name or else, like a number, its position from 0.
+
+        Raises:
+            ValueError: it is neither; the message says why and goes behind the place.
+        """
+        if isinstance(label, float) and label.is_integer():
+            label = int(label)
+        if isinstance(label, int) and not isinstance(label, bool):
+            return self._checked(label)
+        if not isinstance(label, str):
+            raise ValueError(f"label {label!r} is neither a class name nor a number")  # noqa: TRY004 - of the data
+        text = label.strip()
+        if text in self._repeated:
+            raise ValueError(f"label {text!r} is the name of several classes; write the position instead")
+        if text in self._positions:
+            return self._positions[text]
+        if text.isdecimal():
+            return self._checked(int(text))
+        raise ValueError(f"label {text!r} is not among the {len(self.classes)} classes; {self._nearest(text)}")
+
+    def _nearest(self, text: str) -> str:
+        return did_you_mean(text, self.classes)
+
+    def _checked(self, position: int) -> int:
+        if 0 <= position < len(self.classes):
+            return position
+        hint = "; -1 marks images whose label is kept secret, so choose another split" if position == -1 else ""
+        raise ValueError(
+            f"label {position} is not one of the {len(self.classes)} classes (0 to {len(self.classes) - 1}){hint}"
+        )
+
+    def indices(self, labels: Iterable[object]) -> tuple[int, ...]:
+        """Return the distinct classes of several labels, sorted; errors as for `index`."""
+        return tuple(sorted({self.index(label) for label in labels}))

@@ -1,0 +1,192 @@
+"""The files of a data set, in a local folder or on the hub, fetched one at a time when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from clipbench.datasets.image_files import stat_key
+from clipbench.datasets.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
+from clipbench.errors import Unavailable, UserError
+from clipbench.fingerprint import digest
+
+ANSWER_SECONDS = 5.0
+"""How long the hub may take to list a data set's files before it counts as out of reach."""
+
+
+class Repository(Protocol):
+    """Named files; names use `/` and are relative to the data set's root."""
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The files at the root and in its folders, with their sizes in bytes."""
+        ...
+
+    def fetch(self, name: str) -> Path:
+        """Return a file on disk, downloaded if need be.
+
+        Raises:
+            Unavailable: it can be had neither here nor by download.
+        """
+        ...
+
+    def pending_bytes(self, names: Iterable[str]) -> int:
+        """Return how much of some files would have to be downloaded."""
+        ...
+
+    def locator(self, names: Iterable[str]) -> str:
+        """Return a cheap key that changes whenever one of some files might have."""
+        ...
+
+    def lacks(self, name: str) -> UserError:
+        """Return the error for a file that should be there and is not."""
+        ...
+
+
+@dataclass(frozen=True)
+class FolderRepository:
+    """The files in a local folder and in the folders directly below it."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.root)
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Listed once."""
+        entries = [entry for entry in self.root.iterdir() if not entry.name.startswith(".")]
+        files = [entry for entry in entries if entry.is_file()]
+        for folder in entries:
+            if folder.is_dir():
+                files += [entry for entry in folder.iterdir() if entry.is_file()]
+        return {file.relative_to(self.root).as_posix(): file.stat().st_size for file in sorted(files)}
+
+    def fetch(self, name: str) -> Path:
+        """Return the path."""
+        return self.root / name
+
+    def pending_bytes(self, names: Iterable[str]) -> int:
+        """Nothing is downloaded."""
+        return 0
+
+    def locator(self, names: Iterable[str]) -> str:
+        """Return a digest of names, sizes and times."""
+        return digest([[name, *stat_key(self.root / name)] for name in sorted(names)])
+
+    def lacks(self, name: str) -> UserError:
+        """Return the error for a missing file."""
+        fix = "the copy is not complete; copy or download the data set again"
+        return UserError(f"{name} is missing", where=self.name, fix=fix)
+
+
+@dataclass(frozen=True)
+class HubRepository:
+    """The files of a data set on the hub at one commit, in the hub's own cache once they are fetched."""
+
+    name: str
+    commit: str
+    listing: tuple[tuple[str, int], ...]
+    looked: tuple[Path, ...] = ()
+    offline: str = ""
+    """Why the hub is out of reach; '' if it is not. Then only what is in the cache can be read."""
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """As the hub, or offline the cache, lists them."""
+        return dict(self.listing)
+
+    def fetch(self, name: str) -> Path:
+        """Return the file in the cache, downloaded if it is not there yet."""
+        from huggingface_hub import hf_hub_download
+
+        cached = self._cached(name)
+        if cached is not None:
+            return cached
+        if self.offline:
+            raise self.lacks(name)
+        try:
+            return Path(hf_hub_download(self.name, name, repo_type="dataset", revision=self.commit))
+        except Exception as error:
+            if full := not_written(error):
+                raise full from error
+            if not is_network_failure(error):
+                raise
+            raise no_access(self.name, error) or unreachable(self.name, name, self.looked, error) from error
+
+    def _cached(self, name: str) -> Path | None:
+        path = _snapshot(self.name, self.commit) / name
+        return path if path.is_file() else None
+
+    def pending_bytes(self, names: Iterable[str]) -> int:
+        """Sum the sizes of the files that are not in the cache."""
+        return sum(self.sizes.get(name, 0) for name in names if self._cached(name) is None)
+
+    def locator(self, names: Iterable[str]) -> str:
+        """Return the commit, which fixes every file."""
+        return f"{self.name}@{self.commit}"
+
+    def lacks(self, name: str) -> Unavailable:
+        """Return the error for a missing file."""
+        if self.offline:
+            return unreachable(self.name, name, self.looked, ConnectionError(self.offline))
+        return Unavailable(f"{name} is missing on the hub", where=f"data set {self.name}", fix="report it to its owner")
+
+
+def open_hub_repository(name: str, revision: str, looked: Sequence[Path] = ()) -> HubRepository:
+    """Look up a data set on the hub; if the hub does not answer, take what its cache holds.
+
+    Args:
+        name: `ORG/REPO`.
+        revision: branch, tag or commit.
+        looked: the folders that were searched before, for the message.
+
+    Raises:
+        Unavailable: the hub refuses it, does not know it, or cannot be reached and nothing is cached.
+        UserError: the name is not one that the hub could have.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        info = HfApi().dataset_info(name, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+    except HFValidationError as error:
+        raise UserError("is not a name that a hub data set can have", where=name, fix="write ORG/REPO") from error
+    except Exception as error:
+        if not is_network_failure(error):
+            raise
+        cached = _cached_repository(name, revision, looked, str(error).strip().partition("\n")[0])
+        if cached is None:
+            raise no_access(name, error) or unreachable(name, "every file", looked, error) from error
+        return cached
+    listing = tuple((file.rfilename, file.size or 0) for file in info.siblings or ())
+    return HubRepository(name, info.sha or revision, listing, tuple(looked))
+
+
+def _cached_repository(name: str, revision: str, looked: Sequence[Path], reason: str) -> HubRepository | None:
+    reference = _cache_folder(name) / "refs" / revision
+    commit = reference.read_text().strip() if reference.is_file() else revision
+    snapshot = _snapshot(name, commit)
+    if not snapshot.is_dir():
+        return None
+    files = sorted(path for path in snapshot.rglob("*") if path.is_file())
+    listing = tuple((path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in files)
+    return HubRepository(name, commit, listing, tuple(looked), reason or "no answer")
+
+
+def _cache_folder(name: str) -> Path:
+    return hub_cache() / f"datasets--{name.replace('/', '--')}"
+
+
+def _snapshot(name: str, commit: str) -> Path:
+    return _cache_folder(name) / "snapshots" / commit

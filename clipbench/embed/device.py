@@ -1,0 +1,55 @@
+"""Where to compute, and in what precision."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, get_args
+
+from clipbench.errors import UserError
+from clipbench.models.base import Precision
+
+DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def resolve_device(choice: str) -> str:
+    """Return a torch device for 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.
+
+    Raises:
+        UserError: there is no such device on this machine.
+    """
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if choice == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if available[device])
+    kind = choice.partition(":")[0]
+    if kind not in available:
+        raise UserError(f"unknown device {choice!r}", where="--device", fix="one of: auto, cpu, cuda, cuda:N, mps")
+    if not available[kind]:
+        have = ", ".join(name for name, there in available.items() if there)
+        raise UserError(f"torch finds no {kind} device here", where="--device", fix=f"it has: {have}")
+    return choice
+
+
+def resolve_precision(choice: str, device: str) -> Precision:
+    """Return the precision to encode in; 'auto' is float16 on CUDA, where it is faster, else float32.
+
+    Whatever the encoders use, embeddings are kept and compared in float32.
+
+    Raises:
+        UserError: unknown precision.
+    """
+    if choice == "auto":
+        return "float16" if device.startswith("cuda") else "float32"
+    for precision in get_args(Precision):
+        if choice == precision:
+            return precision  # type: ignore[no-any-return]
+    allowed = ", ".join(("auto", *get_args(Precision)))
+    raise UserError(f"unknown precision {choice!r}", where="--precision", fix=f"one of: {allowed}")
+
+
+def default_workers(device: str) -> int:
+    """Return how many processes decode images: on a CPU the encoder needs the cores itself."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device == "cpu" else min(16, max(1, cores - 1))

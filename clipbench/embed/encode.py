@@ -1,0 +1,167 @@
+"""Encoding a split: each image that is not in the store yet, once, part by part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipbench.datasets.base import Split
+from clipbench.embed.examples import DataIndex, Part, PartKey, cut_into_parts
+from clipbench.embed.loader import Batch, Decoder, batches
+from clipbench.embed.store import Store, StoredPart
+from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clipbench.datasets.views import View
+    from clipbench.models.base import ImageModel
+    from clipbench.tasks.base import FloatArray
+
+CPU_BATCH = 64
+ACCELERATOR_BATCH = 256
+
+
+@dataclass(frozen=True)
+class EncodeSettings:
+    """How to encode; nothing here changes an embedding by more than rounding."""
+
+    device: str
+    batch_size: int | None = None
+    """None: by device, and as before when a run is resumed."""
+    workers: int = 0
+
+
+class ImageEncoder:
+    """Encodes splits with one model; loads the model only when an image has to be encoded."""
+
+    def __init__(
+        self, load: Callable[[], ImageModel], fingerprint: str, store: Store, settings: EncodeSettings
+    ) -> None:
+        self.load = load
+        self.fingerprint = fingerprint
+        self.store = store
+        self.settings = settings
+        self.batch_size = settings.batch_size or (CPU_BATCH if settings.device == "cpu" else ACCELERATOR_BATCH)
+        self.encoded = 0
+        """Images encoded so far; those found in the store do not count."""
+        self.seconds = 0.0
+        """Spent on them, reading and decoding included."""
+
+    def embed(
+        self,
+        split: Split,
+        label: str,
+        *,
+        view: View | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> DataIndex:
+        """Read a split and make sure that each of its images is embedded.
+
+        Args:
+            split: what to read.
+            label: for messages, e.g. 'cifar10/test'.
+            view: a change of the images before the model's own transform.
+            progress: called with the number of images done since the last call, stored ones included.
+
+        Raises:
+            UserError: an id occurs twice, or the model gives features that are not finite.
+        """
+        through = view.fingerprint() if view else ""
+        with self.store.data.writer(label) as table:
+
+            def unseen() -> Iterator[Part]:
+                for part in cut_into_parts(iter(shard) for shard in split.shards()):
+                    table.add(part)
+                    if self.store.has_part(self.fingerprint, part.key.seen_through(through)):
+                        self._resume(part.key.seen_through(through))
+                        progress(len(part.examples))
+                    else:
+                        yield part
+
+            for part, stored in self._encode(unseen(), view, progress):
+                self.store.write_part(self.fingerprint, part.key.seen_through(through), stored)
+            index = table.finish()
+        self.store.data.remember(index, split.locator())
+        return index
+
+    def _resume(self, stored: PartKey) -> None:
+        """Take over the batch size of an earlier run, so that its results and this one's are bit-identical."""
+        if self.settings.batch_size is None and self.encoded == 0:
+            self.batch_size = self.store.read_part(self.fingerprint, stored).batch_size
+
+    def _encode(
+        self, parts: Iterator[Part], view: View | None, progress: Callable[[int], None]
+    ) -> Iterator[tuple[Part, StoredPart]]:
+        first = next(parts, None)
+        if first is None:
+            return
+        model = self.load()
+        started = time.perf_counter()
+        done: list[tuple[Batch, dict[str, FloatArray]]] = []
+        decoder = Decoder(model.transform, view)
+        for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers):
+            done.append((batch, self._forward(model, batch)))
+            count = len(batch.kept) + len(batch.broken)
+            self.encoded += count
+            progress(count)
+            if batch.last:
+                yield batch.part, _join(done, self.batch_size)
+                done = []
+        self.seconds += time.perf_counter() - started
+
+    def _forward(self, model: ImageModel, batch: Batch) -> dict[str, FloatArray]:
+        if batch.pixels is None:
+            return {}
+        chunks = [self._with_back_off(model, pixels) for pixels in self._chunks(batch.pixels)]
+        features = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+        self._check_finite(batch, features)
+        return features
+
+    def _chunks(self, pixels: Tensor) -> Iterator[Tensor]:
+        start = 0
+        while start < len(pixels):
+            size = self.batch_size
+            yield pixels[start : start + size]
+            start += size
+
+    def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, FloatArray]:
+        """Encode; where the device's memory does not hold the batch, halve it, for the rest of the run too."""
+        import torch
+
+        try:
+            return _as_arrays(model, pixels)
+        except torch.OutOfMemoryError as error:
+            if len(pixels) == 1:
+                fix = "choose a smaller model, another --device or a lower --precision"
+                raise UserError("not even one image fits in the device's memory", fix=fix) from error
+        self.batch_size = max(1, len(pixels) // 2)
+        halves = [self._with_back_off(model, half) for half in torch.split(pixels, self.batch_size)]
+        return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
+
+    def _check_finite(self, batch: Batch, features: dict[str, FloatArray]) -> None:
+        for name, array in features.items():
+            bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+            if len(bad):
+                example = batch.part.examples[batch.kept[int(bad[0])]]
+                fix = "try --precision float32 (or bfloat16, which has float32's range)"
+                raise UserError(f"the model's {name} features are not finite", where=f"image {example.id!r}", fix=fix)
+
+
+def _as_arrays(model: ImageModel, pixels: Tensor) -> dict[str, FloatArray]:
+    features = model.encode_images(pixels)
+    named = {"projected": features.projected, "backbone": features.backbone}
+    return {name: value.float().cpu().numpy() for name, value in named.items() if value is not None}
+
+
+def _join(done: list[tuple[Batch, dict[str, FloatArray]]], batch_size: int) -> StoredPart:
+    kept = np.array([at for batch, _ in done for at in batch.kept], dtype=np.int64)
+    broken = {at: problem for batch, _ in done for at, problem in batch.broken.items()}
+    names = next((list(features) for _, features in done if features), [])
+    features = {name: np.concatenate([f[name] for _, f in done if f]) for name in names}
+    return StoredPart(kept, features, broken, batch_size)

@@ -1,0 +1,225 @@
+"""What was read of a split: its examples without their images, and the parts it is embedded in."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipbench.datasets.base import Example
+from clipbench.errors import UserError
+from clipbench.files import read_json, write_atomically
+from clipbench.fingerprint import SetDigest, digest, digest_example
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PART_ROWS = 1024
+PART_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class PartKey:
+    """One part of a split: what is encoded and stored as a whole, and lost as a whole in a crash."""
+
+    digest: str
+    """Of the ids and encoded bytes of its examples, in order."""
+    rows: int
+    """Its examples, broken ones included."""
+
+    def seen_through(self, view: str) -> PartKey:
+        """Return the key of the same images seen through a view with this fingerprint ('' for none)."""
+        return replace(self, digest=digest([self.digest, view])) if view else self
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part with its images, still encoded."""
+
+    key: PartKey
+    examples: tuple[Example, ...]
+    digests: tuple[bytes, ...]
+    """Of each example's id and encoded bytes."""
+
+
+@dataclass(frozen=True)
+class DataIndex:
+    """A split that has been read: independent of any model."""
+
+    fingerprint: str
+    """Of ids and encoded bytes; equal for every copy of the data, whatever its order or layout."""
+    labels: str
+    """Of ids, labels and captions, likewise."""
+    parts: tuple[PartKey, ...]
+    table: Path
+    """Parquet: id, digest, label, labels, captions, groups (a JSON object); a row an example, in order."""
+
+    @property
+    def rows(self) -> int:
+        """Number of examples, broken ones included."""
+        return sum(part.rows for part in self.parts)
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Read columns of the table."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.table, columns=list(columns))
+
+
+def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
+    """Cut a split into parts of `PART_ROWS` examples, or fewer where a shard ends or images are large.
+
+    The cut depends on the data alone, so a part has the same content, and its batches the same shapes, on
+    every run.
+    """
+    for shard in shards:
+        examples: list[Example] = []
+        size = 0
+        for example in shard:
+            examples.append(example)
+            size += len(example.image)
+            if len(examples) == PART_ROWS or size >= PART_BYTES:
+                yield _close(examples)
+                examples, size = [], 0
+        if examples:
+            yield _close(examples)
+
+
+def _close(examples: Sequence[Example]) -> Part:
+    digests = tuple(digest_example(example.id, example.image) for example in examples)
+    key = PartKey(digest([item.hex() for item in digests]), len(examples))
+    return Part(key, tuple(examples), digests)
+
+
+class ExampleTables:
+    """The tables of all splits that were read, in the cache folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, locator: str | None) -> DataIndex | None:
+        """Return what is known of the split with this locator, or None if it has to be read."""
+        if locator is None or not (path := self._locator_path(locator)).exists():
+            return None
+        table = self.root / "data" / f"{read_json(path)['data']}.parquet"
+        return _open(table) if table.exists() else None
+
+    @contextmanager
+    def writer(self, label: str) -> Iterator[TableWriter]:
+        """Write the table of a split part by part; call `finish` at its end. Without it nothing is kept."""
+        folder = self.root / "data"
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{uuid.uuid4().hex}.part"
+        writer = TableWriter(draft, label)
+        try:
+            yield writer
+        finally:
+            writer.close()
+            draft.unlink(missing_ok=True)
+
+    def remember(self, index: DataIndex, locator: str | None) -> None:
+        """Find this index by its locator from now on."""
+        if locator is not None:
+            write_atomically(self._locator_path(locator), json.dumps({"data": index.table.stem}).encode())
+
+    def _locator_path(self, locator: str) -> Path:
+        return self.root / "locators" / f"{digest(locator)}.json"
+
+
+class TableWriter:
+    """Writes one split's table; memory is that of one part."""
+
+    def __init__(self, draft: Path, label: str) -> None:
+        import pyarrow.parquet as pq
+
+        self.draft = draft
+        self.label = label
+        self._parts: list[PartKey] = []
+        self._data = SetDigest()
+        self._labels = SetDigest()
+        self._groups: list[str] = []
+        self._seen: set[bytes] = set()
+        self._file = pq.ParquetWriter(draft, _schema())
+
+    def add(self, part: Part) -> None:
+        """Add a part.
+
+        Raises:
+            UserError: an id occurs twice in the split.
+        """
+        import pyarrow as pa
+
+        rows = [_row(example, item) for example, item in zip(part.examples, part.digests, strict=True)]
+        for example, item in zip(part.examples, part.digests, strict=True):
+            self._check_unique(example)
+            self._data.add(item)
+        for row in rows:
+            self._labels.add(digest_labels(row))
+        self._parts.append(part.key)
+        self._groups.append(digest([row["groups"] for row in rows]))
+        self._file.write_table(pa.Table.from_pylist(rows, schema=_schema()))
+
+    def _check_unique(self, example: Example) -> None:
+        short = digest_example(example.id, b"")[:8]
+        if short in self._seen:
+            fix = "every example of a split needs an id of its own"
+            raise UserError(f"the id {example.id!r} occurs twice", where=self.label, fix=fix)
+        self._seen.add(short)
+
+    def finish(self) -> DataIndex:
+        """Put the finished table in its place and return its index."""
+        fingerprint, labels = self._data.hexdigest(), self._labels.hexdigest()
+        parts = [asdict(part) for part in self._parts]
+        metadata = {"fingerprint": fingerprint, "labels": labels, "parts": json.dumps(parts), "label": self.label}
+        self._file.add_key_value_metadata(metadata)
+        self._file.close()
+        place = self.draft.with_name(f"{digest([parts, labels, self._groups])}.parquet")
+        self.draft.replace(place)
+        return DataIndex(fingerprint, labels, tuple(self._parts), place)
+
+    def close(self) -> None:
+        """Close the file, finished or not."""
+        self._file.close()
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("digest", pa.binary(32)),
+            ("label", pa.int64()),
+            ("labels", pa.list_(pa.int64())),
+            ("captions", pa.list_(pa.string())),
+            ("groups", pa.string()),
+        ]
+    )
+
+
+def _row(example: Example, item: bytes) -> dict[str, Any]:
+    return {
+        "id": example.id,
+        "digest": item,
+        "label": example.label,
+        "labels": None if example.labels is None else list(example.labels),
+        "captions": list(example.captions),
+        "groups": json.dumps(dict(example.groups), sort_keys=True) if example.groups else "",
+    }
+
+
+def digest_labels(row: Mapping[str, Any]) -> bytes:
+    """Return the 32-byte digest of what is known of one example, from a row of the table."""
+    return bytes.fromhex(digest([row["id"], row["label"], row["labels"], row["captions"]]))
+
+
+def _open(table: Path) -> DataIndex:
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(table).metadata
+    parts = tuple(PartKey(**part) for part in json.loads(metadata[b"parts"]))
+    return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)

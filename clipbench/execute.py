@@ -1,0 +1,214 @@
+"""One job from beginning to end: embed what is missing, evaluate, keep the records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from clipbench.embed.image_set import StoredSet, find_split, is_stored, open_set
+from clipbench.errors import UserError
+from clipbench.files import file_written_atomically
+from clipbench.fingerprint import digest
+from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
+from clipbench.records import JobResult, Pedigree, Record, Table
+from clipbench.results import Results
+from clipbench.tasks.base import Inputs, Metric, Outcome
+from clipbench.thumbnails import keep_thumbnail
+
+BROKEN_SHOWN = 100
+"""Broken images listed by id in the records; all are counted."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a job tells while it embeds."""
+
+    started: Callable[[Job, int | None, str], None]
+    """Job, how many (None if that is not known), 'images' or 'texts'."""
+    advanced: Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Executes jobs one at a time into a results folder."""
+
+    datasets: OpenedDatasets
+    results: Results
+    max_broken: float
+    """The share of broken images above which a job fails."""
+    thumbnails: bool
+    progress: Progress
+
+    def execute(self, job: Job) -> tuple[JobResult, bool]:
+        """Return a job's result, and whether it was there before.
+
+        Raises:
+            UserError: the job cannot be done.
+        """
+        started = time.perf_counter()
+        prepared = prepare(job, self.datasets, job.model.info)
+        sets = {name: self._embed_images(prepared, name) for name in prepared.needs.splits}
+        pedigree = pedigree_of(prepared, job.model.info, sets)
+        done = self.results.read_job(job_hash(prepared, pedigree))
+        if done is not None and done.status == "done":
+            return replace(done, provenance={**done.provenance, "finished": _now()}), True
+        for name, stored in sets.items():
+            self._check_broken(f"{job.definition.name}/{name}", stored)
+        strings = self._embed_texts(prepared, sets)
+        images = {name: stored.images for name, stored in sets.items()}
+        inputs = Inputs(prepared.facts, job.model.info, images, job.model.texts.files.get)
+        outcome = prepared.task.evaluate(inputs, job.settings, prepared.prompts)
+        result = self._assemble(prepared, outcome, sets, pedigree, strings)
+        return replace(result, provenance=self._provenance(job, time.perf_counter() - started)), False
+
+    def _embed_images(self, prepared: PreparedJob, name: str) -> StoredSet:
+        job, model = prepared.job, prepared.job.model
+        whole = prepared.dataset.split(name)
+        split, index = find_split(whole, job.settings.limit, model.store, model.fingerprint)
+        if index is None or not is_stored(index, model.store, model.fingerprint):
+            count = index.rows if index else split.count or job.definition.counts.get(name)
+            self.progress.started(job, count, "images")
+            label = f"{job.definition.name}/{name}"
+            index = model.images.embed(split, label, progress=self.progress.advanced)
+        return open_set(index, model.store, model.fingerprint, prepared.needs.features, limit=job.settings.limit)
+
+    def _embed_texts(self, prepared: PreparedJob, sets: Mapping[str, StoredSet]) -> list[str]:
+        strings = list(prepared.needs.strings)
+        if prepared.needs.captions:
+            strings += [text for stored in sets.values() for texts in stored.images.captions or () for text in texts]
+        if strings:
+            self.progress.started(prepared.job, len(strings), "texts")
+            prepared.job.model.texts.embed(strings, progress=self.progress.advanced)
+        return strings
+
+    def _check_broken(self, where: str, stored: StoredSet) -> None:
+        broken, total = stored.images.n_broken, len(stored.images) + stored.images.n_broken
+        if total == 0:
+            raise UserError("there are no images", where=where, fix="check the data set's path and split")
+        if broken <= self.max_broken * total and len(stored.images):
+            return
+        listed = "; ".join(f"{example_id} ({problem})" for example_id, problem in stored.broken[:20])
+        more = f"; and {broken - 20} more" if broken > 20 else ""
+        problem = f"{broken} of {total} images cannot be read ({self.max_broken:.1%} are allowed): {listed}{more}"
+        raise UserError(problem, where=where, fix="mend or remove them, or raise max_broken in the suite")
+
+    def _assemble(
+        self,
+        prepared: PreparedJob,
+        outcome: Outcome,
+        sets: Mapping[str, StoredSet],
+        pedigree: Pedigree,
+        strings: list[str],
+    ) -> JobResult:
+        name = job_hash(prepared, pedigree)
+        with file_written_atomically(self.results.examples_path(name)) as draft:
+            outcome.examples.to_parquet(draft, index=False)
+        pictures, picture_notes = self._pictures(prepared, outcome, pedigree)
+        broken = [{"id": image, "problem": problem} for stored in sets.values() for image, problem in stored.broken]
+        return replace(
+            _identity(prepared, pedigree, name),
+            records=tuple(_record(metric, len(broken)) for metric in outcome.metrics),
+            tables={title: Table.of(frame) for title, frame in outcome.tables.items()},
+            pictures=pictures,
+            notes=(*outcome.notes, *_truncation_note(prepared, strings), *picture_notes),
+            broken=tuple(broken[:BROKEN_SHOWN]),
+            n_broken=len(broken),
+        )
+
+    def _pictures(
+        self, prepared: PreparedJob, outcome: Outcome, pedigree: Pedigree
+    ) -> tuple[tuple[Mapping[str, str], ...], tuple[str, ...]]:
+        """Keep thumbnails; an image that can't be shown does not cost the job its numbers, but is noted."""
+        if not self.thumbnails or not prepared.dataset.info.show_images:
+            return (), ()
+        kept, failed = [], []
+        for picture in outcome.pictures:
+            try:
+                kept.append(keep_thumbnail(self.results, pedigree.data, picture, prepared.dataset.split(picture.split)))
+            except Exception as error:  # noqa: BLE001 - whatever a data set's own code raises
+                failed.append(f"No thumbnail of {picture.id}: {type(error).__name__}: {error}")
+        return tuple(kept), tuple(failed)
+
+    def _provenance(self, job: Job, seconds: float) -> dict[str, Any]:
+        return {
+            "seconds": round(seconds, 3),
+            "finished": _now(),
+            "device": job.model.settings.device,
+            "batch_size": job.model.images.batch_size,
+            "library": job.model.info.library,
+            "trained_on": job.model.info.trained_on,
+        }
+
+
+def failure(job: Job, error: str, details: str = "") -> JobResult:
+    """Return the result of a job that failed; it is run again the next time."""
+    name = failure_hash(job)
+    about = {"regime": job.definition.info.regime}
+    provenance = {"finished": _now(), "traceback": details}
+    return JobResult(
+        hash=name,
+        model=job.model.name,
+        dataset=job.definition.name,
+        split=job.settings.split,
+        task=job.settings.task,
+        variant=job.settings.variant,
+        status="failed",
+        pedigree=Pedigree(subset=f"limit {job.settings.limit}" if job.settings.limit else ""),
+        error=error,
+        about=about,
+        provenance=provenance,
+    )
+
+
+def failure_hash(job: Job) -> str:
+    """Return the name of a failed job's file: its pedigree is not known, so it is named by what was asked for."""
+    limit = job.settings.limit
+    return digest(["failed", job.model.name, job.definition.name, job.settings.model_dump(mode="json"), limit])[:32]
+
+
+def _identity(prepared: PreparedJob, pedigree: Pedigree, name: str) -> JobResult:
+    info = prepared.dataset.info
+    about = {"regime": info.regime, "source": info.source, "licence": info.licence, "description": info.description}
+    return JobResult(
+        hash=name,
+        model=prepared.job.model.name,
+        dataset=prepared.job.definition.name,
+        split=prepared.job.settings.split,
+        task=prepared.task.name,
+        variant=prepared.variant,
+        status="done",
+        pedigree=pedigree,
+        about=about,
+    )
+
+
+def _record(metric: Metric, n_broken: int) -> Record:
+    interval = metric.interval
+    return Record(
+        metric=metric.name,
+        value=metric.value,
+        unit=metric.unit,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        level=interval.level if interval else None,
+        interval=interval.kind if interval else "",
+        n=metric.n,
+        n_broken=n_broken,
+        main=metric.main,
+        params=metric.params,
+    )
+
+
+def _truncation_note(prepared: PreparedJob, strings: list[str]) -> tuple[str, ...]:
+    cut = prepared.job.model.texts.files.truncated(strings) if strings else []
+    if not cut:
+        return ()
+    unique = len(set(strings))
+    return (f"{len(cut)} of {unique} texts are longer than the model's context and were cut, e.g. {cut[0]!r}.",)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,74 @@
+"""What can be named: models, data sets, suites, prompt sets, tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+What = Literal["models", "datasets", "suites", "prompts", "tasks"]
+Rows = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
+
+
+def rows_of(what: What) -> Rows:
+    """Return the columns and rows of a listing; imports nothing heavy."""
+    listings: dict[What, Callable[[], Rows]] = {
+        "models": _models,
+        "datasets": _datasets,
+        "suites": _suites,
+        "prompts": _prompts,
+        "tasks": _tasks,
+    }
+    return listings[what]()
+
+
+def _models() -> Rows:
+    from clipbench.models.catalog import model_names
+
+    rows = [
+        (alias, entry.adapter, "/".join(part for part in (entry.architecture, entry.tag) if part), entry.description)
+        for alias, entry in model_names().items()
+    ]
+    return ("name", "adapter", "model", "description"), rows
+
+
+def _datasets() -> Rows:
+    from clipbench.datasets.catalog import catalog_definitions
+
+    rows = [
+        (
+            name,
+            entry.info.regime,
+            f"{entry.counts['test']:,}" if "test" in entry.counts else "?",
+            entry.info.description,
+        )
+        for name, entry in catalog_definitions().items()
+    ]
+    return ("name", "regime", "test images", "description"), rows
+
+
+def _suites() -> Rows:
+    from clipbench.packaged import suite_names
+    from clipbench.suite import load_suite
+
+    suites = [(name, load_suite(name)) for name in suite_names()]
+    return ("name", "data sets", "description"), [
+        (name, str(len(suite.datasets)), " ".join(suite.description.split())) for name, suite in suites
+    ]
+
+
+def _prompts() -> Rows:
+    from clipbench.prompts import load_prompt_set, prompt_set_names
+
+    sets = [load_prompt_set(name) for name in prompt_set_names()]
+    return ("name", "templates", "source"), [
+        (entry.name, str(len(entry.templates)) if entry.templates else "at run time", entry.source) for entry in sets
+    ]
+
+
+def _tasks() -> Rows:
+    from clipbench.tasks.registry import load_task, task_names
+
+    tasks = [load_task(name) for name in task_names()]
+    return ("name", "protocol", "description"), [
+        (task.name, str(task.protocol), str(task.Settings.model_fields["task"].description or "")) for task in tasks
+    ]

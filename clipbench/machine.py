@@ -1,0 +1,33 @@
+"""What a run ran on: for the record, never part of a result."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+RECORDED = ("clipbench", "torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results could depend on."""
+    found = {"python": platform.python_version()}
+    for package in RECORDED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Return the machine's kind; nothing that names it, its user or its folders."""
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 0,
+        "threads": torch.get_num_threads(),
+        "gpu": gpu,
+    }

@@ -1,0 +1,91 @@
+"""Average precision of one class, plain and for resamples of the images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class PrecisionRecall:
+    """Precision and recall of one class at its positives, for any weighting of the images.
+
+    Images with equal scores enter together, so their order does not matter.
+
+    Args:
+        scores: (n,) finite.
+        positive: (n,) bool.
+
+    Raises:
+        ValueError: the shapes differ, a score is not finite or nothing is positive.
+    """
+
+    def __init__(self, scores: NDArray[Any], positive: NDArray[np.bool_]) -> None:
+        if scores.ndim != 1 or scores.shape != positive.shape:
+            raise ValueError(f"scores and positive must be (n,), got {scores.shape} and {positive.shape}")
+        if not np.isfinite(scores).all():
+            raise ValueError("scores must be finite")
+        if not positive.any():
+            raise ValueError("needs at least one positive")
+        self._order = np.argsort(-scores, kind="stable")
+        ranked = scores[self._order]
+        # For each place, the last place with the same score.
+        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+        ends = last[np.searchsorted(last, np.arange(len(ranked)))]
+        self._places = np.flatnonzero(positive[self._order])
+        self._ends = ends[self._places]
+        self._positives_until = np.searchsorted(self._places, self._ends, side="right") - 1
+
+    def averages(self, weights: NDArray[Any]) -> tuple[Floats, Floats]:
+        """Return (b,) average precisions and (b,) 11-point ones; NaN where no positive has weight.
+
+        Args:
+            weights: (n, b) non-negative integers: how often each image counts, one column a resample.
+        """
+        ranked = weights[self._order]
+        own = ranked[self._places]
+        seen = np.cumsum(ranked, axis=0, dtype=ranked.dtype)[self._ends]
+        true = np.cumsum(own, axis=0, dtype=own.dtype)[self._positives_until]
+        precision = np.divide(true, seen, out=np.zeros(true.shape), where=seen > 0)
+        total = own.sum(axis=0)
+        steps = np.divide((own * precision).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
+        return steps, np.where(total > 0, _eleven_points(true, total, precision), np.nan)
+
+
+def _eleven_points(true: Ints, total: Ints, precision: Floats) -> Floats:
+    best_from_here = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    points = np.zeros(len(total))
+    for tenth in range(11):
+        # Compared as integers: 3 of 10 must reach the recall 0.3.
+        first = np.count_nonzero(10 * true < tenth * total, axis=0)
+        reached = np.minimum(first, len(true) - 1)
+        points += best_from_here[reached, np.arange(len(total))]
+    return points / 11
+
+
+def average_precision(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+    """Return the area under the precision-recall curve as a sum of steps.
+
+    AP = sum over positives of the precision at their score / number of positives; as
+    scikit-learn's `average_precision_score`.
+
+    Raises:
+        ValueError: as for `PrecisionRecall`.
+    """
+    return float(PrecisionRecall(scores, positive).averages(np.ones((len(scores), 1), np.int64))[0][0])
+
+
+def average_precision_11point(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+    """Return PASCAL VOC 2007's average precision.
+
+    The mean over the recalls t = 0, 0.1, ..., 1 of the best precision at any recall of t or more
+    (Everingham et al. 2010, section 4.2).
+
+    Raises:
+        ValueError: as for `PrecisionRecall`.
+    """
+    return float(PrecisionRecall(scores, positive).averages(np.ones((len(scores), 1), np.int64))[1][0])

@@ -1,0 +1,99 @@
+"""Ranks of the right answers in retrieval; a tie never counts in their favour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+_TILE = 1 << 22
+"""Scores held at a time."""
+
+
+@dataclass(frozen=True)
+class RightAnswers:
+    """Which gallery items are right for which query: P pairs, sorted by query, each query in at least one."""
+
+    query: Ints
+    """(P,) row of the queries, ascending."""
+    item: Ints
+    """(P,) row of the gallery."""
+    copies: Ints
+    """(P,) how many of the entries that share this gallery row are right."""
+
+
+def ranks_of_best(queries: FloatArray, gallery: FloatArray, copies: Ints, right: RightAnswers) -> Ints:
+    """Return each query's rank: 1 + the wrong entries that score at least as high as its best right one.
+
+    Args:
+        queries: (Q, D) float32, L2-normalised.
+        gallery: (G, D) float32, L2-normalised, no two rows equal.
+        copies: (G,) how many entries of the gallery have this row.
+        right: what is right.
+
+    Returns:
+        (Q,) int64. Scores are held for as many queries at a time as fit a tile of fixed size.
+
+    Raises:
+        ValueError: shapes do not fit, or a query has no right answer.
+    """
+    _check(queries, gallery, copies, right)
+    ranks = np.empty(len(queries), np.int64)
+    shared = np.flatnonzero(copies > 1)
+    rows = max(1, _TILE // len(gallery))
+    for start in range(0, len(queries), rows):
+        scores = queries[start : start + rows] @ gallery.T
+        first, last = np.searchsorted(right.query, [start, start + len(scores)])
+        owner = right.query[first:last] - start
+        own = scores[owner, right.item[first:last]]
+        best = np.maximum.reduceat(own, np.searchsorted(owner, np.arange(len(scores))))
+        ahead = scores >= best[:, None]
+        counts = np.count_nonzero(ahead, axis=1) + ahead[:, shared] @ (copies[shared] - 1)
+        among_right = np.bincount(owner, (own >= best[owner]) * right.copies[first:last], len(scores))
+        ranks[start : start + rows] = 1 + counts - among_right.astype(np.int64)
+    return ranks
+
+
+def _check(queries: FloatArray, gallery: FloatArray, copies: Ints, right: RightAnswers) -> None:
+    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
+        raise ValueError(f"queries and gallery must be (Q, D) and (G, D), got {queries.shape} and {gallery.shape}")
+    if copies.shape != (len(gallery),) or not len(gallery) or copies.min() < 1:
+        raise ValueError("copies must hold a count of at least 1 for each row of the gallery")
+    if not len(right.query) == len(right.item) == len(right.copies):
+        raise ValueError("the pairs of right answers must be of one length")
+    if not np.array_equal(np.unique(right.query), np.arange(len(queries))) or (np.diff(right.query) < 0).any():
+        raise ValueError("right answers must be sorted by query and name each query at least once")
+
+
+def recall_at(ranks: NDArray[Any], k: int) -> float:
+    """Return the share of (n,) ranks that are k or better.
+
+    Raises:
+        ValueError: no ranks, or k below 1.
+    """
+    if not len(ranks) or k < 1:
+        raise ValueError(f"needs at least one rank and k >= 1, got {len(ranks)} ranks, k={k}")
+    return float(np.mean(ranks <= k))
+
+
+class WeightedMedian:
+    """The median of (n,) values for any integer weighting; as numpy's median with values repeated."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._order = np.argsort(values, kind="stable")
+        self._values = values[self._order].astype(np.float64)
+
+    def __call__(self, weights: NDArray[Any]) -> Floats:
+        """Return (b,) medians for (b, n) weights, each row with a positive sum."""
+        until = np.cumsum(weights[:, self._order], axis=1)
+        total = until[:, -1:]
+        lower = np.count_nonzero(until <= (total - 1) // 2, axis=1)
+        upper = np.count_nonzero(until <= total // 2, axis=1)
+        middle: Floats = (self._values[lower] + self._values[upper]) / 2
+        return middle

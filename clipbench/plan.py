@@ -1,0 +1,167 @@
+"""The plan of a run: what would be fetched, embedded and computed, and how long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clipbench.embed.image_set import find_split, is_stored, open_set
+from clipbench.embed.opened import OpenedModel
+from clipbench.errors import UserError
+from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
+from clipbench.models.base import Availability, ModelInfo, ModelPedigree
+
+if TYPE_CHECKING:
+    from clipbench.embed.examples import DataIndex
+    from clipbench.results import Results
+
+LONG = 15 * 60
+"""Seconds from which a plan suggests to do less."""
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One job, before it runs."""
+
+    job: Job
+    images: int | None = None
+    """In its splits; None if the data set does not say before it is read."""
+    new_images: int | None = None
+    """Of these, to be embedded by this job."""
+    texts: int = 0
+    new_texts: int = 0
+    download_bytes: int | None = 0
+    """Of data, to be fetched by this job; None if it is not known."""
+    seconds: float | None = None
+    """Estimated; None without a rate."""
+    done: bool = False
+    """Its records are there."""
+    problem: str = ""
+    """Why it will fail."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a run, in order, and what has to be fetched first."""
+
+    jobs: tuple[PlannedJob, ...]
+    weights: tuple[tuple[str, Availability], ...]
+    """Each model's name and where its weights are."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated time of all jobs, downloads apart; None if a job's is not known."""
+        times = [job.seconds for job in self.jobs if not job.done and not job.problem]
+        return None if any(time is None for time in times) else sum(time or 0.0 for time in times)
+
+    @property
+    def long(self) -> bool:
+        """True if it takes so long that doing less should be suggested."""
+        return self.seconds is not None and self.seconds > LONG
+
+
+class Planner:
+    """Makes plans; counts an image or a text that several jobs share for the first of them."""
+
+    def __init__(self, datasets: OpenedDatasets, results: Results) -> None:
+        self.datasets = datasets
+        self.results = results
+        self._texts: dict[str, set[str]] = {}
+        self._splits: set[tuple[str, str, str]] = set()
+
+    def plan(self, jobs: Sequence[Job], models: Sequence[OpenedModel]) -> Plan:
+        """Plan jobs; fetches nothing, but loads a model that is here to measure how fast it is.
+
+        Raises:
+            Unavailable: a model's weights can be had neither here nor by download.
+        """
+        weights = tuple((model.name, model.source.look()) for model in models)
+        local = {name for name, availability in weights if availability.local}
+        return Plan(tuple(self._plan_job(job, job.model.name in local) for job in jobs), weights)
+
+    def _plan_job(self, job: Job, local: bool) -> PlannedJob:
+        try:
+            info = job.model.info if local else _unknown(job.model.name)
+            prepared = prepare(job, self.datasets, info)
+        except UserError as error:
+            return PlannedJob(job, problem=str(error))
+        model = info.pedigree.fingerprint() if local else ""
+        found = {
+            name: find_split(prepared.dataset.split(name), job.settings.limit, job.model.store, model)[1]
+            for name in prepared.needs.splits
+        }
+        if local and self._done(prepared, info, found):
+            return PlannedJob(
+                job, images=_total([self._count(prepared, name, found[name]) for name in found]), done=True
+            )
+        images, new_images, download = self._images(prepared, local, found)
+        texts, new_texts = self._count_texts(prepared, local)
+        seconds = _seconds(job.model, new_images, new_texts) if local else None
+        return PlannedJob(job, images, new_images, texts, new_texts, download, seconds)
+
+    def _done(self, prepared: PreparedJob, info: ModelInfo, found: dict[str, DataIndex | None]) -> bool:
+        store, model = prepared.job.model.store, info.pedigree.fingerprint()
+        sets = {}
+        for name, index in found.items():
+            if index is None or not is_stored(index, store, model):
+                return False
+            sets[name] = open_set(index, store, model, (), limit=prepared.job.settings.limit)
+        done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, info, sets)))
+        return done is not None and done.status == "done"
+
+    def _count(self, prepared: PreparedJob, name: str, index: DataIndex | None) -> int | None:
+        count = index.rows if index else prepared.dataset.split(name).count
+        if count is None:
+            count = prepared.job.definition.counts.get(name)
+        limit = prepared.job.settings.limit
+        return count if count is None or limit is None else min(count, limit)
+
+    def _images(
+        self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]
+    ) -> tuple[int | None, int | None, int | None]:
+        model = prepared.job.model
+        images: list[int | None] = []
+        new: list[int | None] = []
+        download: list[int] = []
+        for name, index in found.items():
+            split = prepared.dataset.split(name)
+            count = self._count(prepared, name, index)
+            images.append(count)
+            key = (model.name, prepared.job.definition.name, name)
+            if key in self._splits:
+                new.append(0)
+                continue
+            self._splits.add(key)
+            download.append(split.download_bytes)
+            if index is None or not local:
+                new.append(count)
+            else:
+                new.append(sum(p.rows for p in index.parts if not model.store.has_part(model.fingerprint, p)))
+        return _total(images), _total(new), sum(download)
+
+    def _count_texts(self, prepared: PreparedJob, local: bool) -> tuple[int, int]:
+        model = prepared.job.model
+        strings = set(prepared.needs.strings)
+        known = self._texts.setdefault(model.name, set())
+        fresh = strings - known
+        known |= strings
+        return len(strings), len(model.texts.files.missing(tuple(fresh)) if local and fresh else fresh)
+
+
+def _unknown(name: str) -> ModelInfo:
+    """What can be said of a model before it is fetched."""
+    return ModelInfo(name=name, pedigree=ModelPedigree("", ""), has_text=True, features=("projected", "backbone"))
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+
+
+def _seconds(model: OpenedModel, images: int | None, texts: int) -> float | None:
+    if images is None:
+        return None
+    if images == 0 and texts == 0:
+        return 0.0
+    rates = model.rates()
+    return images / rates["images"] + (texts / rates["texts"] if texts else 0.0)

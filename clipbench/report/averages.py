@@ -1,0 +1,137 @@
+"""Means over data sets, only of numbers that may be averaged."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from clipbench.report import labels
+from clipbench.report.board import Board, Column
+
+
+@dataclass(frozen=True)
+class Average:
+    """The mean of a model's main metric over the data sets of one task and regime."""
+
+    model: str
+    task: str
+    regime: str
+    value: float
+    low: float | None
+    high: float | None
+    level: float | None
+    datasets: tuple[str, ...]
+    """What the mean is over."""
+    of: int
+    """How many data sets the group has; fewer in `datasets` means that the model lacks some."""
+    metric: str
+    """Label of the metric, or 'main metric' where the data sets report different ones."""
+    unit: str = "fraction"
+    best: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model has them all; only such means are ranked."""
+        return len(self.datasets) == self.of
+
+
+@dataclass(frozen=True)
+class Means:
+    """The means of all models over one group of columns."""
+
+    task: str
+    regime: str
+    of: int
+    by_model: dict[str, Average]
+
+
+def means(board: Board) -> tuple[Means, ...]:
+    """Average each model over the data sets of each task and regime.
+
+    Only fractions are averaged of which more is better, and no cell with a footnote; a model whose name
+    stands for several models gets no mean. A data set counts once: its columns (prompt sets, splits) are
+    averaged first. The interval takes data sets as independent samples and adds the squared distances to
+    the ends of their intervals (Zou & Donner 2008, "Construction of confidence limits about effect
+    measures"); within a data set, whose columns share images, distances are averaged.
+    """
+    grouped: dict[tuple[str, str], list[Column]] = defaultdict(list)
+    for column in board.columns:
+        if column.metric and column.unit == "fraction" and not column.lower_is_better:
+            grouped[column.group].append(column)
+    return tuple(_group(board, task, regime, columns) for (task, regime), columns in grouped.items())
+
+
+def order_by_merit(board: Board, group_means: Sequence[Means]) -> Board:
+    """Order the models by the first group's complete means, then by the other means, then by name."""
+
+    def merit(model: str) -> tuple[tuple[int, float], ...]:
+        found = [group.by_model.get(model) for group in group_means]
+        return tuple((0 if mean and mean.complete else 1, -mean.value if mean else 0.0) for mean in found)
+
+    return replace(board, models=tuple(sorted(board.models, key=lambda model: (merit(model), model))))
+
+
+def _group(board: Board, task: str, regime: str, columns: Sequence[Column]) -> Means:
+    datasets: dict[str, list[Column]] = defaultdict(list)
+    for column in columns:
+        datasets[column.dataset].append(column)
+    names = {column.metric for column in columns}
+    metric = labels.metric(names.pop()) if len(names) == 1 else "main metric"
+    found = {
+        model: average
+        for model in board.models
+        if model not in board.mixed and (average := _average(model, task, regime, metric, datasets))
+    }
+    complete = [average.value for average in found.values() if average.complete]
+    if len(complete) > 1:
+        top = max(complete)
+        found = {model: replace(a, best=a.complete and a.value == top) for model, a in found.items()}
+    return Means(task, regime, len(datasets), found)
+
+
+def _average(
+    model: str, task: str, regime: str, metric: str, datasets: dict[str, list[Column]]
+) -> Average | None:
+    parts = {name: part for name, columns in datasets.items() if (part := _of_one_dataset(model, columns))}
+    if not parts:
+        return None
+    count = len(parts)
+    value = math.fsum(part.value for part in parts.values()) / count
+    levels = {part.level for part in parts.values()}
+    level = levels.pop() if len(levels) == 1 else None
+    low = high = None
+    if level is not None:
+        low = value - math.hypot(*(part.below for part in parts.values())) / count
+        high = value + math.hypot(*(part.above for part in parts.values())) / count
+    return Average(model, task, regime, value, low, high, level, tuple(parts), len(datasets), metric)
+
+
+@dataclass(frozen=True)
+class _Part:
+    value: float
+    below: float
+    above: float
+    level: float | None
+
+
+def _of_one_dataset(model: str, columns: Sequence[Column]) -> _Part | None:
+    """Average a model over the columns of one data set, or None if it lacks any of them."""
+    cells = [column.cells.get(model) for column in columns]
+    records = [cell.record for cell in cells if cell and cell.footnote is None and cell.record]
+    values = [record.value for record in records if record.value is not None]
+    if len(values) < len(columns):
+        return None
+    value = math.fsum(values) / len(values)
+    sides = [
+        (record.value - record.low, record.high - record.value)
+        for record in records
+        if record.value is not None and record.low is not None and record.high is not None
+    ]
+    levels = {record.level for record in records}
+    if len(sides) < len(columns) or len(levels) > 1:
+        return _Part(value, 0.0, 0.0, None)
+    below = math.fsum(side[0] for side in sides) / len(sides)
+    above = math.fsum(side[1] for side in sides) / len(sides)
+    return _Part(value, below, above, levels.pop())

@@ -1,0 +1,75 @@
+"""What a run found, in one sentence a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipbench.report import labels, numbers
+from clipbench.report.averages import Average, Means
+from clipbench.report.board import Board
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One number and what it is: '91.2 %', '[89.9, 92.4]', 'mean top-1 over 5 benchmark sets'."""
+
+    value: str
+    interval: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is said of one model."""
+
+    model: str
+    phrases: tuple[Phrase, ...]
+    instead: str = ""
+    """Said where there is no number."""
+    footnote: int | None = None
+
+
+def opening(board: Board) -> str:
+    """Return what was run, in one sentence."""
+    failed = sum(job.status == "failed" for job in board.jobs)
+    datasets = {job.dataset for job in board.jobs}
+    models = {job.model for job in board.jobs}
+    text = f"{_count(len(models), 'model')} on {_count(len(datasets), 'data set')}, {_count(len(board.jobs), 'job')}"
+    return f"{text}, {failed} of them failed." if failed else f"{text}."
+
+
+def subsets(board: Board) -> tuple[str, ...]:
+    """Return how images were chosen where not all of them were measured, e.g. 'limit 1000'."""
+    return tuple(sorted({column.subset for column in board.columns if column.subset}))
+
+
+def sentences(board: Board, group_means: Sequence[Means]) -> tuple[Sentence, ...]:
+    """Say of each model what its means are, in the board's order."""
+    return tuple(_sentence(board, model, group_means) for model in board.models)
+
+
+def _sentence(board: Board, model: str, group_means: Sequence[Means]) -> Sentence:
+    phrases = tuple(_phrase(group.by_model[model]) for group in group_means if model in group.by_model)
+    if phrases:
+        return Sentence(model, phrases)
+    if model in board.mixed:
+        return Sentence(model, (), "no mean, since its name stands for more than one model", board.mixed[model])
+    if all(job.status == "failed" for job in board.jobs if job.model == model):
+        return Sentence(model, (), "all its jobs failed")
+    return Sentence(model, (), "no number that may be averaged")
+
+
+def _phrase(average: Average) -> Phrase:
+    task = "" if average.task == "zero_shot" else f" ({labels.task(average.task)})"
+    if average.of == 1:
+        over = f"{average.metric} on {average.datasets[0]}"
+    elif average.complete:
+        over = f"mean {average.metric} over {labels.sets(average.of, average.regime)}"
+    else:
+        over = f"mean {average.metric} over only {len(average.datasets)} of {labels.sets(average.of, average.regime)}"
+    return Phrase(numbers.with_unit(average.value), numbers.interval(average), over + task)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,74 @@
+"""Thumbnails as data: URIs, so that the page needs no file beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PER_JOB = 12
+"""Pictures that one job shows."""
+
+PER_FILE = 64 * 1024
+"""Bytes; a larger file is no thumbnail."""
+
+PER_PAGE = 12 * 1024 * 1024
+"""Bytes of all thumbnails together."""
+
+_SIGNATURES = ((b"RIFF", "image/webp"), (b"\x89PNG\r\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture in the page."""
+
+    id: str
+    caption: str
+    uri: str
+    """data: URI, or '' where there is no thumbnail."""
+    why_not: str = ""
+    """Why there is none."""
+
+
+class Album:
+    """The thumbnails of one page: counts their bytes, so that many jobs do not make a page too large to open."""
+
+    def __init__(self, budget: int = PER_PAGE) -> None:
+        self._left = budget
+
+    def show(self, pictures: Iterable[Mapping[str, str]], thumbs: Path) -> tuple[Shown, ...]:
+        """Return the first pictures of a job.
+
+        Args:
+            pictures: a job's pictures: id, role, caption, thumb.
+            thumbs: the folder that `thumb` is relative to; nothing outside it is read.
+        """
+        return tuple(self._one(picture, thumbs) for picture in list(pictures)[:PER_JOB])
+
+    def _one(self, picture: Mapping[str, str], thumbs: Path) -> Shown:
+        name, caption = str(picture.get("id", "")), str(picture.get("caption", ""))
+        if not picture.get("thumb"):
+            return Shown(name, caption, "", "not stored")
+        content = _read(thumbs, str(picture["thumb"]))
+        if content is None:
+            return Shown(name, caption, "", "not found")
+        kind = next((kind for signature, kind in _SIGNATURES if content.startswith(signature)), None)
+        if kind is None or len(content) > PER_FILE:
+            return Shown(name, caption, "", "not a thumbnail")
+        if len(content) > self._left:
+            return Shown(name, caption, "", "left out to keep the page small")
+        self._left -= len(content)
+        return Shown(name, caption, f"data:{kind};base64,{base64.b64encode(content).decode()}")
+
+
+def _read(thumbs: Path, name: str) -> bytes | None:
+    """Read at most one byte more than a thumbnail may have; None for what is not a file below `thumbs`."""
+    try:
+        path = (thumbs / name).resolve()
+        if not path.is_relative_to(thumbs.resolve()) or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(PER_FILE + 1)
+    except (OSError, ValueError):
+        return None

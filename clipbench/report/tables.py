@@ -1,0 +1,213 @@
+"""The leaderboard as a data frame, CSV, Markdown, LaTeX and plain text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from clipbench.report import numbers
+from clipbench.report.averages import means, order_by_merit
+from clipbench.report.board import Board, Cell, Column, make_board
+from clipbench.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Intervals = Literal["none", "range", "half-width"]
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "±": r"\ensuremath{\pm}",
+    "†": r"\textdagger{}",
+    "–": "--",
+    "\u202f": r"\,",
+}
+
+
+def leaderboard(results: Results, metric: str | None = None, *, intervals: Intervals | None = None) -> pd.DataFrame:
+    """Return one row a model and one column a data set, models ordered by their mean.
+
+    Args:
+        results: of one or several runs.
+        metric: the metric to show; by default each job's main one.
+        intervals: None gives numbers in the record's own unit (0.912), gaps as None. Otherwise cells are
+            text in percent (ranks as they are): 'none' '91.2', 'range' '91.2 [89.9, 92.4]', 'half-width'
+            '91.2 ± 1.3'; columns are headed by their metric too, failed jobs say so, and a cell that is
+            not comparable with its column carries the mark of its footnote (see `footnotes`).
+    """
+    import pandas as pd
+
+    board = _board(results, metric)
+    show: Callable[[Column, str], Any] = _value if intervals is None else _texts(intervals)
+    heads = [column.name if intervals is None else _heading(column) for column in board.columns]
+    rows = [[show(column, model) for column in board.columns] for model in board.models]
+    named = board.models if intervals is None else [_marked(board, model) for model in board.models]
+    index = pd.Index(list(named), name="model", dtype=object)
+    kind = float if intervals is None else object
+    return pd.DataFrame(rows, index=index, columns=heads, dtype=kind)
+
+
+def footnotes(results: Results, metric: str | None = None) -> tuple[str, ...]:
+    """Return why marked cells are not compared, one sentence a mark: '†1 cifar10: prompts differ from ...'."""
+    return _notes(_board(results, metric))
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV with its index; gaps are empty."""
+    return str(frame.to_csv(lineterminator="\n"))
+
+
+def to_markdown(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
+    """Return a frame as a GitHub table, with notes below it; what Markdown or HTML would interpret is escaped."""
+    head, *body = _grid(frame, _escape_markdown)
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    lines = [f"| {' | '.join(row)} |" for row in (head, rule, *body)]
+    below = [""] + [f"{_escape_markdown(note)}  " for note in notes] if notes else []
+    return "\n".join([*lines, *below]) + "\n"
+
+
+def to_latex(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
+    r"""Return a frame as a LaTeX tabular (needs `\usepackage{booktabs}`), with notes below it."""
+    head, *body = _grid(frame, _escape_latex)
+    lines = [
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in body),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(rf"\par\footnotesize {_escape_latex(note)}" for note in notes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def wide_text(results: Results) -> str:
+    """Return the leaderboard with intervals as aligned plain text, for a terminal.
+
+    Data sets are rows where there are more of them than models. Control characters in names are replaced,
+    so that a name cannot send commands to the terminal.
+    """
+    board = _board(results, None)
+    if not board.models:
+        return "No job has finished yet.\n"
+    frame = leaderboard(results, intervals="range")
+    if len(frame.columns) > len(frame.index):
+        frame = frame.T.rename_axis(index="data set")
+    grid = _grid(frame, _printable)
+    widths = [max(map(_cells, column)) for column in zip(*grid, strict=True)]
+    lines = ["  ".join(_pad(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid]
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    notes = [_printable(note) for note in _notes(board)]
+    return "\n".join(lines + ([""] + notes if notes else [])) + "\n"
+
+
+def _board(results: Results, metric: str | None) -> Board:
+    board = make_board(results.jobs(), metric)
+    return order_by_merit(board, means(board))
+
+
+def _notes(board: Board) -> tuple[str, ...]:
+    return tuple(
+        f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in board.footnotes
+    )
+
+
+def _value(column: Column, model: str) -> float | None:
+    cell = column.cells.get(model)
+    return cell.value if cell else None
+
+
+def _heading(column: Column) -> str:
+    return f"{column.name} ({column.heading})" if column.metric else column.name
+
+
+def _marked(board: Board, model: str) -> str:
+    return f"{model} †{board.mixed[model]}" if model in board.mixed else model
+
+
+def _texts(intervals: Intervals) -> Callable[[Column, str], str]:
+    def show(column: Column, model: str) -> str:
+        cell = column.cells.get(model)
+        return _text(cell, intervals) if cell else numbers.MISSING
+
+    return show
+
+
+def _text(cell: Cell, intervals: Intervals) -> str:
+    if cell.job.status == "failed":
+        return "failed"
+    if cell.record is None or cell.record.value is None:
+        return numbers.MISSING
+    parts = [numbers.number(cell.record.value, cell.record.unit)]
+    if intervals == "range":
+        parts.append(numbers.interval(cell.record))
+    elif intervals == "half-width":
+        parts.append(numbers.half_width(cell.record))
+    parts.append(f"†{cell.footnote}" if cell.footnote else "")
+    return " ".join(part for part in parts if part)
+
+
+def _grid(frame: pd.DataFrame, escape: Callable[[str], str]) -> list[list[str]]:
+    head = [str(frame.index.name or ""), *map(str, frame.columns)]
+    body = [
+        [str(name), *(_plain(value) for value in row)]
+        for name, row in zip(frame.index, frame.itertuples(index=False, name=None), strict=True)
+    ]
+    return [[escape(text) for text in row] for row in (head, *body)]
+
+
+def _plain(value: Any) -> str:
+    if value is None or value != value:
+        return numbers.MISSING
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _escape_markdown(text: str) -> str:
+    """Escape what would end a cell, start markup or be taken for HTML; underscores within words are safe."""
+    text = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\|`*~])", r"\\\1", text)
+    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+    return text.replace("](", r"]\(").replace("][", r"]\[")
+
+
+def _escape_latex(text: str) -> str:
+    escaped = "".join(_LATEX.get(character, character) for character in _one_line(text))
+    # A bracket right behind the \\ of the row before would be read as its optional argument.
+    return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        character if unicodedata.category(character)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
+        for character in _one_line(text)
+    )
+
+
+def _cells(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))

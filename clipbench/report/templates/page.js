@@ -1,0 +1,149 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+
+  // Figures -----------------------------------------------------------------------------------------------------
+  const specs = new Map();
+  const drawn = new Set();
+
+  const colours = () => {
+    const style = getComputedStyle(root);
+    const named = (name) => style.getPropertyValue("--" + name).trim();
+    return {
+      ink: named("ink"), soft: named("soft"), grid: named("grid"), card: named("card"), line: named("line"),
+      warn: named("warn"),
+      series: [0, 1, 2, 3, 4, 5, 6, 7].map((index) => named("s" + index)),
+    };
+  };
+
+  const painted = (spec) => {
+    const palette = colours();
+    const copy = JSON.parse(JSON.stringify(spec));
+    for (const trace of copy.data) {
+      const { series, role } = trace.meta;
+      if (role === "link") {
+        trace.line = { color: palette.grid, width: 5 };
+        continue;
+      }
+      if (role) trace.marker.color = role === "benchmark" ? palette.ink : palette.warn;
+      else trace.marker.color = Array.isArray(series) ? series.map((index) => palette.series[index]) : palette.series[series];
+      trace.marker.line = { width: 0 };
+      trace.error_x.color = palette.ink;
+      trace.hoverlabel = { bgcolor: palette.card, bordercolor: palette.line, font: { color: palette.ink }, align: "left" };
+    }
+    const font = getComputedStyle(document.body).fontFamily;
+    Object.assign(copy.layout, {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: font, size: 12.5, color: palette.ink },
+    });
+    Object.assign(copy.layout.xaxis, { gridcolor: palette.grid, tickfont: { color: palette.soft, size: 11.5 } });
+    return copy;
+  };
+
+  const draw = (box) => {
+    const spec = specs.get(box.id) || JSON.parse(document.getElementById(box.id + "-data").textContent);
+    specs.set(box.id, spec);
+    const { data, layout } = painted(spec);
+    drawn.add(box);
+    return window.Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, typesetMath: false });
+  };
+
+  const boxes = all("[data-plot]");
+  if ("IntersectionObserver" in window) {
+    const watch = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target); }
+      }
+    }, { rootMargin: "400px 0px" });
+    boxes.forEach((box) => watch.observe(box));
+  } else {
+    boxes.forEach(draw);
+  }
+
+  // Theme -------------------------------------------------------------------------------------------------------
+  const button = document.getElementById("theme");
+  const setTheme = (theme) => {
+    root.dataset.theme = theme;
+    button.setAttribute("aria-label", theme === "dark" ? "Use light colours" : "Use dark colours");
+    drawn.forEach(draw);
+  };
+  const system = () => (dark.matches ? "dark" : "light");
+  setTheme(system());
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    chosen = root.dataset.theme === "dark" ? "light" : "dark";
+    setTheme(chosen);
+  });
+  dark.addEventListener("change", () => { if (!chosen) setTheme(system()); });
+  window.addEventListener("beforeprint", () => { setTheme("light"); boxes.forEach(draw); });
+  window.addEventListener("afterprint", () => setTheme(chosen || system()));
+
+  // Sorting -----------------------------------------------------------------------------------------------------
+  const sortBy = (head) => {
+    const table = head.closest("table");
+    const body = table.tBodies[0];
+    const place = Number(head.dataset.place);
+    const before = head.getAttribute("aria-sort");
+    const direction = before ? (before === "ascending" ? "descending" : "ascending") : head.dataset.first;
+    const sign = direction === "ascending" ? 1 : -1;
+    const textual = head.dataset.first === "ascending" && head.dataset.kind === "text";
+    const key = (row) => row.cells[place].dataset.value || "";
+    const rows = Array.from(body.rows).sort((a, b) => {
+      const [one, two] = [key(a), key(b)];
+      if (one === "" || two === "") return (one === "") - (two === "");
+      return sign * (textual ? one.localeCompare(two, undefined, { numeric: true }) : Number(one) - Number(two));
+    });
+    all("[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", direction);
+    body.append(...rows);
+  };
+  all(".sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
+
+  // Details -----------------------------------------------------------------------------------------------------
+  const cell = (tag, text, kind) => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    if (kind) made.className = kind;
+    if (tag === "th") made.scope = "row";
+    return made;
+  };
+  const listClasses = (box) => {
+    const rows = JSON.parse(box.querySelector("script").textContent);
+    const body = box.querySelector("tbody");
+    const count = box.querySelector("output");
+    const made = rows.map(([name, n, value, interval]) => {
+      const row = document.createElement("tr");
+      const shown = cell("td", value + " ", "num");
+      shown.append(cell("span", interval, "ci"));
+      const head = cell("th", "");
+      const isolated = document.createElement("bdi");
+      isolated.textContent = name;
+      head.append(isolated);
+      row.append(head, cell("td", n, "num"), shown);
+      return row;
+    });
+    body.append(...made);
+    box.querySelector("input").addEventListener("input", (event) => {
+      const wanted = event.target.value.trim().toLowerCase();
+      let found = 0;
+      made.forEach((row, index) => {
+        row.hidden = !rows[index][0].toLowerCase().includes(wanted);
+        found += row.hidden ? 0 : 1;
+      });
+      count.textContent = wanted ? found + " found" : "";
+    });
+  };
+  all("details[data-classes]").forEach((box) => box.addEventListener("toggle", () => listClasses(box), { once: true }));
+
+  const reveal = () => {
+    const id = decodeURIComponent(location.hash.slice(1));
+    const target = id && document.getElementById(id);
+    if (!target) return;
+    for (let box = target; box; box = box.parentElement) if (box.tagName === "DETAILS") box.open = true;
+    target.scrollIntoView();
+  };
+  window.addEventListener("hashchange", reveal);
+  reveal();
+})();

@@ -1,0 +1,171 @@
+"""What a classifier decides for each labelled image, computed in chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.errors import UserError
+from clipbench.metrics.accuracy import true_class_ranks
+from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.tasks.classifier import TextClassifier
+from clipbench.tasks.vectors import refuse_directionless, unit_rows
+
+if TYPE_CHECKING:
+    from clipbench.models.base import ModelInfo
+
+NEAR = 1e-5
+"""Cosine: what embeddings may differ by between machines (see Determinism in the docs)."""
+
+_SCORES_AT_A_TIME = 1 << 20
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """One row a labelled image."""
+
+    rows: IntArray
+    """(n,) the image's place in its set."""
+    labels: IntArray
+    predictions: IntArray
+    """(n,) class indices; where the true class ties with another, the other."""
+    ranks: IntArray
+    """(n,) 1 + the classes that rank before the true one; ties do."""
+    strict: Bools
+    """(n,) right even if classes with equal prompt strings count as ties."""
+    margins: FloatArray
+    """(n,) cosine of the true class minus the best class of other text; NaN where there is none."""
+    scores: FloatArray
+    """(n,) softmax probability of the true class."""
+    confidences: FloatArray
+    """(n,) softmax probability of the prediction."""
+    near_ties: int
+    """Predictions whose lead is smaller than `NEAR`."""
+
+    @property
+    def correct(self) -> Bools:
+        """(n,) whether the true class ranks first."""
+        first: Bools = self.ranks == 1
+        return first
+
+
+def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
+    """Return the rows whose label is a class; -1 stands for no label.
+
+    Raises:
+        UserError: a label is out of range, or no image has one.
+    """
+    labels = images.labels
+    if labels is None:
+        raise UserError("not every image has a label", where=where, fix="zero_shot needs one label an image")
+    strange = np.flatnonzero((labels < -1) | (labels >= classes))
+    if len(strange):
+        first = int(strange[0])
+        raise UserError(
+            f"{len(strange):,} labels are not among the {classes} classes; "
+            f"the first is {labels[first]}, of {images.ids[first]!r}",
+            where=where,
+            fix=f"labels must be 0 to {classes - 1}, in the order of the class names",
+        )
+    rows = np.flatnonzero(labels >= 0)
+    if not len(rows):
+        raise UserError("no image has a label", where=where, fix="choose a split that has labels")
+    return rows
+
+
+def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str) -> Decisions:
+    """Classify every labelled image of a set.
+
+    Args:
+        images: with 'projected' features and labels.
+        classifier: of C classes.
+        model: for its logit scale and bias.
+        where: data set and split, for messages.
+
+    Logits are scale * cosine + bias in float32, for some images at a time: what is held of an image
+    does not depend on the number of classes.
+
+    Raises:
+        UserError: a label is out of range or features are not finite.
+    """
+    rows = labelled_rows(images, len(classifier.column), where)
+    labels = images.labels
+    assert labels is not None
+    parts: list[Decisions] = []
+    unusable: list[str] = []
+    at_a_time = int(np.clip(_SCORES_AT_A_TIME // len(classifier.vectors), 64, 4096))
+    for start, chunk in images.features["projected"].chunks(at_a_time):
+        vectors, bad = unit_rows(chunk)
+        unusable += [images.ids[start + place] for place in np.flatnonzero(bad).tolist()]
+        wanted = np.flatnonzero(labels[start : start + len(chunk)] >= 0)
+        logits = np.float32(model.logit_scale) * (vectors[wanted] @ classifier.vectors.T)
+        logits += np.float32(model.logit_bias)
+        parts.append(_decide(start + wanted, labels[start + wanted], logits, classifier, model.logit_scale))
+    refuse_directionless(unusable, f"images of {where}", model.name)
+    assert sum(len(part.rows) for part in parts) == len(rows)
+    return _joined(parts)
+
+
+def _decide(
+    rows: IntArray, labels: IntArray, logits: FloatArray, classifier: TextClassifier, scale: float
+) -> Decisions:
+    column = classifier.column[labels]
+    own = logits[np.arange(len(rows)), column]
+    ranks = true_class_ranks(logits, column, classifier.sizes)
+    top = np.argmax(logits, axis=1)
+    best, second = _two_best(logits, top)
+    tied = classifier.tied_columns
+    margins = (own - np.where(top == column, second, best)) / np.float32(scale)
+    margins = np.where(np.isinf(margins), np.float32(np.nan), margins)
+    total = np.exp(logits - best[:, None]) @ classifier.sizes.astype(np.float32)
+    ranks_with_twins = ranks + classifier.ahead[labels]
+    return Decisions(
+        rows=rows,
+        labels=labels,
+        predictions=_predictions(labels, logits, top, ranks_with_twins, classifier),
+        ranks=ranks_with_twins,
+        strict=ranks + classifier.sizes[column] == 2,
+        margins=np.where(tied[column], np.fmin(margins, 0), margins).astype(np.float32),
+        scores=np.exp(own - best) / total,
+        confidences=1 / total,
+        near_ties=int(np.count_nonzero(((best - second) / scale < NEAR) | tied[top])),
+    )
+
+
+def _two_best(logits: FloatArray, top: IntArray) -> tuple[FloatArray, FloatArray]:
+    rows = np.arange(len(logits))
+    best = logits[rows, top]
+    rest = logits.copy()
+    rest[rows, top] = -np.inf
+    return best, rest.max(axis=1, initial=-np.inf)
+
+
+def _predictions(
+    labels: IntArray, logits: FloatArray, top: IntArray, ranks: IntArray, classifier: TextClassifier
+) -> IntArray:
+    predictions = classifier.first[top]
+    for row in np.flatnonzero((predictions == labels) & (ranks > 1)):
+        label = labels[row]
+        equal = logits[row, classifier.column] == logits[row, top[row]]
+        others = np.flatnonzero(equal & (classifier.twin != classifier.twin[label]))
+        predictions[row] = others[0]
+    return predictions
+
+
+def _joined(parts: list[Decisions]) -> Decisions:
+    return Decisions(
+        rows=np.concatenate([part.rows for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        predictions=np.concatenate([part.predictions for part in parts]),
+        ranks=np.concatenate([part.ranks for part in parts]),
+        strict=np.concatenate([part.strict for part in parts]),
+        margins=np.concatenate([part.margins for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        confidences=np.concatenate([part.confidences for part in parts]),
+        near_ties=sum(part.near_ties for part in parts),
+    )

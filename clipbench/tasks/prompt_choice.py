@@ -1,0 +1,53 @@
+"""How a suite says which prompts a task uses, and lists that may be written as a single value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+
+class InlinePrompts(BaseModel):
+    """A prompt set written out in a suite instead of in a file of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="What the prompt set is called in the results.", min_length=1)
+    templates: tuple[str, ...] = Field(description="Templates; {} stands for the class name.")
+    descriptions: Mapping[str, tuple[str, ...]] = Field(
+        default={}, description="Whole prompts for single classes, by class name, used beside the templates."
+    )
+
+
+PromptChoice = str | InlinePrompts
+"""The name of a prompt set, an inline template that contains `{}`, or a whole inline set."""
+
+
+def name_of(choice: PromptChoice) -> str:
+    """Return what a prompt choice is called in the results; for an inline template the template itself."""
+    return choice if isinstance(choice, str) else choice.name
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str | Mapping | InlinePrompts) else value
+
+
+def _kind(value: Any) -> str:
+    return "InlinePrompts" if isinstance(value, Mapping | InlinePrompts) else "str"
+
+
+# One member of the union is tried, so that an error is about what the user meant.
+_Choice = Annotated[
+    Annotated[str, Tag("str")] | Annotated[InlinePrompts, Tag("InlinePrompts")],
+    Discriminator(_kind),
+]
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
+"""A list of names, or one name alone."""
+
+PromptChoices = Annotated[
+    tuple[_Choice, ...],
+    BeforeValidator(_listed, json_schema_input_type=_Choice | tuple[_Choice, ...]),
+]
+"""A list of prompt choices, or one alone."""

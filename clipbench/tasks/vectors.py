@@ -1,0 +1,45 @@
+"""Unit vectors of stored features, with what is not a number reported by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.errors import UserError
+from clipbench.tasks.base import FloatArray, IntArray
+
+
+def unit_rows(features: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return (n, D) float32 rows of length 1, and which of them have no direction (NaN, infinite or all zero).
+
+    Rows without a direction are returned as zeros.
+    """
+    rows = np.asarray(features, np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=usable), ~usable[:, 0]
+
+
+def refuse_directionless(ids: Sequence[str], what: str, model: str) -> None:
+    """Stop if any ids are given: those whose features are not usable.
+
+    Raises:
+        UserError: naming how many there are and the first.
+    """
+    if not ids:
+        return
+    raise UserError(
+        f"the features of {len(ids):,} {what} are NaN, infinite or all zero; the first is {ids[0]!r}",
+        where=model,
+        fix="try --precision float32; if that does not help, check the weights",
+    )
+
+
+def distinct_rows(rows: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the distinct rows, in order of first appearance, and for each row which of them it is."""
+    places: dict[bytes, int] = {}
+    index = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], np.int64)
+    first = np.unique(index, return_index=True)[1]
+    return rows[first], index

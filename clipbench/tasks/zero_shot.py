@@ -1,0 +1,160 @@
+"""Zero-shot classification: images against the prompts of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from clipbench.errors import UserError
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.classifier import TextClassifier, text_classifier
+from clipbench.tasks.decisions import decide
+from clipbench.tasks.multi_label import multi_label_outcome
+from clipbench.tasks.prompt_choice import Names, PromptChoice, PromptChoices, name_of
+from clipbench.tasks.requirements import require_joint_space, require_split
+from clipbench.tasks.single_label import proportion, single_label_outcome
+from clipbench.tasks.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clipbench.models.base import ModelInfo
+
+
+class ZeroShotSettings(TaskSettings):
+    """Settings of zero-shot classification."""
+
+    task: Literal["zero_shot"] = Field(description="Classify images by the nearest class prompt.")
+    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
+    split: str = Field(default="test", description="The split to evaluate.")
+    prompts: PromptChoices = Field(
+        default=(),
+        description="Prompt sets by name, or templates with {} for the class name; each makes one row of results. "
+        "Left out: what the data set declares, else its own templates.",
+    )
+
+    @field_validator("prompts")
+    @classmethod
+    def _distinct(cls, prompts: tuple[PromptChoice, ...]) -> tuple[PromptChoice, ...]:
+        names = [name_of(choice) for choice in prompts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return prompts
+
+    def variants(self) -> Sequence[ZeroShotSettings]:
+        """Return one settings object for each prompt choice, or this one if none is named."""
+        if not self.prompts:
+            return (self,)
+        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
+
+    def prompt_choices(self) -> Sequence[PromptChoice | None]:
+        """Return the prompt choices; None, the data set's own, where none is named."""
+        return self.prompts or (None,)
+
+    @property
+    def variant(self) -> str:
+        """The prompt choice's name; empty where the data set's own prompts are used."""
+        return ", ".join(name_of(choice) for choice in self.prompts)
+
+
+class ZeroShot:
+    """Zero-shot classification (Radford et al. 2021, section 3.1).
+
+    A class is the normalised mean of its normalised prompts; an image goes to the class of highest cosine.
+    """
+
+    name: ClassVar[str] = "zero_shot"
+    protocol: ClassVar[int] = 1
+    Settings: ClassVar[type[TaskSettings]] = ZeroShotSettings
+
+    def needs(
+        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+    ) -> Needs:
+        """Ask for one split's projected features and every prompt.
+
+        Raises:
+            UserError: the data set has fewer than two classes or lacks the split, the model has no text tower
+                or the prompts are for other classes.
+        """
+        split = _own(settings).split
+        if len(dataset.classes) < 2:
+            raise UserError(
+                f"zero_shot needs at least two classes, this has {len(dataset.classes)}",
+                where=dataset.name,
+                fix="use retrieval if it has captions",
+            )
+        require_split(dataset, split)
+        require_joint_space(model, self.name)
+        prompts = _prompts(prompts, dataset)
+        strings = dict.fromkeys(string for per_class in prompts.strings for string in per_class)
+        return Needs(splits=(split,), strings=tuple(strings))
+
+    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+        """Compute accuracies, or average precision where the data set is multi-label.
+
+        Raises:
+            UserError: labels or features that cannot be used, or a declared main metric that is not computed.
+        """
+        split = _own(settings).split
+        images, dataset = inputs.sets[split], inputs.dataset
+        prompts = _prompts(prompts, dataset)
+        where = f"{dataset.name}, split {split}"
+        if not len(images):
+            raise UserError("has no readable images", where=where, fix="check the data set's files")
+        classifier = text_classifier(prompts, inputs.text, inputs.model.name)
+        if dataset.multilabel:
+            outcome = multi_label_outcome(images, classifier, inputs.model, dataset, split)
+        else:
+            decisions = decide(images, classifier, inputs.model, where)
+            strict = (proportion("strict_top1", decisions.strict),) if classifier.twins else ()
+            outcome = single_label_outcome(decisions, images, dataset, split, strict)
+        return _with_equal_prompts(outcome, classifier, prompts)
+
+
+def _own(settings: TaskSettings) -> ZeroShotSettings:
+    assert isinstance(settings, ZeroShotSettings)
+    return settings
+
+
+def _prompts(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptedClasses:
+    if prompts is None:
+        raise UserError("zero_shot needs prompts", where=dataset.name, fix="name a prompt set or a template")
+    if len(prompts.strings) != len(dataset.classes) or not all(prompts.strings):
+        raise UserError(
+            f"prompts {prompts.name!r} are for {len(prompts.strings)} classes, the data set has {len(dataset.classes)}",
+            where=dataset.name,
+            fix="every class needs at least one prompt",
+        )
+    return prompts
+
+
+def _with_equal_prompts(outcome: Outcome, classifier: TextClassifier, prompts: PromptedClasses) -> Outcome:
+    notes = list(outcome.notes)
+    classes = prompts.classes
+    if classifier.twins:
+        pairs = [f"{classes[low]} ({low}) and {classes[index]} ({index})" for low, index in classifier.twins]
+        notes.append(
+            f"{len(pairs)} classes have the prompts of another: {listed(pairs)}. The lower index wins, as in "
+            "published figures; strict_top1, where given, counts these ties as wrong."
+        )
+    if classifier.tied:
+        groups = [" = ".join(classes[index] for index in group) for group in classifier.tied]
+        notes.append(f"Different prompts, same embedding: {listed(groups)}. These ties count as wrong.")
+    tables = dict(outcome.tables)
+    if classifier.twins:
+        tables["equal_prompts"] = _equal_prompts(classifier, prompts)
+    return replace(outcome, tables=tables, notes=tuple(notes))
+
+
+def _equal_prompts(classifier: TextClassifier, prompts: PromptedClasses) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        (low, prompts.classes[low], index, prompts.classes[index], prompts.strings[low][0])
+        for low, index in classifier.twins
+    ]
+    return pd.DataFrame(rows, columns=["winner", "winner_name", "loser", "loser_name", "first_prompt"])

@@ -1,0 +1,112 @@
+"""The training loop of the reference CLIP, from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clipbench.models.reference import ReferenceTransform
+from clipbench.models.reference_files import ReferenceConfig, write_reference
+from clipbench.models.reference_tokenizer import END, WordTokenizer
+from clipbench.models.reference_towers import Architecture, ReferenceTowers
+from clipbench.training.batches import batches
+from clipbench.training.captions import known_words
+from clipbench.training.objectives import contrastive, shared_captions
+from clipbench.training.recipe import Recipe
+
+TRAINED_ON: Final = ("clipbench-scenes", "digits (train half)")
+_MEAN, _STD = (0.6, 0.6, 0.6), (0.3, 0.3, 0.3)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training run has come."""
+
+    step: int
+    loss: float
+    scale: float
+    """The logit scale."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run gives."""
+
+    config: ReferenceConfig
+    towers: ReferenceTowers
+    losses: tuple[float, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write the folder that `local:DIR` names."""
+        write_reference(folder, self.config, self.towers)
+
+
+def train(recipe: Recipe, report: Callable[[Progress], None] = lambda _: None) -> Trained:
+    """Train a reference CLIP; equal recipes give equal weights on equal machines with equal threads.
+
+    Args:
+        recipe: every hyper-parameter, the seed included.
+        report: called after each step.
+    """
+    torch.manual_seed(recipe.seed)
+    started = time.monotonic()
+    tokenizer = WordTokenizer.of_words(known_words(), Architecture.context)
+    architecture = Architecture(vocabulary=len(tokenizer.vocabulary))
+    transform = ReferenceTransform(architecture.image_side, _MEAN, _STD)
+    towers = ReferenceTowers(architecture, END, recipe.temperature).to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(towers, recipe)
+    losses: list[float] = []
+
+    for step, batch in enumerate(batches(recipe, transform)):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate_at(step)
+
+        tokens = tokenizer(batch.captions)
+        image, _ = towers.image(batch.pixels)
+        text = towers.text(tokens.ids[:, : int(tokens.lengths.max())])
+        loss = contrastive(image, text, towers.log_scale.exp(), shared_captions(batch.captions))
+
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            towers.log_scale.clamp_(max=math.log(recipe.largest_scale))
+
+        losses.append(loss.item())
+        report(Progress(step + 1, losses[-1], float(towers.log_scale.detach().exp()), time.monotonic() - started))
+
+    training = _account(recipe, losses, time.monotonic() - started)
+    config = ReferenceConfig(architecture, tokenizer.vocabulary, _MEAN, _STD, TRAINED_ON, training)
+    return Trained(config, towers.eval(), tuple(losses))
+
+
+def make_optimizer(towers: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """Return AdamW that decays all weights but gains, biases and the logit scale."""
+    decayed: list[Tensor] = [weight for weight in towers.parameters() if weight.ndim >= 2]
+    others: list[Tensor] = [weight for weight in towers.parameters() if weight.ndim < 2]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, recipe.learning_rate, (recipe.beta1, recipe.beta2), recipe.epsilon)
+
+
+def _account(recipe: Recipe, losses: list[float], seconds: float) -> dict[str, object]:
+    last = losses[-50:]
+    return {
+        "recipe": asdict(recipe),
+        "images": recipe.steps * recipe.batch,
+        "last loss": round(sum(last) / max(1, len(last)), 4),
+        "seconds": round(seconds),
+        "threads": torch.get_num_threads(),
+        "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
+    }

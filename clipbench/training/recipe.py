@@ -1,0 +1,40 @@
+"""The recipe of the reference CLIP: every number that decides its weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hyper-parameters after appendix F of Radford et al. 2021, scaled down to a few minutes on two cores.
+
+    Kept from the paper: the symmetric contrastive loss, the temperature's start and bound, decoupled weight
+    decay 0.2 on all that is not a gain or a bias, cosine decay with warm-up, a random square crop as the only
+    augmentation of the images, beta2 and epsilon of its vision transformers.
+    """
+
+    seed: int = 0
+    steps: int = 1200
+    batch: int = 256
+    digits_a_batch: int = 40
+    """How many of a batch's images are digits; the others are scenes, each drawn once."""
+    learning_rate: float = 2e-3
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    weight_decay: float = 0.2
+    beta1: float = 0.9
+    beta2: float = 0.98
+    epsilon: float = 1e-6
+    temperature: float = 0.07
+    largest_scale: float = 100.0
+    smallest_crop: int = 42
+    """Shortest side of the random square crop, in pixels of the model's input."""
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step: linear warm-up, then half a cosine down to 0."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score
+from torchmetrics.functional.classification import binary_average_precision
+
+from clipbench.metrics.average_precision import PrecisionRecall, average_precision, average_precision_11point
+
+
+def by_hand_11point(scores, positive):
+    """The devkit's loop over recalls, with a threshold at each distinct score."""
+    points = []
+    for threshold in np.unique(scores):
+        chosen = scores >= threshold
+        points.append((positive[chosen].sum() / positive.sum(), positive[chosen].mean()))
+    return sum(max(p for r, p in points if r >= tenth / 10 - 1e-9) for tenth in range(11)) / 11
+
+
+def test_average_precision_agrees_with_scikit_learn_and_torchmetrics(agree):
+    agree(
+        lambda case: average_precision(case.scores[:, 0], case.positive),
+        lambda case: average_precision_score(case.positive, case.scores[:, 0]),
+        lambda case: binary_average_precision(torch.tensor(case.scores[:, 0]), torch.tensor(case.positive).long()),
+    )
+
+
+def test_average_precision_with_tied_scores_agrees_with_scikit_learn(agree):
+    agree(
+        lambda case: average_precision(np.round(case.scores[:, 0]), case.positive),
+        lambda case: average_precision_score(case.positive, np.round(case.scores[:, 0])),
+    )
+
+
+@pytest.mark.parametrize("digits", [0, 6])
+def test_the_11_point_average_agrees_with_the_definition(agree, digits):
+    agree(
+        lambda case: average_precision_11point(np.round(case.scores[:, 0], digits), case.positive),
+        lambda case: by_hand_11point(np.round(case.scores[:, 0], digits), case.positive),
+    )
+
+
+def test_three_positives_worked_by_hand():
+    scores, positive = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([True, False, True, False, True])
+    assert average_precision(scores, positive) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    # Recalls 0 to 0.3 reach precision 1, 0.4 to 0.6 reach 2/3, 0.7 to 1 reach 3/5.
+    assert average_precision_11point(scores, positive) == pytest.approx((4 * 1 + 3 * 2 / 3 + 4 * 3 / 5) / 11)
+
+
+def test_three_of_ten_reach_the_recall_three_tenths():
+    scores = -np.arange(14.0)
+    positive = np.array([True] * 3 + [False] * 4 + [True] * 7)
+    assert average_precision_11point(scores, positive) == pytest.approx((4 * 1 + 7 * 10 / 14) / 11)
+
+
+def test_weights_count_images_as_if_they_were_repeated():
+    random = np.random.default_rng(0)
+    scores, positive = np.round(random.normal(size=60), 1), random.random(60) < 0.4
+    weights = random.integers(0, 4, (20, 60))
+    steps, points = PrecisionRecall(scores, positive).averages(weights.T)
+    for row, weight in enumerate(weights):
+        repeated = np.repeat(scores, weight), np.repeat(positive, weight)
+        assert steps[row] == pytest.approx(average_precision(*repeated), abs=1e-12)
+        assert points[row] == pytest.approx(average_precision_11point(*repeated), abs=1e-12)
+
+
+def test_a_resample_without_positives_has_no_value():
+    steps, points = PrecisionRecall(np.array([1.0, 0.0]), np.array([True, False])).averages(np.array([[0], [2]]))
+    assert np.isnan(steps).all()
+    assert np.isnan(points).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "positive", "message"),
+    [
+        (np.array([1.0]), np.array([False]), "at least one positive"),
+        (np.array([1.0, 2.0]), np.array([True]), r"must be \(n,\)"),
+        (np.array([np.inf]), np.array([True]), "scores must be finite"),
+    ],
+)
+def test_what_does_not_fit_is_refused(scores, positive, message):
+    with pytest.raises(ValueError, match=message):
+        average_precision(scores, positive)

@@ -1,0 +1,64 @@
+"""Small open_clip models, randomly initialised and saved the way open_clip lays out a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Config = Mapping[str, Any]
+SaveModel = Callable[..., Path]
+
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+VISION = {"image_size": 32, "patch_size": 16, "layers": 2, "width": 32, "head_width": 16}
+CLIP = {"embed_dim": 16, "vision_cfg": VISION, "text_cfg": TEXT}
+
+
+@pytest.fixture
+def tiny_clip() -> dict[str, Any]:
+    """The configuration of a small CLIP: vision transformer, causal text tower; change it as you like."""
+    return deepcopy(CLIP)
+
+
+@pytest.fixture
+def save_model(tmp_path: Path) -> SaveModel:
+    """Save a randomly initialised model as a folder; its weights differ with the seed."""
+
+    def save(config: Config, name: str = "tiny", *, seed: int = 0, preprocess: Config | None = None) -> Path:
+        from safetensors.torch import save_file
+
+        folder = tmp_path / name
+        folder.mkdir(parents=True, exist_ok=True)
+        document = {"model_cfg": config, "preprocess_cfg": preprocess or {}}
+        (folder / "open_clip_config.json").write_text(json.dumps(document))
+        state = random_model(config, seed).state_dict()
+        save_file({key: value.contiguous().clone() for key, value in state.items()}, folder / "open_clip_model.safetensors")
+        return folder
+
+    return save
+
+
+def random_model(config: Config, seed: int = 0) -> Any:
+    """Build a model of a configuration with weights large enough that every part shows in its output."""
+    import open_clip
+    import torch
+
+    config = deepcopy(dict(config))
+    custom = config.pop("custom_text", False)
+    kind = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    if "hf_model_name" in config["text_cfg"]:
+        config["text_cfg"]["hf_model_pretrained"] = False
+    torch.manual_seed(seed)
+    model = kind(**config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("positional_embedding") or "bias" in name:
+                parameter.normal_(std=0.2)
+        for buffer_name, buffer in model.named_buffers():
+            if buffer_name.endswith(("running_mean", "running_var")):
+                buffer.uniform_(0.5, 1.5)
+    return model

@@ -1,0 +1,222 @@
+"""clip-tiny and other reference models: what the package carries works as a model should."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from clipbench.datasets.base import Dataset, decode
+from clipbench.datasets.digits import Digits
+from clipbench.datasets.scenes import Scenes
+from clipbench.errors import Unavailable, UserError
+from clipbench.fingerprint import digest_file
+from clipbench.models.base import ImageTextModel
+from clipbench.models.reference import ReferenceSource
+from clipbench.models.reference_tokenizer import END, PAD, START, UNKNOWN, WordTokenizer
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ReferenceSource("clip-tiny").load("cpu", "float32")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return shutil.copytree(ReferenceSource("clip-tiny").folder, tmp_path / "copy")
+
+
+def embed_texts(model, texts):
+    return normalize(model.encode_tokens(model.tokenize(texts).ids), dim=1)
+
+
+def top1(model, dataset: Dataset) -> float:
+    examples = [e for shard in dataset.split("test").shards() for e in shard]
+    pixels = torch.stack([model.transform(decode(e.image)) for e in examples])
+    images = normalize(model.encode_images(pixels).projected, dim=1)
+    prompts = [[template.format(name) for template in dataset.templates] for name in dataset.classes]
+    weights = torch.stack([normalize(embed_texts(model, strings).mean(dim=0), dim=0) for strings in prompts])
+    return float(((images @ weights.T).argmax(dim=1) == torch.tensor([e.label for e in examples])).float().mean())
+
+
+def test_the_weights_are_small():
+    folder = ReferenceSource("clip-tiny").folder
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 3_000_000
+
+
+def test_it_is_good_where_it_was_trained(model):
+    assert top1(model, Scenes(by="shape", n=300)) > 0.9
+    assert top1(model, Scenes(by="colour", n=300)) > 0.9
+    assert top1(model, Digits()) > 0.85
+
+
+def test_it_fits_the_protocol_and_says_what_it_is(model):
+    assert isinstance(model, ImageTextModel)
+    info = model.info
+    assert info.name == "clip-tiny"
+    assert info.has_text
+    assert info.features == ("projected", "backbone")
+    assert info.trained_on == ("clipbench-scenes", "digits (train half)")
+    assert 1 < info.logit_scale <= 100.001
+    assert info.pedigree.weights == digest_file(ReferenceSource("clip-tiny").folder / "model.safetensors")
+    assert info.pedigree.precision == "float32"
+
+
+def test_features_are_float32_without_gradients(model):
+    features = model.encode_images(torch.zeros(3, 3, 48, 48))
+    assert features.projected.shape == (3, 128)
+    assert features.backbone.shape == (3, 96)
+    assert features.projected.dtype == features.backbone.dtype == torch.float32
+    assert not features.projected.requires_grad
+    assert model.encode_tokens(model.tokenize(["a"]).ids).shape == (1, 128)
+
+
+def test_each_image_is_encoded_as_if_alone(model):
+    pixels = torch.randn(5, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    together, alone = model.encode_images(pixels).projected, model.encode_images(pixels[2:3]).projected
+    assert torch.allclose(together[2], alone[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(48, 48), (8, 8), (640, 31), (50, 300)])
+def test_the_transform_takes_any_size_and_travels_to_worker_processes(model, size):
+    image = PIL.Image.new("RGB", size, (153, 153, 153))
+    pixels = pickle.loads(pickle.dumps(model.transform))(image)
+    assert pixels.shape == (3, 48, 48)
+    assert pixels.dtype == torch.float32
+    assert torch.allclose(pixels, torch.zeros(()), atol=1e-5)
+
+
+def test_the_transform_leaves_scenes_as_they_are(model):
+    example = next(iter(Scenes(n=1).split("test").shards()[0]))
+    image = decode(example.image)
+    expected = (torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255 - 0.6) / 0.3
+    assert torch.allclose(model.transform(image), expected, atol=1e-5)
+
+
+def test_cutting_a_batch_to_its_longest_text_changes_nothing(model):
+    texts = ["a red circle", "", "three small yellow triangles above the house and far from it.", "unknown zebras!"]
+    tokens = model.tokenize(texts)
+    cut = model.encode_tokens(tokens.ids[:, : int(tokens.lengths.max())])
+    assert model.text_length == "cut"
+    assert int(tokens.lengths.max()) < tokens.ids.shape[1]
+    assert torch.allclose(cut, model.encode_tokens(tokens.ids), atol=1e-5)
+
+
+def test_what_follows_the_end_token_does_not_matter(model):
+    tokens = model.tokenize(["a red circle"])
+    other = tokens.ids.clone()
+    other[0, int(tokens.lengths[0]) :] = 17
+    assert torch.allclose(model.encode_tokens(other), model.encode_tokens(tokens.ids), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precisions_come_close_and_have_their_own_fingerprint(model, precision):
+    lower = ReferenceSource("clip-tiny").load("cpu", precision)
+    pixels = torch.randn(8, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    exact, rough = model.encode_images(pixels).projected, lower.encode_images(pixels).projected
+    assert rough.dtype == torch.float32
+    assert not torch.equal(exact, rough)
+    assert torch.cosine_similarity(exact, rough).min() > 0.99
+    texts = ["a red circle", "the digit seven"]
+    assert torch.cosine_similarity(embed_texts(model, texts), embed_texts(lower, texts)).min() > 0.99
+    assert lower.info.pedigree.fingerprint() != model.info.pedigree.fingerprint()
+
+
+def test_the_tokenizer_keeps_words_and_spells_what_it_does_not_know():
+    tokenizer = WordTokenizer.of_words(["red", "circle"], context=10)
+    tokens = tokenizer(["A RED circle.", "ab é", ""])
+    names = [[tokenizer.vocabulary[i] for i in row if i != PAD] for row in tokens.ids.tolist()]
+    assert names == [
+        ["<start>", "a", "red", "circle", ".", "<end>"],
+        ["<start>", "a", "b", "<unknown>", "<end>"],
+        ["<start>", "<end>"],
+    ]
+    assert tokens.lengths.tolist() == [6, 5, 2]
+    assert tokens.truncated == (False, False, False)
+    assert tokens.ids.shape == (3, 10)
+
+
+def test_the_tokenizer_cuts_and_says_so():
+    tokenizer = WordTokenizer.of_words(["red"], context=6)
+    tokens = tokenizer(["red red red red", "red red red red red"])
+    assert tokens.truncated == (False, True)
+    assert tokens.ids[1].tolist() == tokens.ids[0].tolist()
+    assert (tokens.ids[1, 0], tokens.ids[1, -1]) == (START, END)
+
+
+def test_no_two_different_known_texts_look_alike_and_any_string_is_taken(model):
+    ids = model.tokenize(["a red circle", "a blue circle", "日本語 \u0000 \U0001f600", "x" * 500, "\n\t"]).ids
+    assert len({tuple(row) for row in ids.tolist()}) == 5
+    assert UNKNOWN in ids[2].tolist()
+    assert torch.isfinite(model.encode_tokens(ids)).all()
+
+
+def test_a_copied_folder_is_the_same_model(model, folder):
+    copy = ReferenceSource.from_folder(folder)
+    assert copy.name == f"local:{folder}"
+    assert copy.load("cpu", "float32").info.pedigree == model.info.pedigree
+    assert ReferenceSource.from_folder(folder, name="mine").name == "mine"
+
+
+def test_the_locator_follows_the_files(folder):
+    before = ReferenceSource.from_folder(folder).locator()
+    assert ReferenceSource.from_folder(folder).locator() == before
+    config = folder / "config.json"
+    config.write_text(config.read_text() + "\n")
+    assert ReferenceSource.from_folder(folder).locator() != before
+
+
+def test_an_unknown_name_is_explained():
+    with pytest.raises(UserError, match="no model 'clip-tinny' is part of clipbench; did you mean 'clip-tiny'?"):
+        ReferenceSource("clip-tinny")
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(folder, missing):
+    (folder / missing).unlink()
+    source = ReferenceSource.from_folder(folder)
+    for ask in (source.look, source.fetch, source.locator):
+        with pytest.raises(Unavailable) as caught:
+            ask()
+        assert str(caught.value) == (
+            f"{folder}: holds no {missing}; name a folder that 'python -m clipbench.training --output DIR' wrote"
+        )
+
+
+def test_damaged_weights_are_explained(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"model\.safetensors: holds no weights that fit config\.json"):
+        ReferenceSource.from_folder(folder).load("cpu", "float32")
+
+
+def test_weights_of_another_architecture_are_explained(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["architecture"]["text_layers"] = 5
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"model\.safetensors: holds no weights that fit config\.json"):
+        ReferenceSource.from_folder(folder).load("cpu", "float32")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "is not of format 1; train the model again"),
+        ({"vocabulary": None}, "is not the configuration of a reference CLIP ('vocabulary')"),
+        ({"extra": 1}, "unknown key 'extra'"),
+        ({"architecture": {"depth": 3}}, "is not the configuration of a reference CLIP"),
+    ],
+)
+def test_a_wrong_configuration_is_explained(folder, change, message):
+    config = json.loads((folder / "config.json").read_text()) | change
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    with pytest.raises(UserError) as caught:
+        ReferenceSource.from_folder(folder).load("cpu", "float32")
+    assert str(caught.value).startswith(f"{folder / 'config.json'}: ")
+    assert message in str(caught.value)

@@ -1,0 +1,42 @@
+import math
+
+import pytest
+from scipy.stats import binomtest
+
+from clipbench.stats.intervals import wilson
+
+
+@pytest.mark.parametrize(
+    ("correct", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_gives_the_values_of_newcombe_1998_table_1(correct, n, low, high):
+    interval = wilson(correct, n)
+    assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
+    assert (interval.kind, interval.level) == ("wilson", 0.95)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.999])
+@pytest.mark.parametrize(("correct", "n"), [(0, 1), (1, 1), (3, 7), (6733, 10_000), (49_999, 50_000)])
+def test_wilson_agrees_with_scipy(correct, n, level):
+    ours = wilson(correct, n, level)
+    theirs = binomtest(correct, n).proportion_ci(level, method="wilson")
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 3, 10, 49, 10_000])
+def test_a_value_of_none_or_all_lies_within_its_interval(n):
+    assert wilson(0, n).low == 0.0
+    assert wilson(n, n).high == 1.0
+    assert 0 < wilson(n, n).low < 1
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 0), (5, 4), (-1, 4), (math.nan, 4)])
+def test_wilson_refuses_impossible_counts(correct, n):
+    with pytest.raises(ValueError, match="0 <= correct <= n"):
+        wilson(correct, n)
+
+
+def test_wilson_refuses_a_level_outside_0_and_1():
+    with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
+        wilson(1, 2, 95)
