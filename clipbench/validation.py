@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -175,7 +176,7 @@ def _explain(group: Sequence[_Found], model: type[BaseModel], document: MarkedYa
     if kind == "value_error":
         return Problem(path, str(context["error"]))
     if kind in {"too_short", "string_too_short"} and not value:
-        return Problem(path, "is empty", "give at least one" if kind == "too_short" else "give a name")
+        return Problem(path, "is empty", "give at least one" if kind == "too_short" else "write something")
     return Problem(path, f"{show(value)} is not allowed: it {details['msg'].removeprefix('Input ')}")
 
 
@@ -207,7 +208,7 @@ def _as_number(text: str, written: str | None, *, whole: bool) -> str | None:
         number = float(text)
     except ValueError:
         return None
-    if whole and not number.is_integer():
+    if not math.isfinite(number) or (whole and not number.is_integer()):
         return None
     plain = str(int(number)) if whole and abs(number) < 1e15 else _yaml_float(number)
     return f"YAML reads {written} as text: write {plain}" if written else f"remove the quotes: {plain}"

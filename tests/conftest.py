@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def skip_or_fail(what: str, reason: str) -> NoReturn:
+    """Skip, unless CLIPBENCH_TESTS_REQUIRE names what is missing, as continuous integration does."""
+    if what in os.environ.get("CLIPBENCH_TESTS_REQUIRE", "").split(","):
+        pytest.fail(f"required, but {reason}")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +27,48 @@ def shared_data() -> Path:
     """The folder of real images, a small trained CLIP and published tables; the test skips without it."""
     folder = Path(os.environ.get("CLIPBENCH_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"needs the development data; {folder} is absent (set CLIPBENCH_TEST_DATA)")
+        skip_or_fail("data", f"the development data are absent: {folder} (set CLIPBENCH_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; the test skips without one."""
+    named = os.environ.get("CLIPBENCH_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        skip_or_fail("browser", "no Chromium was found (set CLIPBENCH_CHROMIUM)")
+    return found
+
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def clipbench(tmp_path: Path) -> CommandLine:
+    """Run the command line in a folder and a cache of the test's own, as a user would, offline."""
+
+    def run(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 300) -> subprocess.CompletedProcess[str]:  # noqa: B006
+        return subprocess.run(
+            [sys.executable, "-m", "clipbench", *map(str, arguments)],
+            cwd=tmp_path,
+            env=command_environment(tmp_path) | dict(env),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+def command_environment(folder: Path) -> dict[str, str]:
+    """The environment of a command that a test runs in a folder: its own cache, no network, two threads at most."""
+    return {
+        **os.environ,
+        "CLIPBENCH_CACHE": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(folder / "hub"),
+        "PYTHONPATH": str(REPOSITORY),
+        "COLUMNS": "160",
+    }

@@ -230,8 +230,8 @@ HEAD = "name: mine\nsource: ours\n"
          "'open_clip:imagenet'; did you mean 'open_clip:simple-imagenet'?"),
         ("templates_from: dataset\ntemplates: ['{}']\n", "mine.yaml:3: templates_from: stands beside templates; "
                                                          "keep one of the two"),
-        ("descriptions: {no: [a]}\n", "mine.yaml:3: descriptions: YAML reads the key no as true or false, and keys must "
-                                      "be text; write 'no' in quotes"),
+        ("descriptions: {no: [a]}\n", "mine.yaml:3: descriptions: YAML reads the key no as true or false, and keys "
+                                      "must be text; write 'no' in quotes"),
         ("descriptions: {frog: []}\n", "mine.yaml:3: descriptions.frog: there is no description; "
                                        "give at least one, or delete the key"),
         ("descriptions: {frog: [a, a]}\n", "mine.yaml:3: descriptions.frog[1]: 'a' is there twice; delete one"),

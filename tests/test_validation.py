@@ -78,6 +78,8 @@ def test_right_document_becomes_the_model() -> None:
         ("share: 1e-3", "share: expected a number, got '1e-3'; YAML reads 1e-3 as text: write 0.001"),
         ("share: 1e-7", "share: expected a number, got '1e-7'; YAML reads 1e-7 as text: write 1.0e-07"),
         ("share: '0.1'", "share: expected a number, got '0.1'; remove the quotes: 0.1"),
+        ("share: nan", "share: expected a number, got 'nan'"),
+        ("name2: x", "name2: unknown key; did you mean 'name'?"),
         ("share: half", "share: expected a number, got 'half'"),
         ("share: 2", "share: 2 is not allowed: it should be less than or equal to 1"),
         ("count: 1e3", "count: expected a whole number, got '1e3'; YAML reads 1e3 as text: write 1000"),

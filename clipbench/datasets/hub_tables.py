@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,7 +100,8 @@ def open_hub(name: str, config: str | None, revision: str, looked: Sequence[Path
     import datasets
 
     commit = _commit(name, revision, looked)
-    builder = _guarded(name, looked, partial(datasets.load_dataset_builder, name, config, revision=commit))
+    with contextlib.nullcontext() if commit else _without_network():
+        builder = _guarded(name, looked, partial(datasets.load_dataset_builder, name, config, revision=commit))
     if builder.info.features is None or builder.info.splits is None:
         _guarded(name, looked, builder.download_and_prepare)
     key = f"{name}@{commit or Path(builder.cache_dir).name}|{config or ''}"
@@ -118,18 +120,35 @@ def open_hub(name: str, config: str | None, revision: str, looked: Sequence[Path
 
 
 def _commit(name: str, revision: str, looked: Sequence[Path]) -> str | None:
-    """Ask the hub for the commit, which fails at once and clearly where the library tries several ways.
+    """Ask the hub for the commit, which fails at once and clearly where the library tries for half a minute.
 
-    None: the hub is out of reach, and the library may have prepared the set before.
+    None: the hub is out of reach, and the library has prepared the set before.
     """
     import datasets
 
+    prepared = (Path(datasets.config.HF_DATASETS_CACHE) / name.replace("/", "___")).is_dir()
     try:
-        return open_hub_repository(name, revision, looked).commit
+        repository = open_hub_repository(name, revision, looked)
     except Unavailable:
-        if (Path(datasets.config.HF_DATASETS_CACHE) / name.replace("/", "___")).is_dir():
+        if prepared:
             return None
         raise
+    if repository.offline and not prepared:
+        raise unreachable(name, "every file", looked, ConnectionError(repository.offline))
+    return None if repository.offline else repository.commit
+
+
+@contextlib.contextmanager
+def _without_network() -> Iterator[None]:
+    """Keep the library from trying the hub again and again; it offers no argument for that."""
+    import datasets
+
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
 
 
 def _prepared(builder: Any, split: str) -> Any:
@@ -143,19 +162,21 @@ def _guarded(name: str, looked: Sequence[Path], work: Any) -> Any:
         return work()
     except UserError:
         raise
-    except (ValueError, RuntimeError) as error:
-        fix = "name a configuration under `config:`, or save the set locally and give its folder"
-        raise UserError(f"cannot be opened ({_first_line(error)})", where=f"data set {name}", fix=fix) from error
     except Exception as error:
         raise _translated(name, looked, error) from error
 
 
 def _translated(name: str, looked: Sequence[Path], error: Exception) -> BaseException:
-    cause = error.__cause__ or error
-    known = no_access(name, cause) or no_access(name, error) or not_written(error)
+    from datasets.exceptions import DatasetsError
+
+    reason = error.__cause__ if isinstance(error, DatasetsError) and error.__cause__ else error
+    known = no_access(name, reason) or not_written(reason)
     if known is not None:
         return known
-    return unreachable(name, "every file", looked, error) if is_network_failure(error) else error
+    if isinstance(reason, DatasetsError | ValueError | RuntimeError):
+        fix = "name a configuration under `config:`, or save the set locally and give its folder"
+        return UserError(f"cannot be opened ({_first_line(reason)})", where=f"data set {name}", fix=fix)
+    return unreachable(name, "a file", looked, reason) if is_network_failure(reason) else error
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from clipbench.fingerprint import digest
 
 ANSWER_SECONDS = 5.0
 """How long the hub may take to list a data set's files before it counts as out of reach."""
+_SMALL_BYTES = 1 << 20
 
 
 class Repository(Protocol):
@@ -108,15 +109,30 @@ class HubRepository:
 
     def fetch(self, name: str) -> Path:
         """Return the file in the cache, downloaded if it is not there yet."""
-        from huggingface_hub import hf_hub_download
-
         cached = self._cached(name)
         if cached is not None:
             return cached
         if self.offline:
             raise self.lacks(name)
+        return self._download(name, self.commit)
+
+    def remember(self, revision: str) -> None:
+        """Make the cache note which commit a branch or tag stands for, so that it is found without the hub.
+
+        The hub's client notes it when a file is asked for by that name: the smallest one here, if it is
+        small. A set whose files the hub refuses is found out at once, too.
+        """
+        reference = _reference(self.name, revision)
+        known = reference.read_text().strip() if reference.is_file() else ""
+        name, size = min(self.listing, key=lambda file: file[1], default=("", _SMALL_BYTES))
+        if self.commit not in (known, revision) and size < _SMALL_BYTES:
+            self._download(name, revision)
+
+    def _download(self, name: str, revision: str) -> Path:
+        from huggingface_hub import hf_hub_download
+
         try:
-            return Path(hf_hub_download(self.name, name, repo_type="dataset", revision=self.commit))
+            return Path(hf_hub_download(self.name, name, repo_type="dataset", revision=revision))
         except Exception as error:
             if full := not_written(error):
                 raise full from error
@@ -170,11 +186,13 @@ def open_hub_repository(name: str, revision: str, looked: Sequence[Path] = ()) -
             raise no_access(name, error) or unreachable(name, "every file", looked, error) from error
         return cached
     listing = tuple((file.rfilename, file.size or 0) for file in info.siblings or ())
-    return HubRepository(name, info.sha or revision, listing, tuple(looked))
+    repository = HubRepository(name, info.sha or revision, listing, tuple(looked))
+    repository.remember(revision)
+    return repository
 
 
 def _cached_repository(name: str, revision: str, looked: Sequence[Path], reason: str) -> HubRepository | None:
-    reference = _cache_folder(name) / "refs" / revision
+    reference = _reference(name, revision)
     commit = reference.read_text().strip() if reference.is_file() else revision
     snapshot = _snapshot(name, commit)
     if not snapshot.is_dir():
@@ -186,6 +204,10 @@ def _cached_repository(name: str, revision: str, looked: Sequence[Path], reason:
 
 def _cache_folder(name: str) -> Path:
     return hub_cache() / f"datasets--{name.replace('/', '--')}"
+
+
+def _reference(name: str, revision: str) -> Path:
+    return _cache_folder(name) / "refs" / revision
 
 
 def _snapshot(name: str, commit: str) -> Path:

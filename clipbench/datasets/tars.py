@@ -44,14 +44,19 @@ def samples(
         UserError: the tar is damaged or cut short, or a key comes back after another one.
     """
     seen: set[str] = set()
-    for key, members in groupby(_members(path), key=lambda member: member.key):
-        if key in seen:
-            fix = "the members of a sample must follow each other; write the shard again"
-            raise UserError(f"key {key!r} comes up twice", where=str(path), fix=fix)
-        seen.add(key)
-        sample = _read(key, members, images=images and only in (None, key), extensions=extensions)
-        if only in (None, key):
-            yield sample
+    try:
+        for key, members in groupby(_members(path), key=lambda member: member.key):
+            if key in seen:
+                fix = "the members of a sample must follow each other; write the shard again"
+                raise UserError(f"key {key!r} comes up twice", where=str(path), fix=fix)
+            seen.add(key)
+            sample = _read(key, members, images=images and only in (None, key), extensions=extensions)
+            if only in (None, key):
+                yield sample
+    except tarfile.TarError as error:
+        raise UserError(f"is damaged or cut short ({error})", where=str(path), fix=_DAMAGED) from error
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror or error})", where=str(path), fix=_DAMAGED) from error
 
 
 @dataclass(frozen=True)
@@ -81,18 +86,13 @@ def _read(key: str, members: Iterator[_Member], *, images: bool, extensions: fro
 
 
 def _members(path: Path) -> Iterator[_Member]:
-    try:
-        with tarfile.open(path, "r:") as archive:
-            for info in _headers(archive):
-                folder, slash, name = info.name.rpartition("/")
-                stem, _, extension = name.partition(".")
-                if info.isreg() and not info.issparse() and stem:
-                    yield _Member(folder + slash + stem, extension.lower(), archive, info)
-            _require_end(archive, path)
-    except tarfile.TarError as error:
-        raise UserError(f"is damaged or cut short ({error})", where=str(path), fix=_DAMAGED) from error
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", where=str(path), fix=_DAMAGED) from error
+    with tarfile.open(path, "r:") as archive:
+        for info in _headers(archive):
+            folder, slash, name = info.name.rpartition("/")
+            stem, _, extension = name.partition(".")
+            if info.isreg() and not info.issparse() and stem:
+                yield _Member(folder + slash + stem, extension.lower(), archive, info)
+        _require_end(archive, path)
 
 
 def _headers(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

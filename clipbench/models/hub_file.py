@@ -56,13 +56,14 @@ class HubFile:
         from huggingface_hub import hf_hub_download
 
         try:
-            # The library's own download tries six times over half a minute before it gives up.
+            # The client's own download tries six times over half a minute before it gives up.
             name, _ = self._find(model)
-            hf_hub_download(self.repository, name)
         except _Unreachable as error:
             raise self.unavailable(model, f"the hub cannot be reached ({error})") from error
-        except OSError as error:
-            raise self.unavailable(model, f"the download failed ({error})") from error
+        try:
+            hf_hub_download(self.repository, name)
+        except Exception as error:
+            raise self.download_failed(model, error) from error
 
     def _find(self, model: str) -> tuple[str, int | None]:
         """Return the name under which the hub has it, and its size."""
@@ -83,7 +84,7 @@ class HubFile:
                 fix = "check the name; for a private one run `hf auth login` first"
                 raise Unavailable(problem, where=f"model {model}", fix=fix) from error
             except Exception as error:
-                # Which exceptions stand for "no network" differs between versions of the hub's library.
+                # Which exceptions stand for "no network" differs between versions of the hub's client.
                 raise _Unreachable(str(error) or type(error).__name__) from error
         problem = f"the hub's repository {self.repository} has no {' or '.join(self.names)}"
         raise Unavailable(problem, where=f"model {model}", fix="check the name: is it a model for this adapter?")
@@ -94,6 +95,12 @@ class HubFile:
             "and run again; --model clip-tiny needs none of this"
         )
         return Unavailable(f"{self.repository} is gated: its owner grants access", where=f"model {model}", fix=fix)
+
+    def download_failed(self, model: str, error: Exception) -> Unavailable:
+        """Return the error for a download that began: no space, no permission, a connection that broke."""
+        problem = f"the download of {self.repository} failed ({type(error).__name__}: {error})"
+        fix = f"run again to go on with it; it is kept in {cache_folder()} (HF_HOME moves that folder)"
+        return Unavailable(problem, where=f"model {model}", fix=fix)
 
     def unavailable(self, model: str, reason: str) -> Unavailable:
         """Return the error that says what is missing, where it was looked for and how to provide it."""
@@ -132,8 +139,8 @@ class HubTokenizer:
         self._vocabulary.fetch(model)
         try:
             snapshot_download(self.repository, allow_patterns=["*.json", *_TOKENIZER_VOCABULARIES, "merges.txt"])
-        except OSError as error:
-            raise self._vocabulary.unavailable(model, f"the download failed ({error})") from error
+        except Exception as error:
+            raise self._vocabulary.download_failed(model, error) from error
 
 
 def cache_folder() -> Path:

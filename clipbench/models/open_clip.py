@@ -9,6 +9,7 @@ from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
 from clipbench.models.base import Availability, ModelSource, Precision
 from clipbench.models.open_clip_place import FilePlace, FolderPlace, HubPlace, Place, TagPlace
+from clipbench.models.weights_file import check_weights
 
 if TYPE_CHECKING:
     from clipbench.models.open_clip_model import OpenClipModel
@@ -71,11 +72,13 @@ class OpenClipSource(ModelSource):
 
         Raises:
             Unavailable: the hub must not be used (offline mode), has no such repository, or it is gated.
-            UserError: local files are not as they should be, or open_clip has no such model.
+            UserError: local files are not as they should be or not safe to load, or open_clip has no such model.
         """
         missing = self._place.missing()
         if not missing:
-            return Availability(local=True, where=str(self._place.recipe().weights))
+            weights = self._place.recipe().weights
+            check_weights(weights)
+            return Availability(local=True, where=str(weights))
         sizes = [file.size(self.name) for file in missing]
         known = sum(size for size in sizes if size is not None) if None not in sizes else self._download_bytes
         repositories = dict.fromkeys(file.repository for file in missing)
@@ -104,10 +107,9 @@ class OpenClipSource(ModelSource):
         import torch
 
         recipe = self._place.recipe()
-        files = [recipe.weights, *recipe.companions]
-        folder = recipe.architecture.removeprefix("local-dir:")
-        if folder != recipe.architecture:
-            files += sorted(path for path in Path(folder).iterdir() if path.is_file() and path != recipe.weights)
+        folders = [Path(recipe.architecture.removeprefix("local-dir:")), recipe.tokenizer_folder]
+        beside = [path for folder in folders if folder and folder.is_dir() for path in sorted(folder.iterdir())]
+        files = [recipe.weights, *(path for path in beside if path.is_file())]
         key = {
             "name": self.name,
             "place": repr(self._place),

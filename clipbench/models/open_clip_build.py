@@ -83,7 +83,7 @@ def _build(recipe: Recipe, name: str) -> tuple[Any, Transform]:
     _refuse_remote_code(recipe, name)
     preprocess = recipe.preprocess
     try:
-        with _without_notice_of_random_weights():
+        with _without_notices():
             model, _, transform = open_clip.create_model_and_transforms(
                 recipe.architecture,
                 load_weights=False,
@@ -135,17 +135,21 @@ def _mismatch(error: Exception) -> str:
     return "; ".join(line[:160] for line in shown) + (f"; and {more} more" if more > 0 else "")
 
 
-class _Notice(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "initialized randomly" not in record.getMessage()
-
-
 @contextmanager
-def _without_notice_of_random_weights() -> Iterator[None]:
-    """Keep open_clip from warning that weights are random: they are loaded in the next step."""
-    notice, root = _Notice(), logging.getLogger()
-    root.addFilter(notice)
+def _without_notices() -> Iterator[None]:
+    """Keep open_clip from warning that weights are random: they are loaded in the next step.
+
+    It speaks through the root logger, and a first word there would install a handler for the whole program.
+    """
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
+    root.addFilter(_is_error)
     try:
         yield
     finally:
-        root.removeFilter(notice)
+        root.removeFilter(_is_error)
+        root.removeHandler(silent)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

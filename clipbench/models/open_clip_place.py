@@ -40,10 +40,8 @@ class Recipe:
     """mean, std, interpolation, resize_mode of the pretrained tag, where there is one."""
     quick_gelu: bool = False
     """True: the weights need quick GELU, whatever the architecture's name says."""
-    tokenizer_from_hub: bool = False
-    """The configuration came from the hub, so its tokenizer's name is the hub's too."""
-    companions: tuple[Path, ...] = ()
-    """Where the tokenizer's and text tower's configurations are, if they came from the hub."""
+    tokenizer_folder: Path | None = None
+    """Where the files of a Hugging Face tokenizer are; None: open_clip's own tokenizer."""
 
 
 class Place(Protocol):
@@ -85,7 +83,7 @@ class TagPlace:
             text_config=text_config,
             preprocess={name: declared[name] for name in names if declared.get(name) is not None},
             quick_gelu=bool(declared.get("quick_gelu", False)),
-            companions=_cached_companions(text_config, folder=None),
+            tokenizer_folder=_tokenizer_folder(text_config),
         )
 
     def _declared(self) -> Mapping[str, Any]:
@@ -136,8 +134,7 @@ class HubPlace:
             architecture=f"local-dir:{folder}",
             weights=_cached(self._weights()),
             text_config=text_config,
-            tokenizer_from_hub=True,
-            companions=_cached_companions(text_config, folder=None),
+            tokenizer_folder=_tokenizer_folder(text_config),
         )
 
     def _config(self) -> HubFile:
@@ -165,8 +162,8 @@ class FolderPlace:
     def recipe(self) -> Recipe:
         """Return what to build."""
         text_config = self._read()["text_cfg"]
-        companions = _cached_companions(text_config, folder=self.folder)
-        return Recipe(f"local-dir:{self.folder}", self._weights(), text_config, companions=companions)
+        tokenizer_folder = self.folder if text_config.get("hf_tokenizer_name") else None
+        return Recipe(f"local-dir:{self.folder}", self._weights(), text_config, tokenizer_folder=tokenizer_folder)
 
     def _read(self) -> Mapping[str, Any]:
         if not self.folder.is_dir():
@@ -178,12 +175,10 @@ class FolderPlace:
         for name in _FOLDER_WEIGHTS:
             if (self.folder / name).is_file():
                 return self.folder / name
-        others = sorted(
-            path for ending in ("*.safetensors", "*.bin", "*.pth", "*.pt") for path in self.folder.glob(ending)
-        )
+        others = sorted(path for ending in ("*.safetensors", "*.bin", "*.pth") for path in self.folder.glob(ending))
         if not others:
             fix = f"put {_FOLDER_WEIGHTS[0]} beside {CONFIG_NAME}"
-            raise UserError("holds no weights (*.safetensors, *.bin, *.pth, *.pt)", where=str(self.folder), fix=fix)
+            raise UserError("holds no weights (*.safetensors, *.bin, *.pth)", where=str(self.folder), fix=fix)
         safe = [path for path in others if path.suffix == ".safetensors"]
         return (safe or others)[0]
 
@@ -205,8 +200,7 @@ class FilePlace:
     def recipe(self) -> Recipe:
         """Return what to build."""
         text_config = builtin_config(self.architecture)["text_cfg"]
-        companions = _cached_companions(text_config, folder=None)
-        return Recipe(self.architecture, self.file, text_config, companions=companions)
+        return Recipe(self.architecture, self.file, text_config, tokenizer_folder=_tokenizer_folder(text_config))
 
 
 def builtin_config(architecture: str) -> Mapping[str, Any]:
@@ -266,8 +260,15 @@ def _companions(text_config: Mapping[str, Any], folder: Path | None) -> list[Mis
     return needed
 
 
-def _cached_companions(text_config: Mapping[str, Any], folder: Path | None) -> tuple[Path, ...]:
-    return tuple(path for file in _companions(text_config, folder) if (path := file.cached()) is not None)
+def _tokenizer_folder(text_config: Mapping[str, Any]) -> Path | None:
+    """Return the local folder of the tokenizer that a configuration names: a path, or a hub repository."""
+    name = text_config.get("hf_tokenizer_name")
+    if not name or Path(name).is_dir():
+        return Path(name) if name else None
+    configuration = HubTokenizer(name).cached()
+    if configuration is None:
+        raise HubFile(name, ("tokenizer_config.json",)).unavailable(name, "it was not fetched")
+    return configuration.parent
 
 
 def _not_cached(files: Sequence[Missing]) -> list[Missing]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_strings
 from clipbench.models.base import Tokens
-from clipbench.models.hub_file import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,37 +28,31 @@ def make_tokenizer(recipe: Recipe, where: str) -> Tokenizer:
     """
     import open_clip
 
-    config = recipe.text_config
-    if not config.get("hf_tokenizer_name"):
+    if recipe.tokenizer_folder is None:
         # Reduction is an augmentation that drops words at random; evaluation cuts at the end.
         tokenizer: Tokenizer = open_clip.get_tokenizer(recipe.architecture, reduction_mask="")
         return tokenizer
     try:
-        if recipe.tokenizer_from_hub:
-            return _from_hub(config)
-        made: Tokenizer = open_clip.get_tokenizer(
-            recipe.architecture, cache_dir=str(cache_folder()), trust_remote_code=False, local_files_only=True
-        )
-        return made
+        return _library_tokenizer(recipe.tokenizer_folder, recipe.text_config)
     except ImportError as error:
         raise UserError(f"its tokenizer needs {error.name}", where=where, fix="pip install 'clipbench[hf]'") from error
     except Exception as error:
         # Tokenizer classes differ in what they raise on a bad file.
-        problem = f"its tokenizer cannot be made ({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})"
-        fix = "the tokenizer's files belong beside the model's, and code in them is not run"
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        problem = f"no tokenizer can be made from {recipe.tokenizer_folder} ({type(error).__name__}: {reason})"
+        fix = "tokenizer.json and tokenizer_config.json belong there; code beside them is not run"
         raise UserError(problem, where=where, fix=fix) from error
 
 
-def _from_hub(config: Mapping[str, Any]) -> Tokenizer:
-    """Make the tokenizer that a hub configuration names; open_clip's factory would ask the network again."""
+def _library_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer:
+    """Make a Hugging Face tokenizer as open_clip's factory does, but from files and without their code."""
     from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
 
     options = {**config.get("tokenizer_kwargs", {}), "trust_remote_code": False, "local_files_only": True}
     tokenizer: Tokenizer = HFTokenizer(
-        config["hf_tokenizer_name"],
+        str(folder),
         context_length=config.get("context_length", DEFAULT_CONTEXT_LENGTH),
         tokenizer_mode=config.get("tokenizer_mode"),
-        cache_dir=str(cache_folder()),
         **options,
     )
     return tokenizer

@@ -74,8 +74,8 @@ def _load_tensors_only(path: Path) -> Any:
 
 def _refusal(message: str) -> str:
     named = re.search(r"GLOBAL ([\w.]+)", message)
-    what = f"refers to {named.group(1)}" if named else "holds more than tensors"
-    return f"is a pickle that {what}; a pickle can run code, so only tensors and plain values are loaded"
+    what = f"is a pickle that refers to {named.group(1)}" if named else "is no checkpoint, or one of more than tensors"
+    return f"{what}; a pickle can run code, so only tensors and plain values are loaded"
 
 
 def _first_line(error: Exception) -> str:

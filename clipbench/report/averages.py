@@ -91,9 +91,7 @@ def _group(board: Board, task: str, regime: str, columns: Sequence[Column]) -> M
     return Means(task, regime, len(datasets), found)
 
 
-def _average(
-    model: str, task: str, regime: str, metric: str, datasets: dict[str, list[Column]]
-) -> Average | None:
+def _average(model: str, task: str, regime: str, metric: str, datasets: dict[str, list[Column]]) -> Average | None:
     parts = {name: part for name, columns in datasets.items() if (part := _of_one_dataset(model, columns))}
     if not parts:
         return None

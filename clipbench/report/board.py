@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from clipbench.report import labels
 from clipbench.records import JobResult, Record
+from clipbench.report import labels, numbers
 
 COMPARED = ("data", "subset", "labels", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""
@@ -62,8 +62,8 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """The metric with its unit, e.g. 'top-1, %'."""
-        unit = {"fraction": "%", "rank": ""}.get(self.unit, self.unit)
+        """The metric with its unit, e.g. 'top-1, %'; '' where every job failed."""
+        unit = numbers.suffix(self.unit) if self.metric else ""
         return ", ".join(part for part in (labels.metric(self.metric), unit) if part)
 
 
@@ -104,7 +104,7 @@ def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
     names = _column_names(grouped)
     columns = [_column(names[key], members, metric) for key, members in grouped.items()]
     columns = [column for column in columns if metric is None or column.metric]
-    columns.sort(key=lambda c: (labels.task_order(c.task), labels.regime_order(c.regime), c.name))
+    columns.sort(key=lambda c: (labels.task_order(c.task), labels.regime_order(c.regime), labels.natural(c.name)))
     models = tuple(sorted({model for column in columns for model in column.cells}))
     footnotes: list[Footnote] = []
     checked = [_mark_differences(column, footnotes) for column in columns]
@@ -193,7 +193,7 @@ def _mark_differences(column: Column, footnotes: list[Footnote]) -> Column:
     groups = sorted(alike.values(), key=len, reverse=True)
     majority = groups[0] if len(groups[0]) > len(groups[1]) else None
     cells = dict(column.cells)
-    for group in groups[1:] if majority else [sum(groups, [])]:
+    for group in groups[1:] if majority else [[model for alike_ones in groups for model in alike_ones]]:
         number = len(footnotes) + 1
         parts = _differing(column, group, majority or group)
         footnotes.append(Footnote(number, tuple(group), column.name, _explain(parts, group, majority)))
@@ -242,7 +242,7 @@ def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
         if job.status == "done":
             for part in OF_THE_MODEL:
                 seen[job.model][part] |= {value for value in [str(getattr(job.pedigree, part))] if value}
-    footnotes = []
+    footnotes: list[Footnote] = []
     for model, parts in sorted(seen.items()):
         several = [part for part in OF_THE_MODEL if len(parts[part]) > 1]
         if several:
@@ -254,9 +254,7 @@ def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
 
 def _mark_best(column: Column) -> Column:
     ranked = {
-        model: cell.value
-        for model, cell in column.cells.items()
-        if cell.footnote is None and cell.value is not None
+        model: cell.value for model, cell in column.cells.items() if cell.footnote is None and cell.value is not None
     }
     if len(ranked) < 2:
         return column

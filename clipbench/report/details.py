@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clipbench.records import JobResult
 from clipbench.report import grids, numbers
 from clipbench.report.board import Board, Column
 from clipbench.report.pictures import Album, Shown
-from clipbench.records import JobResult
 from clipbench.results import MergedResults, Results
 
 _SHORT = 12
@@ -39,7 +39,7 @@ class JobDetail:
     interval: str
     metrics: grids.Grid | None
     tables: tuple[grids.Grid, ...]
-    classes: list[list[str]] | None
+    classes: list[list[Any]] | None
     """Rows of the searchable table of classes, or None where the tables show all classes."""
     n_classes: int
     pictures: tuple[Shown, ...]

@@ -16,6 +16,7 @@ from typing import Any
 from clipbench.report import labels, numbers
 from clipbench.report.averages import Average
 from clipbench.report.board import Cell, Column
+from clipbench.report.shortening import short_names
 
 SERIES = 8
 """Colours in the palette. With more models than that all have the first one, and their labels tell them apart."""
@@ -41,15 +42,6 @@ class Figure:
 def text(value: str) -> str:
     """Return a text that plotly shows as it is, on one line."""
     return html.escape(" ".join(value.split()), quote=False)
-
-
-def short(name: str, limit: int = _LABEL) -> str:
-    """Return a name cut in its middle: what tells checkpoints apart is at both ends."""
-    name = " ".join(name.split())
-    if len(name) <= limit:
-        return name
-    head = (limit - 1) * 3 // 5
-    return f"{name[:head]}…{name[-(limit - 1 - head):]}"
 
 
 def series_of(models: Sequence[str]) -> dict[str, int]:
@@ -82,10 +74,11 @@ def bars(column: Column, models: Sequence[str]) -> Figure | None:
     }
     if many:
         trace |= {"type": "scatter", "mode": "markers"}
-        trace["marker"] |= {"size": 8}
+        trace["marker"] |= {"size": 6}
     else:
         trace |= {"type": "bar", "orientation": "h", "width": 0.58}
-    ticks = [_marked(short(model), cell) for model, cell in shown]
+    names = short_names(models, _LABEL)
+    ticks = [_marked(names[model], cell) for model, cell in shown]
     values = [numbers.with_unit(cell.value, column.unit) for cell in cells]
     height = _height(len(cells), 19 if many else 30)
     layout = _layout(ticks, values, height) | {"xaxis": _value_axis(column.unit)}
@@ -126,8 +119,9 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
                 "meta": {"role": role},
             }
         )
-    ticks = [text(short(benchmark.model, _WIDE_LABEL)) for benchmark, _ in pairs]
-    values = [f"{numbers.number(b.value - s.value)} points" for b, s in pairs]
+    names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
+    ticks = [text(name) for name in names.values()]
+    values = [f"{numbers.number(b.value - s.value).replace('-', '−')} points" for b, s in pairs]
     height = _height(len(pairs), 32 if len(pairs) <= MANY else 20) + 34
     layout = _layout(ticks, values, height) | {"xaxis": _value_axis("fraction")}
     layout["margin"] |= {"t": 38, "r": 84}
@@ -226,7 +220,7 @@ def _value_axis(unit: str) -> dict[str, Any]:
     axis: dict[str, Any] = {"fixedrange": True, "zeroline": False, "rangemode": "tozero", "nticks": 5}
     if unit == "fraction":
         axis |= {"range": [0, 1], "tickmode": "array", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
-        axis |= {"ticktext": ["0", "25", "50", "75", "100\u202f%"]}
+        axis |= {"ticktext": ["0", "", "50", "", "100\u202f%"], "tickangle": 0}
     return axis
 
 

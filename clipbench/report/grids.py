@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.report import labels, numbers
 from clipbench.records import JobResult, Record, Table
+from clipbench.report import labels, numbers
 
 SHOWN = 10
 """Of the worst and best classes and of the confusions."""
@@ -54,20 +54,19 @@ class Grid:
 
 def metrics(records: Sequence[Record]) -> Grid:
     """Show every metric with its interval and the number of examples it rests on."""
-    rows = tuple(
-        (
+    heads = [Head("metric"), Head("value", True), Head("n", True), Head("interval"), Head("parameters")]
+    rows = [
+        [
             Entry(labels.metric(record.metric)),
             Entry(numbers.with_unit(record.value, record.unit), numbers.interval(record)),
             Entry(numbers.count(record.n) if record.n else numbers.MISSING),
             Entry(_interval_kind(record)),
-            Entry(", ".join(f"{name} = {value}" for name, value in sorted(record.params.items()))),
-        )
+            Entry(", ".join(f"{name} = {_cell('', value)}" for name, value in sorted(record.params.items()))),
+        ]
         for record in records
-    )
-    heads = (Head("metric"), Head("value", True), Head("n", True), Head("interval"), Head("parameters"))
-    if not any(record.params for record in records):
-        heads, rows = heads[:-1], tuple(row[:-1] for row in rows)
-    return Grid("Metrics", heads, rows)
+    ]
+    width = len(heads) if any(record.params for record in records) else len(heads) - 1
+    return Grid("Metrics", tuple(heads[:width]), tuple(tuple(row[:width]) for row in rows))
 
 
 def of_job(job: JobResult) -> tuple[Grid, ...]:
@@ -77,29 +76,34 @@ def of_job(job: JobResult) -> tuple[Grid, ...]:
         rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
         if not rows:
             continue
-        if name == "per_class" and "class" in table.columns and _measure(table):
-            grids += _classes(rows, str(_measure(table)))
+        measure = _measure(table)
+        if name == "per_class" and "class" in table.columns and measure:
+            grids += _classes(rows, measure)
         elif name == "confusions" and {"true", "predicted", "count"} <= set(table.columns):
             grids.append(_confusions(rows))
-        elif name == "per_group" and {"group", "value"} <= set(table.columns) and _measure(table):
-            grids += _groups(rows, str(_measure(table)))
+        elif name == "per_group" and {"group", "value"} <= set(table.columns) and measure:
+            grids += _groups(rows, measure)
         else:
             grids.append(_other(name, table))
     return tuple(grids)
 
 
-def full_classes(job: JobResult) -> list[list[str]] | None:
-    """Return the table of classes, worst first, as rows of text for the page's searchable list.
+def full_classes(job: JobResult) -> list[list[Any]] | None:
+    """Return the classes, worst first, for the page's searchable list: name, n, value, low, high.
 
-    None where `of_job` already shows them all. At most `LISTED_CLASSES` rows: name, n, value, interval.
+    None where `of_job` already shows them all. At most `LISTED_CLASSES` rows.
     """
     table = job.tables.get("per_class")
-    if table is None or "class" not in table.columns or not _measure(table) or len(table.rows) <= ALL_CLASSES:
+    measure = _measure(table) if table else None
+    if table is None or measure is None or "class" not in table.columns or len(table.rows) <= ALL_CLASSES:
         return None
-    measure = str(_measure(table))
     rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
-    return [[entry.text for entry in _class_row(row, measure)[:3]] + [_interval(row)] for row in
-            _worst_first(rows, measure)[:LISTED_CLASSES]]
+    shown = _worst_first(rows, measure)[:LISTED_CLASSES]
+    return [[str(row["class"]), *(_rounded(row.get(name)) for name in ("n", measure, "low", "high"))] for row in shown]
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 _ORDER = {"per_class": 0, "confusions": 1, "per_group": 2}

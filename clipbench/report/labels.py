@@ -40,8 +40,7 @@ _DEFINITIONS = (
     (
         r".*recall_at_\d+$",
         "R@k",
-        "share of queries with a right answer among the k that score highest; "
-        "any caption of an image counts as right.",
+        "share of queries with a right answer among the k that score highest; any caption of an image counts as right.",
     ),
     (r".*median_rank$", "median rank", "middle rank of the first right answer; 1 is perfect, and lower is better."),
     (r".*(auroc|roc_auc)$", "ROC AUC", "chance that a positive example scores higher than a negative one."),
@@ -80,6 +79,12 @@ def regime_order(name: str) -> tuple[int, str]:
     return (REGIMES.index(name), "") if name in REGIMES else (len(REGIMES), name)
 
 
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts 'set-2' before 'set-10'."""
+    parts = re.findall(r"[0-9]{1,18}|[^0-9]+|[0-9]+", name)
+    return tuple((0, int(part), "") if part.isdecimal() and len(part) <= 18 else (1, 0, part) for part in parts)
+
+
 def sets(count: int, regime: str) -> str:
     """Return e.g. '5 benchmark sets'."""
     return " ".join(part for part in (f"{count:,}", regime, "set" if count == 1 else "sets") if part)
@@ -103,8 +108,6 @@ def lower_is_better(name: str, unit: str) -> bool:
 def definitions(names: set[str]) -> tuple[tuple[str, str], ...]:
     """Return (label, meaning) of the metrics among `names` whose meaning is known, in a fixed order."""
     known = (
-        (label, meaning)
-        for pattern, label, meaning in _DEFINITIONS
-        if any(re.match(pattern, name) for name in names)
+        (label, meaning) for pattern, label, meaning in _DEFINITIONS if any(re.match(pattern, name) for name in names)
     )
     return tuple(known)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from clipbench.errors import UserError, did_you_mean
 from clipbench.report import numbers
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.board import Board, Cell, Column, make_board
@@ -49,6 +50,9 @@ def leaderboard(results: Results, metric: str | None = None, *, intervals: Inter
             text in percent (ranks as they are): 'none' '91.2', 'range' '91.2 [89.9, 92.4]', 'half-width'
             '91.2 ± 1.3'; columns are headed by their metric too, failed jobs say so, and a cell that is
             not comparable with its column carries the mark of its footnote (see `footnotes`).
+
+    Raises:
+        UserError: no job reports the metric.
     """
     import pandas as pd
 
@@ -114,18 +118,20 @@ def wide_text(results: Results) -> str:
     lines = ["  ".join(_pad(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid]
     lines.insert(1, "  ".join("─" * width for width in widths))
     notes = [_printable(note) for note in _notes(board)]
-    return "\n".join(lines + ([""] + notes if notes else [])) + "\n"
+    return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
 def _board(results: Results, metric: str | None) -> Board:
-    board = make_board(results.jobs(), metric)
+    jobs = results.jobs()
+    board = make_board(jobs, metric)
+    if metric is not None and jobs and not board.columns:
+        known = {record.metric for job in jobs for record in job.records}
+        raise UserError(f"no job reports {metric!r}", where=str(results.folder), fix=did_you_mean(metric, known))
     return order_by_merit(board, means(board))
 
 
 def _notes(board: Board) -> tuple[str, ...]:
-    return tuple(
-        f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in board.footnotes
-    )
+    return tuple(f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in board.footnotes)
 
 
 def _value(column: Column, model: str) -> float | None:

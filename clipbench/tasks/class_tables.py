@@ -84,7 +84,8 @@ def confident_mistakes(
     wrong = np.flatnonzero(~decisions.correct)
     pictures: list[Picture] = []
     shown: dict[tuple[int, int], int] = {}
-    for place in wrong[np.argsort(-decisions.confidences[wrong], kind="stable")]:
+    # Many probabilities round to 1; the margin tells those apart.
+    for place in wrong[np.lexsort((decisions.margins[wrong], -decisions.confidences[wrong]))]:
         pair = (int(decisions.labels[place]), int(decisions.predictions[place]))
         if shown.get(pair, 0) == PICTURES_A_PAIR:
             continue

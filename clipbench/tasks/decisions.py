@@ -67,8 +67,8 @@ def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
     if len(strange):
         first = int(strange[0])
         raise UserError(
-            f"{len(strange):,} labels are not among the {classes} classes; "
-            f"the first is {labels[first]}, of {images.ids[first]!r}",
+            f"labels outside the {classes} classes: {len(strange):,}, "
+            f"the first {labels[first]}, of {images.ids[first]!r}",
             where=where,
             fix=f"labels must be 0 to {classes - 1}, in the order of the class names",
         )

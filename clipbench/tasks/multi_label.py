@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,7 +92,11 @@ def _cosines(images: ImageSet, classifier: TextClassifier, model: str, where: st
 def _averages(curves: Sequence[PrecisionRecall], weights: NDArray[np.int64]) -> Floats:
     """(b, n) weights -> (2, K, b): average precision and the 11-point one of K classes."""
     by_image = np.ascontiguousarray(weights.T, np.int32)
-    return np.array([curve.averages(by_image) for curve in curves]).reshape(len(curves), 2, -1).transpose(1, 0, 2)
+    return (
+        np.array([curve.averages(by_image) for curve in curves])
+        .reshape(len(curves), 2, len(weights))
+        .transpose(1, 0, 2)
+    )
 
 
 def _metrics(curves: Sequence[PrecisionRecall], averages: Floats, n: int) -> Iterator[Metric]:
@@ -105,7 +110,11 @@ def _metrics(curves: Sequence[PrecisionRecall], averages: Floats, n: int) -> Ite
         )
     params = {"classes": len(curves), "seed": SEED, "resamples": RESAMPLES, "centred": True}
     for name, value, interval in zip(NAMES, values, intervals, strict=True):
-        yield Metric(name, value, n, interval, params=params)
+        yield Metric(name, value, n, _within_one(interval), params=params)
+
+
+def _within_one(interval: Interval | None) -> Interval | None:
+    return interval and replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
 def _means(averages: Floats) -> Floats:
@@ -177,4 +186,4 @@ def _notes(present: Bools, classes: Sequence[str]) -> Iterator[str]:
         yield "No image shows any class, so average precision is undefined."
     elif len(empty):
         names = listed([classes[index] for index in empty.tolist()])
-        yield f"{len(empty)} classes have no positive image and are left out of the means: {names}."
+        yield f"Left out of the means for want of a positive image: {names}."

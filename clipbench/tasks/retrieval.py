@@ -161,13 +161,13 @@ def _worst(images: ImageSet, ranks: Ranks, split: str) -> tuple[Picture, ...]:
 
 def _notes(captions: Captions, vectors: Vectors, dropped: Sequence[int]) -> Iterator[str]:
     if captions.shared:
-        yield f"{captions.shared:,} captions stand at several images; such a caption is right for each of them."
+        yield f"Captions that stand at several images: {captions.shared:,}. Each is right for all of them."
     twins = len(vectors.image_column) - len(vectors.image_rows)
     if twins:
-        yield f"{twins:,} images have exactly the embedding of another one; they count as ties, against the model."
+        yield f"Images with exactly the embedding of another: {twins:,}. They count as ties, against the model."
     twins = len(vectors.text_column) - len(vectors.text_rows)
     if twins:
-        yield f"{twins:,} captions have exactly the embedding of another text; they count as ties, against the model."
+        yield f"Texts with exactly the embedding of another: {twins:,}. They count as ties, against the model."
     if dropped:
         ranks = listed([str(k) for k in dropped])
         yield f"Recall at {ranks} is left out where there are no more candidates than that: every query would count."

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clipbench.metrics.ranking import WeightedMedian
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
+from clipbench.stats.intervals import Interval, wilson
 from clipbench.tasks.base import Metric
 from clipbench.tasks.retrieval_ranks import Ranks
 
@@ -65,9 +66,14 @@ def retrieval_metrics(ranks: Ranks, texts_at: Sequence[int], images_at: Sequence
             name=name,
             value=value,
             n=captions if name.startswith("text_to_image") else images,
-            interval=interval,
+            interval=interval if name.endswith("rank") else _widened(interval, value, images),
             unit="rank" if name.endswith("rank") else "fraction",
             params=params,
         )
         for name, value, interval in zip(summary.names, values, intervals, strict=True)
     )
+
+
+def _widened(interval: Interval, value: float, images: int) -> Interval:
+    """Replace an interval of no width, which none or all found gives in every resample, by Wilson's over the images."""
+    return wilson(value * images, images) if value in (0, 1) else interval

@@ -54,7 +54,7 @@ class Captions:
         lacking = [images.ids[row] for row, captions in enumerate(images.captions) if not captions]
         if lacking:
             raise UserError(
-                f"{len(lacking):,} images have no caption; the first is {lacking[0]!r}",
+                f"images without a caption: {len(lacking):,}, the first {lacking[0]!r}",
                 where=where,
                 fix="give each at least one, or leave these images out",
             )

@@ -84,10 +84,10 @@ def _recall_interval(counts: IntArray, correct: IntArray) -> Interval:
 def _notes(decisions: Decisions, images: int, classes: Sequence[str], crowded: Sequence[str]) -> Iterator[str]:
     unlabelled = images - len(decisions.rows)
     if unlabelled:
-        yield f"{unlabelled:,} of {images:,} images have no label and are left out."
+        yield f"Left out for want of a label: {unlabelled:,} of {images:,} images."
     empty = np.flatnonzero(np.bincount(decisions.labels, minlength=len(classes)) == 0)
     if len(empty):
         names = listed([classes[index] for index in empty.tolist()])
-        yield f"{len(empty)} classes have no images and are left out of the mean per-class recall: {names}."
+        yield f"Left out of the mean per-class recall for want of images: {names}."
     if crowded:
         yield f"Not broken down by {listed(crowded)}: more than {GROUP_VALUES} values."

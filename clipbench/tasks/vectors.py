@@ -31,7 +31,7 @@ def refuse_directionless(ids: Sequence[str], what: str, model: str) -> None:
     if not ids:
         return
     raise UserError(
-        f"the features of {len(ids):,} {what} are NaN, infinite or all zero; the first is {ids[0]!r}",
+        f"features that are NaN, infinite or all zero: {len(ids):,} of the {what}, the first {ids[0]!r}",
         where=model,
         fix="try --precision float32; if that does not help, check the weights",
     )

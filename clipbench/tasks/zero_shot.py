@@ -138,8 +138,8 @@ def _with_equal_prompts(outcome: Outcome, classifier: TextClassifier, prompts: P
     if classifier.twins:
         pairs = [f"{classes[low]} ({low}) and {classes[index]} ({index})" for low, index in classifier.twins]
         notes.append(
-            f"{len(pairs)} classes have the prompts of another: {listed(pairs)}. The lower index wins, as in "
-            "published figures; strict_top1, where given, counts these ties as wrong."
+            f"Equal prompts: {listed(pairs)}. The lower index wins, as in published figures; strict_top1, where "
+            "given, counts these ties as wrong."
         )
     if classifier.tied:
         groups = [" = ".join(classes[index] for index in group) for group in classifier.tied]

@@ -36,7 +36,9 @@ def save_model(tmp_path: Path) -> SaveModel:
         document = {"model_cfg": config, "preprocess_cfg": preprocess or {}}
         (folder / "open_clip_config.json").write_text(json.dumps(document))
         state = random_model(config, seed).state_dict()
-        save_file({key: value.contiguous().clone() for key, value in state.items()}, folder / "open_clip_model.safetensors")
+        save_file(
+            {key: value.contiguous().clone() for key, value in state.items()}, folder / "open_clip_model.safetensors"
+        )
         return folder
 
     return save
@@ -56,7 +58,7 @@ def random_model(config: Config, seed: int = 0) -> Any:
     model = kind(**config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.endswith("positional_embedding") or "bias" in name:
+            if name.endswith(("positional_embedding", ".bias")):
                 parameter.normal_(std=0.2)
         for buffer_name, buffer in model.named_buffers():
             if buffer_name.endswith(("running_mean", "running_var")):

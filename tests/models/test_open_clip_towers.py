@@ -29,7 +29,10 @@ IMAGE_TOWERS = {
     "vision transformer": ({}, True),
     "vision transformer, mean pooled": ({"pool_type": "avg", "final_ln_after_pool": True, "no_ln_pre": True}, True),
     "vision transformer, attention pooled": ({"attentional_pool": True, "attn_pooler_heads": 2}, True),
-    "modified resnet": ({"layers": [1, 1, 1, 1], "width": 8, "head_width": 32, "image_size": 64, "patch_size": None}, True),
+    "modified resnet": (
+        {"layers": [1, 1, 1, 1], "width": 8, "head_width": 32, "image_size": 64, "patch_size": None},
+        True,
+    ),
     "timm, linear head": (timm_tower("test_vit", "token", "linear"), True),
     "timm, mlp head": (timm_tower("test_convnext", "avg", "mlp"), True),
     "timm, classifier as projection": (timm_tower("test_vit", "token", None), True),
@@ -142,7 +145,7 @@ def test_towers_that_see_what_is_behind_the_text_are_left_whole(name, tiny_clip,
     assert_equal_on_whole_rows(ours, theirs)
     assert ours.text_length == "whole"
     assert not cutting_is_exact(ours)
-    with pytest.raises(ValueError, match="this text tower needs all 7[67]"):
+    with pytest.raises(ValueError, match=r"this text tower needs all 7[67]"):
         ours.encode_tokens(ours.tokenize(TEXTS).ids[:, :20])
 
 

@@ -173,7 +173,7 @@ def test_the_locator_follows_the_files(folder):
 
 
 def test_an_unknown_name_is_explained():
-    with pytest.raises(UserError, match="no model 'clip-tinny' is part of clipbench; did you mean 'clip-tiny'?"):
+    with pytest.raises(UserError, match=r"no model 'clip-tinny' is part of clipbench; did you mean 'clip-tiny'\?"):
         ReferenceSource("clip-tinny")
 
 

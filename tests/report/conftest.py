@@ -190,7 +190,7 @@ def plausible(make_results: Callable[..., Results]) -> Results:
 
 def fill_plausible(results: Results) -> Results:
     """Write the jobs of `plausible` into a results folder."""
-    names = tuple("zero one two three four five six seven eight nine".split())
+    names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     shapes = ("circle", "square", "triangle", "star")
     colours = ("red", "green", "blue", "yellow", "purple", "orange")
     for model, skill in (("clip-tiny", 0.0), ("clip-random", -0.35)):

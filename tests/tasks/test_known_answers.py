@@ -26,7 +26,7 @@ class Clip:
         self.model, _, self.transform = open_clip.create_model_and_transforms(f"local-dir:{folder}", precision="fp32")
         self.model.eval()
         self.tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-        self.scale = float(self.model.logit_scale.exp())
+        self.scale = self.model.logit_scale.exp().item()
 
     @torch.no_grad()
     def images(self, encoded):

@@ -109,19 +109,20 @@
     if (tag === "th") made.scope = "row";
     return made;
   };
+  const percent = (value) => (100 * value).toFixed(1);
   const listClasses = (box) => {
     const rows = JSON.parse(box.querySelector("script").textContent);
     const body = box.querySelector("tbody");
     const count = box.querySelector("output");
-    const made = rows.map(([name, n, value, interval]) => {
+    const made = rows.map(([name, n, value, low, high]) => {
       const row = document.createElement("tr");
-      const shown = cell("td", value + " ", "num");
-      shown.append(cell("span", interval, "ci"));
+      const shown = cell("td", percent(value) + "\u202f% ", "num");
+      if (low !== null && high !== null) shown.append(cell("span", `[${percent(low)}, ${percent(high)}]`, "ci"));
       const head = cell("th", "");
       const isolated = document.createElement("bdi");
       isolated.textContent = name;
       head.append(isolated);
-      row.append(head, cell("td", n, "num"), shown);
+      row.append(head, cell("td", n === null ? "–" : n.toLocaleString("en"), "num"), shown);
       return row;
     });
     body.append(...made);

@@ -1,0 +1,15 @@
+.PHONY: check format test
+
+check:  ## What CI runs, in the environment at hand
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	python -m pytest
+
+format:
+	ruff check --fix .
+	ruff format .
+
+test:
+	python -m pytest

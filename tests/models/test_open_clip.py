@@ -1,0 +1,194 @@
+"""open_clip models from local files: a real small CLIP with known answers, and what can be wrong with a folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from PIL import Image
+
+from clipbench.errors import UserError
+from clipbench.models.base import ImageTextModel
+from clipbench.models.catalog import find_model
+from clipbench.models.open_clip_build import digest_transform
+
+CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@pytest.fixture(scope="module")
+def cifar_clip(shared_data: Path) -> ImageTextModel:
+    source = find_model(f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}")
+    assert source.look().local
+    source.fetch()
+    return source.load("cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def cifar_test(shared_data: Path) -> tuple[list[Image.Image], torch.Tensor]:
+    import pandas as pd
+
+    (file,) = (shared_data / "cifar10" / "data").glob("test-*.parquet")
+    rows = pd.read_parquet(file).head(500)
+    images = [Image.open(io.BytesIO(image["bytes"])).convert("RGB") for image in rows["image"]]
+    return images, torch.tensor(rows["label"].to_numpy())
+
+
+@pytest.mark.shared_data
+def test_a_real_checkpoint_is_described_by_its_own_configuration(cifar_clip):
+    info = cifar_clip.info
+    assert (info.name, info.has_text, info.features) == ("cifar-clip", True, ("projected", "backbone"))
+    assert info.logit_scale == pytest.approx(13.1467, abs=1e-3)
+    assert (info.logit_bias, info.context_length, info.trained_on) == (0.0, 77, None)
+    assert info.library == f"open_clip {open_clip.__version__}"
+    assert isinstance(cifar_clip, ImageTextModel)
+
+
+@pytest.mark.shared_data
+def test_a_real_checkpoint_gives_open_clips_embeddings(cifar_clip, cifar_test, shared_data):
+    place = f"local-dir:{shared_data / 'models' / 'cifar-clip'}"
+    theirs, _, transform = open_clip.create_model_and_transforms(place)
+    theirs.eval()
+    images = cifar_test[0][:8]
+    pixels = torch.stack([cifar_clip.transform(image) for image in images])
+    assert torch.equal(pixels, torch.stack([transform(image) for image in images]))
+    texts = ["a photo of a cat.", "a blurry photo of a truck."]
+    ids = open_clip.get_tokenizer(place)(texts)
+    assert torch.equal(cifar_clip.tokenize(texts).ids, ids)
+    with torch.no_grad():
+        assert torch.equal(cifar_clip.encode_tokens(ids), theirs.encode_text(ids))
+        found, wanted = cifar_clip.encode_images(pixels).projected, theirs.encode_image(pixels)
+    assert (found - wanted).abs().max() < 1e-6 * wanted.abs().max()
+
+
+@pytest.mark.shared_data
+def test_zero_shot_accuracy_on_real_photographs_is_the_known_one(cifar_clip, cifar_test, shared_data):
+    templates = (shared_data / "templates" / "cifar.txt").read_text().split("\n")
+    prompts = [[line.replace("{}", name).replace("{c}", name) for line in templates if line] for name in CIFAR_CLASSES]
+    assert [len(strings) for strings in prompts] == [18] * 10
+    normalise = torch.nn.functional.normalize
+    weights = []
+    for strings in prompts:
+        tokens = cifar_clip.tokenize(strings)
+        embedded = cifar_clip.encode_tokens(tokens.ids[:, : int(tokens.lengths.max())])
+        weights.append(normalise(normalise(embedded, dim=-1).mean(dim=0), dim=-1))
+    images, labels = cifar_test
+    pixels = torch.stack([cifar_clip.transform(image) for image in images])
+    embedded = normalise(cifar_clip.encode_images(pixels).projected, dim=-1)
+    correct = ((embedded @ torch.stack(weights).T).argmax(dim=1) == labels).float().mean().item()
+    # 0.6733 on all 10,000; these are the first 500.
+    assert correct == pytest.approx(0.69, abs=0.004)
+
+
+def test_weights_in_half_precision_are_computed_with_in_float32(tiny_clip, save_model):
+    from safetensors.torch import load_file, save_file
+
+    folder = save_model(tiny_clip)
+    weights = folder / "open_clip_model.safetensors"
+    save_file({name: tensor.half() for name, tensor in load_file(weights).items()}, weights)
+    model = find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
+    found = model.encode_images(torch.ones(1, 3, 32, 32)).projected
+    theirs, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    with torch.no_grad():
+        assert torch.equal(found, theirs.eval().encode_image(torch.ones(1, 3, 32, 32)))
+
+
+def test_the_logit_bias_is_read_from_the_checkpoint(tiny_clip, save_model):
+    folder = save_model({**tiny_clip, "init_logit_bias": -10, "init_logit_scale": 2.3025851})
+    info = find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32").info
+    assert (info.logit_scale, info.logit_bias) == (pytest.approx(10, abs=1e-4), -10.0)
+
+
+def test_pedigrees_tell_apart_what_differs(tiny_clip, save_model):
+    def pedigree(folder: Path, precision: str = "float32"):
+        return find_model(f"open_clip:local-dir:{folder}").load("cpu", precision).info.pedigree
+
+    first = pedigree(save_model(tiny_clip, "first"))
+    assert pedigree(save_model(tiny_clip, "copy")) == first
+    other_weights = pedigree(save_model(tiny_clip, "other", seed=1))
+    assert (other_weights.weights != first.weights, other_weights.transform == first.transform) == (True, True)
+    squashed = pedigree(save_model(tiny_clip, "squash", preprocess={"resize_mode": "squash"}))
+    assert (squashed.weights == first.weights, squashed.transform != first.transform) == (True, True)
+    text = {**tiny_clip["text_cfg"], "tokenizer_kwargs": {"clean": "canonicalize"}}
+    cleaned = pedigree(save_model({**tiny_clip, "text_cfg": text}, "clean"))
+    assert (cleaned.transform == first.transform, cleaned.tokenizer != first.tokenizer) == (True, True)
+    assert pedigree(save_model(tiny_clip, "first"), "bfloat16").precision == "bfloat16"
+
+
+def test_equal_preprocessing_has_one_digest_however_it_is_written():
+    written = {"size": 224, "mean": (0.48145466,) * 3, "std": [0.25] * 3, "interpolation": "bicubic"}
+    stored = {"interpolation": "bicubic", "size": [224, 224], "mean": [0.48145467042922974] * 3, "std": (0.25,) * 3}
+    assert digest_transform(written) == digest_transform(stored)
+    assert digest_transform(written) != digest_transform({**stored, "interpolation": "bilinear"})
+
+
+def test_the_locator_follows_the_files_of_a_folder(tiny_clip, save_model):
+    folder = save_model(tiny_clip)
+    source = find_model(f"open_clip:local-dir:{folder}")
+    before = source.locator()
+    assert find_model(f"open_clip:local-dir:{folder}").locator() == before
+    os.utime(folder / "open_clip_config.json", ns=(1, 1))
+    assert source.locator() != before
+
+
+def test_a_relative_folder_is_shown_by_its_own_name(tiny_clip, save_model, monkeypatch):
+    monkeypatch.chdir(save_model(tiny_clip, "runs/best"))
+    assert find_model("open_clip:local-dir:.").name == "best"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda folder: (folder / "open_clip_config.json").unlink(), "open_clip_config.json: no such file"),
+        (lambda folder: (folder / "open_clip_model.safetensors").unlink(), "holds no weights"),
+        (lambda folder: (folder / "open_clip_config.json").write_text("{"), "cannot be read as JSON"),
+        (lambda folder: (folder / "open_clip_config.json").write_text("[]"), "lacks model_cfg"),
+        (
+            lambda folder: (folder / "open_clip_config.json").write_text('{"model_cfg": {"embed_dim": 16}}'),
+            "lacks vision_cfg, text_cfg",
+        ),
+    ],
+)
+def test_an_incomplete_folder_is_explained_before_anything_is_loaded(break_it, message, tiny_clip, save_model):
+    folder = save_model(tiny_clip)
+    break_it(folder)
+    with pytest.raises(UserError) as caught:
+        find_model(f"open_clip:local-dir:{folder}").look()
+    assert str(folder) in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_folder_or_file_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere: no such folder; check the path after local-dir:"):
+        find_model(f"open_clip:local-dir:{tmp_path / 'nowhere'}").look()
+    with pytest.raises(UserError, match=r"nothing\.pt: no such file; check the path after @"):
+        find_model(f"open_clip:ViT-B-32@{tmp_path / 'nothing.pt'}").look()
+    with pytest.raises(UserError, match=r"architecture 'ViT-B-23': open_clip has no such architecture; did you mean"):
+        find_model(f"open_clip:ViT-B-23@{tmp_path / 'nothing.pt'}").look()
+
+
+def test_weights_of_another_architecture_are_explained(tiny_clip, save_model):
+    folder = save_model(tiny_clip)
+    document = json.loads((folder / "open_clip_config.json").read_text())
+    document["model_cfg"]["vision_cfg"]["width"] = 64
+    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    with pytest.raises(UserError) as caught:
+        find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
+    message = str(caught.value)
+    assert message.startswith(
+        f"{folder / 'open_clip_model.safetensors'}: the weights do not fit local-dir:{folder} (size mismatch"
+    )
+    assert message.endswith("more); name the architecture that they were trained with")
+
+
+def test_a_configuration_that_open_clip_cannot_build_is_explained(tiny_clip, save_model):
+    folder = save_model(tiny_clip)
+    document = json.loads((folder / "open_clip_config.json").read_text())
+    document["model_cfg"]["vision_cfg"]["colour"] = "red"
+    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    with pytest.raises(UserError, match=r"open_clip cannot build local-dir:.*unexpected keyword argument 'colour'"):
+        find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")

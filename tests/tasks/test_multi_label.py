@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from clipbench.errors import UserError
+from clipbench.metrics.average_precision import average_precision_11point
+from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+
+SETTINGS = ZeroShotSettings(task="zero_shot", datasets=("toys",))
+
+
+def evaluate(inputs, prompts):
+    return ZeroShot().evaluate(inputs, SETTINGS, prompts)
+
+
+@pytest.fixture
+def random_world(make_inputs, prompted, facts):
+    random = np.random.default_rng(2)
+    classes = list("abcdef")
+    table = random.normal(size=(6, 12))
+    present = random.random((400, 6)) < 0.3
+    present[:, 5] = False
+    images = random.normal(size=(400, 12)) + 0.4 * present @ table
+    inputs = make_inputs(
+        images,
+        dict(zip(classes, table, strict=True)),
+        facts(classes, multilabel=True),
+        label_sets=[tuple(np.flatnonzero(row)) for row in present],
+        groups={"half": ["first", "second"] * 200},
+    )
+    cosines = images @ table.T / np.linalg.norm(images, axis=1)[:, None] / np.linalg.norm(table, axis=1)
+    return evaluate(inputs, prompted(*classes)), present, cosines
+
+
+def test_map_is_the_mean_of_scikit_learns_average_precision(random_world):
+    outcome, present, cosines = random_world
+    steps, points = outcome.metrics
+    each = [average_precision_score(present[:, index], cosines[:, index]) for index in range(5)]
+    assert (steps.name, steps.n, steps.main) == ("map", 400, True)
+    assert steps.value == pytest.approx(np.mean(each), abs=1e-6)
+    assert outcome.tables["per_class"]["average_precision"][:5].tolist() == pytest.approx(each, abs=1e-6)
+    assert points.name == "map_voc2007_11point"
+    each = [average_precision_11point(cosines[:, index], present[:, index]) for index in range(5)]
+    assert points.value == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_intervals_hold_the_value_and_have_the_spread_of_resampled_sets(random_world):
+    outcome, present, cosines = random_world
+    for metric in outcome.metrics:
+        assert metric.interval.low < metric.value < metric.interval.high
+        assert metric.params == {"classes": 5, "seed": 0, "resamples": 1000, "centred": True}
+    random = np.random.default_rng(0)
+    maps = []
+    for _ in range(200):
+        drawn = random.integers(0, 400, 400)
+        maps.append(np.mean([average_precision_score(present[drawn, c], cosines[drawn, c]) for c in range(5)]))
+    width = outcome.metrics[0].interval.high - outcome.metrics[0].interval.low
+    assert width == pytest.approx(2 * 1.96 * np.std(maps), rel=0.2)
+
+
+def test_classes_without_positives_are_left_out_and_named(random_world):
+    outcome, *_ = random_world
+    assert outcome.notes == ("Left out of the means for want of a positive image: f.",)
+    assert outcome.tables["per_class"]["average_precision"].isna().tolist() == [False] * 5 + [True]
+    assert outcome.tables["per_class"]["n"][5] == 0
+
+
+def test_examples_hold_the_highest_class_and_the_margin(random_world):
+    outcome, present, cosines = random_world
+    frame = outcome.examples
+    assert frame["prediction"].tolist() == cosines.argmax(axis=1).tolist()
+    assert frame["correct"].tolist() == present[np.arange(400), cosines.argmax(axis=1)].tolist()
+    row = int(np.flatnonzero(present.any(axis=1))[0])
+    expected = cosines[row][present[row]].max() - cosines[row][~present[row]].max()
+    assert frame["margin"][row] == pytest.approx(expected, abs=1e-6)
+    assert frame["labels"][row] == " ".join(map(str, np.flatnonzero(present[row])))
+    assert frame["group.half"][1] == "second"
+    assert frame["margin"].isna().tolist() == (~present.any(axis=1)).tolist()
+
+
+def test_pictures_are_the_widest_mistakes(random_world):
+    outcome, *_ = random_world
+    worst = outcome.examples.sort_values("margin").head(12)
+    assert [picture.id for picture in outcome.pictures] == worst["id"].tolist()
+    assert outcome.pictures[0].caption.startswith(f"true: {worst['label_names'].iloc[0]}; predicted: ")
+
+
+def test_a_tie_is_not_the_present_classs_win(make_inputs, prompted, facts):
+    dataset = facts(["a", "b"], multilabel=True)
+    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(0,), (0,)])
+    assert evaluate(inputs, prompted("a", "b")).examples["correct"].tolist() == [False, True]
+
+
+def test_nothing_present_anywhere_is_undefined_and_said(make_inputs, prompted, facts):
+    dataset = facts(["a", "b"], multilabel=True)
+    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(), ()])
+    outcome = evaluate(inputs, prompted("a", "b"))
+    assert [(metric.value, metric.interval) for metric in outcome.metrics] == [(None, None)] * 2
+    assert outcome.notes == ("No image shows any class, so average precision is undefined.",)
+
+
+def test_the_declared_voc_metric_is_the_main_one(make_inputs, prompted, facts):
+    dataset = facts(["a", "b"], multilabel=True, main_metric="map_voc2007_11point")
+    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(1,), (0,)])
+    assert [metric.main for metric in evaluate(inputs, prompted("a", "b")).metrics] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"label_sets": [(0,), (1, 2)]}, r"labels \[1, 2\] of 'image-1' are not all among the 2 classes"),
+        ({"labels": [0, 1]}, "has no label sets"),
+    ],
+)
+def test_label_sets_that_cannot_be_used_are_refused(make_inputs, prompted, facts, fields, message):
+    dataset = facts(["a", "b"], multilabel=True)
+    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, **fields)
+    with pytest.raises(UserError, match=message):
+        evaluate(inputs, prompted("a", "b"))
+
+
+def test_features_without_direction_are_refused(make_inputs, prompted, facts):
+    dataset = facts(["a", "b"], multilabel=True)
+    inputs = make_inputs([[1, 1], [np.nan, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(0,), (1,)])
+    with pytest.raises(UserError, match="all zero: 1 of the images of toys, split test, the first 'image-1'"):
+        evaluate(inputs, prompted("a", "b"))
