@@ -78,7 +78,7 @@ def run(
     """Run a suite of tasks over models; what is finished is never computed again."""
     from rich.console import Console
 
-    from clipbench.console import RunConsole, print_plan
+    from clipbench.console import RunConsole, print_plan, print_problems
     from clipbench.quiet import quieten_libraries
     from clipbench.suite import load_suite
 
@@ -103,7 +103,9 @@ def run(
     listener = RunConsole(console)
     runner = Runner(chosen, model, options, listener)
     if dry_run:
-        print_plan(console, runner.plan())
+        plan = runner.plan()
+        print_plan(console, plan)
+        print_problems(console, plan)
         return
     results = runner.run()
     listener.summarise(results)

@@ -141,6 +141,13 @@ def format_seconds(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def print_problems(console: Console, plan: Plan) -> None:
+    """Print why jobs will fail; a run says so when their turn comes."""
+    for job in plan.jobs:
+        if job.problem:
+            console.print(f"[red]will fail[/]  {escape(job.job.label)}: {escape(job.problem)}", soft_wrap=True)
+
+
 def print_plan(console: Console, plan: Plan) -> None:
     """Print what would be fetched, embedded and computed."""
     for model, availability in plan.weights:
@@ -155,9 +162,6 @@ def print_plan(console: Console, plan: Plan) -> None:
     for job in plan.jobs:
         table.add_row(escape(job.job.label), *_plan_row(job))
     console.print(table)
-    for job in plan.jobs:
-        if job.problem:
-            console.print(f"[red]will fail[/]  {escape(job.job.label)}: {escape(job.problem)}", soft_wrap=True)
     todo = [job for job in plan.jobs if not job.done and not job.problem]
     console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
     if plan.long:

@@ -117,7 +117,7 @@ class Runner:
             "suite": self.suite.name,
             "description": self.suite.description,
             "suite_text": self.suite.text,
-            "models": {model.name: type(model.source).__name__ for model in self.models},
+            "models": {model.name: model.source.about for model in self.models},
             "options": {
                 "device": self.models[0].settings.device if self.models else "",
                 "precision": self.models[0].precision if self.models else "",

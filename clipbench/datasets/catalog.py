@@ -51,7 +51,7 @@ def adapter_class(adapter: str, *, where: str | None = None) -> type[Dataset]:
     dotted = ADAPTERS.get(adapter) or plugin_paths("clipbench.datasets").get(adapter)
     if dotted is None:
         if not is_dotted_path(adapter):
-            fix = f"{did_you_mean(adapter, adapter_names())} or a class as `package.module:Class`"
+            fix = f"{did_you_mean(adapter, adapter_names())} (or name a class as `package.module:Class`)"
             raise UserError(f"unknown adapter {adapter!r}", where=where, fix=fix)
         dotted = adapter
     found = load_object(dotted, where=where)

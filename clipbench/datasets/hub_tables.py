@@ -163,20 +163,26 @@ def _guarded(name: str, looked: Sequence[Path], work: Any) -> Any:
     except UserError:
         raise
     except Exception as error:
-        raise _translated(name, looked, error) from error
+        told = _translated(name, looked, error)
+        if told is None:
+            raise
+        raise told from error
 
 
-def _translated(name: str, looked: Sequence[Path], error: Exception) -> BaseException:
-    from datasets.exceptions import DatasetsError
-
-    reason = error.__cause__ if isinstance(error, DatasetsError) and error.__cause__ else error
+def _translated(name: str, looked: Sequence[Path], error: Exception) -> UserError | None:
+    # The library wraps what the hub's client says.
+    reason = error.__cause__ if _is_librarys(error) and error.__cause__ else error
     known = no_access(name, reason) or not_written(reason)
     if known is not None:
         return known
-    if isinstance(reason, DatasetsError | ValueError | RuntimeError):
+    if _is_librarys(reason) or isinstance(reason, ValueError | RuntimeError):
         fix = "name a configuration under `config:`, or save the set locally and give its folder"
         return UserError(f"cannot be opened ({_first_line(reason)})", where=f"data set {name}", fix=fix)
-    return unreachable(name, "a file", looked, reason) if is_network_failure(reason) else error
+    return unreachable(name, "a file", looked, reason) if is_network_failure(reason) else None
+
+
+def _is_librarys(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "datasets"
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from clipbench.fingerprint import digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_ROWS = 128
+BATCH_ROWS = 16
 _BUFFER_BYTES = 1 << 20
 
 Row = Mapping[str, Any]
@@ -73,7 +73,7 @@ class ParquetRows:
         return digest([[file.name, *stat_key(file)] for file in self.files])
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Row]:
-        """Iterate over rows; memory holds a batch and the page that it comes from."""
+        """Iterate over rows; memory holds a batch and the Parquet pages that it comes from."""
         first = 0
         for file, length in zip(self.files, self._lengths, strict=True):
             if start < first + length and first < stop:
@@ -123,6 +123,7 @@ def _open(path: Path) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    # Buffering ahead, which is the default, would hold whole row groups: all of the file, in many a file.
     try:
         return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:

@@ -117,6 +117,8 @@ class ModelSource(ABC):
 
     name: str
     """As shown in results."""
+    about: str = ""
+    """Which weights these are, for the record of a run; without paths of this machine."""
 
     @abstractmethod
     def look(self) -> Availability:

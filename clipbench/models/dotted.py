@@ -27,6 +27,7 @@ class DottedSource(ModelSource):
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self.path = path
+        self.about = path
 
     def look(self) -> Availability:
         """Say that it is here: where its weights are is the class's own affair."""

@@ -106,9 +106,9 @@ class HubFile:
         """Return the error that says what is missing, where it was looked for and how to provide it."""
         problem = f"{' or '.join(self.names)} of {self.repository} is not in {cache_folder()}, and {reason}"
         fix = (
-            f"run `hf download {self.repository}` where there is network (and copy that cache folder here, if it is "
-            "another machine), or name a checkpoint that you have as open_clip:ARCH@FILE or open_clip:local-dir:PATH; "
-            "--model clip-tiny runs offline"
+            f"run `hf download {self.repository} {self.names[0]}` where there is network (and copy that cache folder "
+            "here, if it is another machine), or name a checkpoint that you have as open_clip:ARCH@FILE or "
+            "open_clip:local-dir:PATH; --model clip-tiny runs offline"
         )
         return Unavailable(problem, where=f"model {model}", fix=fix)
 

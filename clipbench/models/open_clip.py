@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
 from clipbench.models.base import Availability, ModelSource, Precision
-from clipbench.models.open_clip_place import FilePlace, FolderPlace, HubPlace, Place, TagPlace
+from clipbench.models.open_clip_place import FilePlace, FolderPlace, HubPlace, Missing, Place, TagPlace
 from clipbench.models.weights_file import check_weights
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class OpenClipSource(ModelSource):
             download_bytes: shown as the size of the download where the hub cannot be asked.
         """
         self.name = place.folder.resolve().name if isinstance(place, FolderPlace) else spec
+        self.about = place.about
         self._place = place
         self._trained_on = trained_on
         self._download_bytes = download_bytes
@@ -79,12 +82,19 @@ class OpenClipSource(ModelSource):
             weights = self._place.recipe().weights
             check_weights(weights)
             return Availability(local=True, where=str(weights))
-        sizes = [file.size(self.name) for file in missing]
-        known = sum(size for size in sizes if size is not None) if None not in sizes else self._download_bytes
+        size = self._download_size(missing)
         repositories = dict.fromkeys(file.repository for file in missing)
-        return Availability(
-            local=False, where=", ".join(f"hf-hub:{name}" for name in repositories), download_bytes=known
-        )
+        where = ", ".join(f"hf-hub:{name}" for name in repositories)
+        return Availability(local=False, where=where, download_bytes=size)
+
+    def _download_size(self, missing: Sequence[Missing]) -> int | None:
+        total = 0
+        for file in missing:
+            size = file.size(self.name)
+            if size is None:
+                return self._download_bytes
+            total += size
+        return total
 
     def fetch(self) -> None:
         """Download what is missing into the hub's cache.
@@ -103,9 +113,6 @@ class OpenClipSource(ModelSource):
 
     def locator(self) -> str | None:
         """Return a key of the files (paths, sizes, times), the libraries' versions and what was declared."""
-        import open_clip
-        import torch
-
         recipe = self._place.recipe()
         folders = [Path(recipe.architecture.removeprefix("local-dir:")), recipe.tokenizer_folder]
         beside = [path for folder in folders if folder and folder.is_dir() for path in sorted(folder.iterdir())]
@@ -116,7 +123,7 @@ class OpenClipSource(ModelSource):
             "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in files],
             "recipe": repr(recipe),
             "trained_on": self._trained_on,
-            "versions": [open_clip.__version__, torch.__version__],
+            "versions": [version("open_clip_torch"), version("torch")],
         }
         return digest(key)
 

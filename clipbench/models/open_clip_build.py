@@ -13,6 +13,7 @@ import open_clip
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ModelInfo, ModelPedigree, Precision
+from clipbench.models.hub_file import cache_folder
 from clipbench.models.open_clip_model import OpenClipModel
 from clipbench.models.open_clip_place import Recipe
 from clipbench.models.open_clip_tokens import context_length, digest_tokenizer, make_tokenizer
@@ -109,10 +110,13 @@ def _refuse_remote_code(recipe: Recipe, name: str) -> None:
     tower = recipe.text_config.get("hf_model_name")
     if not tower:
         return
-    from transformers import AutoConfig
-
     try:
-        AutoConfig.from_pretrained(tower, trust_remote_code=False, local_files_only=True)
+        from transformers import AutoConfig
+
+        AutoConfig.from_pretrained(tower, cache_dir=str(cache_folder()), trust_remote_code=False, local_files_only=True)
+    except ImportError as error:
+        fix = "pip install 'clipbench[hf]'"
+        raise UserError("its text tower needs the transformers library", where=f"model {name}", fix=fix) from error
     except (OSError, ValueError) as error:
         fix = "such a tower is used only if it is on this machine and the transformers library knows its architecture"
         raise UserError(f"the text tower {tower!r} cannot be made ({error})", where=f"model {name}", fix=fix) from error

@@ -47,6 +47,11 @@ class Recipe:
 class Place(Protocol):
     """Where a model comes from."""
 
+    @property
+    def about(self) -> str:
+        """For the record of a run; names no folder above the model's own."""
+        ...
+
     def missing(self) -> Sequence[Missing]:
         """Return the files that have to be downloaded before `recipe` works.
 
@@ -66,6 +71,11 @@ class TagPlace:
 
     architecture: str
     tag: str
+
+    @property
+    def about(self) -> str:
+        """For the record."""
+        return f"open_clip {self.architecture}/{self.tag}"
 
     def missing(self) -> Sequence[Missing]:
         """Return the weights and the tokenizer if they are not in the hub's cache."""
@@ -119,6 +129,11 @@ class HubPlace:
 
     repository: str
 
+    @property
+    def about(self) -> str:
+        """For the record."""
+        return f"open_clip hf-hub:{self.repository}"
+
     def missing(self) -> Sequence[Missing]:
         """Return the configuration, weights and tokenizer that are not in the hub's cache."""
         first = _not_cached([self._config(), self._weights()])
@@ -152,6 +167,11 @@ class FolderPlace:
     """A local folder in open_clip's layout: a configuration, weights, and a tokenizer where it needs one."""
 
     folder: Path
+
+    @property
+    def about(self) -> str:
+        """For the record; names no folder above the model's own."""
+        return f"open_clip local folder {self.folder.resolve().name}"
 
     def missing(self) -> Sequence[Missing]:
         """Check the folder; only the configuration of a Hugging Face text tower may have to be downloaded."""
@@ -189,6 +209,11 @@ class FilePlace:
 
     architecture: str
     file: Path
+
+    @property
+    def about(self) -> str:
+        """For the record; names no folder."""
+        return f"open_clip {self.architecture}, file {self.file.name}"
 
     def missing(self) -> Sequence[Missing]:
         """Check that the file exists; only the architecture's tokenizer may have to be downloaded."""

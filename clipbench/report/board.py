@@ -192,8 +192,9 @@ def _mark_differences(column: Column, footnotes: list[Footnote]) -> Column:
         return column
     groups = sorted(alike.values(), key=len, reverse=True)
     majority = groups[0] if len(groups[0]) > len(groups[1]) else None
+    everyone = [model for model, cell in column.cells.items() if cell.record]
     cells = dict(column.cells)
-    for group in groups[1:] if majority else [[model for alike_ones in groups for model in alike_ones]]:
+    for group in groups[1:] if majority else [everyone]:
         number = len(footnotes) + 1
         parts = _differing(column, group, majority or group)
         footnotes.append(Footnote(number, tuple(group), column.name, _explain(parts, group, majority)))
@@ -218,11 +219,15 @@ def _differing(column: Column, group: Sequence[str], others: Sequence[str]) -> l
 
 
 def _explain(parts: Sequence[str], group: Sequence[str], majority: Sequence[str] | None) -> str:
-    names = _and(parts)
-    verb = "differs" if len(parts) == 1 else "differ"
     if majority:
-        return f"{names} {verb} from {_some(majority)}; not ranked."
-    return f"{names} {verb} between {_some(group)}; none of them is ranked."
+        return f"{_differ(parts)} from {_some(majority)}; not ranked."
+    return f"{_differ(parts)} between {_some(group)}; none of them is ranked."
+
+
+def _differ(parts: Sequence[str]) -> str:
+    """Return 'data and prompts differ', 'protocol differs'."""
+    single = parts[0] in {"subset", "protocol", "metric", "transform", "tokenizer", "precision"}
+    return f"{_and(parts)} {'differs' if single and len(parts) == 1 else 'differ'}"
 
 
 def _some(models: Sequence[str], limit: int = 4) -> str:
@@ -246,8 +251,7 @@ def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
     for model, parts in sorted(seen.items()):
         several = [part for part in OF_THE_MODEL if len(parts[part]) > 1]
         if several:
-            verb = "differs" if len(several) == 1 else "differ"
-            text = f"{_and(several)} {verb} between the columns of this row; no mean."
+            text = f"{_differ(several)} between the columns of this row; no mean."
             footnotes.append(Footnote(taken + len(footnotes) + 1, (model,), "", text))
     return footnotes
 

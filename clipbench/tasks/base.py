@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.prompt_choice import PromptChoice
@@ -32,8 +32,9 @@ class TaskSettings(BaseModel):
     datasets: tuple[str, ...]
     split: str = "test"
     """The split that is evaluated."""
-    limit: int | None = None
-    """Use this many examples, balanced over the classes, chosen by a hash of their ids."""
+    limit: int | None = Field(
+        default=None, ge=1, description="Use this many examples, balanced over the classes, chosen by a hash of their ids."
+    )
 
     def variants(self) -> Sequence[TaskSettings]:
         """Return the settings of one job each, e.g. one for each prompt set."""

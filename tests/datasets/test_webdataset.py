@@ -376,7 +376,7 @@ def test_a_download_that_fails_names_the_file(layout, hub):
     shards = WebDataset(hub="org/wds_pets").split("test").shards()
     hub.gated = True
     with pytest.raises(
-        Unavailable, match="is gated: .* accept its terms at https://huggingface.co/datasets/org/wds_pets"
+        Unavailable, match=r"is gated: .* accept its terms at https://huggingface\.co/datasets/org/wds_pets"
     ):
         list(shards[0])
 

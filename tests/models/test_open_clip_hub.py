@@ -216,7 +216,11 @@ def test_without_network_it_says_within_seconds_what_is_missing_and_what_to_do(n
         "model vit-b-32: open_clip_model.safetensors or open_clip_pytorch_model.bin of "
         f"timm/vit_base_patch32_clip_224.openai is not in {no_network}, and the hub cannot be reached ("
     )
-    for advice in ("`hf download timm/vit_base_patch32_clip_224.openai`", "open_clip:ARCH@FILE", "--model clip-tiny"):
+    for advice in (
+        "`hf download timm/vit_base_patch32_clip_224.openai open_clip_model.safetensors`",
+        "open_clip:ARCH@FILE",
+        "--model clip-tiny",
+    ):
         assert advice in message
 
 

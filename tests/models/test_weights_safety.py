@@ -52,7 +52,7 @@ def legacy_torch(path: Path, content: object) -> None:
 @pytest.mark.parametrize("suffix", [".pt", ".bin"])
 def test_a_pickle_with_code_is_refused_and_nothing_runs(write, suffix, tmp_path, tiny_architecture):
     marker, file = tmp_path / "marker", tmp_path / f"evil{suffix}"
-    write(file, {"state_dict": {"logit_scale": torch.ones(())}, "extra": Malicious(marker)})
+    write(file, {"extra": Malicious(marker), "state_dict": {"logit_scale": torch.ones(())}})
     source = find_model(f"open_clip:{tiny_architecture}@{file}")
     source.fetch()
     for step in (source.look, lambda: source.load("cpu", "float32")):
@@ -71,7 +71,7 @@ def test_no_protocol_of_pickle_runs_code(protocol, tmp_path):
     marker, file = tmp_path / "marker", tmp_path / "evil.pt"
     file.write_bytes(pickle.dumps(Malicious(marker), protocol=protocol))
     with pytest.raises(
-        UserError, match="only tensors and plain values are loaded|cannot be read as a torch checkpoint"
+        UserError, match=r"only tensors and plain values are loaded|cannot be read as a torch checkpoint"
     ):
         check_weights(file)
     assert not marker.exists()

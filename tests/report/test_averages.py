@@ -1,0 +1,98 @@
+"""Means over data sets, and what may not be averaged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from clipbench.report.averages import means
+from clipbench.report.board import make_board
+from clipbench.report.headline import opening, sentences
+
+from .made_up import classification, failure, retrieval
+
+
+def test_a_mean_and_its_interval() -> None:
+    jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
+    mean = means(make_board(jobs))[0].by_model["a"]
+    assert mean.value == pytest.approx(0.7)
+    records = [job.records[0] for job in jobs]
+    below = [record.value - record.low for record in records]  # type: ignore[operator]
+    assert mean.low == pytest.approx(0.7 - math.sqrt(below[0] ** 2 + below[1] ** 2) / 2)
+    assert mean.level == 0.95
+
+
+def test_benchmark_and_shift_are_not_mixed() -> None:
+    jobs = [classification("a", "x", 0.9), classification("a", "y", 0.3, regime="shift")]
+    assert {group.regime: group.by_model["a"].value for group in means(make_board(jobs))} == {
+        "benchmark": 0.9,
+        "shift": 0.3,
+    }
+
+
+def test_tasks_are_not_mixed() -> None:
+    groups = means(make_board([classification("a", "x", 0.9), retrieval("a", "captions", 0.4)]))
+    assert [(group.task, group.of) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]
+
+
+def test_a_data_set_counts_once_however_many_prompt_sets_it_has() -> None:
+    jobs = [classification("a", "x", share, variant=variant) for share, variant in ((0.2, "p"), (0.4, "q"))]
+    jobs.append(classification("a", "y", 0.9))
+    (group,) = means(make_board(jobs))
+    assert group.of == 2
+    assert group.by_model["a"].value == pytest.approx((0.3 + 0.9) / 2)
+
+
+def test_a_model_that_lacks_a_set_is_not_ranked() -> None:
+    jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
+    jobs += [classification("c", "x", 0.99), failure("c", "y", "missing")]
+    (group,) = means(make_board(jobs))
+    assert not group.by_model["c"].complete
+    assert [model for model, mean in group.by_model.items() if mean.best] == ["b"]
+
+
+def test_marked_cells_are_not_averaged() -> None:
+    jobs = [classification(model, "x", 0.5) for model in "ab"]
+    odd = classification("c", "x", 0.9)
+    jobs.append(replace(odd, pedigree=replace(odd.pedigree, prompts="other")))
+    (group,) = means(make_board(jobs))
+    assert set(group.by_model) == {"a", "b"}
+
+
+def test_a_value_without_an_interval_leaves_the_mean_without_one() -> None:
+    jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
+    jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], low=None, high=None, level=None),))
+    mean = means(make_board(jobs))[0].by_model["a"]
+    assert mean.value == pytest.approx(0.7)
+    assert mean.low is None
+    assert mean.high is None
+
+
+def test_ranks_are_not_averaged() -> None:
+    job = retrieval("a", "captions", 0.4)
+    job = replace(job, records=(replace(job.records[-1], main=True),))
+    assert means(make_board([job])) == ()
+
+
+def test_the_sentence_of_a_model() -> None:
+    jobs = [classification("clip-tiny", name, 0.912) for name in ("u", "v")]
+    jobs.append(classification("clip-tiny", "w", 0.43, regime="shift"))
+    board = make_board(jobs)
+    (said,) = sentences(board, means(board))
+    assert said.model == "clip-tiny"
+    assert [phrase.value for phrase in said.phrases] == ["91.2\u202f%", "43.0\u202f%"]
+    assert [phrase.meaning for phrase in said.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
+
+
+def test_a_mean_over_some_of_the_sets_says_so() -> None:
+    jobs = [classification("a", name, 0.5) for name in "xyz"] + [classification("b", "x", 0.9)]
+    board = make_board(jobs)
+    assert sentences(board, means(board))[1].phrases[0].meaning == "mean top-1 over only 1 of 3 benchmark sets"
+
+
+def test_a_model_whose_jobs_all_failed_is_named() -> None:
+    board = make_board([classification("a", "x", 0.5), failure("b", "x", "missing")])
+    assert sentences(board, means(board))[1].instead == "all its jobs failed"
+    assert opening(board) == "2 models on 1 data set, 2 jobs, 1 of them failed."

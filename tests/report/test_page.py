@@ -1,0 +1,268 @@
+"""The page's HTML: what is in it, and that nothing from results becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from clipbench.records import JobResult, Record, Table
+from clipbench.report.page import render, write_page
+from clipbench.results import Results, load_results
+
+from .made_up import HOSTILE, classification, failure, retrieval, with_pictures
+
+Make = Callable[..., Results]
+
+
+class Outline(HTMLParser):
+    """Elements with their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.scripts: list[str] = []
+        self._texts: list[str] = []
+        self._within = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag in {"script", "style"}:
+            self._within = tag
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._within:
+            self._within = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._within:
+            self.scripts[-1] += data
+        else:
+            self._texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self._texts).split())
+
+    def all(self, tag: str) -> Iterator[dict[str, str]]:
+        return (attributes for name, attributes in self.elements if name == tag)
+
+
+def hostile_jobs(results: Results) -> None:
+    texts = list(HOSTILE.values())
+    extra = Table((texts[0], texts[1]), ((texts[2], texts[3]), (texts[4], None)))
+    for model in texts:
+        job = classification(model, texts[0], 0.5, classes=(*texts, *(f"class {i}" for i in range(30))))
+        job = with_pictures(results, job, texts)
+        job = replace(
+            job,
+            variant=texts[3],
+            tables={**job.tables, texts[0]: extra},
+            notes=tuple(texts),
+            broken=tuple({"id": text, "problem": text} for text in texts),
+            n_broken=100,
+            about={"regime": texts[1], "source": texts[0], "licence": texts[3], "description": texts[1]},
+            provenance={texts[0]: texts[1], "seconds": 1.0},
+        )
+        results.write_job(job)
+    results.write_job(failure(texts[3], texts[1], texts[0]))
+
+
+def test_the_page_says_what_was_found(plausible: Results) -> None:
+    text = Outline(render(plausible)).text
+    assert "2 models on 9 data sets, 18 jobs, 1 of them failed." in text
+    assert "mean top-1 over 6 benchmark sets" in text
+    assert "mean top-1 over only 5 of 6 benchmark sets" in text
+    assert "fetch it with `clipbench fetch`" in text
+    assert "2 broken images, left out" in text
+    assert "Two classes have the same prompts" in text
+    assert "95 % Wilson score interval" in text
+
+
+def test_the_page_needs_nothing_from_outside(plausible: Results) -> None:
+    outline = Outline(render(plausible))
+    loaded = [element.get(name, "") for _, element in outline.elements for name in ("src", "href", "srcset", "action")]
+    assert all(not address or address.startswith(("data:", "#")) for address in loaded)
+    assert not [tag for tag, _ in outline.elements if tag in {"link", "iframe", "object", "base"}]
+    styles = "".join(outline.scripts[:1])
+    assert "url(" not in styles
+    assert "@import" not in styles
+
+
+def test_plotly_is_there_once_and_only_if_there_is_something_to_draw(plausible: Results, make_results: Make) -> None:
+    assert render(plausible).count("plotly.js v") == 1
+    assert "plotly.js v" not in render(make_results(failure("a", "x", "missing"), name="failed"))
+
+
+def test_only_the_two_scripts_of_the_page_may_run(plausible: Results) -> None:
+    page = render(plausible)
+    outline = Outline(page)
+    policy = next(meta["content"] for meta in outline.all("meta") if meta.get("http-equiv"))
+    allowed = set(re.findall(r"'(sha256-[^']+)'", policy))
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = {f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}" for script in scripts}
+    assert len(scripts) == 2
+    assert digests == allowed
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy.split("script-src")[1]
+
+
+def test_hostile_texts_stay_texts(make_results: Make) -> None:
+    suite = "a\n</pre><script>alert(1)</script>"
+    run = {"suite": HOSTILE["script"], "description": HOSTILE["closing"], "suite_text": suite}
+    results = make_results(run=run)
+    hostile_jobs(results)
+    page = render(results)
+    outline = Outline(page)
+    assert len(re.findall(r"<script>", page)) == 2
+    assert not [tag for tag, _ in outline.elements if tag in {"b", "svg/onload"}]
+    handlers = [name for _, attributes in outline.elements for name in attributes if name.startswith("on")]
+    assert handlers == []
+    assert all(image["src"].startswith("data:image/webp") for image in outline.all("img"))
+    for text in HOSTILE.values():
+        assert " ".join(text.split()) in outline.text
+    assert "49" not in re.findall(r"<h3><bdi>(.*?)</bdi>", page)
+
+
+def test_data_blocks_cannot_be_left(make_results: Make) -> None:
+    results = make_results()
+    hostile_jobs(results)
+    blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', render(results), re.DOTALL)
+    assert len(blocks) == 9
+    for block in blocks:
+        assert "<" not in block
+        assert json.loads(block)
+
+
+def test_captions_are_the_alternative_texts(plausible: Results) -> None:
+    images = list(Outline(render(plausible)).all("img"))
+    assert len(images) == 18
+    assert images[0]["alt"] == "true: circle; predicted: red (0.97)"
+
+
+def test_the_best_of_a_column_is_marked_and_failures_are_linked(plausible: Results) -> None:
+    page = render(plausible)
+    row = page[page.index('data-value="clip-tiny"') : page.index("</tr>", page.index('data-value="clip-tiny"'))]
+    assert row.count("(best)") == 9
+    link = re.search(r'<a href="#(job-[^"]+)" title="cannot be found[^"]*">failed</a>', page)
+    assert link
+    assert f'id="{link[1]}"' in page
+
+
+def test_ids_are_unique_and_links_lead_somewhere(plausible: Results) -> None:
+    outline = Outline(render(plausible))
+    ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {anchor["href"][1:] for anchor in outline.all("a")} <= set(ids)
+
+
+def test_differing_pedigrees_have_a_visible_note(make_results: Make) -> None:
+    jobs = [classification(model, "digits", 0.5) for model in "ab"]
+    odd = classification("c", "digits", 0.9)
+    jobs.append(replace(odd, pedigree=replace(odd.pedigree, data="other", settings="other")))
+    page = render(make_results(*jobs))
+    assert "data and settings differ from a and b; not ranked." in Outline(page).text
+    assert '<a href="#note-1" aria-label="note 1">†1</a>' in page
+
+
+def test_a_subset_is_announced(make_results: Make) -> None:
+    job = classification("a", "digits", 0.5)
+    page = render(make_results(replace(job, pedigree=replace(job.pedigree, subset="limit 100"))))
+    assert "Not all images were measured: limit 100." in Outline(page).text
+
+
+def test_nothing_has_finished(make_results: Make) -> None:
+    text = Outline(render(make_results())).text
+    assert "No job has finished yet." in text
+    assert "What was run" in text
+
+
+def test_a_run_without_its_description(make_results: Make) -> None:
+    results = make_results(classification("a", "digits", 0.5), name="bare", run={})
+    assert "<title>bare</title>" in render(results)
+    (results.folder / "run.json").unlink()
+    assert "<title>bare</title>" in render(results)
+
+
+def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
+    job = JobResult(
+        hash="f" * 32,
+        model="m",
+        dataset="d",
+        split="",
+        task="odd_task",
+        variant="",
+        status="done",
+        pedigree=classification("m", "d", 0.5).pedigree,
+        records=(
+            Record("calibration_error", 0.25, "fraction", main=True, params={"bins": 15}),
+            Record("undefined_thing", None),
+            Record("throughput", 1234.5678, "images/s"),
+        ),
+        tables={
+            "curve": Table(("x", "flag", "note"), ((0.123456, True, None), (2, False, "n"))),
+            "per_class": Table(("class",), (("only names",),)),
+            "empty": Table(("a",), ()),
+        },
+        pictures=({"id": "p", "caption": "no thumbnail", "thumb": ""},),
+    )
+    text = Outline(render(make_results(job))).text
+    for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "True"):
+        assert part.lower() in text.lower()
+
+
+def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None:
+    job = classification("a", "imagenet", 0.5, classes=tuple(f"class {i}" for i in range(1000)), n=5000)
+    page = render(make_results(job))
+    (block,) = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    assert len(json.loads(block)) == 100
+    text = Outline(page).text
+    assert "All 1,000 classes" in text
+    assert "The 100 worst are listed here" in text
+    assert "Worst classes" in text
+    assert "Best classes" in text
+
+
+def test_several_runs_on_one_page(make_results: Make) -> None:
+    one = make_results(classification("a", "digits", 0.5), name="one", run={"suite": "first"})
+    two = make_results(name="two", run={"suite": "second"})
+    two.write_job(with_pictures(two, classification("b", "digits", 0.6), ["of the second run"]))
+    page = render(load_results(one.folder, two.folder))
+    assert "<title>first + second</title>" in page
+    assert [image["alt"] for image in Outline(page).all("img")] == ["of the second run"]
+    assert "2 models on 1 data set, 2 jobs." in Outline(page).text
+
+
+def test_writing(make_results: Make, tmp_path: Path) -> None:
+    results = make_results(classification("a", "digits", 0.5), retrieval("a", "captions", 0.4))
+    output = tmp_path / "new" / "page.html"
+    assert write_page(results, output, title="Mine & <yours>") == output
+    assert "<title>Mine &amp; &lt;yours&gt;</title>" in output.read_text(encoding="utf-8")
+
+
+def test_names_that_are_no_text_do_not_lose_the_page(make_results: Make, tmp_path: Path) -> None:
+    results = make_results(classification("a", "digits", 0.5))
+    page = write_page(results, tmp_path / "page.html", title="file \udcff name")
+    assert "file ? name" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("models", [12, 100])
+def test_many_models_on_many_sets(make_results: Make, models: int) -> None:
+    sets = 360 // models
+    results = make_results(*(classification(f"m{m}", f"d{d}", 0.001 * m) for m in range(models) for d in range(sets)))
+    started = time.perf_counter()
+    page = render(results)
+    assert time.perf_counter() - started < 20
+    assert page.count("data-plot ") == sets
+    assert len(page) < 12_000_000

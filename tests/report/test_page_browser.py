@@ -1,0 +1,228 @@
+"""The page as a reader meets it: opened from disk in headless Chromium, with no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipbench.report.page import write_page
+from clipbench.results import Results
+
+from .made_up import HOSTILE, classification, failure
+from .test_page import hostile_jobs
+
+pytestmark = pytest.mark.browser
+Make = Callable[..., Results]
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = (1440, 900), (390, 844)
+
+
+@dataclass
+class Visit:
+    """An opened page and all that went wrong in it."""
+
+    page: Any
+    wrong: list[str] = field(default_factory=list)
+
+    def draw_all(self) -> None:
+        """Scroll past every figure and wait until each is drawn."""
+        for box in self.page.locator("[data-plot]").all():
+            box.scroll_into_view_if_needed()
+            box.locator(".main-svg").first.wait_for()
+
+    def evaluate(self, script: str) -> Any:
+        return self.page.evaluate(script)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("CLIPBENCH_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("needs Chromium; none is installed (CLIPBENCH_CHROMIUM names one)")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+    """A function that writes a page and opens it; at the end nothing may have gone wrong in it."""
+    opened: list[tuple[Any, Visit]] = []
+
+    def open_page(results: Results, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Visit:
+        path = write_page(results, tmp_path / "page.html")
+        viewport = {"width": size[0], "height": size[1]}
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, reduced_motion="reduce")
+        page = context.new_page()
+        visited = Visit(page)
+        wrong = visited.wrong
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url),
+        )
+        page.goto(path.as_uri())
+        opened.append((context, visited))
+        return visited
+
+    yield open_page
+    for context, visited in opened:
+        context.close()
+        assert visited.wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_figures_are_drawn_and_nothing_overflows(
+    visit: Callable[..., Visit], plausible: Results, size: tuple[int, int], scheme: str
+) -> None:
+    page = visit(plausible, size, scheme)
+    page.draw_all()
+    assert page.page.locator("[data-plot]").count() == 10
+    assert page.page.locator("[data-plot] .barlayer .point path").count() == 17
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+
+
+def test_nothing_overflows_a_phone_when_all_is_open(visit: Callable[..., Visit], make_results: Make) -> None:
+    results = make_results()
+    hostile_jobs(results)
+    page = visit(results, PHONE)
+    page.draw_all()
+    page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true; })")
+    page.page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+
+
+def test_hostile_names_are_shown_and_run_nothing(visit: Callable[..., Visit], make_results: Make) -> None:
+    results = make_results()
+    hostile_jobs(results)
+    page = visit(results)
+    page.draw_all()
+    ticks = page.page.locator("#plot-1 .ytick text").all_text_contents()
+    assert "{{7*7}}{% raw %}" in ticks
+    assert "%{x}<extra>%{y}</extra>".replace("%{x}<extra>", "") not in ticks
+    assert any(tick.startswith("<script>") for tick in ticks)
+    assert page.page.locator("[data-plot] a, [data-plot] b, [data-plot] script").count() == 0
+    page.page.locator("#plot-1 .barlayer .point").first.hover()
+    hover = page.page.locator("#plot-1 .hoverlayer .hovertext").first
+    hover.wait_for()
+    assert any(" ".join(name.split()) in hover.text_content() for name in HOSTILE.values())
+
+
+def values(page: Visit, place: int) -> list[str]:
+    script = f"Array.from(document.querySelectorAll('#board tbody tr')).map((row) => row.cells[{place}].dataset.value)"
+    return list(page.evaluate(script))
+
+
+def three_models(make_results: Make) -> Results:
+    shares = {"m10": 0.4, "m2": 0.9, "m1": 0.6}
+    jobs = [classification(model, "digits", share) for model, share in shares.items()]
+    return make_results(*jobs, failure("broken", "digits", "missing"))
+
+
+def test_a_click_sorts_best_first_then_worst_first(visit: Callable[..., Visit], make_results: Make) -> None:
+    page = visit(three_models(make_results))
+    button = page.page.get_by_role("button", name="digits")
+    button.click()
+    assert values(page, 1) == ["0.9", "0.6", "0.4", ""]
+    head = page.page.locator("#board th", has=button)
+    assert head.get_attribute("aria-sort") == "descending"
+    button.click()
+    assert values(page, 1) == ["0.4", "0.6", "0.9", ""]
+    assert head.get_attribute("aria-sort") == "ascending"
+
+
+def test_the_keyboard_sorts_too(visit: Callable[..., Visit], make_results: Make) -> None:
+    page = visit(three_models(make_results))
+    button = page.page.get_by_role("button", name="Model")
+    button.focus()
+    page.page.keyboard.press("Enter")
+    assert values(page, 0) == ["broken", "m1", "m2", "m10"]
+    page.page.keyboard.press("Space")
+    assert values(page, 0) == ["m10", "m2", "m1", "broken"]
+    assert page.page.locator("#board [aria-sort]").count() == 1
+
+
+def test_the_button_changes_the_colours_of_page_and_figures(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible)
+    page.draw_all()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    bar = "getComputedStyle(document.querySelector('#plot-1 .barlayer .point path')).fill"
+    before = (page.evaluate(ground), page.evaluate(bar))
+    page.page.get_by_role("button", name="Use dark colours").click()
+    page.page.wait_for_function(f"{bar} !== {before[1]!r}")
+    assert page.evaluate(ground) != before[0]
+    page.page.get_by_role("button", name="Use light colours").click()
+    page.page.wait_for_function(f"{bar} === {before[1]!r}")
+    assert page.evaluate(ground) == before[0]
+
+
+def test_thumbnails_are_seen(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible)
+    box = page.page.locator("details", has=page.page.locator(".album")).first
+    box.locator("summary").first.click()
+    image = box.locator("img").first
+    image.scroll_into_view_if_needed()
+    page.page.wait_for_function("(image) => image.complete && image.naturalWidth === 128", arg=image.element_handle())
+    assert image.is_visible()
+
+
+def test_classes_can_be_searched(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible)
+    page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true; })")
+    box = page.page.locator("details[data-classes]").first
+    box.locator("tbody tr").first.wait_for()
+    assert box.locator("tbody tr").count() == 100
+    name = box.locator("tbody th").nth(50).text_content()
+    box.get_by_role("searchbox").fill(name)
+    assert name in box.locator("tbody tr:visible th").all_text_contents()
+    assert box.locator("tbody tr:visible").count() < 100
+
+
+def test_the_link_of_a_failure_opens_its_details(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible)
+    page.page.locator("#board").get_by_role("link", name="failed").click()
+    message = page.page.locator("#details .notice.bad")
+    message.wait_for()
+    assert "fetch it with" in message.text_content()
+
+
+def test_print_draws_every_figure_in_light_colours(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible, DESKTOP, "dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.page.wait_for_function("document.querySelectorAll('[data-plot] .main-svg .xaxislayer-above').length >= 10")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_nothing_moves_while_figures_are_drawn(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible)
+    before = page.evaluate("document.documentElement.scrollHeight")
+    page.draw_all()
+    assert page.evaluate("document.documentElement.scrollHeight") == before
+
+
+def test_an_empty_page_opens(visit: Callable[..., Visit], make_results: Make) -> None:
+    assert visit(make_results(), PHONE).page.get_by_text("No job has finished yet.").is_visible()

@@ -1,0 +1,140 @@
+"""The leaderboard as a frame, CSV, Markdown, LaTeX and plain text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from clipbench.errors import UserError
+from clipbench.report import tables
+from clipbench.results import Results
+
+from .made_up import HOSTILE, classification, failure, retrieval
+
+Make = Callable[..., Results]
+
+
+def test_numbers_are_those_of_the_wide_table(plausible: Results, make_results: Make) -> None:
+    results = make_results(*(job for job in plausible.jobs() if job.status == "done"), name="finished")
+    wide = results.wide()
+    board = tables.leaderboard(results)
+    assert set(board.columns) == set(wide.columns)
+    for column in wide.columns:
+        for model in wide.index:
+            ours, theirs = board.loc[model, column], wide.loc[model, column]
+            assert ours == theirs or (pd.isna(ours) and pd.isna(theirs))
+
+
+def test_intervals_as_text(make_results: Make) -> None:
+    results = make_results(classification("a", "digits", 0.912), failure("b", "digits", "missing"))
+    column = "digits (top-1, %)"
+    assert tables.leaderboard(results, intervals="none")[column].tolist() == ["91.2", "failed"]
+    assert tables.leaderboard(results, intervals="range")[column].tolist() == ["91.2 [89.3, 92.8]", "failed"]
+    assert tables.leaderboard(results, intervals="half-width")[column].tolist() == ["91.2 ± 1.8", "failed"]
+
+
+def test_another_metric(make_results: Make) -> None:
+    results = make_results(classification("a", "digits", 0.5), retrieval("a", "captions", 0.4))
+    frame = tables.leaderboard(results, "top5")
+    assert frame.to_dict() == {"digits": {"a": 0.7}}
+
+
+def test_a_metric_that_nothing_reports_is_an_error(make_results: Make) -> None:
+    with pytest.raises(UserError, match=r"no job reports 'top_1'; did you mean 'top1'\?"):
+        tables.leaderboard(make_results(classification("a", "digits", 0.5)), "top_1")
+
+
+def test_ranks_are_no_percentages(make_results: Make) -> None:
+    frame = tables.leaderboard(
+        make_results(retrieval("a", "captions", 0.4)), "text_to_image_median_rank", intervals="range"
+    )
+    assert frame.to_dict() == {"captions (text to image median rank)": {"a": "12 [10, 14.5]"}}
+
+
+def test_what_cannot_be_compared_carries_its_mark_into_every_text(make_results: Make) -> None:
+    jobs = [classification(model, "digits", 0.5) for model in "ab"]
+    odd = classification("c", "digits", 0.9)
+    jobs.append(replace(odd, pedigree=replace(odd.pedigree, prompts="other")))
+    results = make_results(*jobs)
+    note = "†1 digits: prompts differ from a and b; not ranked."
+    assert tables.footnotes(results) == (note,)
+    frame = tables.leaderboard(results, intervals="none")
+    assert frame.loc["c", "digits (top-1, %)"] == "90.0 †1"
+    assert note in tables.to_markdown(frame, tables.footnotes(results))
+    assert r"90.0 \textdagger{}1" in tables.to_latex(frame)
+    assert note in tables.wide_text(results)
+
+
+def test_csv_keeps_numbers_and_names_as_they_are(make_results: Make) -> None:
+    results = make_results(
+        classification('a,"b"\nc', "digits", 0.5), failure("z", "digits", "missing"), classification("a", "more", 0.25)
+    )
+    rows = list(csv.reader(io.StringIO(tables.to_csv(tables.leaderboard(results)))))
+    assert rows[0] == ["model", "digits", "more"]
+    assert sorted(rows[1:]) == [["a", "", "0.25"], ['a,"b"\nc', "0.5", ""], ["z", "", ""]]
+
+
+def test_markdown_cells_cannot_be_broken_by_names() -> None:
+    frame = pd.DataFrame(
+        {"a|b": ["1"], "new\nline": ["`x`"], "<b>&": ["[x](http://y)"], "*s* _u_ a_b": ["\\"]},
+        index=pd.Index(["m|n"], name="model"),
+    )
+    assert tables.to_markdown(frame).splitlines() == [
+        r"| model | a\|b | new line | &lt;b&gt;&amp; | \*s\* \_u\_ a_b |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        r"| m\|n | 1 | \`x\` | [x]\(http://y) | \\ |",
+    ]
+
+
+def test_latex_specials_are_escaped() -> None:
+    frame = pd.DataFrame({"50% & more": [r"a_b#{c}~^\$ ± 1"]}, index=pd.Index(["[x]"], name="model"))
+    assert tables.to_latex(frame) == (
+        "\\begin{tabular}{lr}\n"
+        "\\toprule\n"
+        "model & 50\\% \\& more \\\\\n"
+        "\\midrule\n"
+        "{}[x] & a\\_b\\#\\{c\\}\\textasciitilde{}\\textasciicircum{}\\textbackslash{}\\$ \\ensuremath{\\pm} 1 \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n"
+    )
+
+
+def test_plain_text_is_aligned_and_cannot_command_a_terminal(make_results: Make) -> None:
+    results = make_results(*(classification(name, "digits", 0.5) for name in ("a", "\x1b[31mred", "模型")))
+    text = tables.wide_text(results)
+    assert "\x1b" not in text
+    rows = text.splitlines()
+    assert rows[0] == "model     digits (top-1, %)"
+    assert "模型      50.0 [46.9, 53.1]" in rows
+
+
+def test_wide_text_turns_a_wide_table_round(plausible: Results) -> None:
+    lines = tables.wide_text(plausible).splitlines()
+    assert lines[0].split() == ["data", "set", "clip-tiny", "clip-random"]
+    assert any(line.startswith("scenes-distance") and line.endswith("failed") for line in lines)
+
+
+def test_nothing_finished(make_results: Make) -> None:
+    results = make_results()
+    assert tables.wide_text(results) == "No job has finished yet.\n"
+    assert tables.leaderboard(results).empty
+    assert tables.to_markdown(tables.leaderboard(results)) == "| model |\n| --- |\n"
+
+
+def test_forty_models_on_thirty_sets_with_hostile_names(make_results: Make) -> None:
+    jobs = [
+        classification(f"{name} {model}", f"set {number}", 0.01 * model + 0.01 * number)
+        for model, name in zip(range(40), list(HOSTILE.values()) * 5, strict=True)
+        for number in range(30)
+    ]
+    results = make_results(*jobs)
+    frame = tables.leaderboard(results, intervals="range")
+    assert frame.shape == (40, 30)
+    markdown = tables.to_markdown(frame).splitlines()
+    assert len(markdown) == 42
+    assert {len(row.replace(r"\|", "").split("|")) for row in markdown} == {33}
