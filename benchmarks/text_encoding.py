@@ -65,9 +65,9 @@ def main() -> None:
         },
         arguments.rounds,
     )
-    lengths = pair.clipbench.tokenize(texts).lengths
+    lengths, context = pair.clipbench.tokenize(texts).lengths, pair.tokenizer.context_length
     facts = {
-        "tokens a text, mean and most": f"{lengths.double().mean():.1f}, {lengths.max()} of {pair.tokenizer.context_length}",
+        "tokens a text, mean and most": f"{lengths.double().mean():.1f}, {lengths.max()} of {context}",
         "largest difference, cut and whole": difference(timings[CUT].last, timings[WHOLE].last),
         "largest difference, cut and open_clip": difference(timings[CUT].last, timings[BARE].last),
     }

@@ -30,12 +30,11 @@ def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
     A column is named by the data set and, only where one data set has several jobs a model, by what tells
     them apart (task, prompt set, subset). A job without a value leaves a gap (None).
     """
-    shown = frame[frame["metric"] == metric] if metric else frame[frame["main"] | (frame["status"] == "failed")]
-    shown = shown.assign(column=_column_names(shown))
-    table = shown.pivot_table(
-        index="model", columns="column", values="value", aggfunc="first", sort=False, dropna=False, observed=True
-    )
-    return table.rename_axis(columns=None)
+    shown = frame[frame["metric"] == metric] if metric else frame[frame["main"].astype(bool)]
+    named = shown.assign(column=_column_names(shown))
+    table = named.pivot_table(index="model", columns="column", values="value", aggfunc="first", sort=False)
+    without = [name for name in frame["dataset"].unique() if name not in set(shown["dataset"])]
+    return table.reindex(index=frame["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
 
 
 def _column_names(frame: pd.DataFrame) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ class Results:
         latest: dict[tuple[str, ...], JobResult] = {}
         for job in sorted(self._all_jobs(), key=_finished):
             latest[job.key] = job
-        return tuple(sorted(latest.values(), key=lambda job: job.key))
+        return tuple(sorted(_without_mended(latest.values()), key=lambda job: job.key))
 
     def forget_failure(self, job_hash: str) -> None:
         """Remove the file of a failed job that has succeeded since."""
@@ -136,6 +136,13 @@ class MergedResults(Results):
     def examples(self, job_hash: str) -> pd.DataFrame:
         """Return a job's per-example table."""
         return self.part_of(job_hash).examples(job_hash)
+
+
+def _without_mended(jobs: Iterable[JobResult]) -> list[JobResult]:
+    """Leave out failures from before the prompts were known, so without a variant, of jobs that are done since."""
+    kept = list(jobs)
+    done = {replace(job, variant="").key for job in kept if job.status == "done"}
+    return [job for job in kept if job.status == "done" or job.variant or job.key not in done]
 
 
 def _finished(job: JobResult) -> tuple[bool, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Runner:
         self.datasets = OpenedDatasets(options.data_root)
         self.models = _open_models(models, options)
         self.jobs = list_jobs(suite, self.models)
+        self._page_due = 0.0
 
     def plan(self) -> Plan:
         """Return the plan; fetches nothing.
@@ -86,6 +88,7 @@ class Runner:
                     self._attempt(executor, job)
             model.keep_rates()
             model.close()
+        self._write_page()
         return self.results
 
     def _attempt(self, executor: Executor, job: Job) -> None:
@@ -100,16 +103,21 @@ class Runner:
         if result.status == "done":
             self.results.forget_failure(failure_hash(job))
         self.listener.finished(result, again)
-        self._write_page()
+        if time.monotonic() > self._page_due:
+            self._write_page()
 
     def _write_page(self) -> None:
+        """Write the page; one that takes long is due again only when five times that long has passed."""
         path = self.results.folder / PAGE
+        started = time.monotonic()
         try:
             write_page(Results(self.results.folder), path)
         except Exception as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
             self.listener.page(path, f"{type(error).__name__}: {error}")
         else:
             self.listener.page(path, "")
+        ended = time.monotonic()
+        self._page_due = ended + 5 * (ended - started) if ended - started > 1 else 0.0
 
     def _describe(self) -> Mapping[str, Any]:
         limits = {settings.limit for settings in self.suite.tasks if settings.limit}

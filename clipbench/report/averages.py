@@ -28,6 +28,8 @@ class Average:
     """How many data sets the group has; fewer in `datasets` means that the model lacks some."""
     metric: str
     """Label of the metric, or 'main metric' where the data sets report different ones."""
+    columns: int = 1
+    """How many columns of the leaderboard the mean rests on: more than data sets, where one has several."""
     unit: str = "fraction"
     best: bool = False
 
@@ -103,7 +105,8 @@ def _average(model: str, task: str, regime: str, metric: str, datasets: dict[str
     if level is not None:
         low = value - math.hypot(*(part.below for part in parts.values())) / count
         high = value + math.hypot(*(part.above for part in parts.values())) / count
-    return Average(model, task, regime, value, low, high, level, tuple(parts), len(datasets), metric)
+    columns = sum(len(datasets[name]) for name in parts)
+    return Average(model, task, regime, value, low, high, level, tuple(parts), len(datasets), metric, columns)
 
 
 @dataclass(frozen=True)

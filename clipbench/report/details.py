@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +123,20 @@ def facts(mapping: Mapping[str, Any], prefix: str = "") -> tuple[Fact, ...]:
             found += facts(value, f"{label} · ")
         elif name == "seconds" and isinstance(value, int | float):
             found.append(Fact("time", numbers.duration(value)))
+        elif name in {"started", "finished"}:
+            found.append(Fact(label, moment(str(value))))
         elif value not in (None, "", [], ()):
             found.append(Fact(label, _plain(value)))
     return tuple(found)
+
+
+def moment(text: str) -> str:
+    """Return '2026-01-02 03:04 UTC' for an ISO time in UTC; any other text as it is."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time.utcoffset() == timedelta(0) else text
 
 
 def _plain(value: object) -> str:

@@ -91,34 +91,7 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
     Args:
         pairs: for each model the two means, in the order to draw them, from the top.
     """
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [x for benchmark, shift in pairs for x in (shift.value, benchmark.value, None)],
-            "y": [y for row in range(len(pairs)) for y in (row, row, None)],
-            "meta": {"role": "link"},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-    ]
-    for place, role, symbol in ((0, "benchmark", "circle"), (1, "shift", "diamond")):
-        means = [pair[place] for pair in pairs]
-        first = means[0]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": text(f"mean over {labels.sets(first.of, first.regime)}"),
-                "x": [mean.value for mean in means],
-                "y": list(range(len(means))),
-                "error_x": _errors(means),
-                "customdata": [_hover_mean(mean) for mean in means],
-                "hovertemplate": "%{customdata}<extra></extra>",
-                "marker": {"size": 11, "symbol": symbol},
-                "meta": {"role": role},
-            }
-        )
+    traces = [_links(pairs), _means("benchmark", [b for b, _ in pairs]), _means("shift", [s for _, s in pairs])]
     names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
     ticks = [text(name) for name in names.values()]
     values = [f"{numbers.number(b.value - s.value).replace('-', '−')} points" for b, s in pairs]
@@ -131,6 +104,33 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
         for b, s in pairs[:MANY]
     )
     return Figure({"data": traces, "layout": layout}, height, summary)
+
+
+def _links(pairs: Sequence[tuple[Average, Average]]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [x for benchmark, shift in pairs for x in (shift.value, benchmark.value, None)],
+        "y": [y for row in range(len(pairs)) for y in (row, row, None)],
+        "meta": {"role": "link"},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _means(role: str, means: Sequence[Average]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": text(f"mean over {labels.sets(means[0].of, means[0].regime)}"),
+        "x": [mean.value for mean in means],
+        "y": list(range(len(means))),
+        "error_x": _errors(means),
+        "customdata": [_hover_mean(mean) for mean in means],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "marker": {"size": 11, "symbol": "circle" if role == "benchmark" else "diamond"},
+        "meta": {"role": role},
+    }
 
 
 def _has_value(column: Column, model: str) -> bool:

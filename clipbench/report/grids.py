@@ -27,7 +27,7 @@ _HEADS = {"n": "n", "average_precision": "average precision"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell: its text, an interval in smaller print, and a bar's length in [0, 1]."""
+    """One cell: its text, an interval or a remark in smaller print, and a bar's length in [0, 1]."""
 
     text: str
     small: str = ""
@@ -53,20 +53,18 @@ class Grid:
 
 
 def metrics(records: Sequence[Record]) -> Grid:
-    """Show every metric with its interval and the number of examples it rests on."""
-    heads = [Head("metric"), Head("value", True), Head("n", True), Head("interval"), Head("parameters")]
-    rows = [
-        [
-            Entry(labels.metric(record.metric)),
+    """Show every metric with its parameters, its interval and the number of examples it rests on."""
+    heads = (Head("metric"), Head("value", True), Head("n", True), Head("interval"))
+    rows = tuple(
+        (
+            Entry(labels.metric(record.metric), _parameters(record)),
             Entry(numbers.with_unit(record.value, record.unit), numbers.interval(record)),
             Entry(numbers.count(record.n) if record.n else numbers.MISSING),
             Entry(_interval_kind(record)),
-            Entry(", ".join(f"{name} = {_cell('', value)}" for name, value in sorted(record.params.items()))),
-        ]
+        )
         for record in records
-    ]
-    width = len(heads) if any(record.params for record in records) else len(heads) - 1
-    return Grid("Metrics", tuple(heads[:width]), tuple(tuple(row[:width]) for row in rows))
+    )
+    return Grid("Metrics", heads, rows)
 
 
 def of_job(job: JobResult) -> tuple[Grid, ...]:
@@ -206,6 +204,10 @@ def _cell(column: str, value: object) -> str:
     if column in _FRACTIONS:
         return numbers.with_unit(float(value))
     return numbers.count(value) if isinstance(value, int) else f"{value:.4g}"
+
+
+def _parameters(record: Record) -> str:
+    return ", ".join(f"{name} = {_cell('', value)}" for name, value in sorted(record.params.items()))
 
 
 def _interval_kind(record: Record) -> str:

@@ -62,8 +62,10 @@ def _sentence(board: Board, model: str, group_means: Sequence[Means]) -> Sentenc
 
 def _phrase(average: Average) -> Phrase:
     task = "" if average.task == "zero_shot" else f" ({labels.task(average.task)})"
-    if average.of == 1:
+    if average.of == 1 and average.columns == 1:
         over = f"{average.metric} on {average.datasets[0]}"
+    elif average.of == 1:
+        over = f"mean {average.metric} over {average.columns} columns of {average.datasets[0]}"
     elif average.complete:
         over = f"mean {average.metric} over {labels.sets(average.of, average.regime)}"
     else:

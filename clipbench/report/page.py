@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class Script:
 
     source: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """As a Content-Security-Policy names it."""
         return f"sha256-{base64.b64encode(hashlib.sha256(self.source.encode()).digest()).decode()}"
@@ -82,8 +83,7 @@ def render(results: Results, title: str | None = None) -> str:
     charts = _charts(board)
     gap = _gap_figure(board, group_means)
     environment = _environment()
-    drawn = bool(charts or gap)
-    scripts = (Script(_plotly()),) * drawn + (Script(_source(environment, "page.js")),)
+    own = Script(_source(environment, "page.js"))
     runs = provenance.runs(results)
     return environment.get_template("page.html.j2").render(
         title=title or _title(runs),
@@ -106,7 +106,7 @@ def render(results: Results, title: str | None = None) -> str:
         runs=runs,
         rows=provenance.job_rows(details),
         merged=isinstance(results, MergedResults),
-        scripts=scripts,
+        scripts=(_plotly(), own) if charts or gap else (own,),
     )
 
 
@@ -130,12 +130,13 @@ def _source(environment: Environment, name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-def _plotly() -> str:
+@cache
+def _plotly() -> Script:
     """Return plotly.js as it can stand in a page: line ends as HTML reads them, no end of script within."""
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
-    return source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script")
+    return Script(source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script"))
 
 
 def _title(runs: Sequence[provenance.Run]) -> str:
@@ -143,19 +144,19 @@ def _title(runs: Sequence[provenance.Run]) -> str:
 
 
 def _groups(board: Board) -> tuple[ColumnGroup, ...]:
-    tasks = {column.task for column in board.columns}
     found: dict[tuple[str, str], list[Column]] = {}
     for column in board.columns:
         found.setdefault(column.group, []).append(column)
     return tuple(
-        ColumnGroup(_group_title(task, regime, named=len(tasks) > 1), tuple(columns))
-        for (task, regime), columns in found.items()
+        ColumnGroup(_group_title(task, regime, board), tuple(columns)) for (task, regime), columns in found.items()
     )
 
 
-def _group_title(task: str, regime: str, *, named: bool) -> str:
-    name = f"{regime} sets" if regime else "data sets"
-    title = f"{labels.task(task)}: {name}" if named else name
+def _group_title(task: str, regime: str, board: Board) -> str:
+    """Return e.g. 'Benchmark sets', with the task where there are several."""
+    unnamed = "other sets" if any(column.regime for column in board.columns if column.task == task) else "data sets"
+    name = f"{regime} sets" if regime else unnamed
+    title = f"{labels.task(task)}: {name}" if len({column.task for column in board.columns}) > 1 else name
     return title[:1].upper() + title[1:]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipbench.report import numbers
-from clipbench.report.details import ColumnDetail, Fact, JobDetail, facts
+from clipbench.report.details import ColumnDetail, Fact, JobDetail, facts, moment
 from clipbench.results import MergedResults, Results
 
 
@@ -17,7 +17,8 @@ class Run:
 
     name: str
     description: str
-    facts: tuple[Fact, ...]
+    groups: tuple[tuple[str, tuple[Fact, ...]], ...]
+    """Titles with facts: versions, machine, ..."""
     texts: tuple[Fact, ...]
     """Longer texts, shown as they are: the suite."""
 
@@ -30,6 +31,7 @@ class JobRow:
     column: str
     broken: str
     time: str
+    finished: str
 
 
 def runs(results: Results) -> tuple[Run, ...]:
@@ -50,7 +52,8 @@ def job_rows(details: tuple[ColumnDetail, ...]) -> tuple[JobRow, ...]:
 def _row(column: str, detail: JobDetail) -> JobRow:
     seconds = detail.job.provenance.get("seconds")
     time = numbers.duration(seconds) if isinstance(seconds, int | float) else numbers.MISSING
-    return JobRow(detail, column, numbers.count(detail.job.n_broken) if detail.job.n_broken else "0", time)
+    finished = moment(str(detail.job.provenance.get("finished", "")))
+    return JobRow(detail, column, numbers.count(detail.job.n_broken), time, finished)
 
 
 def _run(run: Mapping[str, Any], folder: str) -> Run:
@@ -60,9 +63,12 @@ def _run(run: Mapping[str, Any], folder: str) -> Run:
     name = suite if isinstance(suite, str) and suite not in texts.values() else str(run.get("name") or folder)
     rest = {key: value for key, value in run.items() if key not in hidden}
     if isinstance(suite, Mapping):
-        rest = {"suite": suite, **rest}
+        rest["suite"] = suite
+    nested = {key: value for key, value in rest.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in rest.items() if key not in nested}
+    groups = [("Run", facts(plain)), *((_label(key), facts(value)) for key, value in nested.items())]
     shown = tuple(Fact(_label(key), value.strip("\n")) for key, value in texts.items() if key != "description")
-    return Run(name, str(run.get("description") or ""), facts(rest), shown)
+    return Run(name, str(run.get("description") or ""), tuple(group for group in groups if group[1]), shown)
 
 
 def _label(key: str) -> str:

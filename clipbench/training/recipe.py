@@ -16,11 +16,11 @@ class Recipe:
     """
 
     seed: int = 0
-    steps: int = 1200
+    steps: int = 1000
     batch: int = 256
     digits_a_batch: int = 40
     """How many of a batch's images are digits; the others are scenes, each drawn once."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     warmup: int = 100
     """Steps of linear warm-up."""
     weight_decay: float = 0.2

@@ -86,6 +86,11 @@ def test_the_sentence_of_a_model() -> None:
     assert [phrase.meaning for phrase in said.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
 
 
+def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -> None:
+    board = make_board([classification("a", "x", 0.5, variant=variant) for variant in ("p", "q")])
+    assert sentences(board, means(board))[0].phrases[0].meaning == "mean top-1 over 2 columns of x"
+
+
 def test_a_mean_over_some_of_the_sets_says_so() -> None:
     jobs = [classification("a", name, 0.5) for name in "xyz"] + [classification("b", "x", 0.9)]
     board = make_board(jobs)

@@ -32,7 +32,7 @@ class Outline(HTMLParser):
         self.scripts: list[str] = []
         self._texts: list[str] = []
         self._within = ""
-        self.feed(page)
+        self.feed(re.sub(r"<script>/\*\*\n\* plotly\.js.*?</script>", "<script></script>", page, flags=re.DOTALL))
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -1,0 +1,62 @@
+"""A task of one's own: how often are two classes taken for each other?
+
+    tasks:
+      - task: pair_confusion_task:PairConfusion
+        datasets: [scenes-colour]
+        pair: [orange, brown]
+
+in a suite that is run from this folder. A package that adds the task by an entry point
+(`[project.entry-points."clipbench.tasks"]`, `pair_confusion = "pair_confusion_task:PairConfusion"`) can be named in
+suites as `task: pair_confusion`. Embedding, resume, records and the page are clipbench's; a task is what `needs`
+asks for and what `evaluate` makes of it, and sees neither model nor files.
+"""
+
+import numpy as np
+import pandas as pd
+
+from clipbench import UserError
+from clipbench.errors import did_you_mean
+from clipbench.stats.intervals import wilson
+from clipbench.tasks.base import Metric, Needs, Outcome, TaskSettings
+from clipbench.tasks.classifier import text_classifier
+from clipbench.tasks.requirements import require_joint_space, require_split
+from clipbench.tasks.vectors import unit_rows
+
+
+class PairSettings(TaskSettings):
+    """The keys of the task in a suite, beside task, datasets, split and limit."""
+
+    pair: tuple[str, str]
+
+    def prompt_choices(self):
+        return (None,)  # the data set's own prompts
+
+
+class PairConfusion:
+    name = "pair_confusion"
+    protocol = 1  # to be raised when the same inputs would give other numbers
+    Settings = PairSettings
+
+    def needs(self, settings, dataset, model, prompts):
+        require_split(dataset, settings.split)
+        require_joint_space(model, self.name)
+        for name in settings.pair:
+            if name not in dataset.classes:
+                raise UserError(f"no class {name!r}", where=dataset.name, fix=did_you_mean(name, dataset.classes))
+        return Needs(splits=(settings.split,), strings=tuple(text for texts in prompts.strings for text in texts))
+
+    def evaluate(self, inputs, settings, prompts):
+        images = inputs.sets[settings.split]
+        classifier = text_classifier(prompts, inputs.text, inputs.model.name)
+        vectors, _ = unit_rows(images.features["projected"].load())
+        cosines = (vectors @ classifier.vectors.T)[:, classifier.column]
+        first, second = (inputs.dataset.classes.index(name) for name in settings.pair)
+        rows = np.flatnonzero(np.isin(images.labels, (first, second)))
+        if not len(rows):
+            raise UserError(f"no image of {' or '.join(settings.pair)}", where=inputs.dataset.name)
+        labels = images.labels[rows]
+        own, other = cosines[rows, labels], cosines[rows, np.where(labels == first, second, first)]
+        confused = other >= own  # a tie is not a right answer
+        rate = Metric("confusion_rate", float(confused.mean()), len(rows), wilson(confused.sum(), len(rows)), main=True)
+        examples = {"id": [images.ids[row] for row in rows], "split": settings.split, "margin": own - other}
+        return Outcome((rate,), pd.DataFrame(examples | {"label": labels, "correct": ~confused}))
