@@ -85,20 +85,19 @@ def show(
         facts: settings and checks, as they shall be read.
         json_file: where the JSON goes.
     """
-    console = Console()
     table = Table("run", "median s", "lowest", "highest", f"{unit}/s", title=title)
     for name, timing in timings.items():
         numbers = (timing.median, min(timing.seconds), max(timing.seconds))
         table.add_row(name, *(f"{number:.2f}" for number in numbers), f"{items / timing.median:,.1f}")
-    console.print(table)
+    Console().print(table)
     compared: dict[str, dict[str, float | None]] = {}
     for ratio in ratios:
         median, lowest, highest = speedups(timings, ratio)
         compared[ratio.label] = {"median": median, "lowest": lowest, "highest": highest, "aim": ratio.aim}
         aim = "" if ratio.aim is None else f"; aim: at least {ratio.aim:g}"
-        console.print(f"{ratio.label}: {median:.2f} ({lowest:.2f} to {highest:.2f}{aim})", highlight=False)
+        print(f"{ratio.label}: {median:.2f} ({lowest:.2f} to {highest:.2f}{aim})")
     machine = describe_machine()
-    console.print(*(f"{key}: {value}" for key, value in {**facts, **machine}.items()), sep="\n", highlight=False)
+    print(*(f"{key}: {value}" for key, value in {**facts, **machine}.items()), sep="\n")
     if json_file is not None:
         document = {
             "benchmark": title,

@@ -186,7 +186,7 @@ def print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence
     """Print a plain table: in a terminal folded to its width, else tab-separated for other programs."""
     if not console.is_terminal:
         for row in (columns, *rows):
-            console.out("\t".join(row), highlight=False)
+            print("\t".join(row), file=console.file)
         return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:

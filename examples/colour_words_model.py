@@ -1,8 +1,8 @@
 """A model of one's own: it sees how much of each colour is in a picture and reads colour words, and nothing else.
 
-    clipbench run quickstart --model colour_words_model:ColourWords --only scenes-colour
+    PYTHONPATH=examples clipbench run quickstart --model colour_words_model:ColourWords --only scenes-colour
 
-from this folder, or with this file in an installed package. What a model must have stands in `ImageTextModel`
+What a model must have stands in `ImageTextModel`
 (clipbench/models/base.py); there is no class to derive from. `info` carries digests of everything that can change
 an embedding, since stored embeddings are keyed on them: `describe_module` makes them.
 """
@@ -63,7 +63,7 @@ class ColourWords:
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
         """Each colour's share of the pixels, a pixel counting for the nearest colour."""
         flat = pixels.to(self.palette.device).flatten(2).transpose(1, 2)
-        nearest = torch.cdist(flat, self.palette).argmin(dim=2)
+        nearest = torch.cdist(flat, self.palette, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=2)
         counts = torch.nn.functional.one_hot(nearest, len(COLOURS)).float().mean(dim=1)
         return ImageFeatures(projected=_with_rest(counts), backbone=None)
 

@@ -5,7 +5,7 @@
         datasets: [scenes-colour]
         pair: [orange, brown]
 
-in a suite that is run from this folder. A package that adds the task by an entry point
+in a suite that is run with this folder on PYTHONPATH. A package that adds the task by an entry point
 (`[project.entry-points."clipbench.tasks"]`, `pair_confusion = "pair_confusion_task:PairConfusion"`) can be named in
 suites as `task: pair_confusion`. Embedding, resume, records and the page are clipbench's; a task is what `needs`
 asks for and what `evaluate` makes of it, and sees neither model nor files.
@@ -30,6 +30,10 @@ class PairSettings(TaskSettings):
 
     def prompt_choices(self):
         return (None,)  # the data set's own prompts
+
+    @property
+    def variant(self):
+        return " or ".join(self.pair)  # tells this job from one with another pair: else the later would replace it
 
 
 class PairConfusion:

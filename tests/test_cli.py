@@ -146,7 +146,7 @@ def test_a_job_that_fails_does_not_stop_the_others_and_runs_again(clipbench: Com
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["run", "small.yaml", "--model", "vit-b-23"], "error: unknown model 'vit-b-23'"),
+        (["run", "small.yaml", "--model", "vit-b-23"], "error: model 'vit-b-23': no such model; did you mean 'vit-b-32'?"),
         (["run", "nosuch", "--model", "clip-tiny"], "nosuch"),
         (["run", "small.yaml", "--model", "clip-tiny", "--only", "few-scene"], "did you mean 'few-scenes'?"),
         (["run", "small.yaml", "--model", "clip-tiny", "--device", "tpu"], "--device: unknown device 'tpu'"),

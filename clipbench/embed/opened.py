@@ -73,6 +73,8 @@ class OpenedModel:
 
     def keep_rates(self) -> None:
         """Remember the rates of this run where it encoded enough to tell."""
+        if self._model is None:
+            return
         measured = {}
         for name, encoder in (("images", self.images), ("texts", self.texts)):
             if encoder.encoded >= 256 and encoder.seconds > 0:

@@ -1,0 +1,157 @@
+"""The examples run for real: each through the runner, with a small suite of its own."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import clipbench as package
+from clipbench.datasets.base import decode
+from clipbench.datasets.catalog import define, open_dataset
+from clipbench.models.base import ImageTextModel
+from clipbench.models.catalog import find_model
+from clipbench.records import JobResult
+from clipbench.results import Results
+
+from .conftest import REPOSITORY
+
+MODEL = "colour_words_model:ColourWords"
+
+
+@pytest.fixture(autouse=True)
+def examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the examples importable, as they are when clipbench is run from their folder."""
+    monkeypatch.syspath_prepend(REPOSITORY / "examples")
+
+
+def run(tmp_path: Path, suite: str) -> Results:
+    path = tmp_path / "suite.yaml"
+    path.write_text(suite)
+    options = package.RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    results = package.run(package.load_suite(path), [MODEL], options)
+    assert (tmp_path / "results" / "report.html").stat().st_size > 0
+    return results
+
+
+def jobs_of(results: Results) -> dict[str, JobResult]:
+    jobs = results.jobs()
+    assert [job.error for job in jobs] == [""] * len(jobs)
+    return {job.dataset: job for job in jobs}
+
+
+def value(job: JobResult, metric: str) -> float:
+    return next(record.value for record in job.records if record.metric == metric)
+
+
+SCENES = """
+datasets:
+  colours: {adapter: scenes, by: colour, n: 80}
+  shapes: {adapter: scenes, by: shape, n: 80}
+tasks:
+  - task: zero_shot
+    datasets: [colours, shapes]
+"""
+
+
+def test_the_model_sees_colours_and_no_shapes(tmp_path: Path):
+    jobs = jobs_of(run(tmp_path, SCENES))
+    assert value(jobs["colours"], "top1") > 0.5
+    # To this model all shapes have the same embedding, and a tie is never counted as right.
+    assert value(jobs["shapes"], "top1") == 0
+    assert "same embedding" in jobs["shapes"].notes[0]
+
+
+def test_the_model_keeps_the_protocol_of_models():
+    model = find_model(MODEL).load("cpu", "float32")
+    assert isinstance(model, ImageTextModel)
+    assert pickle.loads(pickle.dumps(model.transform)) is model.transform
+    red = model.transform(PIL.Image.new("RGB", (90, 60), (225, 25, 35)))
+    image = model.encode_images(red[None]).projected
+    tokens = model.tokenize(["a red thing", "a blue thing", "a thing", "", "red " * 40])
+    texts = model.encode_tokens(tokens.ids)
+    cosines = torch.nn.functional.cosine_similarity(image, texts)
+    assert cosines.argmax() in (0, 4)
+    assert cosines[0] > 0.99 > cosines[1]
+    assert (texts.norm(dim=1) > 0).all()
+    assert tokens.truncated == (False, False, False, False, True)
+    assert torch.equal(model.encode_tokens(tokens.ids[:4, :4]), texts[:4])
+
+
+PAIR = """
+datasets:
+  colours: {adapter: scenes, by: colour, n: 400}
+tasks:
+  - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [orange, brown]}
+  - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [red, green]}
+  - {task: zero_shot, datasets: [colours]}
+"""
+
+
+def test_the_task_counts_what_the_pair_is_taken_for(tmp_path: Path):
+    results = run(tmp_path, PAIR)
+    jobs = {job.variant: job for job in results.jobs()}
+    assert {job.status for job in jobs.values()} == {"done"}
+    assert set(jobs) == {"orange or brown", "red or green", "own"}
+    examples = results.examples(jobs["own"].hash).set_index("id")
+    for pair in (("orange", "brown"), ("red", "green")):
+        job = jobs[" or ".join(pair)]
+        assert job.task == "pair_confusion"
+        (record,) = job.records
+        own = results.examples(job.hash).set_index("id")
+        assert record.n == len(own) == examples["label_name"].isin(pair).sum()
+        assert record.value == pytest.approx(1 - own["correct"].mean())
+        assert record.low <= record.value <= record.high
+        # Who is nearest to its own class of all is nearer to it than to the other one.
+        assert own.loc[examples.loc[own.index, "correct"], "correct"].all()
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("[orage, brown]", "colours: no class 'orage'; did you mean 'orange'?"),
+        ("[orange]", "tasks[0].pair"),
+        ("[orange, brown], colour: red", "tasks[0].colour: unknown key"),
+    ],
+)
+def test_a_wrong_pair_is_one_message(tmp_path: Path, pair: str, message: str):
+    suite = PAIR.split('  - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [red')[0]
+    try:
+        (job,) = run(tmp_path, suite.replace("[orange, brown]", pair)).jobs()
+        said = job.error
+    except package.UserError as error:
+        said = str(error)
+    assert message in said
+
+
+def test_the_data_set_reads_classes_from_file_names(tmp_path: Path):
+    folder = tmp_path / "data" / "leaves"
+    folder.mkdir(parents=True)
+    colours = {"green": (40, 160, 60), "yellow": (245, 225, 40)}
+    for name, colour in colours.items():
+        for number in range(3):
+            pixels = np.full((20, 30, 3), colour, np.uint8)
+            PIL.Image.fromarray(pixels).save(folder / f"{name}-{number}.jpg", quality=95)
+    definition = 'leaves: {adapter: "leaves_dataset:Leaves", path: data/leaves}'
+    suite = (
+        f'datasets:\n  {definition}\ntasks:\n  - {{task: zero_shot, datasets: [leaves], prompts: ["a {{}} leaf."]}}\n'
+    )
+    results = run(tmp_path, suite)
+    job = jobs_of(results)["leaves"]
+    assert (job.main.metric, job.main.value, job.main.n) == ("top1", 1.0, 6)
+    assert sorted(results.examples(job.hash)["id"]) == sorted(f"{name}-{n}.jpg" for name in colours for n in range(3))
+
+
+def test_the_data_set_keeps_the_protocol_of_data_sets(tmp_path: Path):
+    PIL.Image.new("RGB", (4, 4)).save(tmp_path / "oak-1.jpg")
+    PIL.Image.new("RGB", (4, 4)).save(tmp_path / "maple-1.jpg")
+    definition = define("leaves", {"adapter": "leaves_dataset:Leaves", "path": "."}, base=tmp_path)
+    dataset = open_dataset(definition)
+    assert dataset.classes == ("maple", "oak")
+    (shard,) = dataset.split("test").shards()
+    assert [(example.id, example.label) for example in shard] == [("maple-1.jpg", 0), ("oak-1.jpg", 1)]
+    assert all(decode(example.image).size == (4, 4) for example in shard)
