@@ -16,6 +16,7 @@ from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.results import Results
 from clipbench.tasks.base import Inputs, Metric, Outcome
+from clipbench.tasks.registry import load_task
 from clipbench.thumbnails import keep_thumbnail
 
 BROKEN_SHOWN = 100
@@ -153,7 +154,7 @@ def failure(job: Job, error: str, details: str = "") -> JobResult:
         model=job.model.name,
         dataset=job.definition.name,
         split=job.settings.split,
-        task=job.settings.task,
+        task=load_task(job.settings.task).name,
         variant=job.settings.variant,
         status="failed",
         pedigree=Pedigree(subset=f"limit {job.settings.limit}" if job.settings.limit else ""),

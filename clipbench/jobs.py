@@ -115,6 +115,7 @@ def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, Store
     own: dict[str, Any] = settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
     return Pedigree(
         weights=info.pedigree.weights,
+        architecture=info.pedigree.architecture,
         transform=info.pedigree.transform,
         tokenizer=info.pedigree.tokenizer if prepared.needs.strings or prepared.needs.captions else "",
         precision=info.pedigree.precision,

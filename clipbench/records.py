@@ -18,6 +18,7 @@ class Pedigree:
     """Digests and names of everything that could change a result. Results compare if these agree."""
 
     weights: str = ""
+    architecture: str = ""
     transform: str = ""
     tokenizer: str = ""
     precision: str = ""

@@ -126,9 +126,9 @@ def test_too_many_broken_images_fail_the_job_with_the_list(clipbench: CommandLin
 def test_a_job_that_fails_does_not_stop_the_others_and_runs_again(clipbench: CommandLine, tmp_path: Path):
     path = tmp_path / "mixed.yaml"
     path.write_text(
-        SMALL.replace("small", "mixed").replace(
-            "tasks:", "  gone: {adapter: folder, path: pictures}\ntasks:"
-        ).replace("[few-scenes]", "[gone, few-scenes]")
+        SMALL.replace("small", "mixed")
+        .replace("tasks:", "  gone: {adapter: folder, path: pictures}\ntasks:")
+        .replace("[few-scenes]", "[gone, few-scenes]")
     )
     run = clipbench("run", path, "--model", "clip-tiny")
     assert run.returncode == 1
@@ -146,12 +146,18 @@ def test_a_job_that_fails_does_not_stop_the_others_and_runs_again(clipbench: Com
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["run", "small.yaml", "--model", "vit-b-23"], "error: model 'vit-b-23': no such model; did you mean 'vit-b-32'?"),
+        (
+            ["run", "small.yaml", "--model", "vit-b-23"],
+            "error: model 'vit-b-23': no such model; did you mean 'vit-b-32'?",
+        ),
         (["run", "nosuch", "--model", "clip-tiny"], "nosuch"),
         (["run", "small.yaml", "--model", "clip-tiny", "--only", "few-scene"], "did you mean 'few-scenes'?"),
         (["run", "small.yaml", "--model", "clip-tiny", "--device", "tpu"], "--device: unknown device 'tpu'"),
         (["run", "small.yaml", "--model", "clip-tiny", "--precision", "int4"], "--precision: unknown precision 'int4'"),
-        (["run", "small.yaml", "--model", "clip-tiny", "--batch-size", "many"], "--batch-size: not a batch size: 'many'"),
+        (
+            ["run", "small.yaml", "--model", "clip-tiny", "--batch-size", "many"],
+            "--batch-size: not a batch size: 'many'",
+        ),
         (["run", "small.yaml", "--model", "clip-tiny", "--model", "clip-tiny"], "two models are called 'clip-tiny'"),
         (["report", "nowhere"], "nowhere: holds no results"),
         (["run", "small.yaml"], "--model"),
@@ -210,7 +216,9 @@ def test_the_version_is_the_package_s(clipbench: CommandLine):
     assert clipbench("--version").stdout.strip() == f"clipbench {version('clipbench')}"
 
 
-@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["list", "datasets"], ["schema"], ["cache", "list"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["run", "--help"], ["list", "datasets"], ["schema"], ["cache", "list"]]
+)
 def test_quick_commands_import_nothing_heavy(tmp_path: Path, command: list[str]):
     code = (
         "import sys; from clipbench.cli import main; sys.argv = ['clipbench', *{}]\n"
@@ -224,7 +232,12 @@ def test_quick_commands_import_nothing_heavy(tmp_path: Path, command: list[str])
 def test_reports_of_several_runs_come_as_page_and_as_tables(clipbench: CommandLine, suite: Path, tmp_path: Path):
     clipbench("run", suite, "--model", "clip-tiny", "--output", "a")
     clipbench("run", suite, "--model", "clip-tiny", "--output", "b", "--limit", 30)
-    for ending, mark in ((".html", "<!doctype html>"), (".csv", "few-scenes"), (".md", "| --- |"), (".tex", "\\toprule")):
+    for ending, mark in (
+        (".html", "<!doctype html>"),
+        (".csv", "few-scenes"),
+        (".md", "| --- |"),
+        (".tex", "\\toprule"),
+    ):
         made = clipbench("report", "a", "b", "-o", f"out{ending}")
         assert made.returncode == 0, made.stderr
         assert mark in (tmp_path / f"out{ending}").read_text().lower().replace("---:", "---").replace("\\TOPRULE", mark)

@@ -25,7 +25,7 @@ MODEL = "colour_words_model:ColourWords"
 
 @pytest.fixture(autouse=True)
 def examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the examples importable, as they are when clipbench is run from their folder."""
+    """Make the examples importable, as `PYTHONPATH=examples` does."""
     monkeypatch.syspath_prepend(REPOSITORY / "examples")
 
 
@@ -110,22 +110,27 @@ def test_the_task_counts_what_the_pair_is_taken_for(tmp_path: Path):
         assert own.loc[examples.loc[own.index, "correct"], "correct"].all()
 
 
+ONE_PAIR = """
+datasets:
+  colours: {adapter: scenes, by: colour, n: 40}
+tasks:
+  - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [orange, brown]}
+"""
+
+
+def test_a_class_that_is_not_there_fails_the_job_with_the_nearest(tmp_path: Path):
+    (job,) = run(tmp_path, ONE_PAIR.replace("orange", "orage")).jobs()
+    assert job.error == "colours: no class 'orage'; did you mean 'orange'?"
+
+
 @pytest.mark.parametrize(
     ("pair", "message"),
-    [
-        ("[orage, brown]", "colours: no class 'orage'; did you mean 'orange'?"),
-        ("[orange]", "tasks[0].pair"),
-        ("[orange, brown], colour: red", "tasks[0].colour: unknown key"),
-    ],
+    [("[orange]", "suite.yaml:5: tasks[0].pair"), ("[orange, brown], colour: red", "tasks[0].colour: unknown key")],
 )
-def test_a_wrong_pair_is_one_message(tmp_path: Path, pair: str, message: str):
-    suite = PAIR.split('  - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [red')[0]
-    try:
-        (job,) = run(tmp_path, suite.replace("[orange, brown]", pair)).jobs()
-        said = job.error
-    except package.UserError as error:
-        said = str(error)
-    assert message in said
+def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, pair: str, message: str):
+    with pytest.raises(package.UserError) as caught:
+        run(tmp_path, ONE_PAIR.replace("[orange, brown]", pair))
+    assert message in str(caught.value)
 
 
 def test_the_data_set_reads_classes_from_file_names(tmp_path: Path):

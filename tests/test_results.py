@@ -77,7 +77,9 @@ def test_of_two_jobs_that_measure_the_same_the_later_counts(results: Results):
 def test_a_failure_hides_no_success(results: Results):
     results.write_job(job())
     later = {"finished": "2026-02-01T00:00:00"}
-    results.write_job(job(hash="failed", status="failed", records=(), variant="", pedigree=Pedigree(), provenance=later))
+    results.write_job(
+        job(hash="failed", status="failed", records=(), variant="", pedigree=Pedigree(), provenance=later)
+    )
     assert [found.status for found in results.jobs()] == ["done"]
 
 

@@ -49,6 +49,14 @@ def resolve_precision(choice: str, device: str) -> Precision:
     raise UserError(f"unknown precision {choice!r}", where="--precision", fix=f"one of: {allowed}")
 
 
+def forbid_tf32() -> None:
+    """Make float32 mean float32 on CUDA too, where torch would compute convolutions in TensorFloat-32."""
+    import torch
+
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def default_workers(device: str) -> int:
     """Return how many processes decode images: on a CPU the encoder needs the cores itself."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+from clipbench.embed.device import forbid_tf32
 from clipbench.embed.encode import EncodeSettings, ImageEncoder
 from clipbench.embed.encode_texts import TextEncoder
 from clipbench.embed.store import Store
@@ -47,6 +48,7 @@ class OpenedModel:
     def load(self) -> ImageModel:
         """Return the loaded model."""
         if self._model is None:
+            forbid_tf32()
             self._model = self.source.load(self.settings.device, self.precision)
         return self._model
 

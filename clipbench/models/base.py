@@ -25,6 +25,8 @@ class ModelPedigree:
     tokenizer: str = ""
     """Empty for an image-only model."""
     precision: str = "float32"
+    architecture: str = ""
+    """What is computed with the weights: the same file with another activation gives other embeddings."""
 
     def fingerprint(self) -> str:
         """Return one digest of all parts: the name of this model's folder in the store."""

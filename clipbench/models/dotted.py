@@ -75,6 +75,7 @@ def describe_module(
     *,
     transform: Any,
     tokenizer: Any = None,
+    architecture: Any = "",
     precision: Precision = "float32",
     logit_scale: float = 1.0,
     logit_bias: float = 0.0,
@@ -91,6 +92,7 @@ def describe_module(
         transform: anything JSON-like that changes when the preprocessing does, e.g. the `repr` of a
             torchvision transform.
         tokenizer: likewise for the tokenizer; None for an image-only model.
+        architecture: likewise for what is computed with the weights, e.g. `repr(module)`.
         precision: what the model computes in.
         logit_scale: the multiplier itself, already exponentiated.
         logit_bias: added to the scaled cosine.
@@ -102,7 +104,8 @@ def describe_module(
     Raises:
         UserError: a description holds a memory address, so it would differ in each process.
     """
-    for part, description in (("transform", transform), ("tokenizer", tokenizer)):
+    described = (("transform", transform), ("tokenizer", tokenizer), ("architecture", architecture))
+    for part, description in described:
         if " at 0x" in repr(description):
             fix = "describe it by what it does, e.g. a dict of sizes and means"
             raise UserError(f"the description of the {part} holds a memory address", where=name, fix=fix)
@@ -111,6 +114,7 @@ def describe_module(
         transform=digest(transform),
         tokenizer="" if tokenizer is None else digest(tokenizer),
         precision=precision,
+        architecture=digest(architecture),
     )
     return ModelInfo(
         name=name,

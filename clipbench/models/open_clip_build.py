@@ -44,6 +44,7 @@ def load_model(
         transform=digest_transform(open_clip.get_model_preprocess_cfg(model)),
         tokenizer=digest_tokenizer(tokenizer),
         precision=precision,
+        architecture=digest_architecture(recipe),
     )
     model = model.eval().to(device)
     image_tower = split_image_tower(model.visual)
@@ -71,6 +72,12 @@ def digest_transform(preprocess: Mapping[str, Any]) -> str:
     size = preprocess["size"]
     settings["size"] = [size, size] if isinstance(size, int) else list(size)
     return digest({"library": "open_clip", **settings})
+
+
+def digest_architecture(recipe: Recipe) -> str:
+    """Return a digest of what is built: the configuration, with the activation that is used."""
+    quick_gelu = recipe.quick_gelu or bool(recipe.config.get("quick_gelu", False))
+    return digest({"library": "open_clip", **recipe.config, "quick_gelu": quick_gelu})
 
 
 def _canonical(value: Any) -> Any:

@@ -34,14 +34,20 @@ class Recipe:
     architecture: str
     """open_clip's name of it, or `local-dir:FOLDER` with a configuration in it."""
     weights: Path
-    text_config: Mapping[str, Any]
-    """The text tower's and tokenizer's configuration."""
+    config: Mapping[str, Any]
+    """The architecture's configuration: `embed_dim`, `vision_cfg`, `text_cfg`, ..."""
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     """mean, std, interpolation, resize_mode of the pretrained tag, where there is one."""
     quick_gelu: bool = False
     """True: the weights need quick GELU, whatever the architecture's name says."""
     tokenizer_folder: Path | None = None
     """Where the files of a Hugging Face tokenizer are; None: open_clip's own tokenizer."""
+
+    @property
+    def text_config(self) -> Mapping[str, Any]:
+        """The text tower's and tokenizer's part of the configuration."""
+        part: Mapping[str, Any] = self.config["text_cfg"]
+        return part
 
 
 class Place(Protocol):
@@ -85,15 +91,15 @@ class TagPlace:
     def recipe(self) -> Recipe:
         """Return what to build, with the preprocessing and activation that the tag declares."""
         declared = self._declared()
-        text_config = builtin_config(self.architecture)["text_cfg"]
+        config = builtin_config(self.architecture)
         names = ("mean", "std", "interpolation", "resize_mode")
         return Recipe(
             architecture=self.architecture,
             weights=_cached(self._weights()),
-            text_config=text_config,
+            config=config,
             preprocess={name: declared[name] for name in names if declared.get(name) is not None},
             quick_gelu=bool(declared.get("quick_gelu", False)),
-            tokenizer_folder=_tokenizer_folder(text_config),
+            tokenizer_folder=_tokenizer_folder(config["text_cfg"]),
         )
 
     def _declared(self) -> Mapping[str, Any]:
@@ -144,12 +150,12 @@ class HubPlace:
     def recipe(self) -> Recipe:
         """Return what to build."""
         folder = _cached(self._config()).parent
-        text_config = self._read()["text_cfg"]
+        config = self._read()
         return Recipe(
             architecture=f"local-dir:{folder}",
             weights=_cached(self._weights()),
-            text_config=text_config,
-            tokenizer_folder=_tokenizer_folder(text_config),
+            config=config,
+            tokenizer_folder=_tokenizer_folder(config["text_cfg"]),
         )
 
     def _config(self) -> HubFile:
@@ -181,9 +187,9 @@ class FolderPlace:
 
     def recipe(self) -> Recipe:
         """Return what to build."""
-        text_config = self._read()["text_cfg"]
-        tokenizer_folder = self.folder if text_config.get("hf_tokenizer_name") else None
-        return Recipe(f"local-dir:{self.folder}", self._weights(), text_config, tokenizer_folder=tokenizer_folder)
+        config = self._read()
+        tokenizer_folder = self.folder if config["text_cfg"].get("hf_tokenizer_name") else None
+        return Recipe(f"local-dir:{self.folder}", self._weights(), config, tokenizer_folder=tokenizer_folder)
 
     def _read(self) -> Mapping[str, Any]:
         if not self.folder.is_dir():
@@ -224,8 +230,8 @@ class FilePlace:
 
     def recipe(self) -> Recipe:
         """Return what to build."""
-        text_config = builtin_config(self.architecture)["text_cfg"]
-        return Recipe(self.architecture, self.file, text_config, tokenizer_folder=_tokenizer_folder(text_config))
+        config = builtin_config(self.architecture)
+        return Recipe(self.architecture, self.file, config, tokenizer_folder=_tokenizer_folder(config["text_cfg"]))
 
 
 def builtin_config(architecture: str) -> Mapping[str, Any]:

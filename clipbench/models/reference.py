@@ -156,7 +156,13 @@ class ReferenceSource(ModelSource):
         towers = read_towers(weights_path, architecture, END)
         info = ModelInfo(
             name=self.name,
-            pedigree=ModelPedigree(digest_file(weights_path), transform.digest(), tokenizer.digest(), precision),
+            pedigree=ModelPedigree(
+                weights=digest_file(weights_path),
+                transform=transform.digest(),
+                tokenizer=tokenizer.digest(),
+                precision=precision,
+                architecture=digest(asdict(architecture)),
+            ),
             has_text=True,
             logit_scale=float(towers.log_scale.exp()),
             features=("projected", "backbone"),

@@ -56,11 +56,13 @@ class ImageTower(nn.Module):
             stages.append(_convolution(inputs, width, stride=2))
             stages += [ResidualBlock(width) for _ in range(blocks)]
         self.stages = nn.Sequential(*stages)
+        # Pooled maxima are all positive, so without this all images would begin with nearly equal embeddings.
+        self.norm = nn.BatchNorm1d(widths[-1])
         self.projection = nn.Linear(widths[-1], architecture.embedding, bias=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Turn (B, 3, S, S) pixels into (B, D) projected and (B, F) pooled features."""
-        pooled = self.stages(pixels.contiguous(memory_format=torch.channels_last)).amax(dim=(2, 3))
+        pooled = self.norm(self.stages(pixels.contiguous(memory_format=torch.channels_last)).amax(dim=(2, 3)))
         return self.projection(pooled), pooled
 
 
@@ -101,8 +103,11 @@ class TextTower(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.projection = nn.Linear(width, architecture.embedding, bias=False)
-        nn.init.normal_(self.tokens.weight, std=0.02)
+        nn.init.normal_(self.tokens.weight, std=0.3)
         nn.init.normal_(self.positions, std=0.01)
+        with torch.no_grad():
+            # All texts end alike: their embeddings shall begin with what the other tokens say.
+            self.tokens.weight[end_id] = 0
 
     def forward(self, ids: Tensor) -> Tensor:
         """Turn (B, L) ids, L at most the context length, into (B, D)."""

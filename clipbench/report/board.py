@@ -13,7 +13,7 @@ from clipbench.report import labels, numbers
 COMPARED = ("data", "subset", "labels", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""
 
-OF_THE_MODEL = ("weights", "transform", "tokenizer", "precision")
+OF_THE_MODEL = ("weights", "architecture", "transform", "tokenizer", "precision")
 """The parts in which jobs of one model must agree for it to be one model."""
 
 
@@ -226,7 +226,7 @@ def _explain(parts: Sequence[str], group: Sequence[str], majority: Sequence[str]
 
 def _differ(parts: Sequence[str]) -> str:
     """Return 'data and prompts differ', 'protocol differs'."""
-    single = parts[0] in {"subset", "protocol", "metric", "transform", "tokenizer", "precision"}
+    single = parts[0] in {"subset", "protocol", "metric", "architecture", "transform", "tokenizer", "precision"}
     return f"{_and(parts)} {'differs' if single and len(parts) == 1 else 'differ'}"
 
 
@@ -241,7 +241,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
-    """Find models whose name stands for different weights, transforms, tokenizers or precisions."""
+    """Find models whose name stands for different weights, architectures, transforms, tokenizers or precisions."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for job in jobs:
         if job.status == "done":

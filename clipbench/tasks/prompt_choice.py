@@ -14,9 +14,9 @@ class InlinePrompts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="What the prompt set is called in the results.", min_length=1)
-    templates: tuple[str, ...] = Field(description="Templates; {} stands for the class name.")
+    templates: tuple[str, ...] = Field(default=(), description="Templates; {} stands for the class name.")
     descriptions: Mapping[str, tuple[str, ...]] = Field(
-        default={}, description="Whole prompts for single classes, by class name, used beside the templates."
+        default={}, description="Whole prompts for single classes, by class name, used instead of the templates."
     )
 
 

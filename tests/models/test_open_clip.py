@@ -116,6 +116,11 @@ def test_pedigrees_tell_apart_what_differs(tiny_clip, save_model):
     text = {**tiny_clip["text_cfg"], "tokenizer_kwargs": {"clean": "canonicalize"}}
     cleaned = pedigree(save_model({**tiny_clip, "text_cfg": text}, "clean"))
     assert (cleaned.transform == first.transform, cleaned.tokenizer != first.tokenizer) == (True, True)
+    quick = pedigree(save_model({**tiny_clip, "quick_gelu": True}, "quick"))
+    assert (quick.weights == first.weights, quick.architecture != first.architecture) == (True, True)
+    heads = pedigree(save_model({**tiny_clip, "text_cfg": {**tiny_clip["text_cfg"], "heads": 4}}, "heads"))
+    assert (heads.weights == first.weights, heads.architecture != first.architecture) == (True, True)
+    assert len({part.fingerprint() for part in (first, other_weights, squashed, cleaned, quick, heads)}) == 6
     assert pedigree(save_model(tiny_clip, "first"), "bfloat16").precision == "bfloat16"
 
 
