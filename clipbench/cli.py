@@ -72,7 +72,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many examples a set, balanced over classes.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Run this data set alone. Repeat for several.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Results folder; by default results/SUITE.")
+        Path | None, typer.Option("-o", "--output", help="Results folder; by default results/SUITE.")
     ] = None,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Keep thumbnails for the page.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
@@ -141,9 +141,7 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="Results folders; several are seen as one.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", help="A .html page, or the table as .csv, .md or .tex; by default RUN/report.html."
-        ),
+        typer.Option("--output", "-o", help="A .html page, or the table as .csv, .md or .tex; else RUN/report.html."),
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The metric in a table; by default each job's main one.")] = None,
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,

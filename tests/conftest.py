@@ -48,7 +48,7 @@ CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 def clipbench(tmp_path: Path) -> CommandLine:
     """Run the command line in a folder and a cache of the test's own, as a user would, offline."""
 
-    def run(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 300) -> subprocess.CompletedProcess[str]:  # noqa: B006
+    def run(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "clipbench", *map(str, arguments)],
             cwd=tmp_path,

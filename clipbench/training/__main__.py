@@ -19,7 +19,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder to write config.json and model.safetensors to.")],
     seed: Annotated[int, typer.Option(min=0, help="Decides the weights; clip-tiny's is 0.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Train for fewer or more steps.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Weights are equal only for equal threads.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Weights are equal only for equal threads.")] = 1,
 ) -> None:
     """Train the reference CLIP on generated scenes and on half of scikit-learn's digits (about ten minutes)."""
     import torch

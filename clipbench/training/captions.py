@@ -58,15 +58,18 @@ _DIGITS: Final = (
     "the number {}",
     "a digit {}",
     "digit {} in white on black",
+    "a {}",
+    "{}",
 )
 
 
 def scene_caption(words: Mapping[str, str], random: Random) -> str:
-    """Describe a scene (as `Scenery.describe` gives it): always its objects, the rest now and then."""
+    """Describe a scene (as `Scenery.describe` gives it): always its objects, every other time where they are."""
     things = _things(words, random)
-    place = _place(words, random)
+    at_length = random.random() < 0.5
+    place = _place(words, random) if at_length else ""
     ground = ""
-    if random.random() < 0.3:
+    if at_length and random.random() < 0.5:
         ground = random.choice((" on a {} background", ", {} background", " on {}")).format(words["background"])
     if random.random() < 0.1:
         opening = random.choice(_STYLED[words["style"]]) + " "
@@ -76,7 +79,7 @@ def scene_caption(words: Mapping[str, str], random: Random) -> str:
 
 
 def _things(words: Mapping[str, str], random: Random) -> str:
-    noun = words["shape"] if random.random() < 0.8 else random.choice(_NOUNS)
+    noun = words["shape"] if random.random() < 0.85 else random.choice(_NOUNS)
     colour = words["colour"] if random.random() < 0.7 else ""
     size = words["size"] if random.random() < 0.3 else ""
     if words["count"] == "one":
@@ -88,8 +91,8 @@ def _things(words: Mapping[str, str], random: Random) -> str:
 
 
 def _place(words: Mapping[str, str], random: Random) -> str:
-    side = random.choice(_SIDES[words["relation"]]) if random.random() < 0.3 else ""
-    way = random.choice(_WAYS[words["distance"]]) if random.random() < 0.3 else ""
+    side = random.choice(_SIDES[words["relation"]]) if random.random() < 0.5 else ""
+    way = random.choice(_WAYS[words["distance"]]) if random.random() < 0.5 else ""
     house = random.choice(("the house", "a house"))
     if side and way:
         first, second = random.choice(((side, way), (way, side)))

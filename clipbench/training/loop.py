@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from clipbench.models.reference import ReferenceTransform
 from clipbench.models.reference_files import ReferenceConfig, write_reference
@@ -68,7 +67,7 @@ def train(recipe: Recipe, report: Callable[[Progress], None] = lambda _: None) -
 
     for step, batch in enumerate(batches(recipe, transform)):
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate_at(step)
+            group["lr"] = group["highest"] * recipe.share_of_rate(step)
 
         tokens = tokenizer(batch.captions)
         image, _ = towers.image(batch.pixels)
@@ -89,15 +88,19 @@ def train(recipe: Recipe, report: Callable[[Progress], None] = lambda _: None) -
     return Trained(config, towers.eval(), tuple(losses))
 
 
-def make_optimizer(towers: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+def make_optimizer(towers: ReferenceTowers, recipe: Recipe) -> torch.optim.AdamW:
     """Return AdamW that decays all weights but gains, biases and the logit scale."""
-    decayed: list[Tensor] = [weight for weight in towers.parameters() if weight.ndim >= 2]
-    others: list[Tensor] = [weight for weight in towers.parameters() if weight.ndim < 2]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, recipe.learning_rate, (recipe.beta1, recipe.beta2), recipe.epsilon)
+    rates = (
+        (recipe.image_rate, list(towers.image.parameters())),
+        (recipe.text_rate, [*towers.text.parameters(), towers.log_scale]),
+    )
+    groups: list[dict[str, Any]] = []
+    for highest, weights in rates:
+        decayed = [weight for weight in weights if weight.ndim >= 2]
+        others = [weight for weight in weights if weight.ndim < 2]
+        groups.append({"params": decayed, "weight_decay": recipe.weight_decay, "highest": highest})
+        groups.append({"params": others, "weight_decay": 0.0, "highest": highest})
+    return torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon)
 
 
 def _account(recipe: Recipe, losses: list[float], seconds: float) -> dict[str, object]:

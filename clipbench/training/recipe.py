@@ -20,7 +20,10 @@ class Recipe:
     batch: int = 256
     digits_a_batch: int = 40
     """How many of a batch's images are digits; the others are scenes, each drawn once."""
-    learning_rate: float = 4e-3
+    image_rate: float = 5e-3
+    """Highest learning rate of the image tower; the paper has one for both, which is slower here."""
+    text_rate: float = 1e-3
+    """Highest learning rate of the text tower and of the logit scale."""
     warmup: int = 100
     """Steps of linear warm-up."""
     weight_decay: float = 0.2
@@ -29,12 +32,12 @@ class Recipe:
     epsilon: float = 1e-6
     temperature: float = 0.07
     largest_scale: float = 100.0
-    smallest_crop: int = 42
+    smallest_crop: int = 44
     """Shortest side of the random square crop, in pixels of the model's input."""
 
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step: linear warm-up, then half a cosine down to 0."""
+    def share_of_rate(self, step: int) -> float:
+        """Return a step's share of the highest learning rate: linear warm-up, then half a cosine down to 0."""
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
+            return (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        return 0.5 * (1 + math.cos(math.pi * done))

@@ -244,7 +244,7 @@ def test_a_limit_takes_its_images_from_a_whole_split_that_is_stored(model, store
     encoder(model, store, settings).embed(Squares().split("test"), "squares")
     encoded = model.images
 
-    split, index = find_split(Squares().split("test"), 10, store, "linear")
+    _, index = find_split(Squares().split("test"), 10, store, "linear")
     assert index is not None
     assert is_stored(index, store, "linear")
     from_whole = open_set(index, store, "linear", ("projected",), limit=10)

@@ -59,7 +59,7 @@ def test_progress_is_reported_after_each_step(one_thread):
 
 
 def test_the_logit_scale_stays_below_its_bound(one_thread):
-    trained = train(replace(SHORT, steps=2, temperature=1 / 99.9, learning_rate=1.0))
+    trained = train(replace(SHORT, steps=2, temperature=1 / 99.9, text_rate=1.0))
     assert trained.towers.log_scale.exp().item() <= 100.0 * (1 + 1e-6)
 
 
@@ -98,23 +98,23 @@ def test_the_whole_picture_is_a_crop_and_smaller_ones_keep_the_shape():
 
 def test_decay_spares_gains_biases_and_the_logit_scale():
     towers = ReferenceTowers(Architecture(), end_id=2)
-    decayed, spared = make_optimizer(towers, Recipe()).param_groups
-    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.2, 0.0)
-    assert decayed["betas"] == (0.9, 0.98)
-    assert decayed["eps"] == 1e-6
-    spared_ids = {id(weight) for weight in spared["params"]}
+    groups = make_optimizer(towers, Recipe(image_rate=2.0, text_rate=1.0)).param_groups
+    assert all(group["betas"] == (0.9, 0.98) and group["eps"] == 1e-6 for group in groups)
+    of_weight = {id(weight): group for group in groups for weight in group["params"]}
     for name, weight in towers.named_parameters():
         is_gain_or_bias = name.endswith("bias") or "norm" in name or name == "log_scale" or weight.ndim == 1
-        assert (id(weight) in spared_ids) == is_gain_or_bias, name
+        group = of_weight[id(weight)]
+        assert group["weight_decay"] == (0.0 if is_gain_or_bias else 0.2), name
+        assert group["highest"] == (2.0 if name.startswith("image.") else 1.0), name
 
 
 def test_the_rate_warms_up_and_decays_to_nothing():
-    recipe = Recipe(steps=100, warmup=10, learning_rate=1.0)
-    rates = [recipe.rate_at(step) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[9] == rates[10] == 1.0
-    assert rates[55] == pytest.approx(0.5)
-    assert rates[100] == pytest.approx(0.0, abs=1e-9)
+    recipe = Recipe(steps=100, warmup=10)
+    shares = [recipe.share_of_rate(step) for step in range(101)]
+    assert shares[0] == pytest.approx(0.1)
+    assert max(shares) == shares[9] == shares[10] == 1.0
+    assert shares[55] == pytest.approx(0.5)
+    assert shares[100] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_written_folder_loads_as_a_model(trained, tmp_path):
