@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any, Protocol
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.models.hub_file import HubFile, HubTokenizer
+from clipbench.models.open_clip_config import CONFIG_NAME, builtin_config, read_config
 
-CONFIG_NAME = "open_clip_config.json"
 _HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER_WEIGHTS = (
     "open_clip_model.safetensors",
@@ -232,52 +231,6 @@ class FilePlace:
         """Return what to build."""
         config = builtin_config(self.architecture)
         return Recipe(self.architecture, self.file, config, tokenizer_folder=_tokenizer_folder(config["text_cfg"]))
-
-
-def builtin_config(architecture: str) -> Mapping[str, Any]:
-    """Return open_clip's configuration of an architecture.
-
-    Raises:
-        UserError: open_clip has no such architecture.
-    """
-    import open_clip
-
-    config: Mapping[str, Any] | None = open_clip.get_model_config(architecture)
-    if config is None:
-        fix = did_you_mean(architecture, open_clip.list_models())
-        raise UserError("open_clip has no such architecture", where=f"architecture {architecture!r}", fix=fix)
-    return config
-
-
-def read_config(path: Path) -> Mapping[str, Any]:
-    """Read the model part of an `open_clip_config.json`.
-
-    Raises:
-        UserError: no such file, not such a configuration, or it asks for code to be run.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        fix = "is it a folder in open_clip's layout? A bare checkpoint is named as open_clip:ARCH@FILE"
-        raise UserError("no such file", where=str(path), fix=fix) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read as JSON ({error})", where=str(path), fix="check or replace it") from error
-    config = document.get("model_cfg") if isinstance(document, dict) else None
-    wanted = ("embed_dim", "vision_cfg", "text_cfg")
-    lacking = [key for key in wanted if key not in config] if isinstance(config, dict) else ["model_cfg"]
-    if lacking or not isinstance(config, dict):
-        fix = f"expected 'model_cfg' with {', '.join(wanted)}, as open_clip writes it"
-        raise UserError(f"lacks {', '.join(lacking)}", where=str(path), fix=fix)
-    if _asks_for_code(config):
-        fix = "remove the key if the model works without; else write an adapter class and name it by dotted path"
-        raise UserError("asks for code to be run (trust_remote_code), which is refused", where=str(path), fix=fix)
-    return config
-
-
-def _asks_for_code(config: Any) -> bool:
-    if isinstance(config, dict):
-        return bool(config.get("trust_remote_code")) or any(map(_asks_for_code, config.values()))
-    return isinstance(config, list) and any(map(_asks_for_code, config))
 
 
 def _companions(text_config: Mapping[str, Any], folder: Path | None) -> list[Missing]:
