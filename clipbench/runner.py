@@ -103,7 +103,7 @@ class Runner:
         if result.status == "done":
             self.results.forget_failure(failure_hash(job))
         self.listener.finished(result, again)
-        if time.monotonic() > self._page_due:
+        if not again and time.monotonic() > self._page_due:
             self._write_page()
 
     def _write_page(self) -> None:

@@ -110,6 +110,7 @@ def render(results: Results, title: str | None = None) -> str:
     )
 
 
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
