@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,14 +48,10 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(chromium: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CLIPBENCH_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("needs Chromium; none is installed (CLIPBENCH_CHROMIUM names one)")
     with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        launched = driver.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         yield launched
         launched.close()
 
