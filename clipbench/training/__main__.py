@@ -21,7 +21,7 @@ def main(
     steps: Annotated[int | None, typer.Option(min=1, help="Train for fewer or more steps.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Weights are equal only for equal threads.")] = 1,
 ) -> None:
-    """Train the reference CLIP on generated scenes and on half of scikit-learn's digits (about ten minutes)."""
+    """Train the reference CLIP on generated scenes and half of scikit-learn's digits, in a quarter of an hour."""
     import torch
 
     from clipbench.errors import UserError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyper-parameters after appendix F of Radford et al. 2021, scaled down to a few minutes on two cores.
+    """Hyper-parameters after appendix F of Radford et al. 2021, scaled down to a quarter of an hour on one core.
 
     Kept from the paper: the symmetric contrastive loss, the temperature's start and bound, decoupled weight
     decay 0.2 on all that is not a gain or a bias, cosine decay with warm-up, a random square crop as the only

@@ -71,7 +71,7 @@ def test_it_fits_the_protocol_and_says_what_it_is(model):
 def test_features_are_float32_without_gradients(model):
     features = model.encode_images(torch.zeros(3, 3, 48, 48))
     assert features.projected.shape == (3, 128)
-    assert features.backbone.shape == (3, 96)
+    assert features.backbone.shape == (3, 128)
     assert features.projected.dtype == features.backbone.dtype == torch.float32
     assert not features.projected.requires_grad
     assert model.encode_tokens(model.tokenize(["a"]).ids).shape == (1, 128)
