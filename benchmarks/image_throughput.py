@@ -81,11 +81,11 @@ def embedding(pair: Pair, split: Split, count: int, workers: int, folder: Path) 
 
 def check_equal(pair: Pair, split: Split) -> str:
     """Return the largest difference between clipbench's embeddings of a batch and open_clip's."""
-    decoder = Decoder(pair.clipbench.transform)
-    pixels = torch.stack([decoder[example] for example in read(split, CPU_BATCH)])  # type: ignore[misc]
+    theirs, ours = Decoder(pair.transform), Decoder(pair.clipbench.transform)
+    examples = read(split, CPU_BATCH)
     with torch.inference_mode():
-        expected = pair.bare.encode_image(pixels)
-    found = pair.clipbench.encode_images(pixels).projected
+        expected = pair.bare.encode_image(torch.stack([theirs[example] for example in examples]))  # type: ignore[misc]
+    found = pair.clipbench.encode_images(torch.stack([ours[example] for example in examples])).projected  # type: ignore[misc]
     return f"{(found - expected).abs().max() / expected.abs().max():.1e} of the largest value"
 
 

@@ -28,6 +28,8 @@ class Pair:
     bare: Any
     """open_clip's own model."""
     tokenizer: Any
+    transform: Any
+    """open_clip's own: to (3, H, W) float32."""
     clipbench: OpenClipModel
 
 
@@ -48,7 +50,7 @@ def build_pair(name: str) -> Pair:
         features=tower.features,
         context_length=tokenizer.context_length,
     )
-    return Pair(bare, tokenizer, OpenClipModel(info, own, tower, transform, tokenizer, "cpu", "float32"))
+    return Pair(bare, tokenizer, transform, OpenClipModel(info, own, tower, transform, tokenizer, "cpu", "float32"))
 
 
 def parser_with_common_options(description: str, rounds: int) -> argparse.ArgumentParser:

@@ -58,6 +58,6 @@ def forbid_tf32() -> None:
 
 
 def default_workers(device: str) -> int:
-    """Return how many processes decode images: on a CPU the encoder needs the cores itself."""
+    """Return how many processes decode images: on a CPU the encoder needs most of the cores itself."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device == "cpu" else min(16, max(1, cores - 1))
+    return cores // 4 if device == "cpu" else min(16, max(1, cores - 1))

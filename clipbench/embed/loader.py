@@ -27,7 +27,7 @@ class Decoder:
     view: View | None = None
 
     def __getitem__(self, example: Example) -> Tensor | str:
-        """Return the pixels, (3, H, W) float32, or what is wrong with the image."""
+        """Return the pixels, (3, H, W), or what is wrong with the image."""
         if example.problem:
             return example.problem
         try:
@@ -49,7 +49,7 @@ class Batch:
     kept: list[int]
     """Positions within the part of the images that could be read."""
     pixels: Tensor | None
-    """(k, 3, H, W) float32, in the order of `kept`; None if no image could be read."""
+    """(k, 3, H, W), in the order of `kept`; None if no image could be read."""
     broken: dict[int, str]
     """Position within the part -> problem."""
 

@@ -79,10 +79,11 @@ class ImageModel(Protocol):
 
     info: ModelInfo
     transform: Callable[[PIL.Image.Image], Tensor]
-    """RGB image -> (3, H, W) float32; picklable, holds no weights: it runs in worker processes."""
+    """RGB image -> (3, H, W), of the dtype that `encode_images` takes; picklable, holds no weights: it runs in
+    worker processes."""
 
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
-        """Encode (B, 3, H, W) float32 pixels, on any device, in one forward pass."""
+        """Encode (B, 3, H, W) pixels as `transform` gives them, on any device, in one forward pass."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from clipbench.models.base import ImageFeatures, ModelInfo, Precision, Tokens
+from clipbench.models.open_clip_pixels import split_transform
 from clipbench.models.open_clip_tokens import Tokenizer, tokenize
 from clipbench.models.open_clip_towers import ImageTower, cuttable_text_tower
 
@@ -29,13 +30,14 @@ class OpenClipModel:
         info: ModelInfo,
         model: Any,
         image_tower: ImageTower,
-        transform: Callable[[PIL.Image.Image], Tensor],
+        transform: Any,
         tokenizer: Tokenizer,
         device: str,
         precision: Precision,
     ) -> None:
         self.info = info
-        self.transform = transform
+        self.transform: Callable[[PIL.Image.Image], Tensor]
+        self.transform, self._normalise = split_transform(transform)
         self.device = torch.device(device)
         self._model = model
         self._image_tower = image_tower
@@ -45,9 +47,16 @@ class OpenClipModel:
         self.text_length: Literal["cut", "whole"] = "whole" if self._encode_cut is None else "cut"
 
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
-        """Encode (B, 3, H, W) float32 pixels: projected (B, D), and backbone (B, F) where there is a projection."""
-        with torch.inference_mode(), self._autocast():
-            features = self._image_tower.encode(pixels.to(self.device, non_blocking=True))
+        """Encode (B, 3, H, W) pixels: projected (B, D), and backbone (B, F) where there is a projection.
+
+        The pixels are uint8, as `transform` gives them, or float32 and normalised.
+        """
+        pixels = pixels.to(self.device, non_blocking=True)
+        with torch.inference_mode():
+            if self._normalise is not None:
+                pixels = self._normalise(pixels)
+            with self._autocast():
+                features = self._image_tower.encode(pixels)
         return ImageFeatures(_float32(features.projected), _float32(features.backbone))
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:

@@ -16,6 +16,7 @@ from clipbench.errors import UserError
 from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
 from clipbench.models.open_clip_build import digest_transform
+from clipbench.models.open_clip_pixels import Normalisation
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -55,13 +56,17 @@ def test_a_real_checkpoint_gives_open_clips_embeddings(cifar_clip, cifar_test, s
     theirs.eval()
     images = cifar_test[0][:8]
     pixels = torch.stack([cifar_clip.transform(image) for image in images])
-    assert torch.equal(pixels, torch.stack([transform(image) for image in images]))
+    expected_pixels = torch.stack([transform(image) for image in images])
+    assert pixels.dtype == torch.uint8
+    assert torch.equal(Normalisation(transform.transforms[-1])(pixels), expected_pixels)
+    from_bytes, from_floats = (cifar_clip.encode_images(given).projected for given in (pixels, expected_pixels))
+    assert torch.equal(from_bytes, from_floats)
     texts = ["a photo of a cat.", "a blurry photo of a truck."]
     ids = open_clip.get_tokenizer(place)(texts)
     assert torch.equal(cifar_clip.tokenize(texts).ids, ids)
     with torch.no_grad():
         assert torch.equal(cifar_clip.encode_tokens(ids), theirs.encode_text(ids))
-        found, wanted = cifar_clip.encode_images(pixels).projected, theirs.encode_image(pixels)
+        found, wanted = cifar_clip.encode_images(pixels).projected, theirs.encode_image(expected_pixels)
     assert (found - wanted).abs().max() < 1e-6 * wanted.abs().max()
 
 

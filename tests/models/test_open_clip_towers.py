@@ -185,7 +185,7 @@ def test_the_transform_travels_to_worker_processes_and_gives_the_models_size(tin
     sent = pickle.loads(pickle.dumps(model.transform))
     out = sent(Image.new("RGB", (50, 40), "red"))
     assert out.shape == (3, 32, 32)
-    assert out.dtype == torch.float32
+    assert out.dtype == torch.uint8
 
 
 def test_lengths_end_with_the_end_token_and_a_text_that_is_cut_is_reported(tiny_clip, save_model):
