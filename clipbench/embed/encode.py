@@ -105,7 +105,8 @@ class ImageEncoder:
         started = time.perf_counter()
         done: list[tuple[Batch, dict[str, FloatArray]]] = []
         decoder = Decoder(model.transform, view)
-        for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers):
+        pinned = self.settings.device.startswith("cuda")
+        for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
             done.append((batch, self._forward(model, batch)))
             count = len(batch.kept) + len(batch.broken)
             self.encoded += count

@@ -36,7 +36,7 @@ def cache_entries(root: Path) -> list[CacheEntry]:
 
 def cache_bytes(root: Path) -> int:
     """Return the size of everything in the store."""
-    return sum(path.stat().st_size for path in _files(root))
+    return sum(path.stat().st_size for path in _own_files(root))
 
 
 def prune(root: Path, *, model: str | None = None, unused_days: float | None = None, everything: bool = False) -> int:
@@ -50,7 +50,7 @@ def prune(root: Path, *, model: str | None = None, unused_days: float | None = N
     """
     before = cache_bytes(root)
     now = time.time()
-    for path in list(_files(root)):
+    for path in list(_own_files(root)):
         if everything or (path.name.endswith(".part") and now - path.stat().st_mtime > DRAFT_AGE):
             path.unlink(missing_ok=True)
     for entry in cache_entries(root):
@@ -85,10 +85,14 @@ def _files_of(root: Path, fingerprint: str) -> Iterator[Path]:
         yield from _files(root / kind / fingerprint)
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """The store's own files; nothing else that may lie in the folder."""
-    kinds = {"embeddings", "texts", "data", "locators", "models"}
-    return (path for path in root.rglob("*") if path.is_file() and kinds & set(path.parts))
+def _own_files(root: Path) -> Iterator[Path]:
+    """Yield the store's own files; nothing else that may lie in its folder."""
+    for kind in ("embeddings", "texts", "data", "locators", "models"):
+        yield from _files(root / kind)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -59,11 +59,20 @@ class Batch:
         return self.start + len(self.kept) + len(self.broken) == len(self.part.examples)
 
 
-def batches(parts: Iterable[Part], decoder: Decoder, batch_size: int, workers: int) -> Iterator[Batch]:
+def batches(
+    parts: Iterable[Part], decoder: Decoder, batch_size: int, workers: int, *, pinned: bool = False
+) -> Iterator[Batch]:
     """Decode parts batch by batch, in order; batches never reach over the end of a part.
 
     Reading stays in this process, a few batches ahead of the workers, so memory is that of a few batches
     and at most two parts of encoded images.
+
+    Args:
+        parts: what to decode.
+        decoder: what to do with each example.
+        batch_size: examples a batch.
+        workers: processes; 0 decodes in this one.
+        pinned: put pixels into page-locked memory, from which a CUDA device copies faster.
     """
     from torch.utils.data import DataLoader
 
@@ -82,7 +91,7 @@ def batches(parts: Iterable[Part], decoder: Decoder, batch_size: int, workers: i
         num_workers=workers,
         prefetch_factor=PREFETCH if workers else None,
         collate_fn=_collate,
-        pin_memory=False,
+        pin_memory=pinned,
     )
     for positions, pixels, problems in loader:
         part, start = pending.popleft()
