@@ -66,10 +66,18 @@ class FileSplit(IndexedSplit):
 
     def _stat_all(self) -> str:
         known = [
-            [file.id, *stat_key(file.path), file.label, file.labels, file.captions, dict(file.groups)]
+            [
+                file.id,
+                str(file.path.absolute()),
+                *stat_key(file.path),
+                file.label,
+                file.labels,
+                file.captions,
+                dict(file.groups),
+            ]
             for file in self._files
         ]
-        return digest([known, [[path.name, *stat_key(path)] for path in self._also]])
+        return digest([known, [[str(path.absolute()), *stat_key(path)] for path in self._also]])
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label) without touching the disk."""

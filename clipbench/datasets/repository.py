@@ -82,8 +82,8 @@ class FolderRepository:
         return 0
 
     def locator(self, names: Iterable[str]) -> str:
-        """Return a digest of names, sizes and times."""
-        return digest([[name, *stat_key(self.root / name)] for name in sorted(names)])
+        """Return a digest of the place, names, sizes and times."""
+        return digest([str(self.root.resolve()), [[name, *stat_key(self.root / name)] for name in sorted(names)]])
 
     def lacks(self, name: str) -> UserError:
         """Return the error for a missing file."""

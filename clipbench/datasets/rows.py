@@ -69,8 +69,8 @@ class ParquetRows:
         return self.count
 
     def locator(self) -> str:
-        """Return a digest of the files' names, sizes and times."""
-        return digest([[file.name, *stat_key(file)] for file in self.files])
+        """Return a digest of the files' paths, sizes and times."""
+        return digest([[str(file.resolve()), *stat_key(file)] for file in self.files])
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Row]:
         """Iterate over rows; memory holds a batch and the Parquet pages that it comes from."""
@@ -150,11 +150,11 @@ class ArrowRows:
         return len(self._data)
 
     def locator(self) -> str | None:
-        """Return the hub's revision, or a digest of the Arrow files' names, sizes and times."""
+        """Return the hub's revision, or a digest of the Arrow files' paths, sizes and times."""
         if self.revision is not None:
             return self.revision
         files = [Path(entry["filename"]) for entry in self._data.cache_files]
-        return digest([[file.name, *stat_key(file)] for file in files]) if files else None
+        return digest([[str(file.resolve()), *stat_key(file)] for file in files]) if files else None
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Row]:
         """Iterate over rows; encoded images stay encoded."""

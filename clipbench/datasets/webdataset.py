@@ -181,9 +181,9 @@ class TarSplit(Split):
         return [TarShard(self._files, tar, self._kind, len(self._classes)) for tar in self._tars]
 
     def locator(self) -> str:
-        """Return the hub's commit, or a digest of the files' sizes and times; and of the class names."""
+        """Return the hub's commit, or a digest of the files' sizes and times, with the split and the class names."""
         beside = (name for name in self._files.sizes if "/" not in name)
-        return f"{self._files.locator((*self._tars, *beside))}|{digest_strings(self._classes)}"
+        return f"{self._files.locator((*self._tars, *beside))}|{self._name}|{digest_strings(self._classes)}"
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label), skipping over the image bytes."""

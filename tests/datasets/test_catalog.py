@@ -152,7 +152,7 @@ def test_declarations_are_kept_apart_from_arguments(tmp_path):
     [
         (
             {"adapter": "foldr", "path": "x"},
-            "s.yaml:2: d.adapter: unknown adapter 'foldr'; did you mean 'folder'? or a",
+            "s.yaml:2: d.adapter: unknown adapter 'foldr'; did you mean 'folder'? (or",
         ),
         ({"path": "x"}, "s.yaml:2: d.adapter: is missing; give one of: digits, folder, hf, scenes, table, webdataset"),
         ({"adapter": 3}, "s.yaml:2: d.adapter: should be text, not 3; one of: digits"),

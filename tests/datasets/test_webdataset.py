@@ -339,6 +339,7 @@ def test_hub_shards_are_downloaded_one_at_a_time_as_they_are_read(layout, hub):
     assert split.download_bytes == sum(sizes)
     assert split.count is None
     assert split.locator().startswith("org/wds_pets@0123456789abcdef")
+    assert split.locator() != dataset.split("train").locator()
     first, second = split.shards()
     assert [example.label for example in first] == [0, 1]
     assert [name for name in hub.served if name.endswith(".tar")] == ["test/0.tar"]
