@@ -66,7 +66,7 @@ def test_a_run_ends_with_a_table_records_and_a_page(clipbench: CommandLine, suit
     results = package.load_results(tmp_path / "results" / "small")
     top1 = results.frame[results.frame["metric"] == "top1"].iloc[0]
     assert top1["n"] == 60
-    assert top1["low"] < top1["value"] < top1["high"]
+    assert top1["low"] < top1["value"] <= top1["high"]
     assert results.wide().loc["clip-tiny", "few-scenes"] == top1["value"]
     examples = results.examples(top1["job"])
     assert len(examples) == 60
