@@ -32,6 +32,7 @@ def test_checkout_holds_them_beside_the_package() -> None:
 def test_wheel_holds_them_inside_the_package(tmp_path: Path) -> None:
     package = tmp_path / "site" / "clipbench"
     package.mkdir(parents=True)
+    (package / "__init__.py").touch()
     for name in ("packaged.py", "errors.py"):
         shutil.copy(Path(clipbench.packaged.__file__).with_name(name), package / name)
     for kind, stem in (("suites", "inside"), ("prompts", "wording")):
