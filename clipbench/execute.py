@@ -13,6 +13,7 @@ from clipbench.errors import UserError
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
+from clipbench.machine import describe_torch
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.results import Results
 from clipbench.tasks.base import Inputs, Metric, Outcome
@@ -141,6 +142,7 @@ class Executor:
             "batch_size": job.model.images.batch_size,
             "library": job.model.info.library,
             "trained_on": job.model.info.trained_on,
+            **describe_torch(),
         }
 
 

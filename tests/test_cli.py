@@ -13,7 +13,7 @@ import pytest
 
 import clipbench as package
 
-from .conftest import CommandLine
+from .conftest import CommandLine, command_environment
 
 SMALL = """
 name: small
@@ -83,6 +83,20 @@ def test_a_second_run_encodes_nothing(clipbench: CommandLine, suite: Path, tmp_p
     elsewhere = clipbench("run", suite, "--model", "clip-tiny", "--output", "elsewhere")
     assert elsewhere.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")} == stored
+
+
+def test_a_run_that_finds_everything_done_does_not_import_torch(clipbench: CommandLine, suite: Path, tmp_path: Path):
+    arguments = ["run", str(suite), "--model", "clip-tiny", "--device", "cpu"]
+    assert clipbench(*arguments).returncode == 0
+    code = (
+        f"import sys; from clipbench.cli import main; sys.argv = ['clipbench', *{arguments}]\n"
+        "try: main()\nexcept SystemExit as end: assert end.code == 0\n"
+        "print('torch' in sys.modules)"
+    )
+    command, environment = [sys.executable, "-c", code], command_environment(tmp_path)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "(as before)" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_a_dry_run_prints_the_plan_and_runs_nothing(clipbench: CommandLine, suite: Path, tmp_path: Path):

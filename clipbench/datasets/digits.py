@@ -22,6 +22,8 @@ SCALE: Final = 4
 _SIDE = 8 * SCALE
 _RULE = 1
 """Version of the rule of `halves`."""
+COUNTS: Final[Mapping[Half, int]] = {"train": 901, "test": 896}
+"""Of each half: stated, so that scikit-learn is imported only where a digit is read."""
 
 
 class Digits(Dataset):
@@ -51,12 +53,11 @@ class Digits(Dataset):
 
 
 def _split(half: Half) -> IndexedSplit:
-    chosen = halves()[half]
-    return IndexedSplit(len(chosen), lambda position: _example(int(chosen[position])), _locator)
+    return IndexedSplit(COUNTS[half], lambda position: _example(int(halves()[half][position])), lambda: _locator(half))
 
 
-def _locator() -> str:
-    return digest(["digits", _RULE, SCALE, version("scikit-learn")])
+def _locator(half: Half) -> str:
+    return digest(["digits", half, _RULE, SCALE, version("scikit-learn")])
 
 
 def _example(index: int) -> Example:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import Literal, get_args
 
 from clipbench.errors import UserError
@@ -18,6 +20,8 @@ def resolve_device(choice: str) -> str:
     Raises:
         UserError: there is no such device on this machine.
     """
+    if choice == "cpu" or (choice == "auto" and _surely_cpu_only()):
+        return "cpu"
     import torch
 
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -30,6 +34,15 @@ def resolve_device(choice: str) -> str:
         have = ", ".join(name for name, there in available.items() if there)
         raise UserError(f"torch finds no {kind} device here", where="--device", fix=f"it has: {have}")
     return choice
+
+
+def _surely_cpu_only() -> bool:
+    """Say whether no accelerator can be here, without the second and more that importing torch takes.
+
+    On Linux torch reaches NVIDIA, WSL, Jetson and AMD devices through these nodes.
+    """
+    nodes = ("nvidiactl", "nvidia0", "dxg", "nvhost-ctrl", "nvmap", "kfd")
+    return sys.platform == "linux" and not any(Path("/dev", node).exists() for node in nodes)
 
 
 def resolve_precision(choice: str, device: str) -> Precision:

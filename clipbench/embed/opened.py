@@ -86,6 +86,8 @@ class OpenedModel:
 
     def close(self) -> None:
         """Free the model's memory; it is loaded again if it is needed again."""
+        if self._model is None:
+            return
         import torch
 
         self._model = None

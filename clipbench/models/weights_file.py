@@ -41,7 +41,7 @@ def _check_safetensors(path: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             names = list(file.keys())
     except (SafetensorError, OSError) as error:
         raise UserError(

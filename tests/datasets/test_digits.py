@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from clipbench.datasets.base import decode
-from clipbench.datasets.digits import Digits
+from clipbench.datasets.digits import COUNTS, Digits, halves
 
 
 def read(split: str):
@@ -49,3 +49,9 @@ def test_a_picture_is_found_by_its_id():
     with pytest.raises(KeyError):
         split.image(read("train")[0].id)
     assert split.locator() is not None
+
+
+def test_the_stated_counts_are_those_of_the_rule_and_the_halves_have_locators_of_their_own():
+    assert {half: len(rows) for half, rows in halves().items()} == COUNTS
+    splits = Digits().splits
+    assert splits["train"].locator() != splits["test"].locator()
