@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clipbench.embed.image_set import StoredSet, find_split, is_stored, open_set
+from clipbench.embed.image_set import StoredSet, find_split, identify, is_stored, open_set
 from clipbench.errors import UserError
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
@@ -19,6 +19,9 @@ from clipbench.results import Results
 from clipbench.tasks.base import Inputs, Metric, Outcome
 from clipbench.tasks.registry import load_task
 from clipbench.thumbnails import keep_thumbnail
+
+if TYPE_CHECKING:
+    from clipbench.embed.examples import DataIndex
 
 BROKEN_SHOWN = 100
 """Broken images listed by id in the records; all are counted."""
@@ -51,22 +54,30 @@ class Executor:
             UserError: the job cannot be done.
         """
         started = time.perf_counter()
-        prepared = prepare(job, self.datasets, job.model.info)
-        sets = {name: self._embed_images(prepared, name) for name in prepared.needs.splits}
-        pedigree = pedigree_of(prepared, job.model.info, sets)
-        done = self.results.read_job(job_hash(prepared, pedigree))
+        model, limit = job.model, job.settings.limit
+        prepared = prepare(job, self.datasets, model.info)
+        indices = {name: self._embed_images(prepared, name) for name in prepared.needs.splits}
+        known = {name: identify(index, limit) for name, index in indices.items()}
+        pedigree = pedigree_of(prepared, model.info, known)
+        name = job_hash(prepared, pedigree)
+        done = self.results.read_job(name)
         if done is not None and done.status == "done":
             return replace(done, provenance={**done.provenance, "finished": _now()}), True
-        for name, stored in sets.items():
-            self._check_broken(f"{job.definition.name}/{name}", stored)
+        features = prepared.needs.features
+        sets = {
+            split: open_set(index, model.store, model.fingerprint, features, limit=limit)
+            for split, index in indices.items()
+        }
+        for split, stored in sets.items():
+            self._check_broken(f"{job.definition.name}/{split}", stored)
         strings = self._embed_texts(prepared, sets)
-        images = {name: stored.images for name, stored in sets.items()}
-        inputs = Inputs(prepared.facts, job.model.info, images, job.model.texts.files.get)
+        images = {split: stored.images for split, stored in sets.items()}
+        inputs = Inputs(prepared.facts, model.info, images, model.texts.files.get)
         outcome = prepared.task.evaluate(inputs, job.settings, prepared.prompts)
-        result = self._assemble(prepared, outcome, sets, pedigree, strings)
+        result = self._assemble(_identity(prepared, pedigree, name), prepared, outcome, sets, strings)
         return replace(result, provenance=self._provenance(job, time.perf_counter() - started)), False
 
-    def _embed_images(self, prepared: PreparedJob, name: str) -> StoredSet:
+    def _embed_images(self, prepared: PreparedJob, name: str) -> DataIndex:
         job, model = prepared.job, prepared.job.model
         whole = prepared.dataset.split(name)
         split, index = find_split(whole, job.settings.limit, model.store, model.fingerprint)
@@ -75,7 +86,7 @@ class Executor:
             self.progress.started(job, count, "images")
             label = f"{job.definition.name}/{name}"
             index = model.images.embed(split, label, progress=self.progress.advanced)
-        return open_set(index, model.store, model.fingerprint, prepared.needs.features, limit=job.settings.limit)
+        return index
 
     def _embed_texts(self, prepared: PreparedJob, sets: Mapping[str, StoredSet]) -> list[str]:
         strings = list(prepared.needs.strings)
@@ -99,19 +110,18 @@ class Executor:
 
     def _assemble(
         self,
+        identity: JobResult,
         prepared: PreparedJob,
         outcome: Outcome,
         sets: Mapping[str, StoredSet],
-        pedigree: Pedigree,
         strings: list[str],
     ) -> JobResult:
-        name = job_hash(prepared, pedigree)
-        with file_written_atomically(self.results.examples_path(name)) as draft:
+        with file_written_atomically(self.results.examples_path(identity.hash)) as draft:
             outcome.examples.to_parquet(draft, index=False)
-        pictures, picture_notes = self._pictures(prepared, outcome, pedigree)
+        pictures, picture_notes = self._pictures(prepared, outcome, identity.pedigree)
         broken = [{"id": image, "problem": problem} for stored in sets.values() for image, problem in stored.broken]
         return replace(
-            _identity(prepared, pedigree, name),
+            identity,
             records=tuple(_record(metric, len(broken)) for metric in outcome.metrics),
             tables={title: Table.of(frame) for title, frame in outcome.tables.items()},
             pictures=pictures,

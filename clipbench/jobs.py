@@ -18,7 +18,7 @@ from clipbench.tasks.base import DatasetFacts, Needs, PromptedClasses, Task, Tas
 from clipbench.tasks.registry import load_task
 
 if TYPE_CHECKING:
-    from clipbench.embed.image_set import StoredSet
+    from clipbench.embed.image_set import SetIdentity
     from clipbench.suite import Suite
 
 
@@ -109,7 +109,7 @@ def prepare(job: Job, datasets: OpenedDatasets, info: ModelInfo) -> PreparedJob:
     return PreparedJob(job, dataset, task, prompts, facts, task.needs(job.settings, facts, info, prompts))
 
 
-def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, StoredSet]) -> Pedigree:
+def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, SetIdentity]) -> Pedigree:
     """Return everything that could change the job's result."""
     settings = prepared.job.settings
     own: dict[str, Any] = settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
@@ -119,11 +119,9 @@ def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, Store
         transform=info.pedigree.transform,
         tokenizer=info.pedigree.tokenizer if prepared.needs.strings or prepared.needs.captions else "",
         precision=info.pedigree.precision,
-        data=_joined({split: stored.fingerprint for split, stored in sets.items()}),
+        data=_joined({split: known.fingerprint for split, known in sets.items()}),
         subset=f"limit {settings.limit}" if settings.limit else "",
-        labels=digest(
-            [_joined({split: stored.labels for split, stored in sets.items()}), list(prepared.facts.classes)]
-        ),
+        labels=digest([_joined({split: known.labels for split, known in sets.items()}), list(prepared.facts.classes)]),
         prompts=_prompts_digest(prepared.prompts),
         protocol=f"{prepared.task.name}/{prepared.task.protocol}",
         settings=digest(own),

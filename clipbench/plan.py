@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipbench.embed.image_set import find_split, is_stored, open_set
+from clipbench.embed.image_set import find_split, identify, is_stored
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
 from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
@@ -106,7 +106,7 @@ class Planner:
         for name, index in found.items():
             if index is None or not is_stored(index, store, model):
                 return False
-            sets[name] = open_set(index, store, model, (), limit=prepared.job.settings.limit)
+            sets[name] = identify(index, prepared.job.settings.limit)
         done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, info, sets)))
         return done is not None and done.status == "done"
 

@@ -73,6 +73,8 @@ class ImageEncoder:
             UserError: an id occurs twice, or the model gives features that are not finite.
         """
         through = view.fingerprint() if view else ""
+        # Taken before reading: what changes meanwhile must make the split be read again.
+        locator = split.locator()
         with self.store.data.writer(label) as table:
 
             def unseen() -> Iterator[Part]:
@@ -87,7 +89,7 @@ class ImageEncoder:
             for part, stored in self._encode(unseen(), view, progress):
                 self.store.write_part(self.fingerprint, part.key.seen_through(through), stored)
             index = table.finish()
-        self.store.data.remember(index, split.locator())
+        self.store.data.remember(index, locator)
         return index
 
     def _resume(self, stored: PartKey) -> None:
@@ -119,17 +121,13 @@ class ImageEncoder:
     def _forward(self, model: ImageModel, batch: Batch) -> dict[str, FloatArray]:
         if batch.pixels is None:
             return {}
-        chunks = [self._with_back_off(model, pixels) for pixels in self._chunks(batch.pixels)]
+        import torch
+
+        # The loader's batches keep the first size; after a back-off they are cut to the one that fits.
+        chunks = [self._with_back_off(model, pixels) for pixels in torch.split(batch.pixels, self.batch_size)]
         features = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
         self._check_finite(batch, features)
         return features
-
-    def _chunks(self, pixels: Tensor) -> Iterator[Tensor]:
-        start = 0
-        while start < len(pixels):
-            size = self.batch_size
-            yield pixels[start : start + size]
-            start += size
 
     def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, FloatArray]:
         """Encode; where the device's memory does not hold the batch, halve it, for the rest of the run too."""

@@ -56,15 +56,33 @@ class StoredFeatures:
 
 @dataclass(frozen=True)
 class StoredSet:
-    """A split (or a subset of it) with its embeddings, and what its pedigree needs."""
+    """A split (or a subset of it) with its embeddings."""
 
     images: ImageSet
+    broken: tuple[tuple[str, str], ...]
+    """(id, problem) of every image that could not be read."""
+
+
+@dataclass(frozen=True)
+class SetIdentity:
+    """What a split (or a subset of it) is: all that a pedigree needs, without opening it."""
+
     fingerprint: str
     """Of the ids and bytes of the set's examples, broken ones included."""
     labels: str
     """Digest of labels, captions and ids."""
-    broken: tuple[tuple[str, str], ...]
-    """(id, problem) of every image that could not be read."""
+
+
+def identify(index: DataIndex, limit: int | None) -> SetIdentity:
+    """Return what a stored split is, or its balanced subset of `limit` examples."""
+    if limit is None or limit >= index.rows:
+        return SetIdentity(index.fingerprint, index.labels)
+    table = index.read(["id", "digest", "label", "labels", "captions"])
+    data, labels = SetDigest(), SetDigest()
+    for row in table.take(np.flatnonzero(_wanted(table, limit))).to_pylist():
+        data.add(row["digest"])
+        labels.add(digest_labels(row))
+    return SetIdentity(data.hexdigest(), labels.hexdigest())
 
 
 def is_stored(index: DataIndex, store: Store, model: str, view: str = "") -> bool:
@@ -103,18 +121,15 @@ def open_set(
         view: the fingerprint of the view that the images were seen through.
         limit: keep a balanced subset of this many examples.
     """
-    table = index.read(["id", "digest", "label", "labels", "captions", "groups"])
+    table = index.read(["id", "label", "labels", "captions", "groups"])
     wanted = _wanted(table, limit)
     rows, parts, problems = _readable(index, wanted, store, model, view)
     opened: dict[str, Features] = {}
     for name in features:
         shape = (len(rows), _width(store, model, parts, name))
         opened[name] = StoredFeatures(store, model, name, tuple(parts), shape)
-    fingerprint, labels = _digests(index, table, wanted)
     return StoredSet(
         images=_image_set(table.take(rows), opened, len(problems)),
-        fingerprint=fingerprint,
-        labels=labels,
         broken=tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items())),
     )
 
@@ -175,14 +190,3 @@ def _groups(documents: Sequence[str]) -> dict[str, list[str]]:
     rows = [json.loads(document) if document else {} for document in documents]
     names = sorted({name for row in rows for name in row})
     return {name: [row.get(name, "") for row in rows] for name in names}
-
-
-def _digests(index: DataIndex, table: pa.Table, wanted: Mask) -> tuple[str, str]:
-    """Return the fingerprint and the labels' digest of the wanted rows."""
-    if wanted.all():
-        return index.fingerprint, index.labels
-    data, labels = SetDigest(), SetDigest()
-    for row in table.take(np.flatnonzero(wanted)).to_pylist():
-        data.add(row["digest"])
-        labels.add(digest_labels(row))
-    return data.hexdigest(), labels.hexdigest()
