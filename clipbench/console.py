@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clipbench.listener import Listener
+from clipbench.report import numbers
 
 if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
@@ -36,9 +37,6 @@ class RunConsole(Listener):
     def planned(self, plan: Plan) -> None:
         """Print the plan."""
         print_plan(self.console, plan)
-
-    def fetching(self, model: str) -> None:
-        """Say nothing: the plan said what will be fetched, the hub's client shows its own progress."""
 
     def started(self, job: Job, total: int | None, unit: str) -> None:
         """Show a bar."""
@@ -111,11 +109,8 @@ def format_record(record: Record) -> str:
     """Return '91.2 % [89.9, 92.4]', or '37 [31, 43]' where the unit is not a fraction."""
     if record.value is None:
         return "undefined"
-    if record.unit != "fraction":
-        ends = "" if record.low is None or record.high is None else f" [{record.low:g}, {record.high:g}]"
-        return f"{record.value:g}{ends}"
-    ends = "" if record.low is None or record.high is None else f" [{100 * record.low:.1f}, {100 * record.high:.1f}]"
-    return f"{100 * record.value:.1f} %{ends}"
+    parts = (numbers.number(record.value, record.unit), numbers.suffix(record.unit), numbers.interval(record))
+    return " ".join(part for part in parts if part)
 
 
 def format_bytes(size: float | None) -> str:

@@ -42,18 +42,14 @@ def digest_file(path: Path) -> str:
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Return the digest of named tensors: names, dtypes, shapes and bytes; device and order do not matter."""
+    import torch
+
     running = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         running.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        running.update(tensor.flatten().view(_uint8()).numpy().tobytes())
+        running.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
     return running.hexdigest()
-
-
-def _uint8() -> Any:
-    import torch
-
-    return torch.uint8
 
 
 def digest_example(example_id: str, image: bytes) -> bytes:

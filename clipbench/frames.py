@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from clipbench.records import JobResult, Pedigree, Record
 
 _IDENTITY = ("model", "dataset", "split", "task", "variant")
+_COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")
 _MEASURED = tuple(f.name for f in fields(Record))
 
 
@@ -31,24 +33,29 @@ def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
     them apart (task, prompt set, subset). A job without a value leaves a gap (None).
     """
     shown = frame[frame["metric"] == metric] if metric else frame[frame["main"].astype(bool)]
-    named = shown.assign(column=_column_names(shown))
+    keys = list(shown[list(_COLUMN)].itertuples(index=False, name=None))
+    names = column_names(keys)
+    named = shown.assign(column=[names[key] for key in keys])
     table = named.pivot_table(index="model", columns="column", values="value", aggfunc="first", sort=False)
     without = [name for name in frame["dataset"].unique() if name not in set(shown["dataset"])]
     return table.reindex(index=frame["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
 
 
-def _column_names(frame: pd.DataFrame) -> list[str]:
-    parts = ("split", "task", "variant", "pedigree.subset")
-    varying = {
-        (str(dataset), part)
-        for dataset, rows in frame.groupby("dataset", sort=False)
-        for part in parts
-        if rows[part].nunique() > 1
-    }
-    names = []
-    for row in frame[["dataset", *parts]].itertuples(index=False):
-        told = [value for part, value in zip(parts, row[1:], strict=True) if (row[0], part) in varying and value]
-        names.append(f"{row[0]} ({', '.join(told)})" if told else str(row[0]))
+def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Name columns by their data set and, where one has several, by what tells them apart.
+
+    Args:
+        keys: (data set, split, task, variant, subset) of each column.
+    """
+    together: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for key in keys:
+        together[key[0]].append(key)
+    names = {}
+    for dataset, members in together.items():
+        varying = [at for at in range(1, len(members[0])) if len({key[at] for key in members}) > 1]
+        for key in members:
+            told = [key[at] for at in varying if key[at]]
+            names[key] = f"{dataset} ({', '.join(told)})" if told else dataset
     return names
 
 

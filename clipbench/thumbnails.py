@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipbench.files import write_atomically
@@ -35,9 +36,4 @@ def keep_thumbnail(results: Results, data: str, picture: Picture, split: Split) 
         encoded = io.BytesIO()
         image.save(encoded, "webp", quality=80)
         write_atomically(path, encoded.getvalue())
-    return {**describe(picture), "thumb": name}
-
-
-def describe(picture: Picture) -> dict[str, str]:
-    """Return a picture's entry in the records, without a thumbnail."""
-    return {"id": picture.id, "split": picture.split, "role": picture.role, "caption": picture.caption, "thumb": ""}
+    return {**asdict(picture), "thumb": name}

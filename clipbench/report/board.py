@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from clipbench.frames import column_names
 from clipbench.records import JobResult, Record
 from clipbench.report import labels, numbers
 
@@ -101,8 +102,8 @@ def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
         metric: the metric to show; by default each job's main one. Columns without it are left out.
     """
     grouped = _group(jobs)
-    names = _column_names(grouped)
-    columns = [_column(names[key], members, metric) for key, members in grouped.items()]
+    names = column_names(map(_told_apart_by, grouped))
+    columns = [_column(names[_told_apart_by(key)], members, metric) for key, members in grouped.items()]
     columns = [column for column in columns if metric is None or column.metric]
     columns.sort(key=lambda c: (labels.task_order(c.task), labels.regime_order(c.regime), labels.natural(c.name)))
     models = tuple(sorted({model for column in columns for model in column.cells}))
@@ -136,22 +137,14 @@ def _key(job: JobResult) -> tuple[str, ...]:
     return (job.dataset, job.task, job.split, job.variant, job.pedigree.subset)
 
 
+def _told_apart_by(key: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a key in the order in which its parts tell columns apart: a split is told before a task."""
+    dataset, task, split, *rest = key
+    return (dataset, split, task, *rest)
+
+
 def _could_be(failed: tuple[str, ...], key: tuple[str, ...]) -> bool:
     return failed[:2] == key[:2] and all(part in ("", whole) for part, whole in zip(failed[2:], key[2:], strict=True))
-
-
-def _column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """Name a column by its data set and, where one has several, by what tells them apart (as `Results.wide`)."""
-    together: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for key in keys:
-        together[key[0]].append(key)
-    names = {}
-    for dataset, members in together.items():
-        varying = [part for part in (2, 1, 3, 4) if len({key[part] for key in members}) > 1]
-        for key in members:
-            told = [key[part] for part in varying if key[part]]
-            names[key] = f"{dataset} ({', '.join(told)})" if told else dataset
-    return names
 
 
 def _column(name: str, jobs: Sequence[JobResult], metric: str | None) -> Column:
