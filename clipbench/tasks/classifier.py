@@ -4,71 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.tasks.base import FloatArray, IntArray, PromptedClasses
+from clipbench.tasks.base import FloatArray, PromptedClasses
+from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.vectors import distinct_rows, refuse_directionless, unit_rows
 
 _STRINGS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
-class TextClassifier:
+class TextClassifier(ClassColumns):
     """Classes by the direction of their prompts; classes with equal vectors share a column."""
 
     vectors: FloatArray
     """(U, D) float32 of length 1, no two equal."""
-    column: IntArray
-    """(C,) each class's row of `vectors`."""
-    twin: IntArray
-    """(C,) the lowest class with the same prompt strings, which is the class itself where there is no other."""
-
-    @cached_property
-    def sizes(self) -> IntArray:
-        """(U,) how many classes share each column."""
-        return np.bincount(self.column, minlength=len(self.vectors)).astype(np.int64)
-
-    @cached_property
-    def ahead(self) -> IntArray:
-        """(C,) how many classes of its own column rank before each class.
-
-        Of classes with the same strings the lower index wins, as in published figures. Classes whose
-        strings differ but whose vectors are equal are ties of the model, so they rank before each other.
-        """
-        return np.array([self._count_ahead(index) for index in range(len(self.column))], np.int64)
-
-    def _count_ahead(self, index: int) -> int:
-        if self.sizes[self.column[index]] == 1:
-            return 0
-        others = np.flatnonzero(self.column == self.column[index])
-        same = self.twin[others] == self.twin[index]
-        return int(np.count_nonzero(~same | (others < index)))
-
-    @cached_property
-    def first(self) -> IntArray:
-        """(U,) the lowest class of each column."""
-        return np.unique(self.column, return_index=True)[1].astype(np.int64)
-
-    @cached_property
-    def tied(self) -> tuple[tuple[int, ...], ...]:
-        """Groups of classes whose strings differ but whose vectors are equal."""
-        groups = (np.flatnonzero(self.column == column) for column in np.flatnonzero(self.sizes > 1))
-        return tuple(tuple(map(int, group)) for group in groups if len(set(self.twin[group])) > 1)
-
-    @cached_property
-    def tied_columns(self) -> NDArray[np.bool_]:
-        """(U,) whether classes with different strings share the column."""
-        mask = np.zeros(len(self.vectors), np.bool_)
-        mask[[self.column[group[0]] for group in self.tied]] = True
-        return mask
-
-    @cached_property
-    def twins(self) -> tuple[tuple[int, int], ...]:
-        """(lower class, class) for each class whose prompt strings are those of a lower class."""
-        return tuple((int(low), index) for index, low in enumerate(self.twin) if low != index)
 
 
 def text_classifier(
@@ -103,7 +54,7 @@ def text_classifier(
     vectors, column_of_original = distinct_rows(means)
     place = {index: place for place, index in enumerate(originals)}
     column = np.array([column_of_original[place[low]] for low in twin], np.int64)
-    return TextClassifier(vectors, column, np.array(twin, np.int64))
+    return TextClassifier(column=column, twin=np.array(twin, np.int64), vectors=vectors)
 
 
 def _twins(strings: Sequence[Sequence[str]]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from clipbench.errors import UserError
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.vectors import refuse_directionless, unit_rows
 
@@ -39,7 +41,7 @@ class Decisions:
     strict: Bools
     """(n,) right even if classes with equal prompt strings count as ties."""
     margins: FloatArray
-    """(n,) cosine of the true class minus the best class of other text; NaN where there is none."""
+    """(n,) score (zero-shot: cosine) of the true class minus the best other one; NaN where there is none."""
     scores: FloatArray
     """(n,) softmax probability of the true class."""
     confidences: FloatArray
@@ -62,7 +64,7 @@ def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
     """
     labels = images.labels
     if labels is None:
-        raise UserError("not every image has a label", where=where, fix="zero_shot needs one label an image")
+        raise UserError("not every image has a label", where=where, fix="classification needs one label an image")
     strange = np.flatnonzero((labels < -1) | (labels >= classes))
     if len(strange):
         first = int(strange[0])
@@ -79,7 +81,7 @@ def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
 
 
 def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str) -> Decisions:
-    """Classify every labelled image of a set.
+    """Classify every labelled image of a set by its cosine with each class.
 
     Args:
         images: with 'projected' features and labels.
@@ -93,43 +95,73 @@ def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where
     Raises:
         UserError: a label is out of range or features are not finite.
     """
-    rows = labelled_rows(images, len(classifier.column), where)
+    return decide_scores(images, _logits(images, classifier, model, where), classifier, where, model.logit_scale)
+
+
+def _logits(
+    images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str
+) -> Iterator[tuple[int, FloatArray]]:
+    unusable: list[str] = []
+    for start, chunk in images.features["projected"].chunks(rows_at_a_time(len(classifier.vectors))):
+        vectors, bad = unit_rows(chunk)
+        unusable += [images.ids[start + place] for place in np.flatnonzero(bad).tolist()]
+        logits = np.float32(model.logit_scale) * (vectors @ classifier.vectors.T)
+        yield start, logits + np.float32(model.logit_bias)
+    refuse_directionless(unusable, f"images of {where}", model.name)
+
+
+def rows_at_a_time(classes: int) -> int:
+    """Return for how many images scores are computed at once, so that memory does not grow with the classes."""
+    return int(np.clip(_SCORES_AT_A_TIME // classes, 64, 4096))
+
+
+def decide_scores(
+    images: ImageSet,
+    scores: Iterable[tuple[int, FloatArray]],
+    columns: ClassColumns,
+    where: str,
+    scale: float = 1.0,
+) -> Decisions:
+    """Classify every labelled image of a set by scores that some classifier gave.
+
+    Args:
+        images: with labels.
+        scores: (first row, (rows, U) float32 logits), in order, for every image.
+        columns: which of the C classes has which of the U columns.
+        where: data set and split, for messages.
+        scale: what a difference of logits is divided by to be a margin.
+
+    Raises:
+        UserError: a label is out of range.
+    """
+    rows = labelled_rows(images, len(columns.column), where)
     labels = images.labels
     assert labels is not None
     parts: list[Decisions] = []
-    unusable: list[str] = []
-    at_a_time = int(np.clip(_SCORES_AT_A_TIME // len(classifier.vectors), 64, 4096))
-    for start, chunk in images.features["projected"].chunks(at_a_time):
-        vectors, bad = unit_rows(chunk)
-        unusable += [images.ids[start + place] for place in np.flatnonzero(bad).tolist()]
+    for start, chunk in scores:
         wanted = np.flatnonzero(labels[start : start + len(chunk)] >= 0)
-        logits = np.float32(model.logit_scale) * (vectors[wanted] @ classifier.vectors.T)
-        logits += np.float32(model.logit_bias)
-        parts.append(_decide(start + wanted, labels[start + wanted], logits, classifier, model.logit_scale))
-    refuse_directionless(unusable, f"images of {where}", model.name)
+        parts.append(_decide(start + wanted, labels[start + wanted], chunk[wanted], columns, scale))
     assert sum(len(part.rows) for part in parts) == len(rows)
     return _joined(parts)
 
 
-def _decide(
-    rows: IntArray, labels: IntArray, logits: FloatArray, classifier: TextClassifier, scale: float
-) -> Decisions:
-    column = classifier.column[labels]
+def _decide(rows: IntArray, labels: IntArray, logits: FloatArray, columns: ClassColumns, scale: float) -> Decisions:
+    column = columns.column[labels]
     own = logits[np.arange(len(rows)), column]
-    ranks = true_class_ranks(logits, column, classifier.sizes)
+    ranks = true_class_ranks(logits, column, columns.sizes)
     top = np.argmax(logits, axis=1)
     best, second = _two_best(logits, top)
-    tied = classifier.tied_columns
+    tied = columns.tied_columns
     margins = (own - np.where(top == column, second, best)) / np.float32(scale)
     margins = np.where(np.isinf(margins), np.float32(np.nan), margins)
-    total = np.exp(logits - best[:, None]) @ classifier.sizes.astype(np.float32)
-    ranks_with_twins = ranks + classifier.ahead[labels]
+    total = np.exp(logits - best[:, None]) @ columns.sizes.astype(np.float32)
+    ranks_with_twins = ranks + columns.ahead[labels]
     return Decisions(
         rows=rows,
         labels=labels,
-        predictions=_predictions(labels, logits, top, ranks_with_twins, classifier),
+        predictions=_predictions(labels, logits, top, ranks_with_twins, columns),
         ranks=ranks_with_twins,
-        strict=ranks + classifier.sizes[column] == 2,
+        strict=ranks + columns.sizes[column] == 2,
         margins=np.where(tied[column], np.fmin(margins, 0), margins).astype(np.float32),
         scores=np.exp(own - best) / total,
         confidences=1 / total,
@@ -146,13 +178,13 @@ def _two_best(logits: FloatArray, top: IntArray) -> tuple[FloatArray, FloatArray
 
 
 def _predictions(
-    labels: IntArray, logits: FloatArray, top: IntArray, ranks: IntArray, classifier: TextClassifier
+    labels: IntArray, logits: FloatArray, top: IntArray, ranks: IntArray, columns: ClassColumns
 ) -> IntArray:
-    predictions = classifier.first[top]
+    predictions = columns.first[top]
     for row in np.flatnonzero((predictions == labels) & (ranks > 1)):
         label = labels[row]
-        equal = logits[row, classifier.column] == logits[row, top[row]]
-        others = np.flatnonzero(equal & (classifier.twin != classifier.twin[label]))
+        equal = logits[row, columns.column] == logits[row, top[row]]
+        others = np.flatnonzero(equal & (columns.twin != columns.twin[label]))
         predictions[row] = others[0]
     return predictions
 

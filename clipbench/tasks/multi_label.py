@@ -23,7 +23,6 @@ from clipbench.tasks.wording import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clipbench.models.base import ModelInfo
 
 RESAMPLES = 1000
 
@@ -33,27 +32,29 @@ NAMES = ("map", "map_voc2007_11point")
 
 
 def multi_label_outcome(
-    images: ImageSet, classifier: TextClassifier, model: ModelInfo, dataset: DatasetFacts, split: str
+    images: ImageSet, scores: FloatArray, dataset: DatasetFacts, split: str, *, score: str = "cosine"
 ) -> Outcome:
-    """Score every image for every class and summarise the ranking of the images within each class.
+    """Summarise the ranking of the images within each class.
 
-    The (n, C) cosines are held as float32, since average precision needs a class's whole ranking; scale and
-    bias would not change it.
+    Args:
+        images: ids, label sets and groups are read.
+        scores: (n, C) float32, finite; held whole, since average precision needs a class's whole ranking.
+        dataset: its classes and declared main metric.
+        split: for the per-example table.
+        score: what a score is called in captions.
 
     Raises:
-        UserError: a label is out of range, features are not finite, or the declared main metric is not computed.
+        UserError: a label is out of range, or the declared main metric is not computed.
     """
-    where = f"{dataset.name}, split {split}"
-    present = presence(images, len(dataset.classes), where)
-    cosines = _cosines(images, classifier, model.name, where)[:, classifier.column]
+    present = presence(images, len(dataset.classes), f"{dataset.name}, split {split}")
     scored = np.flatnonzero(present.any(axis=0))
-    curves = [PrecisionRecall(cosines[:, index], present[:, index]) for index in scored]
+    curves = [PrecisionRecall(scores[:, index], present[:, index]) for index in scored]
     averages = _averages(curves, np.ones((1, len(images)), np.int64))[:, :, 0]
     return Outcome(
         metrics=with_main(tuple(_metrics(curves, averages, len(images))), dataset, default="map"),
-        examples=_examples(images, cosines, present, dataset.classes, split),
+        examples=_examples(images, scores, present, dataset.classes, split),
         tables={"per_class": _per_class(present, scored, averages, dataset.classes)},
-        pictures=_mistakes(images.ids, cosines, present, dataset.classes, split),
+        pictures=_mistakes(images.ids, scores, present, dataset.classes, split, score),
         notes=tuple(_notes(present, dataset.classes)),
     )
 
@@ -78,15 +79,20 @@ def presence(images: ImageSet, classes: int, where: str) -> Bools:
     return present
 
 
-def _cosines(images: ImageSet, classifier: TextClassifier, model: str, where: str) -> FloatArray:
-    cosines = np.empty((len(images), len(classifier.vectors)), np.float32)
+def cosines(images: ImageSet, classifier: TextClassifier, model: str, where: str) -> FloatArray:
+    """Return (n, C) float32 cosines of images and classes; scale and bias would not change a ranking.
+
+    Raises:
+        UserError: features are not finite.
+    """
+    found = np.empty((len(images), len(classifier.vectors)), np.float32)
     unusable: list[str] = []
     for start, chunk in images.features["projected"].chunks():
         vectors, bad = unit_rows(chunk)
         unusable += [images.ids[start + place] for place in np.flatnonzero(bad).tolist()]
-        cosines[start : start + len(chunk)] = vectors @ classifier.vectors.T
+        found[start : start + len(chunk)] = vectors @ classifier.vectors.T
     refuse_directionless(unusable, f"images of {where}", model)
-    return cosines
+    return found[:, classifier.column]
 
 
 def _averages(curves: Sequence[PrecisionRecall], weights: NDArray[np.int64]) -> Floats:
@@ -135,24 +141,22 @@ def _per_class(present: Bools, scored: NDArray[np.int64], averages: Floats, clas
     return frame.assign(label=range(len(classes)))
 
 
-def _margins(cosines: FloatArray, present: Bools) -> tuple[NDArray[np.int64], FloatArray]:
+def _margins(scores: FloatArray, present: Bools) -> tuple[NDArray[np.int64], FloatArray]:
     """(n,) highest class, and best present minus best absent class; NaN where either is missing."""
-    best_present = np.where(present, cosines, -np.inf).max(axis=1)
-    best_absent = np.where(present, -np.inf, cosines).max(axis=1)
+    best_present = np.where(present, scores, -np.inf).max(axis=1)
+    best_absent = np.where(present, -np.inf, scores).max(axis=1)
     defined = np.isfinite(best_present) & np.isfinite(best_absent)
-    margins = np.full(len(cosines), np.nan, np.float32)
+    margins = np.full(len(scores), np.nan, np.float32)
     margins[defined] = best_present[defined] - best_absent[defined]
     # Where a present class ties with an absent one, the absent one counts as the answer.
-    scores = np.where(present & (best_absent >= best_present)[:, None], -np.inf, cosines)
-    return np.argmax(scores, axis=1).astype(np.int64), margins
+    answers = np.where(present & (best_absent >= best_present)[:, None], -np.inf, scores)
+    return np.argmax(answers, axis=1).astype(np.int64), margins
 
 
-def _examples(
-    images: ImageSet, cosines: FloatArray, present: Bools, classes: Sequence[str], split: str
-) -> pd.DataFrame:
+def _examples(images: ImageSet, scores: FloatArray, present: Bools, classes: Sequence[str], split: str) -> pd.DataFrame:
     import pandas as pd
 
-    predictions, margins = _margins(cosines, present)
+    predictions, margins = _margins(scores, present)
     labels = [np.flatnonzero(row).tolist() for row in present]
     columns = {
         "id": list(images.ids),
@@ -168,14 +172,14 @@ def _examples(
 
 
 def _mistakes(
-    ids: Sequence[str], cosines: FloatArray, present: Bools, classes: Sequence[str], split: str
+    ids: Sequence[str], scores: FloatArray, present: Bools, classes: Sequence[str], split: str, score: str
 ) -> tuple[Picture, ...]:
-    predictions, margins = _margins(cosines, present)
+    predictions, margins = _margins(scores, present)
     worst = np.argsort(margins, kind="stable")[:PICTURES]
     pictures = []
     for row in worst[margins[worst] <= 0].tolist():
         true = "; ".join(classes[index] for index in np.flatnonzero(present[row]).tolist())
-        caption = f"true: {true}; predicted: {classes[predictions[row]]} (cosine higher by {-margins[row]:.3f})"
+        caption = f"true: {true}; predicted: {classes[predictions[row]]} ({score} higher by {-margins[row]:.3f})"
         pictures.append(Picture(ids[row], split, "confident mistake", caption))
     return tuple(pictures)
 

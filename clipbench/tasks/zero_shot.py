@@ -12,7 +12,7 @@ from clipbench.errors import UserError
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import decide
-from clipbench.tasks.multi_label import multi_label_outcome
+from clipbench.tasks.multi_label import cosines, multi_label_outcome
 from clipbench.tasks.prompt_choice import Names, PromptChoice, PromptChoices, name_of
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.single_label import proportion, single_label_outcome
@@ -107,7 +107,8 @@ class ZeroShot:
             raise UserError("has no readable images", where=where, fix="check the data set's files")
         classifier = text_classifier(prompts, inputs.text, inputs.model.name)
         if dataset.multilabel:
-            outcome = multi_label_outcome(images, classifier, inputs.model, dataset, split)
+            scores = cosines(images, classifier, inputs.model.name, where)
+            outcome = multi_label_outcome(images, scores, dataset, split)
         else:
             decisions = decide(images, classifier, inputs.model, where)
             strict = (proportion("strict_top1", decisions.strict),) if classifier.twins else ()

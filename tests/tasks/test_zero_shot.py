@@ -276,7 +276,7 @@ def test_prompts_that_cancel_out_are_refused_by_class(make_inputs, prompted, fac
             "labels must be 0 to 1, in the order of the class names",
         ),
         ([-1, -1, -1], "toys, split test: no image has a label; choose a split that has labels"),
-        (None, "toys, split test: not every image has a label; zero_shot needs one label an image"),
+        (None, "toys, split test: not every image has a label; classification needs one label an image"),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused(make_inputs, prompted, facts, labels, message):
