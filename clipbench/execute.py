@@ -14,6 +14,7 @@ from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
 from clipbench.machine import describe_torch
+from clipbench.memory import memory_needed, require_memory
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.results import Results
 from clipbench.tasks.base import Inputs, Metric, Outcome
@@ -56,6 +57,7 @@ class Executor:
         started = time.perf_counter()
         model, limit = job.model, job.settings.limit
         prepared = prepare(job, self.datasets, model.info)
+        self._check_memory(prepared)
         indices = {name: self._embed_images(prepared, name) for name in prepared.needs.splits}
         known = {name: identify(index, limit) for name, index in indices.items()}
         pedigree = pedigree_of(prepared, model.info, known)
@@ -72,10 +74,23 @@ class Executor:
             self._check_broken(f"{job.definition.name}/{split}", stored)
         strings = self._embed_texts(prepared, sets)
         images = {split: stored.images for split, stored in sets.items()}
-        inputs = Inputs(prepared.facts, model.info, images, model.texts.files.get)
+        inputs = Inputs(prepared.facts, model.info, images, model.texts.files.get, model.settings.device)
         outcome = prepared.task.evaluate(inputs, job.settings, prepared.prompts)
         result = self._assemble(_identity(prepared, pedigree, name), prepared, outcome, sets, strings)
-        return replace(result, provenance=self._provenance(job, time.perf_counter() - started)), False
+        provenance = self._provenance(job, time.perf_counter() - started)
+        if outcome.seconds:
+            provenance["seconds_of"] = {name: round(seconds, 3) for name, seconds in outcome.seconds.items()}
+        return replace(result, provenance=provenance), False
+
+    def _check_memory(self, prepared: PreparedJob) -> None:
+        if prepared.needs.memory is None:
+            return
+        model, limit = prepared.job.model, prepared.job.settings.limit
+        counts = {}
+        for name in prepared.needs.splits:
+            index = find_split(prepared.dataset.split(name), limit, model.store, model.fingerprint)[1]
+            counts[name] = prepared.count(name, index.rows if index else None)
+        require_memory(prepared, memory_needed(prepared, counts, model.widths), model.settings.device)
 
     def _embed_images(self, prepared: PreparedJob, name: str) -> DataIndex:
         job, model = prepared.job, prepared.job.model

@@ -71,6 +71,18 @@ class PreparedJob:
         """What tells it from the other jobs of the same task on this data set."""
         return self.job.settings.variant or (self.prompts.name if self.prompts else "")
 
+    def count(self, split: str, read: int | None) -> int | None:
+        """Return how many images of a split the job uses, as far as that is known.
+
+        Args:
+            split: its name.
+            read: how many it was found to have when it was read, or None.
+        """
+        known = read if read is not None else self.dataset.split(split).count
+        count = self.job.definition.counts.get(split) if known is None else known
+        limit = self.job.settings.limit
+        return count if count is None or limit is None else min(count, limit)
+
 
 def list_jobs(suite: Suite, models: Sequence[OpenedModel]) -> tuple[Job, ...]:
     """Return the jobs of a suite: for each model, in the suite's order."""
@@ -113,15 +125,18 @@ def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, SetId
     """Return everything that could change the job's result."""
     settings = prepared.job.settings
     own: dict[str, Any] = settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
+    tested = {name: known for name, known in sets.items() if name == settings.split} or sets
+    fitted_on = {name: [known.fingerprint, known.labels] for name, known in sets.items() if name not in tested}
     return Pedigree(
         weights=info.pedigree.weights,
         architecture=info.pedigree.architecture,
         transform=info.pedigree.transform,
         tokenizer=info.pedigree.tokenizer if prepared.needs.strings or prepared.needs.captions else "",
         precision=info.pedigree.precision,
-        data=_joined({split: known.fingerprint for split, known in sets.items()}),
+        data=_joined({split: known.fingerprint for split, known in tested.items()}),
         subset=f"limit {settings.limit}" if settings.limit else "",
-        labels=digest([_joined({split: known.labels for split, known in sets.items()}), list(prepared.facts.classes)]),
+        labels=digest([_joined({name: known.labels for name, known in tested.items()}), list(prepared.facts.classes)]),
+        training=digest(fitted_on) if fitted_on else "",
         prompts=_prompts_digest(prepared.prompts),
         protocol=f"{prepared.task.name}/{prepared.task.protocol}",
         settings=digest(own),

@@ -10,6 +10,7 @@ from clipbench.embed.image_set import find_split, identify, is_stored
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
 from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
+from clipbench.memory import memory_needed, require_memory
 from clipbench.models.base import Availability, ModelInfo, ModelPedigree
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class PlannedJob:
     download_bytes: int | None = 0
     """Of data, to be fetched by this job; None if it is not known."""
     seconds: float | None = None
-    """Estimated; None without a rate."""
+    """Estimated time of embedding; None without a rate."""
+    memory_bytes: int | None = None
+    """What the task then holds at once; None if that does not grow with the data, or is not known."""
     done: bool = False
     """Its records are there."""
     problem: str = ""
@@ -93,12 +96,25 @@ class Planner:
         }
         if local and self._done(prepared, info, found):
             return PlannedJob(
-                job, images=_total([self._count(prepared, name, found[name]) for name in found]), done=True
+                job, images=_total([prepared.count(name, _rows(found[name])) for name in found]), done=True
             )
+        try:
+            memory = self._memory(prepared, local, found)
+        except UserError as error:
+            return PlannedJob(job, problem=str(error))
         images, new_images, download = self._images(prepared, local, found)
         texts, new_texts = self._count_texts(prepared, local)
         seconds = _seconds(job.model, new_images, new_texts) if local else None
-        return PlannedJob(job, images, new_images, texts, new_texts, download, seconds)
+        return PlannedJob(job, images, new_images, texts, new_texts, download, seconds, memory)
+
+    def _memory(self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]) -> int | None:
+        if prepared.needs.memory is None or not local:
+            return None
+        model = prepared.job.model
+        counts = {name: prepared.count(name, _rows(index)) for name, index in found.items()}
+        needed = memory_needed(prepared, counts, model.widths)
+        require_memory(prepared, needed, model.settings.device)
+        return needed
 
     def _done(self, prepared: PreparedJob, info: ModelInfo, found: dict[str, DataIndex | None]) -> bool:
         store, model = prepared.job.model.store, info.pedigree.fingerprint()
@@ -110,13 +126,6 @@ class Planner:
         done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, info, sets)))
         return done is not None and done.status == "done"
 
-    def _count(self, prepared: PreparedJob, name: str, index: DataIndex | None) -> int | None:
-        count = index.rows if index else prepared.dataset.split(name).count
-        if count is None:
-            count = prepared.job.definition.counts.get(name)
-        limit = prepared.job.settings.limit
-        return count if count is None or limit is None else min(count, limit)
-
     def _images(
         self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]
     ) -> tuple[int | None, int | None, int | None]:
@@ -126,7 +135,7 @@ class Planner:
         download: list[int] = []
         for name, index in found.items():
             split = prepared.dataset.split(name)
-            count = self._count(prepared, name, index)
+            count = prepared.count(name, _rows(index))
             images.append(count)
             key = (model.name, prepared.job.definition.name, name)
             if key in self._splits:
@@ -152,6 +161,10 @@ class Planner:
 def _unknown(name: str) -> ModelInfo:
     """What can be said of a model before it is fetched."""
     return ModelInfo(name=name, pedigree=ModelPedigree("", ""), has_text=True, features=("projected", "backbone"))
+
+
+def _rows(index: DataIndex | None) -> int | None:
+    return index.rows if index else None
 
 
 def _total(counts: Sequence[int | None]) -> int | None:

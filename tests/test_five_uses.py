@@ -33,7 +33,6 @@ def inputs(splits: dict[str, ImageSet], vectors: dict[str, np.ndarray] = Mapping
     return Inputs(facts, MODEL, splits, lambda strings: np.stack([vectors[string] for string in strings]))
 
 
-@pytest.mark.xfail(raises=ImportError, reason="the linear probe comes with its own issue", strict=True)
 def test_a_linear_probe_is_fitted_on_train_chosen_on_val_and_tested_once():
     from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
 

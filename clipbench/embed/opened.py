@@ -17,6 +17,8 @@ from clipbench.models.base import ImageModel, ImageTextModel, ModelInfo, ModelSo
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from torch import Tensor
+
 
 class OpenedModel:
     """One model of a run with its encoders and its part of the store."""
@@ -73,6 +75,14 @@ class OpenedModel:
             self.store.write_rates(self.fingerprint, self.settings.device, _measure(self.load(), self.info))
         return self.store.rates(self.fingerprint, self.settings.device)
 
+    @property
+    def widths(self) -> Mapping[str, int]:
+        """The width of each feature, as stored or seen in one forward pass."""
+        known = self.store.widths(self.fingerprint)
+        if not known:
+            self.store.write_widths(self.fingerprint, _widths(self.load()))
+        return known or self.store.widths(self.fingerprint)
+
     def keep_rates(self) -> None:
         """Remember the rates of this run where it encoded enough to tell."""
         if self._model is None:
@@ -98,10 +108,8 @@ class OpenedModel:
 
 def _measure(model: ImageModel, info: ModelInfo) -> dict[str, float]:
     """Time a few images and short texts: good to a factor of two, enough for a plan."""
-    import PIL.Image
-
     images, texts = 8, 32
-    pixels = model.transform(PIL.Image.new("RGB", (256, 256))).expand(images, -1, -1, -1).contiguous()
+    pixels = _blank(model, images)
     rates = {"images": images / _fastest(lambda: model.encode_images(pixels))}
     if info.has_text:
         text_model = cast("ImageTextModel", model)
@@ -109,6 +117,18 @@ def _measure(model: ImageModel, info: ModelInfo) -> dict[str, float]:
         length = int(tokens.lengths.max()) if text_model.text_length == "cut" else tokens.ids.shape[1]
         rates["texts"] = texts / _fastest(lambda: text_model.encode_tokens(tokens.ids[:, :length]))
     return rates
+
+
+def _widths(model: ImageModel) -> dict[str, int]:
+    features = model.encode_images(_blank(model, 1))
+    named = {"projected": features.projected, "backbone": features.backbone}
+    return {name: value.shape[1] for name, value in named.items() if value is not None}
+
+
+def _blank(model: ImageModel, images: int) -> Tensor:
+    import PIL.Image
+
+    return model.transform(PIL.Image.new("RGB", (256, 256))).expand(images, -1, -1, -1).contiguous()
 
 
 def _fastest(run: Callable[[], object], times: int = 3) -> float:

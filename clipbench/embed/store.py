@@ -135,3 +135,12 @@ class Store:
         """Remember measured rates, for the plan of later runs."""
         path = self._folder(model) / f"rate-{device.partition(':')[0]}.json"
         write_atomically(path, json.dumps({**self.rates(model, device), **rates}).encode())
+
+    def widths(self, model: str) -> Mapping[str, int]:
+        """Return the width of each of a model's features; empty if it was never asked."""
+        path = self._folder(model) / "widths.json"
+        return read_json(path) if path.exists() else {}
+
+    def write_widths(self, model: str, widths: Mapping[str, int]) -> None:
+        """Remember the widths of a model's features."""
+        write_atomically(self._folder(model) / "widths.json", json.dumps(dict(widths)).encode())

@@ -11,7 +11,7 @@ from clipbench.frames import column_names
 from clipbench.records import JobResult, Record
 from clipbench.report import labels, numbers
 
-COMPARED = ("data", "subset", "labels", "prompts", "protocol", "settings")
+COMPARED = ("data", "subset", "labels", "training", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""
 
 OF_THE_MODEL = ("weights", "architecture", "transform", "tokenizer", "precision")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Feature = Literal["projected", "backbone"]
+Memory = Callable[[Mapping[str, int], int], int]
+"""(images of each split, width of the features) -> bytes."""
 
 
 class TaskSettings(BaseModel):
@@ -84,6 +86,8 @@ class Needs:
     strings: tuple[str, ...] = ()
     captions: bool = False
     """True: every caption of the splits is embedded too."""
+    memory: Memory | None = None
+    """What `evaluate` holds at once, where that grows with the data; None: it does not."""
 
 
 class Features(Protocol):
@@ -155,6 +159,8 @@ class Inputs:
     """By split."""
     text: Callable[[Sequence[str]], FloatArray]
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
+    device: str = "cpu"
+    """Where torch may compute."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +204,8 @@ class Outcome:
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences that a reader of the numbers must know, e.g. classes with equal prompts."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long parts of it took, for the record only, e.g. {'search': 12.3}."""
 
 
 class Task(Protocol):

@@ -9,6 +9,7 @@ from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 from clipbench.tasks.base import Task
 
 TASKS = {
+    "linear_probe": "clipbench.tasks.linear_probe:LinearProbe",
     "retrieval": "clipbench.tasks.retrieval:Retrieval",
     "zero_shot": "clipbench.tasks.zero_shot:ZeroShot",
 }

@@ -1,0 +1,135 @@
+"""What a linear head is, and what it is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ELEMENTS = 1 << 24
+"""Of features and scores that are worked on at once."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear head: scores = features @ weight.T + bias."""
+
+    weight: Floats
+    """(K, D) float64; K is 1 for two classes, whose one score speaks for the second."""
+    bias: Floats
+    """(K,) float64."""
+
+    @classmethod
+    def zeros(cls, outputs: int, width: int) -> Head:
+        """Return the head that knows nothing."""
+        return cls(np.zeros((outputs, width)), np.zeros(outputs))
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (n, K) float32 scores of (n, D) float32 features."""
+        return features @ self.weight.T.astype(np.float32) + self.bias.astype(np.float32)
+
+    def class_scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the scores with a column for each class: of two classes the first scores 0."""
+        scores = self.scores(features)
+        return scores if scores.shape[1] > 1 else np.hstack([np.zeros_like(scores), scores])
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a head is fitted on. The features are not copied."""
+
+    features: Tensor
+    """(n, D) float32, on the device that computes."""
+    targets: Tensor
+    """(n,) int64 classes for softmax over three classes or more; (n, K) of 0 and 1 for K independent sigmoids,
+    one of them for two classes."""
+    outputs: int
+    """K."""
+    intercept: bool = True
+    towards: Floats | None = None
+    """(K, D): the penalty is on the distance from these weights; None: from zero."""
+
+    @classmethod
+    def of(
+        cls,
+        features: NDArray[np.float32],
+        targets: NDArray[np.int64] | NDArray[np.float32],
+        outputs: int,
+        *,
+        device: str = "cpu",
+        intercept: bool = True,
+        towards: Floats | None = None,
+    ) -> Problem:
+        """Make a problem of arrays, on the device that is to compute; MPS lacks float64, so there the CPU does."""
+        import torch
+
+        device = "cpu" if device.startswith("mps") else device
+        on_device = torch.as_tensor(features, device=device), torch.as_tensor(targets, device=device)
+        return cls(*on_device, outputs, intercept, towards)
+
+    def first(self, rows: int) -> Problem:
+        """Return the problem of the first rows alone; nothing is copied."""
+        return Problem(self.features[:rows], self.targets[:rows], self.outputs, self.intercept, self.towards)
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """How many rows are worked on at once."""
+        return max(256, ELEMENTS // (self.features.shape[1] + self.outputs))
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Iterate over (features, targets) of some rows."""
+        size = self.rows_at_a_time
+        for start in range(0, len(self.features), size):
+            yield self.features[start : start + size], self.targets[start : start + size]
+
+    @cached_property
+    def centre(self) -> Tensor:
+        """(D,) float64: the mean of the features, or zeros without an intercept, which alone can make up for it."""
+        import torch
+
+        width = self.features.shape[1]
+        total = torch.zeros(width, dtype=torch.float64, device=self.features.device)
+        if self.intercept:
+            for rows, _ in self.chunks():
+                total += rows.sum(dim=0, dtype=torch.float64)
+        return total / len(self.features)
+
+    @cached_property
+    def axes(self) -> tuple[Tensor, Tensor]:
+        """(D,) variances and (D, D) principal axes, one a column, of the centred features; float64."""
+        import torch
+
+        width = self.features.shape[1]
+        total = torch.zeros(width, width, dtype=torch.float64, device=self.features.device)
+        for rows, _ in self.chunks():
+            centred = (rows.double() - self.centre).float()
+            total += (centred.T @ centred).double()
+        variances, axes = torch.linalg.eigh(total / len(self.features))
+        return variances.clamp(min=0), axes
+
+    @cached_property
+    def in_span(self) -> tuple[Problem, Tensor]:
+        """The problem in coordinates of an orthonormal basis of n < D centred examples, and that (D, n) basis.
+
+        The penalty keeps the minimum in the examples' span, so it is the same.
+        """
+        import torch
+
+        basis, coordinates = torch.linalg.qr((self.features.double() - self.centre).T)
+        towards = None if self.towards is None else self.towards @ basis.cpu().numpy()
+        inner = Problem(coordinates.T.float().contiguous(), self.targets, self.outputs, self.intercept, towards)
+        return inner, basis
+
+
+def class_targets(labels: NDArray[np.int64], classes: int) -> tuple[NDArray[Any], int]:
+    """Return the targets of (n,) labels, and how many outputs a head has for them: one for two classes."""
+    return (labels[:, None].astype(np.float32), 1) if classes == 2 else (labels, classes)

@@ -1,0 +1,58 @@
+"""The paper's search for the strength of the penalty (Radford et al. 2021, appendix A.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+STEPS_A_DECADE = 8
+GRID = tuple(10 ** (-6 + step / STEPS_A_DECADE) for step in range(12 * STEPS_A_DECADE + 1))
+"""The 97 values of C that the search can end at, from 1e-6 to 1e6; C is 1 / lambda."""
+
+_COARSE = 2 * STEPS_A_DECADE
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found."""
+
+    best: int
+    """Place in the grid."""
+    scores: dict[int, float]
+    """The score of each place that was looked at."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the best is the first or the last value, so that a better one may lie outside."""
+        return self.best in (0, len(GRID) - 1)
+
+
+def search(score: Callable[[int], float]) -> Found:
+    """Find the place of the grid with the highest score, by halving the interval around the peak.
+
+    First every hundredfold value of C, from the strongest penalty on, until two in a row score less than the
+    best: like the halving that follows, this takes the scores to have one peak. Then the neighbours of the best
+    at half the distance, down to neighbours in the grid. Of equal scores the stronger penalty wins.
+
+    Args:
+        score: place in the grid -> score on validation data, called once a place.
+    """
+    scores: dict[int, float] = {}
+    worse = 0
+    for place in range(0, len(GRID), _COARSE):
+        scores[place] = score(place)
+        worse = worse + 1 if scores[place] < max(scores.values()) else 0
+        if worse == 2:
+            break
+    step = _COARSE // 2
+    while step:
+        best = _best(scores)
+        for place in (best - step, best + step):
+            if 0 <= place < len(GRID) and place not in scores:
+                scores[place] = score(place)
+        step //= 2
+    return Found(_best(scores), scores)
+
+
+def _best(scores: dict[int, float]) -> int:
+    return min(scores, key=lambda place: (-scores[place], place))

@@ -1,0 +1,40 @@
+"""Examples chosen by a hash of their ids: the same ones whatever their order, other files or other labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from clipbench.tasks.base import IntArray
+
+
+def shuffled_by_id(ids: Sequence[str], seed: int) -> IntArray:
+    """Return (n,) places in an order that depends on the ids and the seed alone."""
+    salt = f"{seed}/".encode()
+    digests = [hashlib.sha256(salt + example_id.encode()).digest()[:16] for example_id in ids]
+    return np.array(sorted(range(len(ids)), key=digests.__getitem__), np.int64)
+
+
+def first_of_each_class(ids: Sequence[str], labels: IntArray, count: int, seed: int) -> IntArray:
+    """Return the places of `count` examples of each class, or of all where a class has fewer, in ascending order.
+
+    Sets of one seed are nested: those of 2 a class are among those of 4.
+    """
+    order = shuffled_by_id(ids, seed)
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    ordered = labels[by_class]
+    rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    return np.sort(by_class[rank < count])
+
+
+def stratified(ids: Sequence[str], labels: IntArray, fraction: float, seed: int) -> IntArray:
+    """Return the places of a fraction of each class, at least one example but never a class's last, ascending."""
+    order = shuffled_by_id(ids, seed)
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    ordered = labels[by_class]
+    first = np.searchsorted(ordered, ordered)
+    size = np.searchsorted(ordered, ordered, side="right") - first
+    wanted = np.minimum(np.maximum(1, np.round(fraction * size)), size - 1)
+    return np.sort(by_class[np.arange(len(ordered)) - first < wanted])
