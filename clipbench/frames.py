@@ -32,13 +32,15 @@ def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
     A column is named by the data set and, only where one data set has several jobs a model, by what tells
     them apart (task, prompt set, subset). A job without a value leaves a gap (None).
     """
-    shown = frame[frame["metric"] == metric] if metric else frame[frame["main"].astype(bool)]
+    chosen = frame["metric"] == metric if metric else frame["main"].astype(bool)
+    shown = frame[chosen & ~frame["analysis"].astype(bool)]
     keys = list(shown[list(_COLUMN)].itertuples(index=False, name=None))
     names = column_names(keys)
     named = shown.assign(column=[names[key] for key in keys])
     table = named.pivot_table(index="model", columns="column", values="value", aggfunc="first", sort=False)
-    without = [name for name in frame["dataset"].unique() if name not in set(shown["dataset"])]
-    return table.reindex(index=frame["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
+    jobs = frame[~frame["analysis"].astype(bool)]
+    without = [name for name in jobs["dataset"].unique() if name not in set(shown["dataset"])]
+    return table.reindex(index=jobs["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
 
 
 def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
@@ -68,6 +70,7 @@ def _row(job: JobResult, record: Record) -> dict[str, Any]:
         "error": job.error,
         "seconds": job.provenance.get("seconds"),
         "job": job.hash,
+        "analysis": "jobs" in job.about,
     }
     return identity | measured | about | {f"pedigree.{k}": v for k, v in asdict(job.pedigree).items()}
 

@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 class Results:
-    """The folder of a run: `run.json`, `jobs/`, `examples/`, `thumbs/`."""
+    """The folder of a run: `run.json`, `jobs/`, `examples/`, `thumbs/`, `analyses/`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -84,12 +84,49 @@ class Results:
 
         return pd.read_parquet(self.examples_path(job_hash))
 
+    def read_findings(self, analysis: str, key: str) -> tuple[JobResult, ...] | None:
+        """Return what an analysis found; None if it was never made of the jobs that the key stands for.
+
+        Raises:
+            UserError: the file is damaged or of a newer clipbench.
+        """
+        path = self._findings_path(analysis)
+        document = _checked(path) if path.exists() else {}
+        if document.get("key") != key:
+            return None
+        return tuple(_job(finding, path) for finding in document["findings"])
+
+    def has_findings(self, analysis: str) -> bool:
+        """Say whether an analysis was made of any jobs."""
+        return self._findings_path(analysis).exists()
+
+    def write_findings(self, analysis: str, key: str, findings: Sequence[JobResult]) -> None:
+        """Keep what an analysis found, instead of what it found before."""
+        document = {"format": FORMAT, "key": key, "findings": [asdict(finding) for finding in findings]}
+        write_atomically(self._findings_path(analysis), _to_json(document))
+
+    def _findings_path(self, analysis: str) -> Path:
+        return self.folder / "analyses" / f"{analysis}.json"
+
+    def findings(self) -> tuple[JobResult, ...]:
+        """Return what analyses found, shaped as jobs; those that rest on a job which was replaced are left out."""
+        known = {job.hash for job in self.jobs()}
+        return tuple(found for found in self._all_findings() if known.issuperset(found.about["jobs"]))
+
+    def _all_findings(self) -> Iterator[JobResult]:
+        for path in sorted((self.folder / "analyses").glob("*.json")):
+            for finding in _checked(path)["findings"]:
+                yield _job(finding, path)
+
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The tidy table: one row a record, one row (value None) a failed job; pedigree as `pedigree.*`."""
+        """The tidy table: one row a record, of findings too, one row (value None) a failed job.
+
+        The pedigree is in the columns `pedigree.*`.
+        """
         from clipbench.frames import tidy
 
-        return tidy(self.jobs())
+        return tidy((*self.jobs(), *self.findings()))
 
     def wide(self, metric: str | None = None) -> pd.DataFrame:
         """Return one row a model and one column a data set.
@@ -129,6 +166,10 @@ class MergedResults(Results):
         for part in self.parts:
             yield from part._all_jobs()
 
+    def _all_findings(self) -> Iterator[JobResult]:
+        for part in self.parts:
+            yield from part._all_findings()
+
     def part_of(self, job_hash: str) -> Results:
         """Return the folder that holds a job."""
         return next(part for part in self.parts if part.job_path(job_hash).exists())
@@ -150,11 +191,18 @@ def _finished(job: JobResult) -> tuple[bool, str]:
 
 
 def _parse_job(path: Path) -> JobResult:
+    return _job({key: value for key, value in _checked(path).items() if key != "format"}, path)
+
+
+def _checked(path: Path) -> dict[str, Any]:
     document = read_json(path)
     if document.get("format", 0) > FORMAT:
         raise UserError("written by a newer clipbench", where=str(path), fix="upgrade clipbench to read it")
+    return document
+
+
+def _job(document: dict[str, Any], path: Path) -> JobResult:
     try:
-        document = {key: value for key, value in document.items() if key != "format"}
         document["pedigree"] = Pedigree(**document["pedigree"])
         document["records"] = tuple(Record(**record) for record in document["records"])
         document["tables"] = {

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipbench.analyses.run import analyse
 from clipbench.embed.device import default_workers, resolve_device, resolve_precision
 from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.opened import OpenedModel
@@ -88,8 +89,14 @@ class Runner:
                     self._attempt(executor, job)
             model.keep_rates()
             model.close()
+        self._analyse()
         self._write_page()
         return self.results
+
+    def _analyse(self) -> None:
+        for found in analyse(Results(self.results.folder)):
+            if found.status == "failed":
+                self.listener.finished(found, again=False)
 
     def _attempt(self, executor: Executor, job: Job) -> None:
         again = False

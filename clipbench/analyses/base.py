@@ -37,11 +37,11 @@ class Finding:
     """What an analysis says of some jobs together."""
 
     about: Mapping[str, str]
-    """What it is about, e.g. {'models': 'a, b', 'dataset': 'cifar10'}: the columns beside each metric."""
+    """What it is about: model, dataset, split, subset, variant, as far as it has one."""
     metrics: tuple[Metric, ...]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
-    """Hashes of the jobs it rests on; it is made again when one of them changes."""
+    """Hashes of the jobs it rests on."""
     notes: tuple[str, ...] = ()
 
 
@@ -51,12 +51,14 @@ class Analysis(Protocol):
     name: ClassVar[str]
     protocol: ClassVar[int]
     """Changes when the same evidence would give other numbers."""
+    tasks: ClassVar[tuple[str, ...]]
+    """Of the jobs that it reads; it is made again when one of these is added or replaced."""
     Settings: ClassVar[type[AnalysisSettings]]
 
     def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
-        """Compute the findings; jobs whose pedigrees differ where it matters are never set side by side.
+        """Compute the findings; none where the jobs that it needs are not there.
 
-        Raises:
-            UserError: the jobs that it needs are not there, or cannot be compared; names the part that differs.
+        Jobs whose pedigrees differ where it matters are never set side by side: such a finding has no metrics,
+        and a note that names the part that differs.
         """
         ...

@@ -105,16 +105,28 @@ def bootstrap_units(
     """
     if n < 1:
         raise ValueError("needs at least one unit")
-    random = np.random.default_rng(seed)
-    samples = []
-    for size in _blocks(resamples, max(n, elements or 0)):
-        drawn = random.integers(0, n, (size, n))
-        cells = drawn + np.arange(size)[:, None] * n
-        samples.append(statistic(np.bincount(cells.ravel(), minlength=size * n).reshape(size, n)))
-    values = np.concatenate(samples)
+    drawn = resampled_units(n, resamples=resamples, seed=seed, elements=elements)
+    values = np.concatenate([statistic(weights) for weights in drawn])
     if centre is not None:
         values += centre - np.nanmean(values, axis=0)
     return tuple(percentile(values[:, column], level) for column in range(values.shape[1]))
+
+
+def resampled_units(
+    n: int, *, resamples: int = RESAMPLES, seed: int = SEED, elements: int | None = None
+) -> Iterator[Ints]:
+    """Iterate over blocks of resamples: (b, n) how often each of n units was drawn.
+
+    Args:
+        n: units.
+        resamples: number of resamples, all blocks together.
+        seed: of the random draws.
+        elements: numbers held for each resample, if more than n.
+    """
+    random = np.random.default_rng(seed)
+    for size in _blocks(resamples, max(n, elements or 0)):
+        cells = random.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
+        yield np.bincount(cells.ravel(), minlength=size * n).reshape(size, n)
 
 
 def bootstrap_mean(

@@ -1,0 +1,41 @@
+"""How many labelled examples a class it takes to reach an accuracy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def examples_to_reach(examples: NDArray[Any], accuracies: NDArray[Any], level: NDArray[Any]) -> Floats:
+    """Return the smallest number of examples a class at which an accuracy is reached.
+
+    Args:
+        examples: (P,) numbers of examples a class, ascending, more than 0.
+        accuracies: (B, P) accuracy at each.
+        level: (B,) the accuracy to be reached.
+
+    Between two points accuracy is taken to be linear in the logarithm of the number (Radford et al. 2021, figure
+    7). -inf where the first point reaches the level already, inf where none does.
+
+    Raises:
+        ValueError: the numbers are not ascending and positive.
+    """
+    numbers = np.asarray(examples, np.float64)
+    if not len(numbers) or (numbers <= 0).any() or (np.diff(numbers) <= 0).any():
+        raise ValueError(f"needs ascending numbers of examples above 0, got {numbers.tolist()}")
+    curves, wanted = np.asarray(accuracies, np.float64), np.asarray(level, np.float64)[:, None]
+    reached = curves >= wanted
+    at = reached.argmax(axis=1)
+    found = np.full(len(curves), np.inf)
+    found[reached[:, 0]] = -np.inf
+    inside = np.flatnonzero(reached.any(axis=1) & (at > 0))
+    after = at[inside]
+    low, high = curves[inside, after - 1], curves[inside, after]
+    part = (wanted[inside, 0] - low) / (high - low)
+    logs = np.log(numbers)
+    found[inside] = np.exp(logs[after - 1] + part * (logs[after] - logs[after - 1]))
+    return found

@@ -1,0 +1,102 @@
+"""Differences of two classifiers on the same examples."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+
+from clipbench.stats.paired import paired_difference, paired_recall_difference
+
+
+def two_classifiers(n, seed, better=0.05):
+    """Two that share most of their mistakes."""
+    generator = np.random.default_rng(seed)
+    easy = generator.random(n)
+    return easy < 0.7 + better * generator.random(n), easy < 0.7
+
+
+def test_the_value_is_the_difference_of_the_accuracies():
+    first, second = two_classifiers(500, 0)
+    value, interval = paired_difference(first, second)
+    assert value == pytest.approx(first.mean() - second.mean())
+    assert interval.low <= value <= interval.high
+    assert interval.kind == "paired bootstrap"
+
+
+def test_it_is_the_bootstrap_over_examples():
+    first, second = two_classifiers(300, 1)
+    generator = np.random.default_rng(5)
+    rows = generator.integers(0, 300, (20_000, 300))
+    drawn = first[rows].mean(axis=1) - second[rows].mean(axis=1)
+    _, interval = paired_difference(first, second, resamples=20_000)
+    assert [interval.low, interval.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=2 / 300)
+
+
+def test_exchanging_the_two_turns_it_round():
+    first, second = two_classifiers(400, 2)
+    there, back = paired_difference(first, second), paired_difference(second, first)
+    assert there[0] == -back[0]
+    assert there[1].low == pytest.approx(-back[1].high, abs=0.006)
+
+
+def test_pairing_makes_it_narrower_than_two_samples_would():
+    first, second = two_classifiers(2000, 3)
+    _, interval = paired_difference(first, second)
+    unpaired = 2 * 1.96 * np.sqrt((first.var() + second.var()) / 2000)
+    assert interval.high - interval.low < 0.5 * unpaired
+
+
+def test_it_agrees_with_mcnemars_test_on_what_is_clear():
+    first, second = two_classifiers(1000, 4)
+    table = [[np.sum(first & second), np.sum(first & ~second)], [np.sum(~first & second), np.sum(~first & ~second)]]
+    assert mcnemar(table).pvalue < 0.001
+    assert paired_difference(first, second)[1].low > 0
+
+
+def test_it_covers_at_its_rate():
+    generator = np.random.default_rng(6)
+    chances, truth = np.array([0.62, 0.13, 0.08, 0.17]), 0.13 - 0.08
+    hits = 0
+    for _ in range(400):
+        cells = generator.choice(4, 250, p=chances)
+        first, second = np.isin(cells, (0, 1)), np.isin(cells, (0, 2))
+        _, interval = paired_difference(first, second, resamples=500)
+        hits += interval.low <= truth <= interval.high
+    assert 0.915 < hits / 400 < 0.98
+
+
+def test_without_a_discordant_example_the_interval_still_has_a_width():
+    right = np.array([True] * 90 + [False] * 10)
+    value, interval = paired_difference(right, right)
+    z2 = 1.959964**2
+    assert value == 0
+    assert (interval.low, interval.high) == pytest.approx((-z2 / (100 + z2), z2 / (100 + z2)), rel=1e-4)
+    assert interval.kind == "score"
+    labels = np.repeat([0, 1], 50)
+    same = paired_recall_difference(labels, right, right)
+    assert same[0] == 0
+    assert same[1].high == pytest.approx(interval.high)
+
+
+def test_the_recall_difference_weighs_classes_equally():
+    labels = np.array([0] * 90 + [1] * 10)
+    first = np.array([True] * 90 + [False] * 10)
+    second = np.array([True] * 45 + [False] * 45 + [True] * 10)
+    value, interval = paired_recall_difference(labels, first, second)
+    assert value == pytest.approx((1 + 0) / 2 - (0.5 + 1) / 2)
+    generator = np.random.default_rng(7)
+    drawn = []
+    for _ in range(4000):
+        rows = generator.integers(0, 100, 100)
+        recalls = [
+            np.mean([right[rows][labels[rows] == c].mean() for c in (0, 1) if (labels[rows] == c).any()])
+            for right in (first, second)
+        ]
+        drawn.append(recalls[0] - recalls[1])
+    assert [interval.low, interval.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.01)
+
+
+def test_other_examples_are_refused():
+    with pytest.raises(ValueError, match="same examples"):
+        paired_difference(np.array([True]), np.array([True, False]))
+    with pytest.raises(ValueError, match="same examples"):
+        paired_difference(np.array([], bool), np.array([], bool))
