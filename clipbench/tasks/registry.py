@@ -9,8 +9,11 @@ from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 from clipbench.tasks.base import Task
 
 TASKS = {
+    "few_shot": "clipbench.tasks.few_shot:FewShot",
+    "knn": "clipbench.tasks.knn:Knn",
     "linear_probe": "clipbench.tasks.linear_probe:LinearProbe",
     "retrieval": "clipbench.tasks.retrieval:Retrieval",
+    "wise_ft": "clipbench.tasks.wise_ft:WiseFt",
     "zero_shot": "clipbench.tasks.zero_shot:ZeroShot",
 }
 

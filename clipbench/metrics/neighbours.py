@@ -1,0 +1,184 @@
+"""The most similar training examples of each query, exactly, and how they vote."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+FloatArray = NDArray[np.float32]
+
+_QUERIES = 512
+_ROWS = 1 << 15
+"""Queries and gallery rows whose products are held at a time."""
+
+_EXACT = 1 << 22
+"""Float64 numbers held at a time."""
+
+_PAIRS = 1 << 18
+"""Float64 numbers of pairs of rows held at a time: few enough for a processor's cache."""
+
+_SPARE = 16
+"""Candidates beyond k, so that rounding can't keep a neighbour out."""
+
+_ROUNDING = 4 * 2.0**-24
+"""Times the square root of the width: float32 products that differ by less do not settle which row is nearer."""
+
+_STEPS = 1 << 30
+"""Steps of similarity from 0 to 1: float64 rounds finer than these, so equal rows are equally similar."""
+
+_ROW_BITS = 32
+
+_WORKING = 1 << 28
+"""Bytes of tiles, keys and pairs together, with room to spare."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The k nearest gallery rows of n queries, the nearest first; of equally similar ones the lower row first."""
+
+    rows: Ints
+    """(n, k)."""
+    similarities: Floats
+    """(n, k) cosines."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Unit vectors that are searched, on the device that computes."""
+
+    vectors: Tensor
+    """(N, D) float32."""
+
+    @classmethod
+    def of(cls, vectors: FloatArray, device: str = "cpu") -> Gallery:
+        """Make one of (N, D) float32 unit vectors, N < 2^31; MPS lacks float64, so there the CPU computes.
+
+        Raises:
+            ValueError: not a matrix with at least one row.
+        """
+        import torch
+
+        if vectors.ndim != 2 or not len(vectors):
+            raise ValueError(f"the gallery must be (N, D) with N > 0, got {vectors.shape}")
+        return cls(torch.as_tensor(vectors, device="cpu" if device.startswith("mps") else device))
+
+    def nearest(self, queries: FloatArray, k: int) -> Neighbours:
+        """Search every row for each of (n, D) float32 unit vectors.
+
+        Candidates come from float32 products. Where these are too close to settle an order, they are computed
+        again in float64, so that neither the sizes of chunks nor the places of rows decide. Besides the gallery,
+        what is held does not grow with it.
+
+        Raises:
+            ValueError: shapes do not fit, or k is not 1 to N.
+        """
+        import torch
+
+        if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
+            raise ValueError(f"queries must be (n, {self.vectors.shape[1]}), got {queries.shape}")
+        if not 1 <= k <= len(self.vectors):
+            raise ValueError(f"k must be 1 to {len(self.vectors)}, got {k}")
+        keys = np.empty((len(queries), k), np.int64)
+        for start in range(0, len(queries), _QUERIES):
+            some = torch.as_tensor(queries[start : start + _QUERIES], device=self.vectors.device)
+            keys[start : start + _QUERIES] = self._nearest_keys(some, k).cpu().numpy()
+        return Neighbours((1 << _ROW_BITS) - 1 - (keys & ((1 << _ROW_BITS) - 1)), (keys >> _ROW_BITS) / _STEPS)
+
+    def _nearest_keys(self, queries: Tensor, k: int) -> Tensor:
+        products, rows = self._candidates(queries, min(k + _SPARE, len(self.vectors)))
+        close = products[:, :-1] - products[:, 1:] < _ROUNDING * math.sqrt(queries.shape[1])
+        settled = (~close[:, k - 1 :]).any(dim=1) | (rows.shape[1] == len(self.vectors))
+        unclear = products.new_zeros(products.shape, dtype=close.dtype)
+        unclear[:, :-1] |= close
+        unclear[:, 1:] |= close
+        query, place = (unclear & settled[:, None]).nonzero(as_tuple=True)
+        similarities = products.double()
+        size = max(1, _PAIRS // queries.shape[1])
+        for start in range(0, len(query), size):
+            one, other = query[start : start + size], place[start : start + size]
+            pairs = queries[one].double() * self.vectors[rows[one, other]].double()
+            similarities[one, other] = pairs.sum(dim=1)
+        keys = _keys(similarities, rows).sort(dim=1, descending=True).values[:, :k]
+        if not bool(settled.all()):
+            keys[~settled] = self._exhaustive_keys(queries[~settled], k)
+        return keys
+
+    def _candidates(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Return the (n, count) largest float32 products, descending, and their rows."""
+        import torch
+
+        best: tuple[Tensor, Tensor] | None = None
+        for start in range(0, len(self.vectors), _ROWS):
+            products = queries @ self.vectors[start : start + _ROWS].T
+            values, rows = products.topk(min(count, products.shape[1]), dim=1)
+            rows = rows + start
+            if best is not None:
+                joined, places = torch.cat([best[0], values], dim=1), torch.cat([best[1], rows], dim=1)
+                values, order = joined.topk(min(count, joined.shape[1]), dim=1)
+                rows = places.gather(1, order)
+            best = values, rows
+        assert best is not None
+        return best
+
+    def _exhaustive_keys(self, queries: Tensor, k: int) -> Tensor:
+        """Return the keys of queries with more rows about as similar as the k-th than there are spare candidates."""
+        import torch
+
+        exact = queries.double().T
+        size = max(1, _EXACT // max(queries.shape[0], queries.shape[1]))
+        best = torch.empty((len(queries), 0), dtype=torch.int64, device=queries.device)
+        for start in range(0, len(self.vectors), size):
+            similarities = (self.vectors[start : start + size].double() @ exact).T
+            rows = torch.arange(start, start + similarities.shape[1], device=queries.device)
+            joined = torch.cat([best, _keys(similarities, rows)], dim=1)
+            best = joined.topk(min(k, joined.shape[1]), dim=1).values
+        return best
+
+
+def _keys(similarities: Tensor, rows: Tensor) -> Tensor:
+    """Return int64 keys, no two of a query equal, that are larger for what is nearer or, of equals, the lower row."""
+    steps = (similarities * _STEPS).round().long()
+    return (steps << _ROW_BITS) + ((1 << _ROW_BITS) - 1 - rows)
+
+
+def search_memory(rows: int, width: int) -> int:
+    """Return the bytes that a search among `rows` vectors holds at once."""
+    return 4 * rows * width + _WORKING
+
+
+def log_votes(labels: Ints, similarities: Floats, classes: int, temperature: float | None) -> FloatArray:
+    """Return the logarithms of the votes for each class, less a constant of each query; -inf without a vote.
+
+    Args:
+        labels: (n, k) class indices of the neighbours.
+        similarities: (n, k) their cosines.
+        classes: C.
+        temperature: each neighbour votes with exp(similarity / temperature); None: with 1.
+
+    Returns:
+        (n, C) float32. Their softmax is the share of the votes.
+
+    Source: Wu et al. 2018 (arXiv 1805.01978), section 3.4.
+    """
+    n = len(labels)
+    cells = labels + classes * np.arange(n)[:, None]
+    nearest = np.full(n * classes, -np.inf)
+    if temperature is None:
+        counts = np.bincount(cells.ravel(), minlength=n * classes)
+        return np.log(counts, out=nearest, where=counts > 0).reshape(n, classes).astype(np.float32)
+    powers = (similarities - similarities.max(axis=1, keepdims=True)) / temperature
+    np.maximum.at(nearest, cells, powers)
+    # Relative to the nearest of its class no sum is zero, however far that is and however low the temperature.
+    weights = np.exp(powers - nearest[cells])
+    sums = np.bincount(cells.ravel(), weights.ravel(), minlength=n * classes)
+    nearest += np.log(sums, out=np.zeros_like(sums), where=sums > 0)
+    return nearest.reshape(n, classes).astype(np.float32)

@@ -1,0 +1,142 @@
+"""The search against brute force in float64, and votes against sums written out."""
+
+import numpy as np
+import pytest
+
+from clipbench.metrics.neighbours import Gallery, log_votes
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def unit(rows):
+    rows = np.asarray(rows, np.float64)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def brute_force(gallery, queries, k):
+    """Cosines pair by pair in float64, so that equal rows are equally similar; of equals the lower row first."""
+    rows = []
+    for query in queries.astype(np.float64):
+        similarities = (gallery.astype(np.float64) * query).sum(axis=1)
+        rows.append(np.argsort(-similarities, kind="stable")[:k])
+    return np.array(rows)
+
+
+def cosines(gallery, queries, rows):
+    return np.einsum("nkd,nd->nk", gallery.astype(np.float64)[rows], queries.astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("n", "width", "k"), [(1, 4, 1), (2, 3, 2), (50, 1, 7), (300, 16, 300), (300, 64, 20), (2000, 512, 200)]
+)
+def test_neighbours_are_those_of_brute_force(n, width, k):
+    random = np.random.default_rng(n)
+    gallery, queries = unit(random.normal(size=(n, width))), unit(random.normal(size=(60, width)))
+    found = Gallery.of(gallery).nearest(queries, k)
+    assert np.array_equal(found.rows, brute_force(gallery, queries, k))
+    np.testing.assert_allclose(found.similarities, cosines(gallery, queries, found.rows), atol=2e-7)
+
+
+def test_a_gallery_and_queries_larger_than_a_tile():
+    # So dense that float32 products of one query often differ by less than they are rounded.
+    random = np.random.default_rng(0)
+    gallery, queries = unit(random.normal(size=(70_000, 4))), unit(random.normal(size=(600, 4)))
+    found = Gallery.of(gallery).nearest(queries, 10)
+    some = np.r_[0:40, 500:520]
+    assert np.array_equal(found.rows[some], brute_force(gallery, queries[some], 10))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 599])
+def test_how_queries_are_cut_into_chunks_does_not_matter(size):
+    random = np.random.default_rng(1)
+    gallery, queries = unit(random.normal(size=(5000, 48))), unit(random.normal(size=(200, 48)))
+    gallery[2500:] = gallery[:2500]
+    search = Gallery.of(gallery)
+    whole = search.nearest(queries, 25).rows
+    parts = [search.nearest(queries[start : start + size], 25).rows for start in range(0, len(queries), size)]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("copies", [3, 500])
+def test_of_equally_similar_rows_the_lower_is_nearer(copies):
+    random = np.random.default_rng(2)
+    gallery = unit(random.normal(size=(2000, 96)))
+    places = np.sort(random.choice(2000, copies, replace=False))
+    gallery[places] = gallery[places[0]]
+    queries = unit(gallery[places[:1]] + 0.02 * random.normal(size=(50, 96)))
+    found = Gallery.of(gallery).nearest(queries, 30)
+    assert np.array_equal(found.rows, brute_force(gallery, queries, 30))
+    assert np.array_equal(found.rows[:, : min(30, copies)], np.tile(places[:30], (50, 1)))
+
+
+def test_a_model_that_sees_no_difference_has_the_first_rows_as_neighbours():
+    same = unit(np.ones((40_000, 24)) * np.arange(1, 25))
+    found = Gallery.of(same).nearest(same[:5], 50)
+    assert np.array_equal(found.rows, np.tile(np.arange(50), (5, 1)))
+    np.testing.assert_allclose(found.similarities, 1, atol=1e-6)
+
+
+def test_opposite_directions_are_found_last():
+    gallery = unit([[-1, 0], [0, 1], [1, 0]])
+    found = Gallery.of(gallery).nearest(unit([[1, 0]]), 3)
+    assert found.rows.tolist() == [[2, 1, 0]]
+    assert found.similarities.tolist() == [[1, 0, -1]]
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_a_k_that_is_not_1_to_all_is_refused(k):
+    with pytest.raises(ValueError, match=f"k must be 1 to 3, got {k}"):
+        Gallery.of(unit(np.eye(3))).nearest(unit(np.eye(3)), k)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"the gallery must be \(N, D\) with N > 0, got \(0, 3\)"):
+        Gallery.of(np.zeros((0, 3), np.float32))
+    with pytest.raises(ValueError, match=r"queries must be \(n, 3\), got \(2, 2\)"):
+        Gallery.of(unit(np.eye(3))).nearest(unit(np.eye(2)), 1)
+
+
+def test_no_queries_have_no_neighbours():
+    assert Gallery.of(unit(np.eye(3))).nearest(np.zeros((0, 3), np.float32), 2).rows.shape == (0, 2)
+
+
+def shares(logs):
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def test_votes_are_weighted_by_the_exponential_of_the_similarity():
+    labels, similarities = np.array([[0, 2, 2], [1, 0, 1]]), np.array([[0.9, 0.8, 0.7], [0.5, 0.4, -0.5]])
+    votes = log_votes(labels, similarities, 4, temperature=0.1)
+    weights = np.exp(similarities / 0.1)
+    expected = np.zeros((2, 4))
+    expected[0, 0], expected[0, 2] = weights[0, 0], weights[0, 1] + weights[0, 2]
+    expected[1, 0], expected[1, 1] = weights[1, 1], weights[1, 0] + weights[1, 2]
+    np.testing.assert_allclose(shares(votes), expected / expected.sum(axis=1, keepdims=True), rtol=1e-6)
+    assert np.isneginf(votes).tolist() == (expected == 0).tolist()
+    assert votes.dtype == np.float32
+
+
+def test_without_a_temperature_every_vote_counts_the_same():
+    votes = log_votes(np.array([[0, 2, 2, 1]]), np.array([[0.9, 0.1, -1, 0.2]]), 4, temperature=None)
+    np.testing.assert_allclose(np.exp(votes), [[1, 1, 2, 0]], rtol=1e-6)
+    assert votes[0, 0] == votes[0, 1]
+
+
+def test_a_low_temperature_still_tells_distant_classes_apart():
+    # exp(-20,000) is zero in float64: the class would seem to have no vote.
+    votes = log_votes(np.array([[0, 1, 2]]), np.array([[1.0, -0.99, -1.0]]), 4, temperature=1e-4)
+    assert np.argsort(-votes[0]).tolist() == [0, 1, 2, 3]
+    assert votes[0, 1] == pytest.approx(-19_900)
+    assert np.isneginf(votes[0, 3])
+
+
+def test_many_votes_agree_with_a_loop():
+    random = np.random.default_rng(3)
+    labels, similarities = random.integers(0, 30, (50, 40)), random.uniform(-0.2, 0.9, (50, 40))
+    expected = np.zeros((50, 30))
+    for row in range(50):
+        for label, similarity in zip(labels[row], similarities[row], strict=True):
+            expected[row, label] += np.exp(similarity / 0.07)
+    votes = log_votes(labels, similarities, 30, 0.07)
+    np.testing.assert_allclose(shares(votes), expected / expected.sum(axis=1, keepdims=True), rtol=1e-5)
