@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -112,3 +112,9 @@ def require_training(settings: FeatureSettings, dataset: DatasetFacts, task: str
 def feature_params(settings: FeatureSettings) -> dict[str, Any]:
     """Return what every record of these tasks says of its features."""
     return {"features": settings.feature, "normalised": settings.normalise}
+
+
+def feature_notes(settings: FeatureSettings, stored: Feature) -> Iterator[str]:
+    """Yield what a reader must know where a model has one kind of features for both names."""
+    if settings.feature == "pre_projection" and stored == "projected":
+        yield "The model gives one kind of features, so there is nothing before a projection: those were used."

@@ -28,7 +28,13 @@ from clipbench.tasks.base import (
 )
 from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.decisions import decide_scores, rows_at_a_time
-from clipbench.tasks.feature_settings import FeatureSettings, feature_params, require_training, stored_feature
+from clipbench.tasks.feature_settings import (
+    FeatureSettings,
+    feature_notes,
+    feature_params,
+    require_training,
+    stored_feature,
+)
 from clipbench.tasks.labelled import FeatureView, class_labels, require_every_class
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.wording import listed
@@ -233,8 +239,7 @@ def _curve(metrics: Sequence[Metric]) -> pd.DataFrame:
 
 
 def _notes(settings: KnnSettings, view: FeatureView, voters: _Voters, ties: int) -> Iterator[str]:
-    if settings.feature == "pre_projection" and view.name == "projected":
-        yield "The model gives one kind of features, so there is nothing before a projection: those were used."
+    yield from feature_notes(settings, view.name)
     if voters.unlabelled:
         yield f"Left out of the training images for want of a label: {voters.unlabelled:,}."
     if settings.temperature is None and ties:

@@ -93,7 +93,7 @@ def require_every_class(labels: IntArray, dataset: DatasetFacts, where: str) -> 
         raise UserError(
             f"{len(absent)} of {len(dataset.classes)} classes have no image: {listed(absent)}",
             where=where,
-            fix="a head cannot learn them: add images, raise --limit or leave the classes out",
+            fix="they cannot be learnt: add images, raise --limit or leave the classes out",
         )
 
 

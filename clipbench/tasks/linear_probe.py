@@ -26,7 +26,7 @@ from clipbench.tasks.base import (
 )
 from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.decisions import decide_scores, rows_at_a_time
-from clipbench.tasks.feature_settings import feature_params, stored_feature
+from clipbench.tasks.feature_settings import feature_notes, feature_params, stored_feature
 from clipbench.tasks.labelled import FeatureView, class_labels, present_classes
 from clipbench.tasks.multi_label import multi_label_outcome
 from clipbench.tasks.single_label import single_label_outcome
@@ -190,8 +190,7 @@ def _params(fitted: _Fitted, training: TrainingSet, settings: LinearProbeSetting
 
 
 def _notes(fitted: _Fitted, settings: LinearProbeSettings, view: FeatureView) -> Iterator[str]:
-    if settings.feature == "pre_projection" and view.name == "projected":
-        yield "The model gives one kind of features, so there is nothing before a projection: those were used."
+    yield from feature_notes(settings, view.name)
     if not fitted.final.converged:
         yield f"The fit at C = {fitted.C:g} had not converged after {fitted.final.iterations} iterations."
     if fitted.path is None:

@@ -151,9 +151,9 @@ def training_set(inputs: Inputs, settings: SearchSettings, view: FeatureView, *,
     chosen = stratified(ids, groups, settings.val_fraction, settings.seed)
     if not len(chosen):
         raise UserError(
-            "every class has a single image, so none can be held out to choose C",
+            "every class has a single image, so none can be held out to choose on",
             where=place,
-            fix="add images, or give C",
+            fix="add images, or name a val_split",
         )
     kept = np.setdiff1d(np.arange(len(rows)), chosen)
     # Of both parts the features are read in one go, into their places.

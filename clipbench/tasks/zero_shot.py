@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from clipbench.errors import UserError
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import decide
 from clipbench.tasks.multi_label import cosines, multi_label_outcome
-from clipbench.tasks.prompt_choice import Names, PromptChoice, PromptChoices, name_of
+from clipbench.tasks.prompt_choice import Names, name_of
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.wording import listed
@@ -24,36 +25,18 @@ if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
 
 
-class ZeroShotSettings(TaskSettings):
+class ZeroShotSettings(PromptSettings):
     """Settings of zero-shot classification."""
 
     task: Literal["zero_shot"] = Field(description="Classify images by the nearest class prompt.")
     datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
-    prompts: PromptChoices = Field(
-        default=(),
-        description="Prompt sets by name, or templates with {} for the class name; each makes one row of results. "
-        "Left out: what the data set declares, else its own templates.",
-    )
-
-    @field_validator("prompts")
-    @classmethod
-    def _distinct(cls, prompts: tuple[PromptChoice, ...]) -> tuple[PromptChoice, ...]:
-        names = [name_of(choice) for choice in prompts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"named twice: {', '.join(twice)}")
-        return prompts
 
     def variants(self) -> Sequence[ZeroShotSettings]:
         """Return one settings object for each prompt choice, or this one if none is named."""
         if not self.prompts:
             return (self,)
         return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
-
-    def prompt_choices(self) -> Sequence[PromptChoice | None]:
-        """Return the prompt choices; None, the data set's own, where none is named."""
-        return self.prompts or (None,)
 
     @property
     def variant(self) -> str:
@@ -89,9 +72,8 @@ class ZeroShot:
             )
         require_split(dataset, split)
         require_joint_space(model, self.name)
-        prompts = _prompts(prompts, dataset)
-        strings = dict.fromkeys(string for per_class in prompts.strings for string in per_class)
-        return Needs(splits=(split,), strings=tuple(strings))
+        strings = distinct_strings(class_prompts(prompts, dataset, self.name))
+        return Needs(splits=(split,), strings=strings)
 
     def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
         """Compute accuracies, or average precision where the data set is multi-label.
@@ -101,7 +83,7 @@ class ZeroShot:
         """
         split = _own(settings).split
         images, dataset = inputs.sets[split], inputs.dataset
-        prompts = _prompts(prompts, dataset)
+        prompts = class_prompts(prompts, dataset, self.name)
         where = f"{dataset.name}, split {split}"
         if not len(images):
             raise UserError("has no readable images", where=where, fix="check the data set's files")
@@ -119,18 +101,6 @@ class ZeroShot:
 def _own(settings: TaskSettings) -> ZeroShotSettings:
     assert isinstance(settings, ZeroShotSettings)
     return settings
-
-
-def _prompts(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptedClasses:
-    if prompts is None:
-        raise UserError("zero_shot needs prompts", where=dataset.name, fix="name a prompt set or a template")
-    if len(prompts.strings) != len(dataset.classes) or not all(prompts.strings):
-        raise UserError(
-            f"prompts {prompts.name!r} are for {len(prompts.strings)} classes, the data set has {len(dataset.classes)}",
-            where=dataset.name,
-            fix="every class needs at least one prompt",
-        )
-    return prompts
 
 
 def _with_equal_prompts(outcome: Outcome, classifier: TextClassifier, prompts: PromptedClasses) -> Outcome:

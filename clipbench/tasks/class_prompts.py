@@ -1,0 +1,56 @@
+"""What tasks with a text classifier share: the choice of prompts, and that they fit the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field, field_validator
+
+from clipbench.errors import UserError
+from clipbench.tasks.base import DatasetFacts, PromptedClasses, TaskSettings
+from clipbench.tasks.prompt_choice import PromptChoice, PromptChoices, name_of
+
+
+class PromptSettings(TaskSettings):
+    """Settings of a task that compares images with the prompts of classes."""
+
+    prompts: PromptChoices = Field(
+        default=(),
+        description="Prompt sets by name, or templates with {} for the class name; each makes one row of results. "
+        "Left out: what the data set declares, else its own templates.",
+    )
+
+    @field_validator("prompts")
+    @classmethod
+    def _distinct_prompts(cls, prompts: tuple[PromptChoice, ...]) -> tuple[PromptChoice, ...]:
+        names = [name_of(choice) for choice in prompts]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return prompts
+
+    def prompt_choices(self) -> Sequence[PromptChoice | None]:
+        """Return the prompt choices; None, the data set's own, where none is named."""
+        return self.prompts or (None,)
+
+
+def class_prompts(prompts: PromptedClasses | None, dataset: DatasetFacts, task: str) -> PromptedClasses:
+    """Return the prompts, each class having at least one.
+
+    Raises:
+        UserError: there are none, or they are for other classes.
+    """
+    if prompts is None:
+        raise UserError(f"{task} needs prompts", where=dataset.name, fix="name a prompt set or a template")
+    if len(prompts.strings) != len(dataset.classes) or not all(prompts.strings):
+        raise UserError(
+            f"prompts {prompts.name!r} are for {len(prompts.strings)} classes, the data set has {len(dataset.classes)}",
+            where=dataset.name,
+            fix="every class needs at least one prompt",
+        )
+    return prompts
+
+
+def distinct_strings(prompts: PromptedClasses) -> tuple[str, ...]:
+    """Return every prompt once, in order."""
+    return tuple(dict.fromkeys(string for per_class in prompts.strings for string in per_class))

@@ -1,0 +1,246 @@
+"""WiSE-FT on a linear head: fitted weights interpolated with those of the text classifier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from clipbench.errors import UserError
+from clipbench.heads.logistic import memory
+from clipbench.tasks.base import DatasetFacts, Inputs, Memory, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.class_columns import ClassColumns
+from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
+from clipbench.tasks.classifier import TextClassifier, text_classifier
+from clipbench.tasks.decisions import Decisions, decide, decide_scores
+from clipbench.tasks.feature_settings import feature_params
+from clipbench.tasks.interpolation import Interpolation, interpolation, text_head
+from clipbench.tasks.labelled import FeatureView, class_labels
+from clipbench.tasks.linear_probe import head_scores, validation_curve
+from clipbench.tasks.prompt_choice import name_of
+from clipbench.tasks.requirements import require_joint_space
+from clipbench.tasks.single_label import proportion, single_label_outcome
+from clipbench.tasks.training_set import SearchSettings, TrainingSet, needed_splits, training_set
+from clipbench.tasks.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clipbench.models.base import ModelInfo
+
+RECOMMENDED = 0.5
+"""What Wortsman et al. recommend where nothing is known of the shift."""
+
+_ALWAYS = (0.0, RECOMMENDED, 1.0)
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, int | float | str) else value
+
+
+Alpha = Annotated[float, Field(ge=0, le=1)]
+
+
+class WiseFtSettings(SearchSettings, PromptSettings):
+    """Settings of WiSE-FT."""
+
+    task: Literal["wise_ft"] = Field(
+        description="Fit a linear classifier that starts as the text classifier, and interpolate between the two."
+    )
+    features: Annotated[
+        tuple[Literal["projected"], ...],
+        BeforeValidator(_listed, json_schema_input_type=Literal["projected"] | tuple[Literal["projected"], ...]),
+    ] = Field(default=("projected",), min_length=1, description="Those that the text classifier works on, always.")
+    normalise: Literal[True] = Field(default=True, description="Each image's features have length 1, always.")
+    alphas: Annotated[tuple[Alpha, ...], BeforeValidator(_listed, json_schema_input_type=Alpha | tuple[Alpha, ...])] = (
+        Field(
+            default=tuple(tenth / 10 for tenth in range(11)),
+            description="Shares of the fitted weights, from 0 (zero-shot) to 1 (fitted); 0, 0.5 and 1 are always among "
+            "them.",
+        )
+    )
+    towards: Literal["zero", "text_classifier"] = Field(
+        default="zero",
+        description="What the L2 penalty pulls the weights to. text_classifier is clipbench's own variant, not part "
+        "of WiSE-FT.",
+    )
+
+    def variants(self) -> Sequence[Self]:
+        """Return one settings object for each prompt choice, or this one if none is named."""
+        if not self.prompts:
+            return (self,)
+        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
+
+    def words(self) -> tuple[str, ...]:
+        """Return what tells this job from others of its task."""
+        pulled = () if self.towards == "zero" else ("towards the text classifier",)
+        fixed = () if self.C is None else (f"C = {self.C:g}",)
+        return (*(name_of(choice) for choice in self.prompts), *pulled, *fixed)
+
+    @property
+    def every_alpha(self) -> tuple[float, ...]:
+        """All alphas that are computed, in ascending order."""
+        return tuple(sorted({*_ALWAYS, *self.alphas}))
+
+
+class WiseFt:
+    """WiSE-FT (Wortsman et al. 2022, arXiv 2109.01903) on a linear head.
+
+    Multinomial logistic regression on projected features of length 1, without an intercept, starts at
+    W0 = logit scale * text classifier; C is chosen as for the linear probe, and the head is fitted again on train
+    and validation together. Evaluated are the heads alpha W + (1 - alpha) W0. The objective has one minimum, so
+    W0 decides how soon W is found and not where it is, unless `towards: text_classifier` puts the penalty on the
+    distance from W0; that is clipbench's own variant.
+    """
+
+    name: ClassVar[str] = "wise_ft"
+    protocol: ClassVar[int] = 1
+    Settings: ClassVar[type[TaskSettings]] = WiseFtSettings
+
+    def needs(
+        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+    ) -> Needs:
+        """Ask for the training, validation and test splits' projected features and every prompt.
+
+        Raises:
+            UserError: the data set is multi-label, lacks classes or a split, the model has no text tower, or the
+                prompts are for other classes.
+        """
+        own = _own(settings)
+        require_joint_space(model, self.name)
+        if dataset.multilabel:
+            raise UserError(
+                "wise_ft needs one class an image; this data set is multi-label",
+                where=dataset.name,
+                fix="use linear_probe or zero_shot",
+            )
+        splits = needed_splits(own, dataset, self.name)
+        strings = distinct_strings(class_prompts(prompts, dataset, self.name))
+        return Needs(splits, strings=strings, memory=_memory(own, len(dataset.classes)))
+
+    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+        """Fit, interpolate and test.
+
+        Raises:
+            UserError: labels or features that cannot be used, a class without a training image, or a declared
+                main metric that is not computed.
+        """
+        own, dataset = _own(settings), inputs.dataset
+        prompts = class_prompts(prompts, dataset, self.name)
+        images, where = inputs.sets[own.split], f"{dataset.name}, split {own.split}"
+        class_labels(images, dataset, where)
+        classifier = text_classifier(prompts, inputs.text, inputs.model.name)
+        view = FeatureView("projected", own.normalise, inputs.model.name)
+        # Alpha is chosen on held-out examples even where C is given.
+        training = training_set(inputs, own, view, hold_out=True)
+        fitted = interpolation(
+            training,
+            text_head(classifier, inputs.model.logit_scale),
+            own.C,
+            towards_origin=own.towards == "text_classifier",
+            device=inputs.device,
+            max_iterations=own.max_iterations,
+        )
+        started = time.perf_counter()
+        decided = {alpha: _decide(alpha, fitted, classifier, inputs, own, view) for alpha in own.every_alpha}
+        outcome = _outcome(decided, fitted, training, inputs, own)
+        seconds = {**fitted.seconds, "test": time.perf_counter() - started}
+        notes = (*outcome.notes, *fitted.notes(), *_equal_prompts(classifier, prompts))
+        return replace(outcome, notes=notes, seconds=seconds)
+
+
+def _own(settings: TaskSettings) -> WiseFtSettings:
+    assert isinstance(settings, WiseFtSettings)
+    return settings
+
+
+def _memory(settings: WiseFtSettings, classes: int) -> Memory:
+    def needed(counts: Mapping[str, int], width: int) -> int:
+        fitted = sum(count for split, count in counts.items() if split != settings.split)
+        return memory(fitted, width, 1 if classes == 2 else classes)
+
+    return needed
+
+
+def _decide(
+    alpha: float,
+    fitted: Interpolation,
+    classifier: TextClassifier,
+    inputs: Inputs,
+    settings: WiseFtSettings,
+    view: FeatureView,
+) -> Decisions:
+    images, classes = inputs.sets[settings.split], len(inputs.dataset.classes)
+    where = f"{inputs.dataset.name}, split {settings.split}"
+    if alpha == 0:
+        # As zero_shot does it, to the last bit and with its rule for equal prompts.
+        return decide(images, classifier, inputs.model, where)
+    scored = head_scores(fitted.at(alpha), images, view, where, classes)
+    return decide_scores(images, scored, ClassColumns.apart(classes), where)
+
+
+def _outcome(
+    decided: Mapping[float, Decisions],
+    fitted: Interpolation,
+    training: TrainingSet,
+    inputs: Inputs,
+    settings: WiseFtSettings,
+) -> Outcome:
+    dataset, split = inputs.dataset, settings.split
+    validation = {alpha: training.score(fitted.at(alpha, on_part=True)) for alpha in decided}
+    chosen = max(decided, key=lambda alpha: (validation[alpha], -alpha))
+    on = {"chosen_on": training.chosen_on, "chosen_by": training.metric}
+    more = (
+        proportion("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
+        proportion("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
+        replace(proportion("top1_at_chosen_alpha", decided[chosen].correct), params={"alpha": chosen, **on}),
+    )
+    outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, more)
+    own_names = {metric.name for metric in more}
+    params = {"alpha": RECOMMENDED, **_params(fitted, training, settings, len(dataset.classes))}
+    metrics = (m if m.name in own_names else replace(m, params={**m.params, **params}) for m in outcome.metrics)
+    tables = {**outcome.tables, "alpha_curve": _alpha_curve(decided, validation)}
+    if fitted.path is not None:
+        tables["validation_curve"] = validation_curve(fitted.path, training.metric)
+    return replace(outcome, metrics=tuple(metrics), tables=tables)
+
+
+def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, float]) -> pd.DataFrame:
+    """Return alpha, top1, low, high (Wilson, 95 %) and the validation score of heads fitted without that part."""
+    import pandas as pd
+
+    rows = []
+    for alpha, decisions in decided.items():
+        top1 = proportion("top1", decisions.correct)
+        assert top1.interval is not None
+        rows.append((alpha, top1.value, top1.interval.low, top1.interval.high, validation[alpha]))
+    return pd.DataFrame(rows, columns=["alpha", "top1", "low", "high", "validation"])
+
+
+def _params(fitted: Interpolation, training: TrainingSet, settings: WiseFtSettings, classes: int) -> dict[str, Any]:
+    return {
+        **feature_params(settings),
+        "C": fitted.C,
+        "chosen_on": "fixed" if fitted.path is None else training.chosen_on,
+        "towards": settings.towards,
+        "iterations": fitted.final.iterations,
+        "converged": fitted.final.converged,
+        "at_edge": fitted.path is not None and fitted.path.at_edge,
+        "n_train": len(training.features),
+        "n_classes": classes,
+    }
+
+
+def _equal_prompts(classifier: TextClassifier, prompts: PromptedClasses) -> Iterator[str]:
+    groups = [" and ".join(prompts.classes[index] for index in pair) for pair in classifier.twins]
+    if groups:
+        yield (
+            f"Equal prompts: {listed(groups)}. At alpha 0 the lower index wins, as in zero_shot; on validation "
+            "these ties count as wrong."
+        )
+    tied = [" = ".join(prompts.classes[index] for index in group) for group in classifier.tied]
+    if tied:
+        yield f"Different prompts, same embedding: {listed(tied)}. At alpha 0 these ties count as wrong."
