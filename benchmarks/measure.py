@@ -34,6 +34,14 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """What a run returns that timed itself, so that the start of its own process, say, does not count."""
+
+    seconds: float
+    value: Any
+
+
+@dataclass(frozen=True)
 class Ratio:
     """How many times faster one run is than another, and what is hoped for."""
 
@@ -52,7 +60,10 @@ def alternate(runs: Mapping[str, Run], rounds: int) -> dict[str, Timing]:
             last.pop(name, None)
             started = time.perf_counter()
             last[name] = run(number)
-            seconds[name].append(time.perf_counter() - started)
+            elapsed = time.perf_counter() - started
+            if isinstance(last[name], Timed):
+                elapsed, last[name] = last[name].seconds, last[name].value
+            seconds[name].append(elapsed)
             print(f"round {number + 1} of {rounds}: {name}: {seconds[name][-1]:.2f} s", flush=True)
     return {name: Timing(tuple(seconds[name]), last[name]) for name in runs}
 
