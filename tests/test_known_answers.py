@@ -13,6 +13,14 @@ from .conftest import CommandLine
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 
 
+def frames(folder: Path):
+    """Values of zero-shot and retrieval by data set and metric, main records of the others by task and variant."""
+    results = load_results(folder)
+    jobs = {(job.task, job.variant): job for job in results.jobs()}
+    plain = results.frame[results.frame["task"].isin(["zero_shot", "retrieval"])]
+    return plain.set_index(["dataset", "metric"])["value"], jobs, results
+
+
 def test_cifar_10_imagenet_and_flickr_samples(clipbench: CommandLine, shared_data: Path, tmp_path: Path):
     templates = (shared_data / "templates" / "cifar.txt").read_text().split("\n")
     listed = "\n".join(f"        - {template.replace('{c}', '{}')}" for template in templates if template)
@@ -30,6 +38,11 @@ tasks:
       - name: the 18 of the CLIP repository
         templates:
 {listed}
+  - task: linear_probe
+    datasets: [cifar]
+    features: [pre_projection, projected]
+  - task: knn
+    datasets: [cifar]
   - task: zero_shot
     datasets: [imagenet-sample]
   - task: retrieval
@@ -38,7 +51,7 @@ tasks:
     model = f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}"
     first = clipbench("run", suite, "--model", model)
     assert first.returncode == 0, first.stdout + first.stderr
-    frame = load_results(tmp_path / "results" / "known").frame.set_index(["dataset", "metric"])["value"]
+    frame, jobs, results = frames(tmp_path / "results" / "known")
 
     # CLIP_benchmark 1.6.2 on the same 10,000 images and templates, float32.
     assert frame["cifar", "top1"] == pytest.approx(0.6733, abs=5e-5)
@@ -49,7 +62,49 @@ tasks:
     assert frame["flickr-sample", "text_to_image_recall_at_5"] == pytest.approx(0.0096)
     assert frame["flickr-sample", "image_to_text_recall_at_5"] == pytest.approx(0.0200)
 
+    # scikit-learn 1.9 on the same 20,000 + 10,000 features in float64: newton-cholesky at a tolerance of 1e-10 for
+    # the projected ones, L-BFGS at 1e-6 for the others. All 10,000 predictions were the same.
+    probe, projected = jobs["linear_probe", ""].main, jobs["linear_probe", "projected"].main
+    assert probe.value == pytest.approx(0.6808, abs=2e-4)
+    assert projected.value == pytest.approx(0.6791, abs=2e-4)
+    assert probe.params["C"] == pytest.approx(10**-3.25)
+    assert projected.params["C"] == pytest.approx(1e-3)
+    assert probe.params["chosen_on"] == "a fifth of train, stratified, seed 0"
+    assert probe.params["converged"] is True
+    # scikit-learn's KNeighborsClassifier with the same weights: the same 10,000 predictions.
+    assert jobs["knn", ""].main.value == pytest.approx(0.6690, abs=2e-4)
+    differences = {finding.variant.partition(" against")[0]: finding.records[0] for finding in results.findings()}
+    assert differences["linear probe"].value == pytest.approx(0.6808 - 0.6733, abs=3e-4)
+    assert differences["linear probe"].low > 0
+
     stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")}
     again = clipbench("run", suite, "--model", model)
-    assert "3 jobs, 0 to do" in again.stdout
+    assert "6 jobs, 0 to do" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")} == stored
+
+
+def test_a_randomly_initialised_vit_b_32_is_probed_as_scikit_learn_would(
+    clipbench: CommandLine, shared_data: Path, tmp_path: Path
+):
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    save_file(open_clip.create_model("ViT-B-32", pretrained=None).state_dict(), tmp_path / "random.safetensors")
+    suite = tmp_path / "random.yaml"
+    suite.write_text(f"""
+name: random
+datasets:
+  cifar: {{adapter: hf, path: {shared_data / "cifar10"}}}
+tasks:
+  - {{task: linear_probe, datasets: cifar, C: 0.1}}
+  - {{task: linear_probe, datasets: cifar, C: 0.1, solver: scikit-learn}}
+""")
+    run = clipbench("run", suite, "--model", f"open_clip:ViT-B-32@{tmp_path / 'random.safetensors'}", "--limit", "100")
+    assert run.returncode == 0, run.stdout + run.stderr
+    results = load_results(tmp_path / "results" / "random")
+    ours, theirs = (results.examples(job.hash).set_index("id")["prediction"] for job in results.jobs())
+    # Random features tell ten classes apart somewhat better than chance, and both find the same head.
+    assert (ours == theirs.loc[ours.index]).mean() >= 0.97
+    assert 0.1 < (results.jobs()[0].main.value) < 0.6
