@@ -89,7 +89,7 @@ def run(
         chosen = chosen.only(only)
     if limit is not None:
         chosen = chosen.with_limit(limit)
-    console = Console()
+    console = Console(emoji=False)
     quieten_libraries(console.is_terminal)
     from clipbench.runner import Runner, RunOptions
 
@@ -133,7 +133,7 @@ def list_names(
     from clipbench.listing import rows_of
 
     columns, rows = rows_of(what)
-    print_rows(Console(), columns, rows)
+    print_rows(Console(emoji=False), columns, rows)
 
 
 @app.command()
@@ -173,7 +173,7 @@ def cache_list() -> None:
     from clipbench.embed.store import default_cache
 
     columns = ("model", "precision", "fingerprint", "image files", "text files", "size", "last added")
-    print_rows(Console(), columns, cache_rows(cache_entries(default_cache())))
+    print_rows(Console(emoji=False), columns, cache_rows(cache_entries(default_cache())))
 
 
 @cache_app.command("size")

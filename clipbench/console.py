@@ -152,10 +152,12 @@ def print_plan(console: Console, plan: Plan) -> None:
         )
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("job", overflow="fold")
-    for column in ("images to embed", "texts to embed", "download", "time"):
+    memory = any(job.memory_bytes for job in plan.jobs)
+    for column in ("images to embed", "texts to embed", "download", "time", *(("memory",) if memory else ())):
         table.add_column(column, justify="right")
     for job in plan.jobs:
-        table.add_row(escape(job.job.label), *_plan_row(job))
+        used = (format_bytes(job.memory_bytes or 0),) if memory else ()
+        table.add_row(escape(job.job.label), *_plan_row(job), *used)
     console.print(table)
     todo = [job for job in plan.jobs if not job.done and not job.problem]
     console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
@@ -169,7 +171,7 @@ def _plan_row(job: PlannedJob) -> tuple[str, str, str, str]:
     if job.done:
         return ("–", "–", "–", "done")
     images = f"{_count(job.new_images)} of {_count(job.images)}"
-    texts = f"{job.new_texts:,} of {job.texts:,}" if job.texts else "captions"
+    texts = f"{job.new_texts:,} of {job.texts:,}" if job.texts else "captions" if job.captions else "–"
     return (images, texts, format_bytes(job.download_bytes), format_seconds(job.seconds))
 
 

@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-RECORDED = ("clipbench", "torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn")
+RECORDED = ("clipbench", "torch", "torchvision", "open_clip_torch", "timm", "numpy", "pandas", "pillow", "scikit-learn")
 
 
 def versions() -> dict[str, str]:

@@ -32,6 +32,8 @@ class PlannedJob:
     """Of these, to be embedded by this job."""
     texts: int = 0
     new_texts: int = 0
+    captions: bool = False
+    """Captions are embedded too; how many is known once the data are read."""
     download_bytes: int | None = 0
     """Of data, to be fetched by this job; None if it is not known."""
     seconds: float | None = None
@@ -85,7 +87,7 @@ class Planner:
 
     def _plan_job(self, job: Job, local: bool) -> PlannedJob:
         try:
-            info = job.model.info if local else _unknown(job.model.name)
+            info = job.model.info if local else _unknown(job.model)
             prepared = prepare(job, self.datasets, info)
         except UserError as error:
             return PlannedJob(job, problem=str(error))
@@ -105,7 +107,8 @@ class Planner:
         images, new_images, download = self._images(prepared, local, found)
         texts, new_texts = self._count_texts(prepared, local)
         seconds = _seconds(job.model, new_images, new_texts) if local else None
-        return PlannedJob(job, images, new_images, texts, new_texts, download, seconds, memory)
+        captions = prepared.needs.captions
+        return PlannedJob(job, images, new_images, texts, new_texts, captions, download, seconds, memory)
 
     def _memory(self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]) -> int | None:
         if prepared.needs.memory is None or not local:
@@ -158,9 +161,11 @@ class Planner:
         return len(strings), len(model.texts.files.missing(tuple(fresh)) if local and fresh else fresh)
 
 
-def _unknown(name: str) -> ModelInfo:
+def _unknown(model: OpenedModel) -> ModelInfo:
     """What can be said of a model before it is fetched."""
-    return ModelInfo(name=name, pedigree=ModelPedigree("", ""), has_text=True, features=("projected", "backbone"))
+    text = not model.source.image_only
+    features = ("projected", "backbone") if text else ("backbone",)
+    return ModelInfo(name=model.name, pedigree=ModelPedigree("", ""), has_text=text, features=features)
 
 
 def _rows(index: DataIndex | None) -> int | None:

@@ -122,6 +122,8 @@ class ModelSource(ABC):
     """As shown in results."""
     about: str = ""
     """Which weights these are, for the record of a run; without paths of this machine."""
+    image_only: bool = False
+    """True where it is known, before anything is fetched, that the model embeds no text."""
 
     @abstractmethod
     def look(self) -> Availability:

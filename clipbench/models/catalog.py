@@ -18,6 +18,12 @@ FORMS = (
     "open_clip:hf-hub:ORG/NAME",
     "open_clip:local-dir:PATH",
     "open_clip:ARCH@FILE",
+    "timm:NAME",
+    "timm:NAME@FILE",
+    "timm:local-dir:DIR",
+    "torchvision:NAME",
+    "torchvision:NAME/WEIGHTS",
+    "torchvision:NAME@FILE",
     "local:DIR",
     "package.module:Class",
 )
@@ -30,15 +36,15 @@ class CatalogModel:
 
     alias: str
     adapter: str
-    """'open_clip', 'reference', or 'plugin' for a name that an installed package adds."""
+    """'open_clip', 'reference', 'timm', 'torchvision', or 'plugin' for a name that an installed package adds."""
     architecture: str = ""
-    """The adapter's name of the architecture; for a plug-in its dotted path."""
+    """The adapter's name of the architecture, timm's with its tag; for a plug-in its dotted path."""
     tag: str = ""
     description: str = ""
     trained_on: tuple[str, ...] | None = None
     """Declared pre-training data; None is undeclared, which is not the empty set."""
     params: float | None = None
-    """Millions of parameters, both towers."""
+    """Millions of parameters in the weights: of both towers, or of an image-only model with its classifier."""
 
     @property
     def download_bytes(self) -> int | None:
@@ -69,6 +75,8 @@ def find_model(spec: str) -> ModelSource:
         from clipbench.models.open_clip import OpenClipSource, parse_place
 
         return OpenClipSource(spec, parse_place(arguments))
+    if adapter in ("timm", "torchvision"):
+        return _image_only(spec, adapter, arguments)
     if adapter == "local" and arguments:
         from clipbench.models.reference import ReferenceSource
 
@@ -87,11 +95,24 @@ def _from_catalog(entry: CatalogModel) -> ModelSource:
         from clipbench.models.reference import ReferenceSource
 
         return ReferenceSource(entry.alias)
+    if entry.adapter in ("timm", "torchvision"):
+        arguments = "/".join(part for part in (entry.architecture, entry.tag) if part)
+        return _image_only(entry.alias, entry.adapter, arguments, entry)
     from clipbench.models.open_clip import OpenClipSource
     from clipbench.models.open_clip_place import TagPlace
 
     place = TagPlace(entry.architecture, entry.tag)
     return OpenClipSource(entry.alias, place, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
+
+
+def _image_only(name: str, adapter: str, arguments: str, entry: CatalogModel | None = None) -> ModelSource:
+    from clipbench.models.image_only import ImageOnlySource
+    from clipbench.models.timm_place import parse_timm
+    from clipbench.models.torchvision_place import parse_torchvision
+
+    place = parse_timm(arguments) if adapter == "timm" else parse_torchvision(arguments)
+    trained_on = entry.trained_on if entry else None
+    return ImageOnlySource(name, place, trained_on=trained_on, download_bytes=entry.download_bytes if entry else None)
 
 
 def _dotted(name: str, path: str) -> ModelSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,9 +20,11 @@ _TEXT_MEMBERS = ("text_length", "tokenize", "encode_tokens")
 
 
 class DottedSource(ModelSource):
-    """A class `package.module:Class` that is an `ImageModel` or `ImageTextModel`.
+    """A class `package.module:Class` that is an `ImageModel`, an `ImageTextModel` or a plain torch module.
 
-    It is made as `Class(device=..., precision=...)`, each only if its signature names it.
+    It is made as `Class(device=..., precision=...)`, each only if its signature names it; a function that
+    returns such an object serves too. A torch module without `info` and `encode_images` is an image-only
+    model: it maps (B, 3, H, W) to (B, F), and its attribute `transform` is its preprocessing.
     """
 
     def __init__(self, name: str, path: str) -> None:
@@ -47,6 +50,8 @@ class DottedSource(ModelSource):
             UserError: no such class, members are missing, or its info has no digests.
         """
         made = _make(load_object(self.path, where=self.name), {"device": device, "precision": precision})
+        if _is_bare_module(made):
+            return self._image_only(made, device, precision)
         self._check_members(made, _IMAGE_MEMBERS)
         if not isinstance(made.info, ModelInfo):
             fix = "make it a clipbench.models.base.ModelInfo"
@@ -55,6 +60,44 @@ class DottedSource(ModelSource):
             self._check_members(made, _TEXT_MEMBERS)
         self._check_digests(made.info.pedigree)
         return cast(ImageModel, made)
+
+    def _image_only(self, module: Any, device: str, precision: Precision) -> ImageModel:
+        import torch
+
+        from clipbench.models.image_only_model import ImageOnlyModel
+
+        transform = self._transform_of(module)
+        info = describe_module(
+            self.name,
+            {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)},
+            transform=repr(transform),
+            architecture={"module": repr(module), "source": _source_of(module, self.path)},
+            precision=precision,
+            features=("backbone",),
+            library=f"torch {torch.__version__}",
+        )
+        return ImageOnlyModel(info, module, transform, None, device, precision)
+
+    def _transform_of(self, module: Any) -> Any:
+        """Return a module's preprocessing, if it can be sent to worker processes and says what it does."""
+        transform = getattr(module, "transform", None)
+        fix = (
+            "set the module's attribute `transform` to what turns an RGB image into (3, H, W), e.g. a torchvision "
+            "Compose; or make the class an ImageModel (clipbench.models.base)"
+        )
+        if not callable(transform):
+            problem = f"{self.path} is a torch module without `transform`, so its preprocessing is unknown"
+            raise UserError(problem, where=self.name, fix=fix)
+        if inspect.ismethod(transform) or " at 0x" in repr(transform):
+            problem = f"`transform` of {self.path} does not say what it does (its repr is that of any function)"
+            raise UserError(problem, where=self.name, fix=fix)
+        try:
+            pickle.dumps(transform)
+        except Exception as error:
+            # Objects differ in what they raise.
+            problem = f"`transform` of {self.path} cannot be sent to worker processes ({error})"
+            raise UserError(problem, where=self.name, fix="use no lambda or local function in it") from error
+        return transform
 
     def _check_members(self, made: Any, members: tuple[str, ...]) -> None:
         missing = [member for member in members if not hasattr(made, member)]
@@ -132,3 +175,19 @@ def describe_module(
 def _make(factory: Any, options: Mapping[str, Any]) -> Any:
     parameters = inspect.signature(factory).parameters
     return factory(**{name: value for name, value in options.items() if name in parameters})
+
+
+def _is_bare_module(made: Any) -> bool:
+    from torch import nn
+
+    return isinstance(made, nn.Module) and not hasattr(made, "info") and not hasattr(made, "encode_images")
+
+
+def _source_of(module: Any, path: str) -> str:
+    """Return the source of a module's class where it is the user's own: an edited `forward` computes something else."""
+    if type(module).__module__ != path.partition(":")[0]:
+        return ""
+    try:
+        return inspect.getsource(type(module))
+    except (OSError, TypeError):
+        return ""

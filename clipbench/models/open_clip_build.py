@@ -18,6 +18,7 @@ from clipbench.models.open_clip_model import OpenClipModel
 from clipbench.models.open_clip_place import Recipe
 from clipbench.models.open_clip_tokens import context_length, digest_tokenizer, make_tokenizer
 from clipbench.models.open_clip_towers import split_image_tower
+from clipbench.models.state_dict_file import describe_mismatch
 from clipbench.models.weights_file import check_weights
 
 if TYPE_CHECKING:
@@ -133,17 +134,9 @@ def _load_weights(model: Any, recipe: Recipe) -> None:
     try:
         open_clip.load_checkpoint(model, str(recipe.weights), strict=True, weights_only=True)
     except (RuntimeError, KeyError, AssertionError, AttributeError) as error:
-        problem = f"the weights do not fit {recipe.architecture} ({_mismatch(error)})"
+        problem = f"the weights do not fit {recipe.architecture} ({describe_mismatch(error)})"
         fix = "name the architecture that they were trained with"
         raise UserError(problem, where=str(recipe.weights), fix=fix) from error
-
-
-def _mismatch(error: Exception) -> str:
-    """Shorten torch's list of all mismatches to the first of each kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    shown = lines[1:3] if len(lines) > 1 else lines
-    more = len(lines) - 1 - len(shown)
-    return "; ".join(line[:160] for line in shown) + (f"; and {more} more" if more > 0 else "")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""An open_clip transform in two parts: what has to happen image by image, and what a batch can share."""
+"""A transform in two parts: what has to happen image by image, and what a batch can share."""
 
 from __future__ import annotations
 
