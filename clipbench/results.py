@@ -79,10 +79,21 @@ class Results:
             yield _parse_job(path)
 
     def examples(self, job_hash: str) -> pd.DataFrame:
-        """Return a job's per-example table."""
+        """Return a job's per-example table.
+
+        Raises:
+            UserError: it is missing or damaged.
+        """
         import pandas as pd
 
-        return pd.read_parquet(self.examples_path(job_hash))
+        path = self.examples_path(job_hash)
+        fix = f"delete {self.job_path(job_hash)} and run again"
+        try:
+            return pd.read_parquet(path)
+        except FileNotFoundError as error:
+            raise UserError("the job's per-example table is missing", where=str(path), fix=fix) from error
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot be read as parquet ({error})", where=str(path), fix=fix) from error
 
     def read_findings(self, analysis: str, key: str) -> tuple[JobResult, ...] | None:
         """Return what an analysis found; None if it was never made of the jobs that the key stands for.
@@ -109,9 +120,13 @@ class Results:
         return self.folder / "analyses" / f"{analysis}.json"
 
     def findings(self) -> tuple[JobResult, ...]:
-        """Return what analyses found, shaped as jobs; those that rest on a job which was replaced are left out."""
+        """Return what analyses found, shaped as jobs; those that rest on a job which was replaced are left out.
+
+        What several folders that are seen as one say alike is returned once.
+        """
         known = {job.hash for job in self.jobs()}
-        return tuple(found for found in self._all_findings() if known.issuperset(found.about["jobs"]))
+        found = {finding.hash: finding for finding in self._all_findings()}
+        return tuple(finding for finding in found.values() if known.issuperset(finding.about["jobs"]))
 
     def _all_findings(self) -> Iterator[JobResult]:
         for path in sorted((self.folder / "analyses").glob("*.json")):
@@ -169,6 +184,11 @@ class MergedResults(Results):
     def _all_findings(self) -> Iterator[JobResult]:
         for part in self.parts:
             yield from part._all_findings()
+
+    def read_findings(self, analysis: str, key: str) -> tuple[JobResult, ...] | None:
+        """Return what an analysis found, from the first folder in which it was made of the same jobs."""
+        found = (part.read_findings(analysis, key) for part in self.parts)
+        return next((findings for findings in found if findings is not None), None)
 
     def part_of(self, job_hash: str) -> Results:
         """Return the folder that holds a job."""

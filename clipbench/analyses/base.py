@@ -29,7 +29,7 @@ class Evidence:
 
     jobs: Sequence[JobResult]
     examples: Callable[[str], pd.DataFrame]
-    """Job hash -> its per-example table, read when it is asked for."""
+    """Job hash -> its per-example table, read when it is asked for; UserError where it cannot be read."""
 
 
 @dataclass(frozen=True)

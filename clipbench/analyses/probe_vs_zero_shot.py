@@ -11,6 +11,7 @@ import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.shots_curve import ShotsCurve, shots_curve
+from clipbench.errors import UserError
 from clipbench.records import JobResult, Record
 from clipbench.stats.paired import paired_difference, paired_recall_difference
 from clipbench.tasks.base import Metric
@@ -29,10 +30,12 @@ class ProbeVsZeroShotSettings(AnalysisSettings):
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A probe with the few-shot jobs on the same features; either may be missing."""
+    """A probe with few-shot jobs on the same features; either may be missing."""
 
     probe: JobResult | None
     few: tuple[JobResult, ...]
+    recipe: str = ""
+    """What tells these few-shot jobs from others on the same features, e.g. 'C = 1'."""
 
     @property
     def jobs(self) -> tuple[JobResult, ...]:
@@ -41,9 +44,10 @@ class _Fitted:
     @property
     def variant(self) -> str:
         if self.probe:
-            return f"linear probe{_in_brackets(self.probe.variant)}"
+            few = f" and few-shot ({self.recipe})" if self.recipe else ""
+            return f"linear probe{_in_brackets(self.probe.variant)}{few}"
         features = _params(self.few[0])
-        words = [str(features.get("features", "")), "normalised" if features.get("normalised") else ""]
+        words = [str(features.get("features", "")), "normalised" if features.get("normalised") else "", self.recipe]
         return f"few-shot{_in_brackets(', '.join(word for word in words if word))}"
 
 
@@ -74,17 +78,21 @@ class ProbeVsZeroShot:
 
 
 def _fitted(jobs: Sequence[JobResult]) -> Iterator[_Fitted]:
-    """Gather each probe with the few-shot jobs on its features, and few-shot jobs that have no probe."""
-    few: dict[tuple[object, object], list[JobResult]] = defaultdict(list)
+    """Gather each probe with the few-shot jobs on its features, and few-shot jobs that have no probe.
+
+    Few-shot jobs of several recipes make several curves.
+    """
+    few: dict[tuple[object, object], dict[str, list[JobResult]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:
         if job.task == "few_shot":
-            few[_features(job)].append(job)
+            few[_features(job)][_recipe(job)].append(job)
     probes = [job for job in jobs if job.task == "linear_probe"]
     for probe in probes:
-        yield _Fitted(probe, tuple(few.get(_features(probe), ())))
-    for features, alone in few.items():
+        curves = few.get(_features(probe), {"": []})
+        yield from (_Fitted(probe, tuple(curve), recipe) for recipe, curve in curves.items())
+    for features, curves in few.items():
         if features not in {_features(probe) for probe in probes}:
-            yield _Fitted(None, tuple(alone))
+            yield from (_Fitted(None, tuple(curve), recipe) for recipe, curve in curves.items())
 
 
 def _params(job: JobResult) -> Mapping[str, object]:
@@ -93,6 +101,11 @@ def _params(job: JobResult) -> Mapping[str, object]:
 
 def _features(job: JobResult) -> tuple[object, object]:
     return _params(job).get("features"), _params(job).get("normalised")
+
+
+def _recipe(job: JobResult) -> str:
+    """Return what a few-shot variant says beside shots and features; of one shot, C alone would not tell it."""
+    return ", ".join(word for word in job.variant.split(", ")[1:] if word not in ("projected", "normalised"))
 
 
 def _finding(key: _Key, zero_shot: JobResult, fitted: _Fitted, evidence: Evidence) -> Finding:
@@ -112,7 +125,10 @@ def _finding(key: _Key, zero_shot: JobResult, fitted: _Fitted, evidence: Evidenc
         return Finding(about, (), jobs=hashes, notes=(f"Not compared: {', '.join(differ)} differ between the jobs.",))
     if zero_shot.main and zero_shot.main.metric.startswith("map"):
         return _precision(about, hashes, zero_shot, fitted)
-    tables = {job.hash: evidence.examples(job.hash).set_index("id") for job in (zero_shot, *fitted.jobs)}
+    try:
+        tables = {job.hash: evidence.examples(job.hash).set_index("id") for job in (zero_shot, *fitted.jobs)}
+    except UserError as error:
+        return Finding(about, (), jobs=hashes, notes=(f"Not compared: {error}.",))
     of_zero_shot = tables[zero_shot.hash]
     for job in fitted.jobs:
         if not _same_examples(of_zero_shot, tables[job.hash]):
@@ -166,9 +182,9 @@ def _sentences(metrics: Sequence[Metric], curve: ShotsCurve) -> Iterator[str]:
         assert metric.value is not None
         assert metric.interval is not None
         points, low, high = (100 * number for number in (metric.value, metric.interval.low, metric.interval.high))
-        word = "better" if points >= 0 else "worse"
+        compared = f"{abs(points):.1f} points {'better' if points > 0 else 'worse'} than" if points else "as good as"
         yield (
-            f"With all labels the probe is {abs(points):.1f} points {word} than zero-shot "
+            f"With all labels the probe is {compared} zero-shot in top-1 "
             f"(95 % interval of the difference {low:.1f} to {high:.1f})."
         )
     yield from curve.notes

@@ -2,40 +2,72 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from clipbench.analyses.base import Analysis, Evidence, Finding
 from clipbench.analyses.registry import ANALYSES, load_analysis
+from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.results import MergedResults, Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INCOMPLETE = ""
+"""The key of findings that are shown, but made anew the next time, since an examples file could not be read."""
+
+
+class _Examples:
+    """Reads per-example tables, and remembers whether one could not be read."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.complete = True
+
+    def __call__(self, job_hash: str) -> pd.DataFrame:
+        try:
+            return self.results.examples(job_hash)
+        except UserError:
+            self.complete = False
+            raise
 
 
 def analyse(results: Results) -> tuple[JobResult, ...]:
     """Return the findings of every analysis, shaped as jobs; makes those anew whose jobs have changed.
 
-    A folder keeps them in `analyses/`; for several folders together they are made each time. An analysis that
-    breaks gives a failed result and hides no other.
+    A folder keeps them in `analyses/`; several folders together are only read, and what none of them keeps is made
+    each time. An analysis that breaks, whatever the reason, gives a failed result and hides no other.
+
+    Raises:
+        UserError: a job's file is damaged.
     """
     jobs = [job for job in results.jobs() if job.status == "done"]
-    return tuple(finding for name in ANALYSES for finding in _of_analysis(name, jobs, results))
+    return tuple(finding for name in ANALYSES for finding in _attempt(name, jobs, results))
+
+
+def _attempt(name: str, jobs: Sequence[JobResult], results: Results) -> tuple[JobResult, ...]:
+    try:
+        return _of_analysis(name, jobs, results)
+    except UserError as error:
+        return (_failed(name, str(error)),)
+    except Exception as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
+        return (_failed(name, f"unexpected {type(error).__name__}: {error}", traceback.format_exc()),)
 
 
 def _of_analysis(name: str, jobs: Sequence[JobResult], results: Results) -> tuple[JobResult, ...]:
     analysis = load_analysis(name)
     evidence = [job for job in jobs if job.task in analysis.tasks]
     key = digest([name, analysis.protocol, sorted(job.hash for job in evidence)])
-    merged = isinstance(results, MergedResults)
-    kept = None if merged else results.read_findings(name, key)
+    kept = results.read_findings(name, key)
     if kept is not None:
         return kept
-    try:
-        made = tuple(_make(analysis, Evidence(evidence, results.examples)))
-    except Exception as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
-        return (_failed(analysis, key, error),)
-    if not merged and (made or results.has_findings(name)):
-        results.write_findings(name, key, made)
+    examples = _Examples(results)
+    made = tuple(_make(analysis, Evidence(evidence, examples)))
+    if not isinstance(results, MergedResults) and (made or results.has_findings(name)):
+        results.write_findings(name, key if examples.complete else INCOMPLETE, made)
     return made
 
 
@@ -76,7 +108,17 @@ def _as_result(analysis: Analysis, finding: Finding) -> JobResult:
     )
 
 
-def _failed(analysis: Analysis, key: str, error: Exception) -> JobResult:
-    protocol = f"{analysis.name}/{analysis.protocol}"
-    found = JobResult(key[:32], "", "", "", analysis.name, "", "failed", Pedigree(protocol=protocol))
-    return replace(found, error=f"{type(error).__name__}: {error}", about={"jobs": []})
+def _failed(name: str, error: str, details: str = "") -> JobResult:
+    return JobResult(
+        hash=digest(["failed", name])[:32],
+        model="",
+        dataset="",
+        split="",
+        task=name,
+        variant="",
+        status="failed",
+        pedigree=Pedigree(),
+        error=error,
+        about={"jobs": []},
+        provenance={"traceback": details},
+    )

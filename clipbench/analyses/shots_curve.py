@@ -111,28 +111,37 @@ def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: NDArray[
         "beyond": float(np.mean(drawn == np.inf)),
     }
     metric = Metric(METRIC, value if finite[0] else None, len(zero_shot), interval, UNIT, params=params)
-    return ShotsCurve(table, metric, (_sentence(value, float(low), float(high), numbers, whole),))
+    never = int(np.count_nonzero(drawn == np.inf))
+    return ShotsCurve(table, metric, (_sentence((value, float(low), float(high)), never, numbers, whole),))
 
 
 def _resampled(numbers: Floats, points: Sequence[_Point], zero_shot: NDArray[np.bool_]) -> Floats:
-    """Return the crossing in resamples of the test examples, the same ones for all, and of each point's fits."""
+    """Return the crossing in resamples of the test examples, the same ones for all, and of the seeds.
+
+    Points with equally many seeds get the same ones: the draws of one seed are nested, so their errors go together.
+    """
     n = len(zero_shot)
     every = np.column_stack([zero_shot, *(point.correct for point in points)]).astype(np.float32)
     random = np.random.default_rng(SEED + 1)
     found = []
     for weights in resampled_units(n, resamples=RESAMPLES):
-        accuracies = (weights.astype(np.float32) @ every).astype(np.float64) / n
+        # Whole numbers until the one division at the end, so that equal accuracies are equal.
+        right = np.rint(weights.astype(np.float32) @ every).astype(np.int64)
+        drawn: dict[int, NDArray[np.int64]] = {}
         curves, place = [], 1
         for point in points:
             seeds = point.correct.shape[1]
-            chosen = random.integers(0, seeds, (len(weights), seeds))
-            curves.append(np.take_along_axis(accuracies[:, place : place + seeds], chosen, axis=1).mean(axis=1))
+            if seeds not in drawn:
+                drawn[seeds] = random.integers(0, seeds, (len(weights), seeds))
+            chosen = np.take_along_axis(right[:, place : place + seeds], drawn[seeds], axis=1)
+            curves.append(chosen.sum(axis=1) / (n * seeds))
             place += seeds
-        found.append(examples_to_reach(numbers, np.column_stack(curves), accuracies[:, 0]))
+        found.append(examples_to_reach(numbers, np.column_stack(curves), right[:, 0] / n))
     return np.concatenate(found)
 
 
-def _sentence(value: float, low: float, high: float, numbers: Floats, whole: bool) -> str:
+def _sentence(found: tuple[float, float, float], never: int, numbers: Floats, whole: bool) -> str:
+    value, low, high = found
     most = f"the whole training split ({numbers[-1]:,.0f})" if whole else f"{numbers[-1]:,.0f}"
 
     def words(number: float) -> str:
@@ -140,6 +149,8 @@ def _sentence(value: float, low: float, high: float, numbers: Floats, whole: boo
             return f"{number:,.1f}"
         return f"fewer than {numbers[0]:,.0f}" if number < 0 else f"more than {most}"
 
+    unmatched = f"; in {never:,} of {RESAMPLES:,} resamples it is never matched" if never else ""
     return (
-        f"Zero-shot is worth {words(value)} labelled examples a class (95 % interval: {words(low)} to {words(high)})."
+        f"Zero-shot is worth {words(value)} labelled examples a class "
+        f"(95 % interval: {words(low)} to {words(high)}{unmatched})."
     )

@@ -19,7 +19,8 @@ def examples_to_reach(examples: NDArray[Any], accuracies: NDArray[Any], level: N
         level: (B,) the accuracy to be reached.
 
     Between two points accuracy is taken to be linear in the logarithm of the number (Radford et al. 2021, figure
-    7). -inf where the first point reaches the level already, inf where none does.
+    7); where a curve falls again, the first crossing counts. -inf where the first point is above the level
+    already, inf where none reaches it.
 
     Raises:
         ValueError: the numbers are not ascending and positive.
@@ -31,7 +32,7 @@ def examples_to_reach(examples: NDArray[Any], accuracies: NDArray[Any], level: N
     reached = curves >= wanted
     at = reached.argmax(axis=1)
     found = np.full(len(curves), np.inf)
-    found[reached[:, 0]] = -np.inf
+    found[reached[:, 0]] = np.where(curves[reached[:, 0], 0] > wanted[reached[:, 0], 0], -np.inf, numbers[0])
     inside = np.flatnonzero(reached.any(axis=1) & (at > 0))
     after = at[inside]
     low, high = curves[inside, after - 1], curves[inside, after]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -30,23 +32,15 @@ def paired_difference(
         seed: of the random draws.
         level: coverage.
 
-    Where the two are right about the same examples, every resample repeats the value; then the interval is
-    Tango's score interval, which for no discordant pair is +-z^2 / (n + z^2) (Tango 1998, "Equivalence test and
-    confidence interval for the difference in proportions for the paired-sample design").
+    Where every resample repeats the value, because the two are right about the same examples or one is right
+    about all and the other about none, the interval is Tango's score interval (Tango 1998, "Equivalence test and
+    confidence interval for the difference in proportions for the paired-sample design"), of kind 'score'.
 
     Raises:
         ValueError: no examples, or not the same number.
     """
-    _require_same(first, second)
-    gains, losses = int(np.count_nonzero(first & ~second)), int(np.count_nonzero(second & ~first))
-    n = len(first)
-    if gains + losses == 0:
-        return 0.0, _tango_without_discordant(n, level)
-    cells = np.array([gains, losses, n - gains - losses])
-    interval = bootstrap_multinomial(
-        cells, lambda drawn: (drawn[:, 0] - drawn[:, 1]) / n, resamples=resamples, seed=seed, level=level
-    )
-    return (gains - losses) / n, replace(interval, kind=KIND)
+    one_class = np.zeros(len(first), np.int64)
+    return paired_recall_difference(one_class, first, second, resamples=resamples, seed=seed, level=level)
 
 
 def paired_recall_difference(
@@ -62,39 +56,50 @@ def paired_recall_difference(
         seed: of the random draws.
         level: coverage.
 
-    A resample draws the counts of each class's four outcomes, so its cost does not depend on n.
+    A resample draws how many examples of each class only the first is right about, only the second, and both or
+    neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals
+    of the classes with one difference, -1, 0 or 1, are combined by square-and-add (Newcombe 1998, "Interval
+    estimation for the difference between independent proportions"), into an interval of kind 'score'.
 
     Raises:
         ValueError: no examples, or not the same number.
     """
-    _require_same(first, second)
+    if not len(labels) == len(first) == len(second) or not len(first):
+        raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
     classes = int(labels.max()) + 1
-    outcome = 2 * first.astype(np.int64) + second
-    cells = np.bincount(4 * labels + outcome, minlength=4 * classes).reshape(classes, 4)
+    outcome = np.select([first & ~second, second & ~first], [0, 1], default=2)
+    cells = np.bincount(3 * labels + outcome, minlength=3 * classes)
 
     def difference(drawn: Ints) -> NDArray[np.float64]:
-        counts = drawn.reshape(len(drawn), classes, 4)
-        total = counts.sum(axis=2)
-        of_first, of_second = counts[:, :, 2] + counts[:, :, 3], counts[:, :, 1] + counts[:, :, 3]
-        found: NDArray[np.float64] = mean_per_class_recall(total, of_first) - mean_per_class_recall(total, of_second)
-        return found
+        counts = drawn.reshape(len(drawn), classes, 3)
+        return mean_per_class_recall(counts.sum(axis=2), counts[:, :, 0] - counts[:, :, 1])
 
-    value = float(difference(cells.ravel()[None])[0])
-    if (first == second).all():
-        filled = cells.sum(axis=1)
-        filled = filled[filled > 0]
-        # As many examples as give a mean of recalls the variance of a proportion.
-        return 0.0, _tango_without_discordant(len(filled) ** 2 / float(np.sum(1 / filled)), level)
-    interval = bootstrap_multinomial(cells.ravel(), difference, resamples=resamples, seed=seed, level=level)
+    value = float(difference(cells[None])[0])
+    interval = bootstrap_multinomial(cells, difference, resamples=resamples, seed=seed, level=level)
+    if interval.low == interval.high:
+        return value, _without_variation(cells.reshape(classes, 3), value, level)
     return value, replace(interval, kind=KIND)
 
 
-def _tango_without_discordant(n: float, level: float) -> Interval:
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    half = z * z / (n + z * z)
-    return Interval(-half, half, "score", level)
+def _without_variation(cells: Ints, value: float, level: float) -> Interval:
+    """Return the interval of a mean over classes, each of which has one difference in all its examples."""
+    counts = cells.sum(axis=1)
+    below = above = 0.0
+    for share, down, up in _distances(cells[counts > 0], level):
+        below += (share * down) ** 2
+        above += (share * up) ** 2
+    return Interval(max(-1.0, value - math.sqrt(below)), min(1.0, value + math.sqrt(above)), "score", level)
 
 
-def _require_same(first: Bools, second: Bools) -> None:
-    if len(first) != len(second) or not len(first):
-        raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
+def _distances(cells: Ints, level: float) -> Iterator[tuple[float, float, float]]:
+    """Yield, of the classes with one difference, their share and how far Tango's ends lie below and above it."""
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    counts = cells.sum(axis=1)
+    differences = np.sign(cells[:, 0] - cells[:, 1])
+    for at in np.unique(differences).tolist():
+        together = counts[differences == at]
+        # As many examples as give a mean of recalls the variance of a proportion.
+        n = len(together) ** 2 / float(np.sum(1 / together))
+        # Tango's equation solved for n pairs of one kind; a difference of 1 cannot be exceeded.
+        ends = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[at]
+        yield len(together) / len(counts), ends[0] * z2 / (n + z2), ends[1] * z2 / (n + z2)

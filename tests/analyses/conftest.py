@@ -10,28 +10,27 @@ import pytest
 from clipbench.records import JobResult, Pedigree, Record
 from clipbench.results import Results
 
-N = 600
-
 
 class MadeUp:
     """Writes jobs of one model on one data set of three classes; difficulty is shared by all heads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, n: int = 600) -> None:
         self.results = Results(folder)
-        self.difficulty = np.random.default_rng(0).random(N)
+        self.n = n
+        self.difficulty = np.random.default_rng(0).random(n)
 
     def write(self, task, variant, accuracy, *, params=None, seeds=0, finished="1", model="m", **pedigree):
         """Write a job whose head is right about the easiest examples, with some noise for each seed."""
         generator = np.random.default_rng(len(variant) + seeds)
-        noise = generator.normal(0, 0.05, (N, max(1, seeds)))
+        noise = generator.normal(0, 0.05, (self.n, max(1, seeds)))
         correct = self.difficulty[:, None] + noise < accuracy
-        columns = {"id": [f"i{row}" for row in range(N)], "split": "test", "label": np.arange(N) % 3}
+        columns = {"id": [f"i{row}" for row in range(self.n)], "split": "test", "label": np.arange(self.n) % 3}
         columns["correct"] = correct.mean(axis=1) if seeds else correct[:, 0]
         columns |= {f"correct.{seed}": correct[:, seed] for seed in range(seeds)}
         value = float(correct.mean())
-        records = [Record("top1", value, low=value - 0.03, high=value + 0.03, n=N, main=True, params=params or {})]
+        records = [Record("top1", value, low=value - 0.03, high=value + 0.03, n=self.n, main=True, params=params or {})]
         if seeds:
-            records.append(Record("top1_over_seeds", value, low=value - 0.05, high=value + 0.05, n=N))
+            records.append(Record("top1_over_seeds", value, low=value - 0.05, high=value + 0.05, n=self.n))
         parts = {"weights": "w", "data": "d", "labels": "l", "protocol": f"{task}/1"} | pedigree
         name = f"{model}-{task}-{variant}-{finished}".replace(" ", "-")
         job = JobResult(
@@ -70,5 +69,5 @@ def made_up(tmp_path) -> MadeUp:
 
 
 @pytest.fixture
-def another(tmp_path) -> Callable[[str], MadeUp]:
-    return lambda name: MadeUp(tmp_path / name)
+def another(tmp_path) -> Callable[..., MadeUp]:
+    return lambda name, n=600: MadeUp(tmp_path / name, n)

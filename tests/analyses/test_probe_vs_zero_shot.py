@@ -1,9 +1,14 @@
 """The fitted head beside the zero-shot classifier."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from clipbench.analyses.run import analyse
+from clipbench.records import Record
 
 
 def metrics(finding):
@@ -110,8 +115,6 @@ def test_another_tokenizer_or_protocol_is_no_obstacle(made_up):
 
 
 def test_other_examples_under_the_same_pedigree_are_not_compared(made_up):
-    import pandas as pd
-
     made_up.zero_shot(0.6)
     name = made_up.probe()
     path = made_up.results.examples_path(name)
@@ -129,6 +132,95 @@ def test_equal_heads_differ_by_nothing_with_a_width(made_up):
     difference = metrics(analyse(made_up.results)[0])["top1_difference"]
     assert (difference.value, difference.interval) == (0, "score")
     assert difference.low < 0 < difference.high
+    assert "the probe is as good as zero-shot in top-1" in analyse(made_up.results)[0].notes[0]
+
+
+def test_where_all_are_right_about_the_same_examples_the_first_shot_is_enough(made_up):
+    zero_shot = made_up.zero_shot(0.6)
+    right = pd.read_parquet(made_up.results.examples_path(zero_shot)).set_index("id")["correct"]
+    for name in (made_up.few_shot(1, 0.6), made_up.few_shot(4, 0.6)):
+        path = made_up.results.examples_path(name)
+        table = pd.read_parquet(path)
+        same = {f"correct.{seed}": table["id"].map(right) for seed in range(5)}
+        table.assign(**same).to_parquet(path)
+    need = metrics(analyse(made_up.results)[0])["shots_to_match"]
+    assert (need.value, need.low, need.high) == (1, 1, 1)
+
+
+def test_few_shot_fits_of_another_penalty_make_a_curve_of_their_own(made_up):
+    made_up.zero_shot(0.6)
+    made_up.probe(0.9)
+    for k, accuracy in ((1, 0.3), (4, 0.5), (16, 0.7)):
+        made_up.few_shot(k, accuracy)
+    params = {"features": "pre_projection", "normalised": False, "seeds": 5}
+    # With one shot nothing can be held out, so both kinds have the same C in their params.
+    for k, accuracy, C in ((1, 0.3, 0.316), (16, 0.8, "cross-validation")):
+        variant = f"{k} {'shot' if k == 1 else 'shots'}, cross-validated C"
+        made_up.write("few_shot", variant, accuracy, params={**params, "shots": k, "C": C}, seeds=5)
+    findings = {finding.variant: finding for finding in analyse(made_up.results)}
+    numbers = {name: found.tables["shots_curve"].frame()["examples_per_class"] for name, found in findings.items()}
+    assert {name: column.tolist() for name, column in numbers.items()} == {
+        "linear probe against zero-shot (photo)": [0, 1, 4, 16, 1000],
+        "linear probe and few-shot (cross-validated C) against zero-shot (photo)": [0, 1, 16, 1000],
+    }
+
+
+def test_a_seed_that_is_lucky_with_few_examples_stays_so_with_more(made_up):
+    ranks = {f"i{row}": place / 600 for place, row in enumerate(np.argsort(made_up.difficulty))}
+    # The first seed's curve ends below zero-shot, the second's begins above it, and their mean crosses it.
+    for name, shares in {
+        made_up.zero_shot(): {"correct": 0.5},
+        made_up.few_shot(1, 0.5, seeds=2): {"correct.0": 0.2, "correct.1": 0.6},
+        made_up.few_shot(16, 0.5, seeds=2): {"correct.0": 0.4, "correct.1": 0.8},
+    }.items():
+        path = made_up.results.examples_path(name)
+        table = pd.read_parquet(path)
+        table.assign(**{column: table["id"].map(ranks) < share for column, share in shares.items()}).to_parquet(path)
+    need = metrics(analyse(made_up.results)[0])["shots_to_match"]
+    assert need.value == pytest.approx(4)
+    # Either is drawn twice in a quarter of the resamples; drawn apart for each k, 3/16 would lie beyond.
+    assert need.params["below"] == pytest.approx(1 / 4, abs=0.03)
+    assert need.params["beyond"] == pytest.approx(1 / 4, abs=0.03)
+
+
+def test_where_it_is_not_always_matched_the_sentence_says_how_often(made_up):
+    made_up.zero_shot(0.6)
+    made_up.few_shot(1, 0.3)
+    made_up.few_shot(16, 0.6)
+    (finding,) = analyse(made_up.results)
+    need = metrics(finding)["shots_to_match"]
+    never = round(need.params["beyond"] * 1000)
+    assert 0 < never < 1000
+    assert f"more than 16; in {never} of 1,000 resamples it is never matched)." in finding.notes[-1]
+
+
+def test_of_a_multi_label_set_average_precisions_are_subtracted(made_up):
+    made_up.zero_shot(0.6)
+    made_up.probe(0.8)
+    for job in made_up.results.jobs():
+        value = 0.5 if job.task == "zero_shot" else 0.75
+        records = (replace(job.main, metric="map", value=value), Record("map_voc2007_11point", None))
+        made_up.results.write_job(replace(job, records=records))
+    (finding,) = analyse(made_up.results)
+    assert {name: (found.value, found.interval) for name, found in metrics(finding).items()} == {
+        "map_difference": (0.25, "")
+    }
+    assert "no interval" in finding.notes[0]
+
+
+def test_memory_does_not_grow_with_the_resamples(another):
+    many = another("many", n=50_000)
+    many.zero_shot(0.6)
+    many.probe(0.9)
+    for k, accuracy in ((1, 0.3), (2, 0.4), (4, 0.5), (8, 0.65), (16, 0.7)):
+        many.few_shot(k, accuracy)
+    tracemalloc.start()
+    (finding,) = analyse(many.results)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 4 < metrics(finding)["shots_to_match"].value < 8
+    # The weights of 1,000 resamples at once would be 400 MB.
+    assert peak < 150e6
 
 
 def test_it_is_the_same_every_time(made_up, another):

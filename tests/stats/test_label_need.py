@@ -18,8 +18,26 @@ def test_between_two_points_it_is_linear_in_the_logarithm():
 
 def test_outside_the_curve_it_has_no_number():
     assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.05) == -np.inf
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.1) == -np.inf
     assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.51) == np.inf
+
+
+def test_a_level_that_a_point_meets_exactly_takes_that_many():
+    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.1) == 1
+    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.5) == pytest.approx(16)
+    assert reach([0.2, 0.2, 0.2, 0.2, 0.2], 0.2) == 1
+
+
+def test_of_rising_curves_it_is_the_inverse_of_interpolation():
+    generator = np.random.default_rng(1)
+    numbers = np.array([1, 2, 4, 8, 16, 2000])
+    curves = np.cumsum(generator.uniform(0.01, 0.2, (200, 6)), axis=1)
+    levels = generator.uniform(curves[:, 0], curves[:, -1])
+    found = examples_to_reach(numbers, curves, levels)
+    assert ((found >= 1) & (found <= 2000)).all()
+    at = [np.interp(np.log(one), np.log(numbers), curve) for one, curve in zip(found, curves, strict=True)]
+    assert at == pytest.approx(levels)
+    higher = examples_to_reach(numbers, curves, np.minimum(levels + 0.01, curves[:, -1]))
+    assert (higher >= found).all()
 
 
 def test_of_a_curve_that_falls_again_the_first_crossing_counts():

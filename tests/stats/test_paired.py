@@ -77,6 +77,46 @@ def test_without_a_discordant_example_the_interval_still_has_a_width():
     assert same[1].high == pytest.approx(interval.high)
 
 
+@pytest.mark.parametrize("n", [5, 50])
+def test_right_about_all_against_right_about_none_has_tangos_interval(n):
+    right, wrong, z2 = np.ones(n, bool), np.zeros(n, bool), 1.959964**2
+    value, interval = paired_difference(right, wrong)
+    assert (value, interval.high, interval.kind) == (1, 1, "score")
+    # Tango's statistic (b - c - n d) / sqrt(n (2 q + d (1 - d))) with b = n, c = 0, hence q = (1 - d) / 2.
+    q = (1 - interval.low) / 2
+    statistic = n * (1 - interval.low) / np.sqrt(n * (2 * q + interval.low * (1 - interval.low)))
+    assert statistic == pytest.approx(np.sqrt(z2), rel=1e-5)
+    value, turned = paired_difference(wrong, right)
+    assert (value, turned.low, turned.high) == (-1, -1, pytest.approx(-interval.low))
+
+
+def test_classes_that_each_have_one_outcome_leave_an_interval_with_a_width():
+    labels = np.repeat([0, 1], 50)
+    # In the first class both are right about the same half of the examples; only the first is right in the second.
+    both = np.arange(50) % 2 == 0
+    first, second = np.concatenate([both, np.ones(50, bool)]), np.concatenate([both, np.zeros(50, bool)])
+    value, interval = paired_recall_difference(labels, first, second)
+    part = 1.959964**2 / (50 + 1.959964**2)
+    assert value == 0.5
+    assert interval.high == pytest.approx(0.5 + part / 2, rel=1e-5)
+    assert interval.low == pytest.approx(0.5 - np.hypot(part / 2, part), rel=1e-5)
+    assert interval.kind == "score"
+
+
+def test_the_recall_difference_covers_at_its_rate():
+    generator = np.random.default_rng(8)
+    chances = np.array([[0.6, 0.15, 0.05, 0.2], [0.3, 0.1, 0.2, 0.4], [0.5, 0.25, 0.05, 0.2]])
+    truth = np.mean(chances[:, 1] - chances[:, 2])
+    labels = np.repeat([0, 1, 2], [40, 80, 160])
+    hits = 0
+    for _ in range(300):
+        cells = np.array([generator.choice(4, p=chances[label]) for label in labels])
+        first, second = np.isin(cells, (0, 1)), np.isin(cells, (0, 2))
+        _, interval = paired_recall_difference(labels, first, second, resamples=500)
+        hits += interval.low <= truth <= interval.high
+    assert 0.905 < hits / 300 < 0.985
+
+
 def test_the_recall_difference_weighs_classes_equally():
     labels = np.array([0] * 90 + [1] * 10)
     first = np.array([True] * 90 + [False] * 10)
