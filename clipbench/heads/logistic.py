@@ -25,12 +25,6 @@ HISTORY = 10
 SEARCH_TOLERANCE = 1e-4
 """Largest entry of the gradient, in the scaled variables, at which a fit of a search stops."""
 
-NEAR_TOLERANCE = 3e-6
-"""The same for the float32 part of a final fit; each of its steps costs a fifth of one in float64."""
-
-NEAR_ITERATIONS = 200
-"""Of the float32 part: where it does not come near in so many, it is too coarse to."""
-
 TOLERANCE = 1e-6
 """The same for a final fit, in float64: the objective is then within 1e-8 of its minimum, relatively."""
 
@@ -82,10 +76,7 @@ def _fit(problem: Problem, C: float, start: Head | None, *, final: bool, max_ite
     if start is None:
         start = Head.zeros(problem.outputs, problem.features.shape[1])
         start = start if problem.towards is None else Head(problem.towards, start.bias)
-    if final:
-        found = _minimise(problem, C, start, torch.float32, NEAR_TOLERANCE, min(max_iterations, NEAR_ITERATIONS))
-    else:
-        found = _minimise(problem, C, start, torch.float32, SEARCH_TOLERANCE, max_iterations)
+    found = _minimise(problem, C, start, torch.float32, SEARCH_TOLERANCE, max_iterations)
     left = max_iterations - found.iterations
     # Where the penalty is weak, float32 may be too coarse for any further step.
     if left <= 0 or (found.converged and not final):
@@ -149,4 +140,4 @@ def _minimise(
 def memory(examples: int, width: int, outputs: int) -> int:
     """Return the bytes that a fit holds: the features, the optimiser's history and what it works on at once."""
     variables = outputs * (width + 1)
-    return 4 * examples * width + 8 * ((2 * HISTORY + 8) * variables + 3 * width**2 + 3 * ELEMENTS)
+    return 4 * examples * width + 8 * ((2 * HISTORY + 8) * variables + 3 * width**2 + 3 * ELEMENTS["cuda"])

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-ELEMENTS = 1 << 24
-"""Of features and scores that are worked on at once."""
+ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 24}
+"""Of features and scores that are worked on at once: on a CPU few enough for its cache, where a float64 copy of
+them costs little; on a GPU enough to keep it busy."""
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +58,8 @@ class Problem:
     intercept: bool = True
     towards: Floats | None = None
     """(K, D): the penalty is on the distance from these weights; None: from zero."""
+    like: Problem | None = None
+    """One with about the same features, whose axes serve here too."""
 
     @classmethod
     def of(
@@ -77,13 +80,16 @@ class Problem:
         return cls(*on_device, outputs, intercept, towards)
 
     def first(self, rows: int) -> Problem:
-        """Return the problem of the first rows alone; nothing is copied."""
-        return Problem(self.features[:rows], self.targets[:rows], self.outputs, self.intercept, self.towards)
+        """Return the problem of the first rows alone; nothing is copied, and the axes are those of all rows."""
+        features, targets = self.features[:rows], self.targets[:rows]
+        return Problem(features, targets, self.outputs, self.intercept, self.towards, like=self)
 
     @property
     def rows_at_a_time(self) -> int:
         """How many rows are worked on at once."""
-        return max(256, ELEMENTS // (self.features.shape[1] + self.outputs))
+        return max(
+            256, ELEMENTS.get(self.features.device.type, ELEMENTS["cuda"]) // (self.features.shape[1] + self.outputs)
+        )
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over (features, targets) of some rows."""
@@ -108,6 +114,8 @@ class Problem:
         """(D,) variances and (D, D) principal axes, one a column, of the centred features; float64."""
         import torch
 
+        if self.like is not None:
+            return self.like.axes
         width = self.features.shape[1]
         total = torch.zeros(width, width, dtype=torch.float64, device=self.features.device)
         for rows, _ in self.chunks():

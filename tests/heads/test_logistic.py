@@ -134,7 +134,7 @@ def test_a_search_fit_goes_on_in_float64_where_float32_is_too_coarse():
 def test_chunks_do_not_change_the_fit(monkeypatch):
     features, labels = digits()
     whole = fit(problem(features, labels), 0.1, final=True)
-    monkeypatch.setattr("clipbench.heads.problem.ELEMENTS", 1)
+    monkeypatch.setattr("clipbench.heads.problem.ELEMENTS", {"cpu": 1})
     pieces = fit(problem(features, labels), 0.1, final=True)
     assert np.abs(whole.head.weight - pieces.head.weight).max() < 1e-5
 
