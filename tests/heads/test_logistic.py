@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
 
 from clipbench.heads.logistic import fit, memory
-from clipbench.heads.problem import Head, Problem, class_targets
+from clipbench.heads.problem import ELEMENTS, Head, Problem, class_targets
 
 
 def digits(rows=slice(None)):
@@ -134,7 +134,7 @@ def test_a_search_fit_goes_on_in_float64_where_float32_is_too_coarse():
 def test_chunks_do_not_change_the_fit(monkeypatch):
     features, labels = digits()
     whole = fit(problem(features, labels), 0.1, final=True)
-    monkeypatch.setattr("clipbench.heads.problem.ELEMENTS", {"cpu": 1})
+    monkeypatch.setitem(ELEMENTS, "cpu", 1)
     pieces = fit(problem(features, labels), 0.1, final=True)
     assert np.abs(whole.head.weight - pieces.head.weight).max() < 1e-5
 
