@@ -57,8 +57,10 @@ class Executor:
         started = time.perf_counter()
         model, limit = job.model, job.settings.limit
         prepared = prepare(job, self.datasets, model.info)
-        self._check_memory(prepared)
+        self._check_memory(prepared, {})
         indices = {name: self._embed_images(prepared, name) for name in prepared.needs.splits}
+        # Some layouts only say how many images there are once they have been read.
+        self._check_memory(prepared, {name: index.rows for name, index in indices.items()})
         known = {name: identify(index, limit) for name, index in indices.items()}
         pedigree = pedigree_of(prepared, model.info, known)
         name = job_hash(prepared, pedigree)
@@ -82,14 +84,11 @@ class Executor:
             provenance["seconds_of"] = {name: round(seconds, 3) for name, seconds in outcome.seconds.items()}
         return replace(result, provenance=provenance), False
 
-    def _check_memory(self, prepared: PreparedJob) -> None:
+    def _check_memory(self, prepared: PreparedJob, read: Mapping[str, int]) -> None:
         if prepared.needs.memory is None:
             return
-        model, limit = prepared.job.model, prepared.job.settings.limit
-        counts = {}
-        for name in prepared.needs.splits:
-            index = find_split(prepared.dataset.split(name), limit, model.store, model.fingerprint)[1]
-            counts[name] = prepared.count(name, index.rows if index else None)
+        model = prepared.job.model
+        counts = {name: prepared.count(name, read.get(name)) for name in prepared.needs.splits}
         require_memory(prepared, memory_needed(prepared, counts, model.widths), model.settings.device)
 
     def _embed_images(self, prepared: PreparedJob, name: str) -> DataIndex:

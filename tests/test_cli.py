@@ -112,10 +112,12 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(clipbench: CommandLine, suit
 def test_limit_and_only_are_part_of_what_is_measured(clipbench: CommandLine, tmp_path: Path):
     run = clipbench("run", "quickstart", "--model", "clip-tiny", "--only", "digits", "--limit", 100)
     assert run.returncode == 0, run.stderr
-    (job,) = package.load_results(tmp_path / "results" / "quickstart").jobs()
-    assert job.pedigree.subset == "limit 100"
-    assert job.main.n == 100
-    assert {row[1] for row in job.tables["per_class"].rows} == {10}
+    jobs = package.load_results(tmp_path / "results" / "quickstart").jobs()
+    assert {job.task for job in jobs} == {"zero_shot", "linear_probe"}
+    for job in jobs:
+        assert job.pedigree.subset == "limit 100"
+        assert job.main.n == 100
+        assert {row[1] for row in job.tables["per_class"].rows} == {10}
 
 
 def test_a_broken_image_is_counted_and_named(clipbench: CommandLine, tmp_path: Path):

@@ -18,6 +18,7 @@ import typer.main
 import yaml
 
 import clipbench as package
+from clipbench.analyses.registry import ANALYSES
 from clipbench.datasets.arguments import Declarations
 from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions
 from clipbench.errors import UserError
@@ -278,16 +279,20 @@ def test_every_column_and_pedigree_part_is_on_the_results_page():
 
 def test_the_classes_in_contributing_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = blocks(page("CONTRIBUTING.md"), "python")
-    assert len(found) == 3
+    assert len(found) == 4
     (tmp_path / "contributed.py").write_text("\n\n".join(found), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(ANALYSES, "range", "contributed:Range")
     suite = tmp_path / "suite.yaml"
     scenes = "datasets:\n  few: {adapter: scenes, n: 40}\n"
     tasks = '  - {task: zero_shot, datasets: [few]}\n  - {task: "contributed:Majority", datasets: [few]}\n'
     suite.write_text(f"{scenes}tasks:\n{tasks}", encoding="utf-8")
-    jobs = run(str(suite), "contributed:Random", tmp_path / "results").jobs()
+    results = run(str(suite), "contributed:Random", tmp_path / "results")
+    jobs = results.jobs()
     assert {job.task: job.error for job in jobs} == {"zero_shot": "", "majority": ""}
     assert next(job.main.value for job in jobs if job.task == "majority") >= 1 / 8
+    (finding,) = results.findings()
+    assert (finding.task, finding.dataset, finding.records[0].value) == ("range", "few", 0.0)
 
 
 def test_suites_and_plain_python_are_the_ones_that_exist():

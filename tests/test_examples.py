@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 import clipbench as package
 from clipbench.datasets.base import decode
-from clipbench.datasets.catalog import define, open_dataset
+from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
 from clipbench.records import JobResult
@@ -160,3 +161,35 @@ def test_the_data_set_keeps_the_protocol_of_data_sets(tmp_path: Path):
     (shard,) = dataset.split("test").shards()
     assert [(example.id, example.label) for example in shard] == [("maple-1.jpg", 0), ("oak-1.jpg", 1)]
     assert all(decode(example.image).size == (4, 4) for example in shard)
+
+
+def own_images(folder: Path) -> None:
+    """Write drawn scenes as photographs of one's own: four shapes, 12 of each to learn from and 6 to test on."""
+    dataset = open_dataset(catalog_definitions()["scenes-shape"])
+    for split, count in (("train", 12), ("test", 6)):
+        for label, name in enumerate(dataset.classes[:4]):
+            (folder / split / name).mkdir(parents=True)
+            examples = (example for shard in dataset.split(split).shards() for example in shard)
+            for number, example in enumerate(islice((e for e in examples if e.label == label), count)):
+                decode(example.image).save(folder / split / name / f"{number}.png")
+
+
+def test_ones_own_images_are_probed_beside_zero_shot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from probe_own_images import main
+
+    own_images(tmp_path / "photographs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    main("photographs")
+    folder = tmp_path / "results" / "own-images"
+    assert (folder / "report.html").stat().st_size > 0
+    jobs = {(job.task, job.variant): job for job in package.load_results(folder).jobs()}
+    assert {job.error for job in jobs.values()} == {""}
+    probe = jobs["linear_probe", ""].main
+    assert (probe.n, probe.params["n_train"], probe.params["n_classes"]) == (24, 48, 4)
+    assert jobs["few_shot", "8 shots"].main.params["seeds"] == 5
+    printed = capsys.readouterr().out
+    assert f"{probe.value:.3f}" in printed
+    assert "labelled examples a class" in printed

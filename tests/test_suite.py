@@ -57,11 +57,43 @@ def test_packaged_suite_loads_by_its_name(name: str) -> None:
     assert set(suite.datasets) == {dataset for settings in suite.tasks for dataset in settings.datasets}
 
 
-def test_quickstart_shows_both_tasks_on_trained_and_unseen_pictures() -> None:
+def test_quickstart_shows_the_tasks_on_trained_and_unseen_pictures() -> None:
     suite = load_suite("quickstart")
-    assert [settings.task for settings in suite.tasks] == ["zero_shot", "zero_shot", "retrieval"]
+    tasks = [settings.task for settings in suite.tasks]
+    assert tasks == ["zero_shot", "zero_shot", "retrieval", "linear_probe", "few_shot"]
     assert {"digits", "scenes-shape", "scenes-sketch", "scenes-captions"} <= set(suite.datasets)
     assert {definition.adapter for definition in suite.datasets.values()} == {"digits", "scenes"}
+
+
+LEARNT = [name for name in suite_names() if {"linear_probe", "few_shot"} & {t.task for t in load_suite(name).tasks}]
+
+
+def by_task(name: str) -> dict[str, set[str]]:
+    sets: dict[str, set[str]] = {}
+    for settings in load_suite(name).tasks:
+        sets.setdefault(settings.task, set()).update(settings.datasets)
+    return sets
+
+
+def test_suites_with_heads() -> None:
+    assert LEARNT == ["few_shot", "linear_probe", "quickstart"]
+
+
+@pytest.mark.parametrize("name", LEARNT)
+def test_what_is_learnt_has_zero_shot_and_a_probe_beside_it(name: str) -> None:
+    sets = by_task(name)
+    assert sets["linear_probe"] <= sets["zero_shot"]
+    assert sets.get("few_shot", set()) <= sets["linear_probe"]
+
+
+def test_the_linear_probe_suite_holds_those_of_the_papers_27_sets_that_have_a_train_split() -> None:
+    sets = by_task("linear_probe")
+    assert sets["linear_probe"] == sets["zero_shot"]
+    assert len(sets["linear_probe"]) == 27 - len({"birdsnap", "ucf101", "kinetics700", "hateful memes", "sun397"})
+    shifts = {name for name, entry in load_suite("linear_probe").datasets.items() if entry.info.regime != "benchmark"}
+    assert not shifts
+    # What takes longest stands last.
+    assert [settings.datasets for settings in load_suite("linear_probe").tasks][-2:] == [("imagenet",)] * 2
 
 
 def test_suite_is_read_as_written(tmp_path: Path) -> None:
@@ -225,7 +257,8 @@ def test_max_broken_is_a_share(tmp_path: Path, share: str) -> None:
 
 def test_only_keeps_the_named_data_sets_and_drops_empty_tasks() -> None:
     suite = load_suite("quickstart").only(["scenes-shape", "digits"])
-    assert [settings.datasets for settings in suite.tasks] == [("digits", "scenes-shape")]
+    tasks = [(settings.task, settings.datasets) for settings in suite.tasks]
+    assert tasks == [("zero_shot", ("digits", "scenes-shape")), ("linear_probe", ("digits",))]
     assert set(suite.datasets) == {"digits", "scenes-shape"}
 
 

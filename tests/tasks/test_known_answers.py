@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from clipbench.tasks.base import DatasetFacts, PromptedClasses
+from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs, PromptedClasses
+from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
 from clipbench.tasks.retrieval import Retrieval, RetrievalSettings
 from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
@@ -110,3 +111,31 @@ def test_flickr8k_gives_the_published_tools_recalls(shared_data, clip, make_inpu
     assert (metrics["text_to_image_recall_at_5"].value, metrics["text_to_image_recall_at_5"].n) == (0.0096, 2500)
     assert (metrics["image_to_text_recall_at_5"].value, metrics["image_to_text_recall_at_5"].n) == (0.02, 500)
     assert metrics["image_to_text_recall_at_5"].interval.low < 0.02 < metrics["image_to_text_recall_at_5"].interval.high
+
+
+def test_a_probe_on_cifar10_is_scikit_learns_head(shared_data, clip, cifar, model, facts):
+    from sklearn.linear_model import LogisticRegression
+
+    rows = pd.read_parquet(next((shared_data / "cifar10" / "data").glob("train-*.parquet"))).iloc[:1500]
+    splits = {
+        "train": (clip.images([image["bytes"] for image in rows["image"]]), rows["label"].to_numpy()),
+        "test": cifar,
+    }
+    sets = {
+        name: ImageSet([f"{name}/{row}" for row in range(len(labels))], {"projected": ArrayFeatures(features)}, labels)
+        for name, (features, labels) in splits.items()
+    }
+    inputs = Inputs(facts(CIFAR, splits=("train", "test")), model(), sets, lambda strings: None)
+    settings = LinearProbeSettings(task="linear_probe", datasets=("cifar10",), features="projected")
+    outcome = LinearProbe().evaluate(inputs, settings, None)
+    main = next(metric for metric in outcome.metrics if metric.main)
+    assert main.params["converged"]
+    assert not main.params["at_edge"]
+
+    reference = LogisticRegression(C=main.params["C"], tol=1e-10, max_iter=1000, solver="newton-cholesky")
+    reference.fit(splits["train"][0].astype(np.float64), splits["train"][1])
+    predictions = reference.predict(cifar[0].astype(np.float64))
+    assert (outcome.examples["prediction"] == predictions).mean() >= 0.999
+    assert main.value == pytest.approx((predictions == cifar[1]).mean(), abs=0.001)
+    # 20,000 images give 0.679 of 10,000.
+    assert main.value == pytest.approx(0.65, abs=0.05)
