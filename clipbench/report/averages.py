@@ -13,10 +13,12 @@ from clipbench.report.board import Board, Column
 
 @dataclass(frozen=True)
 class Average:
-    """The mean of a model's main metric over the data sets of one task and regime."""
+    """The mean of a model's main metric over the data sets of one task, condition and regime."""
 
     model: str
     task: str
+    condition: str
+    """What tells it from other measurements of the task, e.g. '4 shots'; often ''."""
     regime: str
     value: float
     low: float | None
@@ -44,25 +46,28 @@ class Means:
     """The means of all models over one group of columns."""
 
     task: str
+    condition: str
     regime: str
     of: int
     by_model: dict[str, Average]
 
 
 def means(board: Board) -> tuple[Means, ...]:
-    """Average each model over the data sets of each task and regime.
+    """Average each model over the data sets of each task, condition and regime.
 
     Only fractions are averaged of which more is better, and no cell with a footnote; a model whose name
     stands for several models gets no mean. A data set counts once: its columns (prompt sets, splits) are
-    averaged first. The interval takes data sets as independent samples and adds the squared distances to
-    the ends of their intervals (Zou & Donner 2008, "Construction of confidence limits about effect
-    measures"); within a data set, whose columns share images, distances are averaged.
+    averaged first. Other numbers of shots or other features are another condition, with a mean of its own.
+    The interval takes data sets as independent samples and adds the squared distances to the ends of their
+    intervals (Zou & Donner 2008, "Construction of confidence limits about effect measures"); within a data
+    set, whose columns share images, distances are averaged.
     """
-    grouped: dict[tuple[str, str], list[Column]] = defaultdict(list)
+    grouped: dict[tuple[str, str, str], list[Column]] = defaultdict(list)
     for column in board.columns:
         if column.metric and column.unit == "fraction" and not column.lower_is_better:
-            grouped[column.group].append(column)
-    return tuple(_group(board, task, regime, columns) for (task, regime), columns in grouped.items())
+            grouped[column.task, column.condition, column.regime].append(column)
+    found = [_group(board, *group, columns) for group, columns in grouped.items()]
+    return tuple(sorted(found, key=_place))
 
 
 def order_by_merit(board: Board, group_means: Sequence[Means]) -> Board:
@@ -75,25 +80,31 @@ def order_by_merit(board: Board, group_means: Sequence[Means]) -> Board:
     return replace(board, models=tuple(sorted(board.models, key=lambda model: (merit(model), model))))
 
 
-def _group(board: Board, task: str, regime: str, columns: Sequence[Column]) -> Means:
+def _place(group: Means) -> tuple[object, ...]:
+    order = labels.variant_order(group.task, group.condition)
+    return (labels.task_order(group.task), labels.regime_order(group.regime), order)
+
+
+def _group(board: Board, task: str, condition: str, regime: str, columns: Sequence[Column]) -> Means:
     datasets: dict[str, list[Column]] = defaultdict(list)
     for column in columns:
         datasets[column.dataset].append(column)
     names = {column.metric for column in columns}
     metric = labels.metric(names.pop()) if len(names) == 1 else "main metric"
+    like = Means(task, condition, regime, len(datasets), {})
     found = {
         model: average
         for model in board.models
-        if model not in board.mixed and (average := _average(model, task, regime, metric, datasets))
+        if model not in board.mixed and (average := _average(model, metric, datasets, like))
     }
     complete = [average.value for average in found.values() if average.complete]
     if len(complete) > 1:
         top = max(complete)
         found = {model: replace(a, best=a.complete and a.value == top) for model, a in found.items()}
-    return Means(task, regime, len(datasets), found)
+    return replace(like, by_model=found)
 
 
-def _average(model: str, task: str, regime: str, metric: str, datasets: dict[str, list[Column]]) -> Average | None:
+def _average(model: str, metric: str, datasets: dict[str, list[Column]], group: Means) -> Average | None:
     parts = {name: part for name, columns in datasets.items() if (part := _of_one_dataset(model, columns))}
     if not parts:
         return None
@@ -106,7 +117,20 @@ def _average(model: str, task: str, regime: str, metric: str, datasets: dict[str
         low = value - math.hypot(*(part.below for part in parts.values())) / count
         high = value + math.hypot(*(part.above for part in parts.values())) / count
     columns = sum(len(datasets[name]) for name in parts)
-    return Average(model, task, regime, value, low, high, level, tuple(parts), len(datasets), metric, columns)
+    return Average(
+        model=model,
+        task=group.task,
+        condition=group.condition,
+        regime=group.regime,
+        value=value,
+        low=low,
+        high=high,
+        level=level,
+        datasets=tuple(parts),
+        of=group.of,
+        metric=metric,
+        columns=columns,
+    )
 
 
 @dataclass(frozen=True)

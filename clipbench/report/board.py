@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -40,6 +40,9 @@ class Column:
     """What all models are measured on: a data set, split, task, variant and subset."""
 
     name: str
+    """Unique in the board."""
+    label: str
+    """Unique among the columns of its task."""
     dataset: str
     split: str
     task: str
@@ -50,10 +53,17 @@ class Column:
     unit: str
     cells: Mapping[str, Cell]
     """By model; a model without a job here is absent."""
+    prompted: bool = False
+    """Whether text prompts were used, so that the variant names them."""
+
+    @property
+    def condition(self) -> str:
+        """What tells this from other measurements of its task, prompts apart, e.g. '4 shots'."""
+        return labels.condition(self.task, self.variant, prompted=self.prompted)
 
     @property
     def group(self) -> tuple[str, str]:
-        """(task, regime): the columns that may share a mean."""
+        """(task, regime): the columns that stand together."""
         return (self.task, self.regime)
 
     @property
@@ -102,10 +112,12 @@ def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
         metric: the metric to show; by default each job's main one. Columns without it are left out.
     """
     grouped = _group(jobs)
-    names = column_names(map(_told_apart_by, grouped))
-    columns = [_column(names[_told_apart_by(key)], members, metric) for key, members in grouped.items()]
-    columns = [column for column in columns if metric is None or column.metric]
-    columns.sort(key=lambda c: (labels.task_order(c.task), labels.regime_order(c.regime), labels.natural(c.name)))
+    names, short = column_names(map(_told_apart_by, grouped)), _names_within_tasks(grouped)
+    columns = [
+        replace(_column(members, metric), name=names[_told_apart_by(key)], label=short[_told_apart_by(key)])
+        for key, members in grouped.items()
+    ]
+    columns = sorted((column for column in columns if metric is None or column.metric), key=_place)
     models = tuple(sorted({model for column in columns for model in column.cells}))
     footnotes: list[Footnote] = []
     checked = [_mark_differences(column, footnotes) for column in columns]
@@ -143,18 +155,38 @@ def _told_apart_by(key: tuple[str, ...]) -> tuple[str, ...]:
     return (dataset, split, task, *rest)
 
 
+def _names_within_tasks(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    by_task: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for key in keys:
+        by_task[key[1]].append(_told_apart_by(key))
+    return {key: name for members in by_task.values() for key, name in column_names(members).items()}
+
+
+def _place(column: Column) -> tuple[object, ...]:
+    """Return a sort key: by task, regime, data set, then few-shot by the number of shots."""
+    return (
+        labels.task_order(column.task),
+        labels.regime_order(column.regime),
+        labels.natural(column.dataset),
+        column.split,
+        labels.variant_order(column.task, column.variant),
+        labels.natural(column.name),
+    )
+
+
 def _could_be(failed: tuple[str, ...], key: tuple[str, ...]) -> bool:
     return failed[:2] == key[:2] and all(part in ("", whole) for part, whole in zip(failed[2:], key[2:], strict=True))
 
 
-def _column(name: str, jobs: Sequence[JobResult], metric: str | None) -> Column:
+def _column(jobs: Sequence[JobResult], metric: str | None) -> Column:
     cells = {job.model: Cell(job, _shown(job, metric)) for job in jobs}
     kinds = Counter((cell.record.metric, cell.record.unit) for cell in cells.values() if cell.record)
     shown, unit = kinds.most_common(1)[0][0] if kinds else ("", "fraction")
     first = jobs[0]
     regimes = [str(job.about.get("regime") or "") for job in jobs]
     return Column(
-        name=name,
+        name="",
+        label="",
         dataset=first.dataset,
         split=first.split,
         task=first.task,
@@ -164,6 +196,7 @@ def _column(name: str, jobs: Sequence[JobResult], metric: str | None) -> Column:
         metric=shown,
         unit=unit,
         cells=cells,
+        prompted=any(job.pedigree.prompts for job in jobs),
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from clipbench.records import JobResult
 from clipbench.report import grids, numbers
-from clipbench.report.board import Board, Column
+from clipbench.report.board import Board, Cell, Column
+from clipbench.report.cells import Grid
+from clipbench.report.curves import Curve
 from clipbench.report.pictures import Album, Shown
 from clipbench.results import MergedResults, Results
 
@@ -38,8 +40,10 @@ class JobDetail:
     job: JobResult
     value: str
     interval: str
-    metrics: grids.Grid | None
-    tables: tuple[grids.Grid, ...]
+    metrics: Grid | None
+    tables: tuple[Grid, ...]
+    curves: Mapping[str, Curve]
+    """Figures, by the name of the table that they are drawn of."""
     classes: list[list[Any]] | None
     """Rows of the searchable table of classes, or None where the tables show all classes."""
     n_classes: int
@@ -65,21 +69,32 @@ class ColumnDetail:
     jobs: tuple[JobDetail, ...]
 
 
-def column_details(board: Board, results: Results, album: Album) -> tuple[ColumnDetail, ...]:
-    """Gather the details of every job, column by column, models in the board's order."""
+def column_details(
+    board: Board, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
+) -> tuple[ColumnDetail, ...]:
+    """Gather the details of every job, column by column, models in the board's order.
+
+    Args:
+        board: the leaderboard.
+        results: where thumbnails are.
+        album: counts the thumbnails.
+        curves: by job hash and table.
+    """
     details = []
     for place, column in enumerate(board.columns):
         models = [model for model in board.models if model in column.cells]
         jobs = tuple(
-            _job_detail(f"job-{place}-{row}", column, model, results, album) for row, model in enumerate(models)
+            _job_detail(f"job-{place}-{row}", column.cells[model], results, album, curves)
+            for row, model in enumerate(models)
         )
         about = next((job.job.about for job in jobs if job.job.about), {})
         details.append(ColumnDetail(column, _about(about), str(about.get("description") or ""), jobs))
     return tuple(details)
 
 
-def _job_detail(anchor: str, column: Column, model: str, results: Results, album: Album) -> JobDetail:
-    cell = column.cells[model]
+def _job_detail(
+    anchor: str, cell: Cell, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
+) -> JobDetail:
     job, record = cell.job, cell.record
     return JobDetail(
         anchor=anchor,
@@ -88,6 +103,7 @@ def _job_detail(anchor: str, column: Column, model: str, results: Results, album
         interval=numbers.interval(record) if record else "",
         metrics=grids.metrics(job.records) if job.records else None,
         tables=grids.of_job(job),
+        curves=curves.get(job.hash, {}),
         classes=grids.full_classes(job),
         n_classes=len(job.tables["per_class"].rows) if "per_class" in job.tables else 0,
         pictures=album.show(job.pictures, _thumbs(results, job.hash)),

@@ -1,8 +1,8 @@
 """Figures as plotly specifications: plain data, which the page draws and colours for its theme.
 
 A specification is `{"data": [...], "layout": {...}}` and is valid as `plotly.graph_objects.Figure(spec)`.
-It holds no colours: `meta.series` numbers the models' colours and `meta.role` names other ones; the page
-puts in those of its theme, light or dark.
+It holds no colours: `meta.series` numbers the models' colours, `meta.role` names other ones and `meta.hollow` marks
+points without filling; the page puts in those of its theme, light or dark.
 Plotly reads a subset of HTML in every text, so every text that comes from a data set is escaped here.
 """
 
@@ -112,6 +112,7 @@ def _links(pairs: Sequence[tuple[Average, Average]]) -> dict[str, Any]:
         "mode": "lines",
         "x": [x for benchmark, shift in pairs for x in (shift.value, benchmark.value, None)],
         "y": [y for row in range(len(pairs)) for y in (row, row, None)],
+        "line": {"width": 5},
         "meta": {"role": "link"},
         "hoverinfo": "skip",
         "showlegend": False,

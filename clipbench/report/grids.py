@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from clipbench.records import JobResult, Record, Table
-from clipbench.report import labels, numbers
+from clipbench.report import labels, numbers, points
+from clipbench.report.cells import Entry, Grid, Head
 
 SHOWN = 10
 """Of the worst and best classes and of the confusions."""
@@ -21,58 +22,40 @@ LISTED_CLASSES = 100
 OTHER_ROWS = 20
 """Rows of a table that this module does not know."""
 
+FEW_PARAMETERS = 3
+"""Up to so many stand beside their metric, more of them below the table."""
+
 _FRACTIONS = {"accuracy", "recall", "precision", "average_precision", "share", "low", "high", "f1"}
 _HEADS = {"n": "n", "average_precision": "average precision"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cell: its text, an interval or a remark in smaller print, and a bar's length in [0, 1]."""
-
-    text: str
-    small: str = ""
-    bar: float | None = None
-
-
-@dataclass(frozen=True)
-class Head:
-    """One column's heading."""
-
-    text: str
-    numeric: bool = False
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A small table; the first column heads its rows."""
-
-    caption: str
-    heads: tuple[Head, ...]
-    rows: tuple[tuple[Entry, ...], ...]
-    note: str = ""
 
 
 def metrics(records: Sequence[Record]) -> Grid:
     """Show every metric with its parameters, its interval and the number of examples it rests on."""
     heads = (Head("metric"), Head("value", True), Head("n", True), Head("interval"))
-    rows = tuple(
-        (
-            Entry(labels.metric(record.metric), _parameters(record)),
-            Entry(numbers.with_unit(record.value, record.unit), numbers.interval(record)),
-            Entry(numbers.count(record.n) if record.n else numbers.MISSING),
-            Entry(_interval_kind(record)),
-        )
-        for record in records
+    main = next((record.params for record in records if record.main), {})
+    many = len(main) > FEW_PARAMETERS
+    rows = tuple(_metric(record, {} if record.main and not many else main) for record in records)
+    return Grid("Metrics", heads, rows, _parameters(main) if many else "")
+
+
+def _metric(record: Record, said: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """Show one metric with its parameters, those left out that are said elsewhere."""
+    shown = replace(record, unit=labels.shown_unit(record.metric, record.unit))
+    own = {name: value for name, value in record.params.items() if name not in said or said[name] != value}
+    return (
+        Entry(labels.metric(record.metric), _parameters(own)),
+        Entry(numbers.with_unit(shown.value, shown.unit), numbers.interval(shown)),
+        Entry(numbers.count(record.n) if record.n else numbers.MISSING),
+        Entry(_interval_kind(record)),
     )
-    return Grid("Metrics", heads, rows)
 
 
 def of_job(job: JobResult) -> tuple[Grid, ...]:
-    """Show a job's tables, known ones as suits them, others as they are."""
-    grids: list[Grid] = []
+    """Show a job's tables, known ones as suits them, others as they are; those that curves are drawn of first."""
+    grids = list(points.grids(job.tables))
     for name, table in sorted(job.tables.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))):
         rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
-        if not rows:
+        if not rows or points.known_rows(job.tables, name):
             continue
         measure = _measure(table)
         if name == "per_class" and "class" in table.columns and measure:
@@ -206,8 +189,12 @@ def _cell(column: str, value: object) -> str:
     return numbers.count(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def _parameters(record: Record) -> str:
-    return ", ".join(f"{name} = {_cell('', value)}" for name, value in sorted(record.params.items()))
+def _parameters(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} = {_cell('', _word(value))}" for name, value in sorted(params.items()))
+
+
+def _word(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def _interval_kind(record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,11 @@ def sentences(board: Board, group_means: Sequence[Means]) -> tuple[Sentence, ...
 
 
 def _sentence(board: Board, model: str, group_means: Sequence[Means]) -> Sentence:
-    phrases = tuple(_phrase(group.by_model[model]) for group in group_means if model in group.by_model)
+    found: dict[tuple[str, str], list[Average]] = defaultdict(list)
+    for group in group_means:
+        if model in group.by_model:
+            found[group.task, group.regime].append(group.by_model[model])
+    phrases = tuple(_phrase(*_telling(averages)) for averages in found.values())
     if phrases:
         return Sentence(model, phrases)
     if model in board.mixed:
@@ -60,8 +65,27 @@ def _sentence(board: Board, model: str, group_means: Sequence[Means]) -> Sentenc
     return Sentence(model, (), "no number that may be averaged")
 
 
-def _phrase(average: Average) -> Phrase:
-    task = "" if average.task == "zero_shot" else f" ({labels.task(average.task)})"
+def _telling(averages: Sequence[Average]) -> tuple[Average, Average | None]:
+    """Return the mean that stands for a task and regime, and the few-shot mean to set beside it.
+
+    Of several conditions the plainest; of few-shot the largest number of shots that all sets have, and beside
+    it the smallest over the same sets. The leaderboard has the others.
+    """
+    plainest = labels.without_shots(averages[0].task, averages[0].condition)
+    alike = [mean for mean in averages if labels.without_shots(mean.task, mean.condition) == plainest]
+    most = max(alike, key=lambda mean: (mean.complete, labels.shots(mean.task, mean.condition) or 0))
+    fewest = alike[0]
+    return most, fewest if fewest is not most and fewest.datasets == most.datasets else None
+
+
+def _phrase(average: Average, fewest: Average | None) -> Phrase:
+    measured = labels.measurement(average.task, average.condition)
+    beside = (
+        f"; {numbers.with_unit(fewest.value)} with {labels.measurement(fewest.task, fewest.condition)}"
+        if fewest
+        else ""
+    )
+    task = "" if average.task == "zero_shot" else f" ({measured}{beside})"
     if average.of == 1 and average.columns == 1:
         over = f"{average.metric} on {average.datasets[0]}"
     elif average.of == 1:

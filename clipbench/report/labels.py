@@ -18,9 +18,20 @@ _METRICS = {
     "auroc": "AUROC",
     "roc_auc": "ROC AUC",
     "ece": "ECE",
+    "zero_shot_top1": "zero-shot top-1",
+    "fitted_top1": "fitted top-1",
+    "top1_at_chosen_alpha": "top-1 at the chosen alpha",
+    "shots_to_match": "labels to match zero-shot",
 }
 
-_TASKS = {"zero_shot": "zero-shot classification", "knn": "nearest neighbours"}
+_TASKS = {
+    "zero_shot": "zero-shot classification",
+    "linear_probe": "linear probe",
+    "few_shot": "few-shot",
+    "knn": "k nearest neighbours",
+    "wise_ft": "WiSE-FT head",
+    "probe_vs_zero_shot": "linear probe against zero-shot",
+}
 
 _DEFINITIONS = (
     (r"(strict_)?top1(_strict)?$", "top-1", "share of images whose highest-scoring class is the right one."),
@@ -43,24 +54,64 @@ _DEFINITIONS = (
     ),
     (r".*median_rank$", "median rank", "middle rank of the first right answer; 1 is perfect, and lower is better."),
     (r".*(auroc|roc_auc)$", "ROC AUC", "chance that a positive example scores higher than a negative one."),
+    (
+        r".*_over_seeds$",
+        "over draws",
+        "the same mean over several random draws of the training examples, with its interval over the draws; the "
+        "interval beside the plain name is over test images.",
+    ),
+    (r"top1_at_k_\d+$", "top-1 at k", "top-1 where the k most similar training images vote; no k is chosen by it."),
+    (
+        r"(zero_shot_top1|fitted_top1|top1_at_chosen_alpha)$",
+        "zero-shot, fitted, at the chosen alpha",
+        "top-1 of the text classifier's weights (alpha 0), of the fitted ones (alpha 1), and of the mixture that did "
+        "best on validation data.",
+    ),
+    (r".*_difference$", "difference", "the first named minus the second, on the same images, in points."),
+    (
+        r"shots_to_match$",
+        "labels to match zero-shot",
+        "labelled examples of each class with which a fitted head is as good as zero-shot, interpolated "
+        "log-linearly between the numbers that were tried.",
+    ),
 )
 
 _INTERVALS = {
     "wilson": "Wilson score interval of a proportion",
     "bootstrap": "percentile bootstrap over examples",
-    "seeds": "spread over random seeds",
+    "paired bootstrap": "paired bootstrap (both answers to an example are drawn together)",
+    "score": "score interval of a paired difference (where no answer differs)",
+    "seeds": "t-interval over random draws of the training examples",
 }
+
+_SHORT_INTERVALS = {"wilson": "Wilson", "seeds": "t, over draws"}
 
 _LOWER_IS_BETTER = re.compile(r"(^|_)(rank|error|loss|ece|fpr|mce|perplexity)(_|$)")
 
-_EARLIER_FIRST = {"zero_shot": 0}
+_ORDER = ("zero_shot", "linear_probe", "few_shot", "knn", "wise_ft", "retrieval")
+"""Of the tasks; others follow by name."""
+
+_SHOTS = re.compile(r"(\d+) shots?(?:, )?")
+
+_HEAD_WORDS = re.compile(r"(?:^|, )(towards the text classifier|C = [0-9.e+-]+)(?=,|$)")
+"""In the variant of a WiSE-FT head, beside its prompt set."""
 
 
 def metric(name: str) -> str:
     """Return a metric's name for readers, e.g. 'top-1' for 'top1' or 'image to text R@5'."""
     if name in _METRICS:
         return _METRICS[name]
+    for ending, words in (("_over_seeds", "over draws"), ("_difference", "difference")):
+        if name.endswith(ending):
+            return f"{metric(name.removesuffix(ending))} {words}"
+    if found := re.fullmatch(r"top1_at_k_(\d+)", name):
+        return f"top-1 at k = {found[1]}"
     return re.sub(r"recall at (\d+)", r"R@\1", name.replace("_", " ")).replace("per class", "per-class")
+
+
+def shown_unit(name: str, unit: str) -> str:
+    """Return the unit to show a metric in: a difference of fractions is shown in points, with its sign."""
+    return "difference" if unit == "fraction" and name.endswith("_difference") else unit
 
 
 def task(name: str) -> str:
@@ -69,8 +120,43 @@ def task(name: str) -> str:
 
 
 def task_order(name: str) -> tuple[int, str]:
-    """Return a sort key that puts zero-shot classification first."""
-    return (_EARLIER_FIRST.get(name, 1), name)
+    """Return a sort key: zero-shot classification, what is fitted on images, retrieval, then others by name."""
+    return (_ORDER.index(name), "") if name in _ORDER else (len(_ORDER), name)
+
+
+def variant(name: str, *, prompted: bool) -> str:
+    """Return what a column's variant is, e.g. 'prompts photo' where it names prompts, else e.g. '4 shots'."""
+    return f"prompts {name}" if name and prompted and not _HEAD_WORDS.search(name) else name
+
+
+def shots(task_name: str, name: str) -> int | None:
+    """Return the examples per class that a variant of few-shot names, or None."""
+    found = _SHOTS.match(name) if task_name == "few_shot" else None
+    return int(found[1]) if found else None
+
+
+def without_shots(task_name: str, name: str) -> str:
+    """Return a variant without its number of shots: 'projected' for '4 shots, projected'."""
+    return _SHOTS.sub("", name, count=1) if shots(task_name, name) is not None else name
+
+
+def variant_order(task_name: str, name: str) -> tuple[object, ...]:
+    """Return a sort key that puts '2 shots' before '16 shots', and both before '2 shots, projected'."""
+    return (natural(without_shots(task_name, name)), shots(task_name, name) or 0)
+
+
+def condition(task_name: str, name: str, *, prompted: bool) -> str:
+    """Return what of a variant makes a number another measurement: everything but the choice of prompts."""
+    if not prompted:
+        return name
+    return ", ".join(_HEAD_WORDS.findall(name)) if task_name == "wise_ft" else ""
+
+
+def measurement(task_name: str, of_condition: str) -> str:
+    """Return a task with its condition: '4 shots', 'linear probe, projected'."""
+    if shots(task_name, of_condition) is not None:
+        return re.sub(r"^(\d+) ", "\\1\N{NO-BREAK SPACE}", of_condition)
+    return ", ".join(part for part in (task(task_name), of_condition) if part)
 
 
 def regime_order(name: str) -> tuple[int, str]:
@@ -96,7 +182,7 @@ def interval(kind: str) -> str:
 
 def short_interval(kind: str) -> str:
     """Return an interval's name for a narrow column, e.g. 'Wilson'."""
-    return "Wilson" if kind == "wilson" else kind.replace("_", " ")
+    return _SHORT_INTERVALS.get(kind, kind.replace("_", " "))
 
 
 def lower_is_better(name: str, unit: str) -> bool:

@@ -27,18 +27,22 @@ class Measured(Protocol):
 
     @property
     def unit(self) -> str:
-        """'fraction', 'rank', 'points', ..."""
+        """'fraction', 'rank', 'points', 'difference' (of two fractions), ..."""
         ...
 
 
 def number(value: float | None, unit: str = "fraction") -> str:
-    """Return a value without its unit: '91.2' for the fraction 0.912, '3.5' for a rank."""
+    """Return a value without its unit: '91.2' for the fraction 0.912, '+4.2' for a difference, '3.5' for a rank."""
     if value is None:
         return MISSING
     if unit == "fraction":
         return _signless_zero(f"{100 * value:.1f}")
     if unit == "points":
         return _signless_zero(f"{value:.1f}")
+    if unit == "difference":
+        return _signless_zero(f"{100 * value:+.1f}").replace("-", "−")
+    if unit == "examples per class":
+        return f"{value:,.1f}"
     if unit == "rank":
         return f"{value:,.1f}".removesuffix(".0")
     return f"{value:.4g}"
@@ -46,7 +50,7 @@ def number(value: float | None, unit: str = "fraction") -> str:
 
 def suffix(unit: str) -> str:
     """Return what stands behind a number of this unit: '%', 'points', '' for ranks."""
-    return {"fraction": "%", "rank": ""}.get(unit, unit)
+    return {"fraction": "%", "rank": "", "difference": "points"}.get(unit, unit)
 
 
 def with_unit(value: float | None, unit: str = "fraction") -> str:
@@ -92,4 +96,4 @@ def percent_of_level(level: float | None) -> str:
 
 
 def _signless_zero(text: str) -> str:
-    return text.removeprefix("-") if float(text) == 0 else text
+    return text.lstrip("+-") if float(text) == 0 else text

@@ -45,7 +45,7 @@ def job_rows(details: tuple[ColumnDetail, ...]) -> tuple[JobRow, ...]:
     rows: dict[str, JobRow] = {}
     for detail in details:
         for job in detail.jobs:
-            rows.setdefault(job.job.hash, _row(detail.column.name, job))
+            rows.setdefault(job.job.hash, _row(detail.column.label, job))
     return tuple(sorted(rows.values(), key=lambda row: row.detail.job.status != "failed"))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.report import numbers
+from clipbench.report import labels, numbers
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.board import Board, Cell, Column, make_board
 from clipbench.results import Results
@@ -104,21 +104,40 @@ def to_latex(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
 def wide_text(results: Results) -> str:
     """Return the leaderboard with intervals as aligned plain text, for a terminal.
 
-    Data sets are rows where there are more of them than models. Control characters in names are replaced,
-    so that a name cannot send commands to the terminal.
+    Data sets are rows where there are more columns than models; task, setting and metric then have columns of
+    their own, as far as they tell rows apart. Control characters in names are replaced, so that a name cannot
+    send commands to the terminal.
     """
     board = _board(results, None)
     if not board.models:
         return "No job has finished yet.\n"
-    frame = leaderboard(results, intervals="range")
-    if len(frame.columns) > len(frame.index):
-        frame = frame.T.rename_axis(index="data set")
-    grid = _grid(frame, _printable)
+    if len(board.columns) > len(board.models):
+        grid = [[_printable(text) for text in row] for row in _turned(board)]
+    else:
+        grid = _grid(leaderboard(results, intervals="range"), _printable)
     widths = [max(map(_cells, column)) for column in zip(*grid, strict=True)]
     lines = ["  ".join(_pad(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid]
     lines.insert(1, "  ".join("─" * width for width in widths))
     notes = [_printable(note) for note in _notes(board)]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _turned(board: Board) -> list[list[str]]:
+    """Return the leaderboard with a row for each column, after a row of headings."""
+    named: list[tuple[str, Callable[[Column], str]]] = [
+        ("task", lambda column: labels.task(column.task)),
+        ("split", lambda column: column.split),
+        ("setting", lambda column: column.variant),
+        ("subset", lambda column: column.subset),
+    ]
+    telling = [(name, of) for name, of in named if len({of(column) for column in board.columns}) > 1]
+    show = _texts("range")
+    head = ["data set", *(name for name, _ in telling), "metric", *(_marked(board, model) for model in board.models)]
+    rows = [
+        [column.dataset, *(of(column) for _, of in telling), column.heading, *(show(column, m) for m in board.models)]
+        for column in board.columns
+    ]
+    return [head, *rows]
 
 
 def _board(results: Results, metric: str | None) -> Board:

@@ -1,17 +1,20 @@
-"""Results folders of made-up jobs."""
+"""Results folders of made-up jobs, and a browser to open their pages in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clipbench.records import JobResult
+from clipbench.report.page import write_page
 from clipbench.results import Results
 
+from .fitted import fill_fitted
 from .made_up import RUN, fill_plausible
+from .visits import DESKTOP, FLAGS, Visit
 
 
 @pytest.fixture
@@ -33,3 +36,47 @@ def make_results(tmp_path: Path) -> Callable[..., Results]:
 def plausible(make_results: Callable[..., Results]) -> Results:
     """Two models on benchmark and shift sets, a retrieval set, a failure, broken images and pictures."""
     return fill_plausible(make_results())
+
+
+@pytest.fixture
+def fitted(make_results: Callable[..., Results]) -> Results:
+    """Three models with zero-shot, probe, few-shot, neighbours and WiSE-FT on benchmark and shift sets."""
+    return fill_fitted(make_results(name="fitted"))
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+    """A function that writes a page and opens it; at the end nothing may have gone wrong in it."""
+    opened: list[tuple[Any, Visit]] = []
+
+    def open_page(results: Results, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Visit:
+        path = write_page(results, tmp_path / "page.html")
+        viewport = {"width": size[0], "height": size[1]}
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, reduced_motion="reduce")
+        page = context.new_page()
+        visited = Visit(page)
+        wrong = visited.wrong
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url),
+        )
+        page.goto(path.as_uri())
+        opened.append((context, visited))
+        return visited
+
+    yield open_page
+    for context, visited in opened:
+        context.close()
+        assert visited.wrong == []

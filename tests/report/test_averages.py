@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from clipbench.records import JobResult
 from clipbench.report.averages import means
 from clipbench.report.board import make_board
 from clipbench.report.headline import opening, sentences
 
+from .fitted import few_shot, linear_probe, wise_ft
 from .made_up import classification, failure, retrieval
 
 
@@ -101,3 +103,46 @@ def test_a_model_whose_jobs_all_failed_is_named() -> None:
     board = make_board([classification("a", "x", 0.5), failure("b", "x", "missing")])
     assert sentences(board, means(board))[1].instead == "all its jobs failed"
     assert opening(board) == "2 models on 1 data set, 2 jobs, 1 of them failed."
+
+
+def test_numbers_of_shots_are_not_averaged_together() -> None:
+    jobs = [few_shot("a", name, k, share) for name in "xy" for k, share in ((16, 0.75), (2, 0.5))]
+    groups = means(make_board(jobs))
+    assert [(group.condition, group.of) for group in groups] == [("2 shots", 2), ("16 shots", 2)]
+    assert [group.by_model["a"].value for group in groups] == pytest.approx([0.5, 0.75], abs=0.002)
+
+
+def test_features_of_a_probe_are_not_averaged_together() -> None:
+    jobs = [linear_probe("a", "x", 0.6), linear_probe("a", "x", 0.8, variant="projected")]
+    assert [(group.condition, group.of) for group in means(make_board(jobs))] == [("", 1), ("projected", 1)]
+
+
+def test_of_a_wise_ft_head_only_the_prompts_are_averaged() -> None:
+    variants = ("photo", "sketch", "photo, towards the text classifier")
+    groups = means(make_board([wise_ft("a", "x", 0.5, 0.6, variant=variant) for variant in variants]))
+    assert [(group.condition, group.by_model["a"].columns) for group in groups] == [
+        ("", 2),
+        ("towards the text classifier", 1),
+    ]
+
+
+def said_of(*jobs: JobResult) -> list[str]:
+    board = make_board(jobs)
+    return [phrase.meaning.replace("\N{NO-BREAK SPACE}", " ") for phrase in sentences(board, means(board))[0].phrases]
+
+
+def test_few_shot_is_one_phrase_of_the_most_and_the_fewest_shots() -> None:
+    jobs = [few_shot("a", name, k, 0.5 + k / 100) for name in "xy" for k in (1, 2, 4)]
+    assert said_of(*jobs) == ["mean top-1 over 2 benchmark sets (4 shots; 51.0\u202f% with 1 shot)"]
+
+
+def test_the_most_shots_that_all_sets_have_are_named() -> None:
+    jobs = [few_shot("a", name, k, 0.5) for name in "xy" for k in (1, 2)]
+    jobs += [few_shot("a", "x", 4, 0.9)]
+    jobs += [few_shot("b", name, 4, 0.9) for name in "xy"]
+    assert said_of(*jobs) == ["mean top-1 over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"]
+
+
+def test_of_several_features_the_default_is_named() -> None:
+    jobs = [linear_probe("a", "x", 0.8, variant="projected"), linear_probe("a", "x", 0.6)]
+    assert said_of(*jobs) == ["top-1 on x (linear probe)"]

@@ -10,6 +10,7 @@ from clipbench.records import JobResult, Pedigree
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.board import Board, Column, make_board
 
+from .fitted import few_shot, knn, linear_probe, wise_ft
 from .made_up import classification, failure, proportion, retrieval
 
 
@@ -151,3 +152,37 @@ def test_a_pedigree_written_for_one_metric_does_not_hide_the_others() -> None:
 def test_no_pedigree_at_all_compares_with_its_like() -> None:
     jobs = [classification(name, "digits", 0.5, pedigree=Pedigree(data="d")) for name in "ab"]
     assert make_board(jobs).footnotes == ()
+
+
+def test_tasks_stand_from_zero_shot_to_retrieval() -> None:
+    jobs = [
+        retrieval("a", "captions", 0.4),
+        wise_ft("a", "digits", 0.5, 0.6),
+        knn("a", "digits", 0.5),
+        few_shot("a", "digits", 4, 0.5),
+        linear_probe("a", "digits", 0.5),
+        classification("a", "digits", 0.5),
+    ]
+    tasks = [column.task for column in make_board(jobs).columns]
+    assert tasks == ["zero_shot", "linear_probe", "few_shot", "knn", "wise_ft", "retrieval"]
+
+
+def test_few_shot_columns_stand_by_the_number_of_shots_and_by_features() -> None:
+    jobs = [few_shot("a", name, k, 0.5) for name in ("set-10", "set-2") for k in (16, 1, 2)]
+    jobs += [few_shot("a", "set-2", k, 0.5, rest="projected") for k in (2, 1)]
+    labels = [column.label for column in make_board(jobs).columns]
+    assert labels[:5] == [
+        "set-2 (1 shot)",
+        "set-2 (2 shots)",
+        "set-2 (16 shots)",
+        "set-2 (1 shot, projected)",
+        "set-2 (2 shots, projected)",
+    ]
+    assert labels[5:] == ["set-10 (1 shot)", "set-10 (2 shots)", "set-10 (16 shots)"]
+
+
+def test_a_label_leaves_out_the_task_that_the_heading_above_it_says() -> None:
+    jobs = [classification("a", "digits", 0.5), linear_probe("a", "digits", 0.5), knn("a", "digits", 0.5)]
+    board = make_board(jobs)
+    assert {column.label for column in board.columns} == {"digits"}
+    assert len({column.name for column in board.columns}) == 3

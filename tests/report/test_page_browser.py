@@ -2,87 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from clipbench.report.page import write_page
 from clipbench.results import Results
 
 from .made_up import HOSTILE, classification, failure
 from .test_page import hostile_jobs
+from .visits import DESKTOP, PHONE, Visit
 
 pytestmark = pytest.mark.browser
 Make = Callable[..., Results]
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP, PHONE = (1440, 900), (390, 844)
-
-
-@dataclass
-class Visit:
-    """An opened page and all that went wrong in it."""
-
-    page: Any
-    wrong: list[str] = field(default_factory=list)
-
-    def draw_all(self) -> None:
-        """Scroll past every figure and wait until each is drawn."""
-        for box in self.page.locator("[data-plot]").all():
-            box.scroll_into_view_if_needed()
-            box.locator(".main-svg").first.wait_for()
-
-    def evaluate(self, script: str) -> Any:
-        return self.page.evaluate(script)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
-    """A function that writes a page and opens it; at the end nothing may have gone wrong in it."""
-    opened: list[tuple[Any, Visit]] = []
-
-    def open_page(results: Results, size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Visit:
-        path = write_page(results, tmp_path / "page.html")
-        viewport = {"width": size[0], "height": size[1]}
-        context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, reduced_motion="reduce")
-        page = context.new_page()
-        visited = Visit(page)
-        wrong = visited.wrong
-        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url),
-        )
-        page.goto(path.as_uri())
-        opened.append((context, visited))
-        return visited
-
-    yield open_page
-    for context, visited in opened:
-        context.close()
-        assert visited.wrong == []
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
@@ -104,7 +35,7 @@ def test_nothing_overflows_a_phone_when_all_is_open(visit: Callable[..., Visit],
     hostile_jobs(results)
     page = visit(results, PHONE)
     page.draw_all()
-    page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true; })")
+    page.open_all()
     page.page.wait_for_timeout(200)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
 
@@ -184,7 +115,7 @@ def test_thumbnails_are_seen(visit: Callable[..., Visit], plausible: Results) ->
 
 def test_classes_can_be_searched(visit: Callable[..., Visit], plausible: Results) -> None:
     page = visit(plausible)
-    page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true; })")
+    page.open_all()
     box = page.page.locator("details[data-classes]").first
     box.locator("tbody tr").first.wait_for()
     assert box.locator("tbody tr").count() == 100

@@ -115,8 +115,32 @@ def test_plain_text_is_aligned_and_cannot_command_a_terminal(make_results: Make)
 
 def test_wide_text_turns_a_wide_table_round(plausible: Results) -> None:
     lines = tables.wide_text(plausible).splitlines()
-    assert lines[0].split() == ["data", "set", "clip-tiny", "clip-random"]
+    assert lines[0].split() == ["data", "set", "task", "setting", "metric", "clip-tiny", "clip-random"]
     assert any(line.startswith("scenes-distance") and line.endswith("failed") for line in lines)
+
+
+def test_many_few_shot_columns_stay_readable_in_a_terminal(fitted: Results) -> None:
+    lines = tables.wide_text(fitted).splitlines()
+    assert max(map(len, lines)) <= 120
+    rows = [line.split("  ") for line in lines if line.startswith("digits")]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert [row[2] for row in cells if row[1] == "few-shot"] == ["1 shot", "2 shots", "4 shots", "8 shots", "16 shots"]
+    assert [row[1] for row in cells if row[1] != "few-shot"] == [
+        "zero-shot classification",
+        "linear probe",
+        "k nearest neighbours",
+        "WiSE-FT head",
+    ]
+
+
+def test_few_shot_columns_in_every_text(fitted: Results) -> None:
+    frame = tables.leaderboard(fitted, intervals="range")
+    rows = tables.to_markdown(frame).splitlines()
+    assert len({row.count("|") for row in rows}) == 1
+    assert "digits (few_shot, 16 shots) (top-1, %)" in rows[0]
+    assert r"digits (few\_shot, 16 shots)" in tables.to_latex(frame)
+    head = tables.to_csv(tables.leaderboard(fitted)).splitlines()[0]
+    assert '"digits (few_shot, 2 shots)","digits (few_shot, 4 shots)"' in head
 
 
 def test_nothing_finished(make_results: Make) -> None:

@@ -21,24 +21,32 @@
 
   const painted = (spec) => {
     const palette = colours();
+    const roles = {
+      benchmark: palette.ink, shift: palette.warn, link: palette.grid, chosen: palette.ink,
+      curve: palette.series[0], second: palette.soft,
+    };
     const copy = JSON.parse(JSON.stringify(spec));
     for (const trace of copy.data) {
-      const { series, role } = trace.meta;
-      if (role === "link") {
-        trace.line = { color: palette.grid, width: 5 };
-        continue;
+      const { series, role, hollow } = trace.meta;
+      const colour = role ? roles[role] : Array.isArray(series) ? series.map((index) => palette.series[index]) : palette.series[series];
+      if (trace.line) trace.line.color = colour;
+      if (trace.marker) {
+        trace.marker.color = hollow ? hollow.map((open) => (open ? palette.card : colour)) : colour;
+        trace.marker.line = { width: 0, ...trace.marker.line, color: colour };
       }
-      if (role) trace.marker.color = role === "benchmark" ? palette.ink : palette.warn;
-      else trace.marker.color = Array.isArray(series) ? series.map((index) => palette.series[index]) : palette.series[series];
-      trace.marker.line = { width: 0 };
-      trace.error_x.color = palette.ink;
+      if (trace.error_x) trace.error_x.color = palette.ink;
+      if (trace.error_y) trace.error_y.color = colour;
       trace.hoverlabel = { bgcolor: palette.card, bordercolor: palette.line, font: { color: palette.ink }, align: "left" };
     }
     const font = getComputedStyle(document.body).fontFamily;
     Object.assign(copy.layout, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: font, size: 12.5, color: palette.ink },
     });
-    Object.assign(copy.layout.xaxis, { gridcolor: palette.grid, tickfont: { color: palette.soft, size: 11.5 } });
+    for (const axis of [copy.layout.xaxis, copy.layout.yaxis]) {
+      if (axis.showgrid === false) continue;
+      Object.assign(axis, { gridcolor: palette.grid, tickfont: { color: palette.soft, size: 11.5 } });
+      if (axis.title) axis.title.font.color = palette.soft;
+    }
     return copy;
   };
 
@@ -51,23 +59,26 @@
   };
 
   const boxes = all("[data-plot]");
-  if ("IntersectionObserver" in window) {
-    const watch = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target); }
-      }
-    }, { rootMargin: "400px 0px" });
-    boxes.forEach((box) => watch.observe(box));
-  } else {
-    boxes.forEach(draw);
-  }
+  const folded = (box) => box.closest("details:not([open])") !== null;
+  const watch = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) { watch.unobserve(entry.target); draw(entry.target); }
+    }
+  }, { rootMargin: "400px 0px" });
+  boxes.forEach((box) => watch.observe(box));
+  // A figure in closed details has no width; it is drawn again when it comes into view.
+  const redraw = () => drawn.forEach((box) => {
+    if (!folded(box)) { draw(box); return; }
+    drawn.delete(box);
+    watch.observe(box);
+  });
 
   // Theme -------------------------------------------------------------------------------------------------------
   const button = document.getElementById("theme");
   const setTheme = (theme) => {
     root.dataset.theme = theme;
     button.setAttribute("aria-label", theme === "dark" ? "Use light colours" : "Use dark colours");
-    drawn.forEach(draw);
+    redraw();
   };
   const system = () => (dark.matches ? "dark" : "light");
   setTheme(system());
@@ -77,7 +88,7 @@
     setTheme(chosen);
   });
   dark.addEventListener("change", () => { if (!chosen) setTheme(system()); });
-  window.addEventListener("beforeprint", () => { setTheme("light"); boxes.forEach(draw); });
+  window.addEventListener("beforeprint", () => { setTheme("light"); boxes.filter((box) => !folded(box)).forEach(draw); });
   window.addEventListener("afterprint", () => setTheme(chosen || system()));
 
   // Sorting -----------------------------------------------------------------------------------------------------

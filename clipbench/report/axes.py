@@ -1,0 +1,89 @@
+"""Axes of curves: ticks that a reader can count on, in plotly's terms and without colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+_STEPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
+_TICKS = 5
+_NARROWEST = 0.02
+"""The shortest stretch that an axis of shares shows, so that noise does not look like a trend."""
+
+_DIGIT = 0.027
+"""Width of one character as a part of the axis, in the narrowest card."""
+
+
+def percent(values: Sequence[float]) -> dict[str, Any]:
+    """Return a vertical axis in percent around some shares, all of its ends being ticks."""
+    low, high = min(values), max(values)
+    if high - low < _NARROWEST:
+        centre = min(max((low + high) / 2, _NARROWEST / 2), 1 - _NARROWEST / 2)
+        low, high = centre - _NARROWEST / 2, centre + _NARROWEST / 2
+    # Rounding keeps 0.3 / 0.1 from being 2.9999.
+    step = next((step for step in _STEPS if round((high - low) / step, 6) <= _TICKS - 1), _STEPS[-1])
+    first, last = math.floor(round(low / step, 6)), math.ceil(round(high / step, 6))
+    ticks = [round(place * step, 6) for place in range(first, last + 1)]
+    texts = [f"{100 * tick:g}" for tick in ticks]
+    texts[-1] += "\u202f%"
+    margin = 0.04 * (ticks[-1] - ticks[0])
+    return _axis([ticks[0] - margin, ticks[-1] + margin], ticks, texts) | {"automargin": True, "ticklabelstandoff": 4}
+
+
+def decades(values: Sequence[float], title: str) -> dict[str, Any]:
+    """Return a logarithmic axis with powers of ten as ticks."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    step = max(1, math.ceil((high - low) / 6))
+    exponents = range(math.ceil(low / step - 1e-9) * step, math.floor(high + 1e-9) + 1, step)
+    ticks = [10.0**exponent for exponent in exponents] or [min(values)]
+    return _logarithmic(low, high, ticks, [_power(tick) for tick in ticks], title)
+
+
+def counts(values: Sequence[float], title: str) -> dict[str, Any]:
+    """Return a logarithmic axis with the values themselves as ticks, as far as their labels have room."""
+    distinct = sorted(set(values))
+    low, high = math.log10(distinct[0]), math.log10(distinct[-1])
+    span = (high - low or 1.0) * 1.12
+    ticks: list[float] = []
+    texts: list[str] = []
+    for value in distinct:
+        label = f"{value:,.0f}" if value >= 10 else f"{value:,.3g}"
+        if ticks:
+            room = (math.log10(value) - math.log10(ticks[-1])) / span
+            if room < _DIGIT * ((len(label) + len(texts[-1])) / 2 + 0.8):
+                continue
+        ticks.append(value)
+        texts.append(label)
+    return _logarithmic(low, high, ticks, texts, title)
+
+
+def shares(ticks: Sequence[float], texts: Sequence[str], title: str) -> dict[str, Any]:
+    """Return a horizontal axis from 0 to 1 with the ticks that are asked for."""
+    return _axis([-0.04, 1.04], list(ticks), list(texts)) | _titled(title)
+
+
+def _logarithmic(low: float, high: float, ticks: list[float], texts: list[str], title: str) -> dict[str, Any]:
+    margin = 0.06 * (high - low) or 0.3
+    return _axis([low - margin, high + margin], ticks, texts) | {"type": "log"} | _titled(title)
+
+
+def _axis(extent: list[float], ticks: list[float], texts: list[str]) -> dict[str, Any]:
+    return {
+        "range": extent,
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": texts,
+        "tickangle": 0,
+        "fixedrange": True,
+        "zeroline": False,
+    }
+
+
+def _titled(title: str) -> dict[str, Any]:
+    return {"title": {"text": title, "standoff": 8, "font": {"size": 12}}}
+
+
+def _power(value: float) -> str:
+    exponent = round(math.log10(value))
+    return f"{value:g}" if 0 <= exponent <= 2 else f"10<sup>{exponent}</sup>".replace("-", "−")
