@@ -17,7 +17,7 @@ from clipbench.machine import describe_torch
 from clipbench.memory import memory_needed, require_memory
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.results import Results
-from clipbench.tasks.base import Inputs, Metric, Outcome
+from clipbench.tasks.base import Inputs, Outcome
 from clipbench.tasks.registry import load_task
 from clipbench.thumbnails import keep_thumbnail
 
@@ -136,7 +136,7 @@ class Executor:
         broken = [{"id": image, "problem": problem} for stored in sets.values() for image, problem in stored.broken]
         return replace(
             identity,
-            records=tuple(_record(metric, len(broken)) for metric in outcome.metrics),
+            records=tuple(Record.of(metric, len(broken)) for metric in outcome.metrics),
             tables={title: Table.of(frame) for title, frame in outcome.tables.items()},
             pictures=pictures,
             notes=(*outcome.notes, *_truncation_note(prepared, strings), *picture_notes),
@@ -209,23 +209,6 @@ def _identity(prepared: PreparedJob, pedigree: Pedigree, name: str) -> JobResult
         status="done",
         pedigree=pedigree,
         about=about,
-    )
-
-
-def _record(metric: Metric, n_broken: int) -> Record:
-    interval = metric.interval
-    return Record(
-        metric=metric.name,
-        value=metric.value,
-        unit=metric.unit,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        level=interval.level if interval else None,
-        interval=interval.kind if interval else "",
-        n=metric.n,
-        n_broken=n_broken,
-        main=metric.main,
-        params=metric.params,
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clipbench.tasks.base import Metric
+
 Status = Literal["done", "failed"]
 
 
@@ -57,6 +59,24 @@ class Record:
     main: bool = False
     """The metric that stands for the job in a wide table."""
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, metric: Metric, n_broken: int = 0) -> Record:
+        """Make one from what a task or an analysis measured."""
+        interval = metric.interval
+        return cls(
+            metric=metric.name,
+            value=metric.value,
+            unit=metric.unit,
+            low=interval.low if interval else None,
+            high=interval.high if interval else None,
+            level=interval.level if interval else None,
+            interval=interval.kind if interval else "",
+            n=metric.n,
+            n_broken=n_broken,
+            main=metric.main,
+            params=metric.params,
+        )
 
 
 @dataclass(frozen=True)

@@ -88,20 +88,7 @@ def _as_result(analysis: Analysis, finding: Finding) -> JobResult:
         variant=about.get("variant", ""),
         status="done",
         pedigree=Pedigree(protocol=f"{analysis.name}/{analysis.protocol}", subset=about.get("subset", "")),
-        records=tuple(
-            Record(
-                metric=metric.name,
-                value=metric.value,
-                unit=metric.unit,
-                low=metric.interval.low if metric.interval else None,
-                high=metric.interval.high if metric.interval else None,
-                level=metric.interval.level if metric.interval else None,
-                interval=metric.interval.kind if metric.interval else "",
-                n=metric.n,
-                params=metric.params,
-            )
-            for metric in finding.metrics
-        ),
+        records=tuple(map(Record.of, finding.metrics)),
         tables={name: Table.of(frame) for name, frame in finding.tables.items()},
         notes=finding.notes,
         about={"jobs": list(finding.jobs)},

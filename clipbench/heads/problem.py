@@ -138,6 +138,11 @@ class Problem:
         return inner, basis
 
 
+def outputs_for(classes: int) -> int:
+    """Return how many outputs a head has for so many classes: one for two."""
+    return 1 if classes == 2 else classes
+
+
 def class_targets(labels: NDArray[np.int64], classes: int) -> tuple[NDArray[Any], int]:
-    """Return the targets of (n,) labels, and how many outputs a head has for them: one for two classes."""
-    return (labels[:, None].astype(np.float32), 1) if classes == 2 else (labels, classes)
+    """Return the targets of (n,) labels, and how many outputs a head has for them."""
+    return labels[:, None].astype(np.float32) if classes == 2 else labels, outputs_for(classes)

@@ -115,6 +115,29 @@ class Availability:
     """Size of the download where it is known."""
 
 
+class Remote(Protocol):
+    """A file that can be downloaded."""
+
+    def size(self, model: str) -> int | None:
+        """Ask for its size in bytes, on behalf of a model; None if nobody answers.
+
+        Raises:
+            Unavailable: it cannot be had.
+        """
+        ...
+
+
+def download_size(files: Sequence[Remote], model: str, otherwise: int | None) -> int | None:
+    """Return the size in bytes of all files, or `otherwise` as soon as one's is not known."""
+    total = 0
+    for file in files:
+        size = file.size(model)
+        if size is None:
+            return otherwise
+        total += size
+    return total
+
+
 class ModelSource(ABC):
     """A model that was named but not loaded. `clipbench.models.catalog.find_model` makes these."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from clipbench.fingerprint import digest, digest_file
-from clipbench.models.base import Availability, ModelInfo, ModelPedigree, ModelSource, Precision
+from clipbench.models.base import Availability, ModelInfo, ModelPedigree, ModelSource, Precision, download_size
 from clipbench.models.hub_file import HubFile
 from clipbench.models.url_file import UrlFile
 from clipbench.models.weights_file import check_weights
@@ -106,10 +106,8 @@ class ImageOnlySource(ModelSource):
             weights = self._place.files()[0]
             check_weights(weights)
             return Availability(local=True, where=str(weights))
-        sizes = [file.size(self.name) for file in missing]
-        known = [size for size in sizes if size is not None]
-        total = sum(known) if len(known) == len(sizes) else self._download_bytes
-        return Availability(local=False, where=", ".join(_label(file) for file in missing), download_bytes=total)
+        size = download_size(missing, self.name, self._download_bytes)
+        return Availability(local=False, where=", ".join(_label(file) for file in missing), download_bytes=size)
 
     def fetch(self) -> None:
         """Download what is missing, into the cache of the library that it comes from.

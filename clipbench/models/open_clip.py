@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
-from clipbench.models.base import Availability, ModelSource, Precision
-from clipbench.models.open_clip_place import FilePlace, FolderPlace, HubPlace, Missing, Place, TagPlace
+from clipbench.models.base import Availability, ModelSource, Precision, download_size
+from clipbench.models.open_clip_place import FilePlace, FolderPlace, HubPlace, Place, TagPlace
 from clipbench.models.weights_file import check_weights
 
 if TYPE_CHECKING:
@@ -82,19 +81,10 @@ class OpenClipSource(ModelSource):
             weights = self._place.recipe().weights
             check_weights(weights)
             return Availability(local=True, where=str(weights))
-        size = self._download_size(missing)
+        size = download_size(missing, self.name, self._download_bytes)
         repositories = dict.fromkeys(file.repository for file in missing)
         where = ", ".join(f"hf-hub:{name}" for name in repositories)
         return Availability(local=False, where=where, download_bytes=size)
-
-    def _download_size(self, missing: Sequence[Missing]) -> int | None:
-        total = 0
-        for file in missing:
-            size = file.size(self.name)
-            if size is None:
-                return self._download_bytes
-            total += size
-        return total
 
     def fetch(self) -> None:
         """Download what is missing into the hub's cache.

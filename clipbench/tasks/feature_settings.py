@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from clipbench.errors import UserError
 from clipbench.tasks.base import DatasetFacts, Feature, TaskSettings
-from clipbench.tasks.prompt_choice import Names
+from clipbench.tasks.prompt_choice import Names, listed_if
 from clipbench.tasks.requirements import require_split
 
 if TYPE_CHECKING:
@@ -18,13 +18,9 @@ if TYPE_CHECKING:
 FeatureName = Literal["pre_projection", "projected"]
 
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
 FeatureNames = Annotated[
     tuple[FeatureName, ...],
-    BeforeValidator(_listed, json_schema_input_type=FeatureName | tuple[FeatureName, ...]),
+    BeforeValidator(listed_if(str), json_schema_input_type=FeatureName | tuple[FeatureName, ...]),
 ]
 """A list of features, or one alone."""
 

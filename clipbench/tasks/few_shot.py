@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from clipbench.errors import UserError
 from clipbench.heads.logistic import Fit, fit, memory
+from clipbench.heads.problem import outputs_for
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.tasks.base import (
     DatasetFacts,
@@ -34,6 +35,7 @@ from clipbench.tasks.feature_settings import (
 )
 from clipbench.tasks.labelled import FeatureView, class_labels
 from clipbench.tasks.over_seeds import SeedDecisions, per_class_over_seeds, seed_examples, seed_metrics
+from clipbench.tasks.prompt_choice import listed_if
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +44,6 @@ if TYPE_CHECKING:
 
 PAPERS_C = 0.316
 """The inverse strength of the penalty in the public example of Radford et al. 2021."""
-
-
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, int) else value
 
 
 def _kind(value: Any) -> str | None:
@@ -59,7 +57,9 @@ def _kind(value: Any) -> str | None:
 
 
 Shots = Annotated[int, Field(gt=0)]
-ShotList = Annotated[tuple[Shots, ...], BeforeValidator(_listed, json_schema_input_type=Shots | tuple[Shots, ...])]
+ShotList = Annotated[
+    tuple[Shots, ...], BeforeValidator(listed_if(int), json_schema_input_type=Shots | tuple[Shots, ...])
+]
 """A list of numbers, or one alone."""
 
 # One member of the union is tried, so that an error is about what the user meant.
@@ -191,7 +191,7 @@ def _memory(settings: FewShotSettings, classes: int) -> Memory:
     def needed(counts: Mapping[str, int], width: int) -> int:
         one = min(settings.k * classes, counts[settings.train_split])
         every = min(settings.seeds * one, counts[settings.train_split])
-        return 4 * every * width + memory(one, width, 1 if classes == 2 else classes)
+        return 4 * every * width + memory(one, width, outputs_for(classes))
 
     return needed
 

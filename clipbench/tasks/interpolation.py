@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from clipbench.heads.logistic import Fit, fit
-from clipbench.heads.path import PenaltyPath, search_path
 from clipbench.heads.problem import Head, Problem
 from clipbench.tasks.classifier import TextClassifier
+from clipbench.tasks.fitted_head import FittedHead, fit_head
 from clipbench.tasks.training_set import TrainingSet
 
 
@@ -27,14 +25,9 @@ class Interpolation:
     """Fitted heads and the one that they started at."""
 
     origin: Head
-    path: PenaltyPath | None
-    """Of the search for C; None where it was given."""
-    C: float
     part: Fit
-    """With this C, on the examples that are not held out."""
-    final: Fit
-    """On all."""
-    seconds: Mapping[str, float]
+    """With the C of the fitted head, on the examples that are not held out."""
+    fitted: FittedHead
 
     def at(self, alpha: float, *, on_part: bool = False) -> Head:
         """Return alpha * fitted + (1 - alpha) * origin.
@@ -43,21 +36,9 @@ class Interpolation:
             alpha: 0 to 1.
             on_part: whether to take the head that has not seen the held-out examples.
         """
-        fitted = self.part.head if on_part else self.final.head
+        fitted = self.part.head if on_part else self.fitted.final.head
         weight = alpha * fitted.weight + (1 - alpha) * self.origin.weight
         return Head(weight, alpha * fitted.bias + (1 - alpha) * self.origin.bias)
-
-    def notes(self) -> Iterator[str]:
-        """Yield what a reader must know of how the fitting went."""
-        if not self.final.converged:
-            yield f"The fit at C = {self.C:g} had not converged after {self.final.iterations} iterations."
-        if self.path is None:
-            return
-        if self.path.at_edge:
-            yield f"The best C, {self.C:g}, is at the edge of the grid: a better one may lie outside."
-        open_fits = sum(not point.fit.converged for point in self.path.points)
-        if open_fits:
-            yield f"{open_fits} of {len(self.path.points)} fits of the search had not converged."
 
 
 def interpolation(
@@ -82,15 +63,11 @@ def interpolation(
     towards = origin.weight if towards_origin else None
     arrays = training.features, training.targets, training.outputs
     whole = Problem.of(*arrays, device=device, intercept=False, towards=towards)
-    first = whole.first(training.n_fit)
-    started = time.perf_counter()
-    path = None
-    if C is None:
-        path = search_path(first, fit, training.score, origin, max_iterations=max_iterations)
-        chosen, part = path.best.C, path.best.fit
-    else:
-        chosen, part = C, fit(first, C, origin, max_iterations=max_iterations)
-    searched = time.perf_counter()
-    final = fit(whole, chosen, part.head, final=True, max_iterations=max_iterations)
-    seconds = {"search": searched - started, "refit": time.perf_counter() - searched}
-    return Interpolation(origin, path, chosen, part, final, seconds)
+    # Where C is chosen, the search has fitted the part already.
+    part = None if C is None else fit(whole.first(training.n_fit), C, origin, max_iterations=max_iterations)
+    start = origin if part is None else part.head
+    fitted = fit_head(training, whole, fit, C, start, max_iterations=max_iterations)
+    if fitted.path is not None:
+        part = fitted.path.best.fit
+    assert part is not None
+    return Interpolation(origin, part, fitted)

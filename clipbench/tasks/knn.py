@@ -36,6 +36,7 @@ from clipbench.tasks.feature_settings import (
     stored_feature,
 )
 from clipbench.tasks.labelled import FeatureView, class_labels, require_every_class
+from clipbench.tasks.prompt_choice import listed_if
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.wording import listed
 
@@ -48,12 +49,8 @@ K = (20, 1, 5, 10, 50, 100, 200)
 TEMPERATURE = 0.07
 
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, int) else value
-
-
 Count = Annotated[int, Field(gt=0, strict=True)]
-Counts = Annotated[tuple[Count, ...], BeforeValidator(_listed, json_schema_input_type=Count | tuple[Count, ...])]
+Counts = Annotated[tuple[Count, ...], BeforeValidator(listed_if(int), json_schema_input_type=Count | tuple[Count, ...])]
 """A list of numbers, or one alone."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
@@ -29,8 +29,12 @@ def name_of(choice: PromptChoice) -> str:
     return choice if isinstance(choice, str) else choice.name
 
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, str | Mapping | InlinePrompts) else value
+def listed_if(*kinds: type) -> Callable[[Any], Any]:
+    """Return a validator that makes a list of one of a value of these kinds, and leaves others to be judged."""
+    return lambda value: (value,) if isinstance(value, kinds) else value
+
+
+_listed = listed_if(str, Mapping, InlinePrompts)
 
 
 def _kind(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from clipbench.errors import UserError
-from clipbench.heads.problem import Head, class_targets
+from clipbench.heads.logistic import memory
+from clipbench.heads.problem import Head, class_targets, outputs_for
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall, true_class_ranks
 from clipbench.metrics.average_precision import average_precision, average_precision_11point
-from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, IntArray
+from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, IntArray, Memory
 from clipbench.tasks.feature_settings import FeatureSettings, require_training
 from clipbench.tasks.holdout import stratified
 from clipbench.tasks.labelled import (
@@ -85,6 +86,17 @@ def needed_splits(settings: SearchSettings, dataset: DatasetFacts, task: str) ->
     require_training(settings, dataset, task)
     validation = validation_split(settings, dataset)
     return (settings.train_split, *([validation] if validation else []), settings.split)
+
+
+def fit_memory(settings: SearchSettings, dataset: DatasetFacts) -> Memory:
+    """Return what a fit on train and validation holds at once."""
+    classes = len(dataset.classes)
+    outputs = classes if dataset.multilabel else outputs_for(classes)
+
+    def needed(counts: Mapping[str, int], width: int) -> int:
+        return memory(sum(count for split, count in counts.items() if split != settings.split), width, outputs)
+
+    return needed
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from clipbench.errors import UserError
-from clipbench.heads.logistic import memory
-from clipbench.tasks.base import DatasetFacts, Inputs, Memory, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
 from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import Decisions, decide, decide_scores
 from clipbench.tasks.feature_settings import feature_params
+from clipbench.tasks.fitted_head import head_scores
 from clipbench.tasks.interpolation import Interpolation, interpolation, text_head
 from clipbench.tasks.labelled import FeatureView, class_labels
-from clipbench.tasks.linear_probe import head_scores, validation_curve
-from clipbench.tasks.prompt_choice import name_of
+from clipbench.tasks.prompt_choice import listed_if, name_of
 from clipbench.tasks.requirements import require_joint_space
 from clipbench.tasks.single_label import proportion, single_label_outcome
-from clipbench.tasks.training_set import SearchSettings, TrainingSet, needed_splits, training_set
+from clipbench.tasks.training_set import SearchSettings, TrainingSet, fit_memory, needed_splits, training_set
 from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
@@ -37,10 +36,6 @@ RECOMMENDED = 0.5
 _ALWAYS = (0.0, RECOMMENDED, 1.0)
 
 
-def _listed(value: Any) -> Any:
-    return (value,) if isinstance(value, int | float | str) else value
-
-
 Alpha = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -52,15 +47,15 @@ class WiseFtSettings(SearchSettings, PromptSettings):
     )
     features: Annotated[
         tuple[Literal["projected"], ...],
-        BeforeValidator(_listed, json_schema_input_type=Literal["projected"] | tuple[Literal["projected"], ...]),
+        BeforeValidator(listed_if(str), json_schema_input_type=Literal["projected"] | tuple[Literal["projected"], ...]),
     ] = Field(default=("projected",), min_length=1, description="Those that the text classifier works on, always.")
     normalise: Literal[True] = Field(default=True, description="Each image's features have length 1, always.")
-    alphas: Annotated[tuple[Alpha, ...], BeforeValidator(_listed, json_schema_input_type=Alpha | tuple[Alpha, ...])] = (
-        Field(
-            default=tuple(tenth / 10 for tenth in range(11)),
-            description="Shares of the fitted weights, from 0 (zero-shot) to 1 (fitted); 0, 0.5 and 1 are always among "
-            "them.",
-        )
+    alphas: Annotated[
+        tuple[Alpha, ...], BeforeValidator(listed_if(int, float), json_schema_input_type=Alpha | tuple[Alpha, ...])
+    ] = Field(
+        default=tuple(tenth / 10 for tenth in range(11)),
+        description="Shares of the fitted weights, from 0 (zero-shot) to 1 (fitted); 0, 0.5 and 1 are always among "
+        "them.",
     )
     towards: Literal["zero", "text_classifier"] = Field(
         default="zero",
@@ -119,7 +114,7 @@ class WiseFt:
             )
         splits = needed_splits(own, dataset, self.name)
         strings = distinct_strings(class_prompts(prompts, dataset, self.name))
-        return Needs(splits, strings=strings, memory=_memory(own, len(dataset.classes)))
+        return Needs(splits, strings=strings, memory=fit_memory(own, dataset))
 
     def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
         """Fit, interpolate and test.
@@ -147,22 +142,14 @@ class WiseFt:
         started = time.perf_counter()
         decided = {alpha: _decide(alpha, fitted, classifier, inputs, own, view) for alpha in own.every_alpha}
         outcome = _outcome(decided, fitted, training, inputs, own)
-        seconds = {**fitted.seconds, "test": time.perf_counter() - started}
-        notes = (*outcome.notes, *fitted.notes(), *_equal_prompts(classifier, prompts))
+        seconds = {**fitted.fitted.seconds, "test": time.perf_counter() - started}
+        notes = (*outcome.notes, *fitted.fitted.notes(), *_equal_prompts(classifier, prompts))
         return replace(outcome, notes=notes, seconds=seconds)
 
 
 def _own(settings: TaskSettings) -> WiseFtSettings:
     assert isinstance(settings, WiseFtSettings)
     return settings
-
-
-def _memory(settings: WiseFtSettings, classes: int) -> Memory:
-    def needed(counts: Mapping[str, int], width: int) -> int:
-        fitted = sum(count for split, count in counts.items() if split != settings.split)
-        return memory(fitted, width, 1 if classes == 2 else classes)
-
-    return needed
 
 
 def _decide(
@@ -200,11 +187,10 @@ def _outcome(
     )
     outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, more)
     own_names = {metric.name for metric in more}
-    params = {"alpha": RECOMMENDED, **_params(fitted, training, settings, len(dataset.classes))}
+    of_fit = fitted.fitted.params(training, len(dataset.classes))
+    params = {"alpha": RECOMMENDED, **feature_params(settings), "towards": settings.towards, **of_fit}
     metrics = (m if m.name in own_names else replace(m, params={**m.params, **params}) for m in outcome.metrics)
-    tables = {**outcome.tables, "alpha_curve": _alpha_curve(decided, validation)}
-    if fitted.path is not None:
-        tables["validation_curve"] = validation_curve(fitted.path, training.metric)
+    tables = {**outcome.tables, "alpha_curve": _alpha_curve(decided, validation), **fitted.fitted.tables(training)}
     return replace(outcome, metrics=tuple(metrics), tables=tables)
 
 
@@ -218,20 +204,6 @@ def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, 
         assert top1.interval is not None
         rows.append((alpha, top1.value, top1.interval.low, top1.interval.high, validation[alpha]))
     return pd.DataFrame(rows, columns=["alpha", "top1", "low", "high", "validation"])
-
-
-def _params(fitted: Interpolation, training: TrainingSet, settings: WiseFtSettings, classes: int) -> dict[str, Any]:
-    return {
-        **feature_params(settings),
-        "C": fitted.C,
-        "chosen_on": "fixed" if fitted.path is None else training.chosen_on,
-        "towards": settings.towards,
-        "iterations": fitted.final.iterations,
-        "converged": fitted.final.converged,
-        "at_edge": fitted.path is not None and fitted.path.at_edge,
-        "n_train": len(training.features),
-        "n_classes": classes,
-    }
 
 
 def _equal_prompts(classifier: TextClassifier, prompts: PromptedClasses) -> Iterator[str]:
