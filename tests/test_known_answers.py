@@ -41,6 +41,8 @@ tasks:
   - task: linear_probe
     datasets: [cifar]
     features: [pre_projection, projected]
+  - {{task: linear_probe, datasets: cifar, C: {10**-3.25}}}
+  - {{task: linear_probe, datasets: cifar, features: projected, C: 0.001}}
   - task: knn
     datasets: [cifar]
   - task: zero_shot
@@ -63,8 +65,10 @@ tasks:
     assert frame["flickr-sample", "image_to_text_recall_at_5"] == pytest.approx(0.0200)
 
     # scikit-learn 1.9 on the same 20,000 + 10,000 features in float64: newton-cholesky at a tolerance of 1e-10 for
-    # the projected ones, L-BFGS at 1e-6 for the others. At C = 10^-3.25 and 1e-3
-    # all 10,000 predictions were the same.
+    # the projected ones, L-BFGS at 1e-6 for the others. At C = 10^-3.25 and 1e-3 all
+    # 10,000 predictions were the same.
+    assert jobs["linear_probe", "C = 0.000562341"].main.value == pytest.approx(0.6808, abs=1e-9)
+    assert jobs["linear_probe", "projected, C = 0.001"].main.value == pytest.approx(0.6791, abs=1e-9)
     probe, projected = jobs["linear_probe", ""].main, jobs["linear_probe", "projected"].main
     assert probe.value == pytest.approx(0.6808, abs=1e-3)
     assert projected.value == pytest.approx(0.6791, abs=1e-3)
@@ -81,7 +85,7 @@ tasks:
 
     stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")}
     again = clipbench("run", suite, "--model", model)
-    assert "6 jobs, 0 to do" in again.stdout
+    assert "8 jobs, 0 to do" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")} == stored
 
 
