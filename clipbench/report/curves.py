@@ -194,12 +194,8 @@ def _hover_c(row: Row, metric: str) -> str:
 
 
 def _hover_top1(row: Row, name: str) -> str:
-    ends = (
-        ""
-        if row.get("low") is None or row.get("high") is None
-        else (f" [{numbers.number(row['low'])}, {numbers.number(row['high'])}]")
-    )
-    return f"{name} = {_short(row[name])}<br><b>{numbers.with_unit(row['top1'])}</b>{ends}"
+    measured = f"<b>{numbers.with_unit(row['top1'])}</b> {numbers.ends(row.get('low'), row.get('high'))}".rstrip()
+    return f"{name} = {_short(row[name])}<br>{measured}"
 
 
 def _short(value: float) -> str:

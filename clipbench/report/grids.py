@@ -118,12 +118,11 @@ def _class_row(row: Mapping[str, Any], measure: str) -> tuple[Entry, ...]:
 
 def _measured(row: Mapping[str, Any], measure: str) -> Entry:
     value = row.get(measure)
-    return Entry(numbers.with_unit(value), _interval(row), None if value is None else min(max(value, 0.0), 1.0))
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    low, high = row.get("low"), row.get("high")
-    return "" if low is None or high is None else f"[{numbers.number(low)}, {numbers.number(high)}]"
+    return Entry(
+        numbers.with_unit(value),
+        numbers.ends(row.get("low"), row.get("high")),
+        None if value is None else min(max(value, 0.0), 1.0),
+    )
 
 
 def _confusions(rows: Sequence[Mapping[str, Any]]) -> Grid:

@@ -61,9 +61,12 @@ def with_unit(value: float | None, unit: str = "fraction") -> str:
 
 def interval(measured: Measured) -> str:
     """Return '[89.9, 92.4]' in the value's unit, or '' where there is no interval."""
-    if measured.low is None or measured.high is None:
-        return ""
-    return f"[{number(measured.low, measured.unit)}, {number(measured.high, measured.unit)}]"
+    return ends(measured.low, measured.high, measured.unit)
+
+
+def ends(low: float | None, high: float | None, unit: str = "fraction") -> str:
+    """Return the ends of an interval as '[89.9, 92.4]', or '' where one is missing."""
+    return "" if low is None or high is None else f"[{number(low, unit)}, {number(high, unit)}]"
 
 
 def half_width(measured: Measured) -> str:

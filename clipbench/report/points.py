@@ -56,7 +56,12 @@ def _grid(name: str, rows: Sequence[Row]) -> Grid:
     shown = [column for column in rows[0] if column not in {"metric", "chosen", *_ENDS}]
     columns: list[tuple[Head, Callable[[Row], Entry]]] = [_column(column, rows) for column in shown]
     if any(row.get("seeds_low") is not None for row in rows):
-        columns.append((Head("interval over draws", True), lambda row: Entry(_ends(row, "seeds_low", "seeds_high"))))
+        columns.append(
+            (
+                Head("interval over draws", True),
+                lambda row: Entry(numbers.ends(row.get("seeds_low"), row.get("seeds_high"))),
+            )
+        )
     if name == "validation_curve":
         rows = sorted(rows, key=lambda row: row["C"])
     cells = tuple(tuple(show(row) for _, show in columns) for row in rows)
@@ -86,13 +91,7 @@ def _share(row: Row, name: str) -> Entry:
     value = row[name]
     if not _is_number(value):
         return Entry(_plain(value))
-    return Entry(numbers.with_unit(value), _ends(row, "low", "high") if name == "top1" else "")
-
-
-def _ends(row: Row, low: str, high: str) -> str:
-    if row.get(low) is None or row.get(high) is None:
-        return ""
-    return f"[{numbers.number(row[low])}, {numbers.number(row[high])}]"
+    return Entry(numbers.with_unit(value), numbers.ends(row.get("low"), row.get("high")) if name == "top1" else "")
 
 
 def _plain(value: object) -> str:

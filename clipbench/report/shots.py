@@ -145,8 +145,7 @@ def _over_draws(record: Record | None) -> str:
 
 
 def _of_row(row: Row) -> _Point:
-    low, high = row.get("seeds_low"), row.get("seeds_high")
-    over = "" if low is None or high is None else f"[{numbers.number(low)}, {numbers.number(high)}]"
+    over = numbers.ends(row.get("seeds_low"), row.get("seeds_high"))
     what = str(row.get("what"))
     return _Point(what, float(row["examples_per_class"]), row["top1"], row.get("low"), row.get("high"), over)
 
@@ -200,16 +199,11 @@ def _level(model: str, point: _Point, series: int, extent: tuple[float, float]) 
 
 
 def _hover(model: str, point: _Point) -> str:
-    ends = (
-        ""
-        if point.low is None or point.high is None
-        else (f" [{numbers.number(point.low)}, {numbers.number(point.high)}]")
-    )
     examples = f", {point.examples:,.4g} per class" if point.examples > 0 else ""
     lines = [
         f"<b>{text(model)}</b>",
         f"{text(labels.task(point.what))}{examples}",
-        numbers.with_unit(point.top1) + ends,
+        f"{numbers.with_unit(point.top1)} {numbers.ends(point.low, point.high)}".rstrip(),
     ]
     if point.over_draws:
         lines.append(f"over draws {point.over_draws}")
