@@ -1,6 +1,9 @@
 """The search for C against the whole grid."""
 
+from io import BytesIO
+
 import numpy as np
+import PIL.Image
 import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
@@ -42,27 +45,35 @@ def test_of_equal_scores_the_stronger_penalty_wins():
     assert search(lambda place: 1.0).best == 0
 
 
-def cifar_pixels(shared_data, name, rows):
-    from io import BytesIO
+def pixels(files):
+    """Features of photographs: 8 x 8 pixels."""
+    images = (PIL.Image.open(file).convert("RGB").resize((8, 8)) for file in files)
+    return np.stack([np.asarray(image, np.float32).ravel() / 255 for image in images])
 
-    import PIL.Image
 
-    (path,) = (shared_data / "cifar10" / "data").glob(f"{name}-*.parquet")
-    table = pq.read_table(path).slice(0, rows)
-    images = [PIL.Image.open(BytesIO(image["bytes"])).resize((8, 8)) for image in table["image"].to_pylist()]
-    return np.stack([np.asarray(image, np.float32).ravel() / 255 for image in images]), table["label"].to_numpy()
+def cifar(shared_data):
+    (path,) = (shared_data / "cifar10" / "data").glob("train-*.parquet")
+    table = pq.read_table(path).slice(0, 1200)
+    return pixels(BytesIO(image["bytes"]) for image in table["image"].to_pylist()), table["label"].to_numpy()
+
+
+def cifar_shift(shared_data):
+    files = sorted((shared_data / "cifar10_shift").glob("*/*.JPEG"))
+    return pixels(files), np.unique([file.parent.name for file in files], return_inverse=True)[1]
 
 
 def real_data(name, shared_data):
-    if name == "cifar10":
-        return (*cifar_pixels(shared_data, "train", 1200), 10)
+    photographs = {"cifar10": cifar, "cifar10_shift": cifar_shift}
+    if name in photographs:
+        features, labels = photographs[name](shared_data)
+        return features, labels, len(np.unique(labels))
     load = {"digits": load_digits, "breast_cancer": load_breast_cancer}[name]
     features, labels = load(return_X_y=True)
     return features.astype(np.float32), labels.astype(np.int64), len(np.unique(labels))
 
 
 @pytest.mark.shared_data
-@pytest.mark.parametrize("name", ["digits", "breast_cancer", "cifar10"])
+@pytest.mark.parametrize("name", ["digits", "breast_cancer", "cifar10", "cifar10_shift"])
 def test_it_is_within_a_fifth_of_a_point_of_the_best_of_the_whole_grid(name, shared_data):
     features, labels, classes = real_data(name, shared_data)
     order = np.random.default_rng(0).permutation(len(features))
@@ -78,6 +89,8 @@ def test_it_is_within_a_fifth_of_a_point_of_the_best_of_the_whole_grid(name, sha
     for C in GRID:
         head = fit(problem, C, head).head
         scores.append(score(head))
-    # Of a few hundred held-out images one is more than a fifth of a point.
     assert path.best.score >= max(scores) - max(0.002, 1 / len(held)) - 1e-12
+    if name != "breast_cancer":
+        # There one example of 143 is 0.7 points, and the curve has several peaks.
+        assert path.best.score >= max(scores) - 0.002
     assert min(point.C for point in path.points if point.score == path.best.score) == path.best.C
