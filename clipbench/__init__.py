@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipbench.analyses.compare import compare
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
@@ -29,6 +30,7 @@ _HOMES = {
     "Suite": "suite",
     "Tokens": "models.base",
     "UserError": "errors",
+    "compare": "analyses.compare",
     "load_results": "results",
     "load_suite": "suite",
     "run": "runner",
@@ -49,6 +51,7 @@ __all__ = [
     "Suite",
     "Tokens",
     "UserError",
+    "compare",
     "load_results",
     "load_suite",
     "run",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clipbench.reference.listing import Listing
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -23,6 +26,10 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(name="cache", help="Look into the store of embeddings, and make room.", no_args_is_help=True)
 app.add_typer(cache_app)
+reference_app = typer.Typer(
+    name="reference", help="Look at the published figures that results are set beside.", no_args_is_help=True
+)
+app.add_typer(reference_app)
 
 
 def main() -> None:
@@ -156,6 +163,47 @@ def report(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Results folders; several are seen as one.")],
+    first: Annotated[str | None, typer.Option(help="A model; may be left out where the results hold two.")] = None,
+    second: Annotated[str | None, typer.Option(help="The model that it is compared with.")] = None,
+) -> None:
+    """Compare two models on the same examples: differences with intervals and p values."""
+    from rich.console import Console
+
+    from clipbench.analyses.compare import compare as compare_models
+    from clipbench.comparison_text import print_comparison
+    from clipbench.results import load_results
+
+    print_comparison(Console(emoji=False), compare_models(load_results(*runs), first, second))
+
+
+@app.command("init-shift")
+def init_shift(
+    benchmark: Annotated[Path, typer.Argument(help="Images of the benchmark: a folder of class folders, a table, ...")],
+    real: Annotated[Path, typer.Argument(help="Other images of the same classes.")],
+    prompts: Annotated[
+        str, typer.Option(help="A prompt set's name or file, or a template with {}.")
+    ] = "a photo of a {}.",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The suite's file; by default it is printed.")
+    ] = None,
+) -> None:
+    """Write a robustness suite for two folders or tables of images of the same classes."""
+    from clipbench.files import write_atomically
+    from clipbench.init_shift import shift_suite
+
+    suite = shift_suite(benchmark, real, prompts=prompts, output=output)
+    for note in suite.notes:
+        typer.echo(note, err=True)
+    if output is None:
+        typer.echo(suite.text, nl=False)
+    else:
+        write_atomically(output, suite.text.encode())
+        typer.echo(output)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of suites, for editors that complete and check YAML."""
     from clipbench.schema import suite_schema
@@ -203,3 +251,49 @@ def cache_prune(
     root = default_cache()
     freed = prune(root, model=model, unused_days=unused_days, everything=everything)
     typer.echo(f"{format_bytes(freed)} freed in {root}")
+
+
+@reference_app.command("list")
+def reference_list() -> None:
+    """List the published tables with source, licence and size."""
+    from clipbench.reference.listing import tables
+
+    _print_listing(tables())
+
+
+@reference_app.command("table")
+def reference_table(name: Annotated[str, typer.Argument(help="A table's name, as `list` gives it.")]) -> None:
+    """Print a published table, and what was changed and left out."""
+    from clipbench.reference.listing import table
+
+    _print_listing(table(name))
+
+
+@reference_app.command("robustness")
+def reference_robustness(
+    model: Annotated[str, typer.Argument(help="A published model, e.g. vit_b_32_clip_zeroshot, or how it begins.")],
+    every: Annotated[bool, typer.Option("--all", help="Also shifts that are not among the data sets here.")] = False,
+) -> None:
+    """Print a published model's effective robustness under each shift of ImageNet."""
+    from clipbench.reference.listing import robustness
+
+    _print_listing(robustness(model, every))
+
+
+@reference_app.command("pair")
+def reference_pair() -> None:
+    """Print the CLIP paper's pair: zero-shot CLIP beside a supervised ResNet-101."""
+    from clipbench.reference.listing import paper_pair
+
+    _print_listing(paper_pair())
+
+
+def _print_listing(listing: Listing) -> None:
+    from rich.console import Console
+
+    from clipbench.console import print_rows
+
+    console = Console(emoji=False)
+    print_rows(console, listing.columns, listing.rows)
+    for note in listing.notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=not console.is_terminal)

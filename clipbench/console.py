@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +59,10 @@ class RunConsole(Listener):
     def finished(self, result: JobResult, again: bool) -> None:
         """Print a line for a job."""
         self._stop()
-        name = escape(" · ".join(part for part in (result.model, result.dataset, result.task, result.variant) if part))
+        beside = f"beside {result.matched or result.trained_on}" if result.matched or result.trained_on else ""
+        measured_on = " ".join(part for part in (result.dataset, beside) if part)
+        parts = (result.model, measured_on, result.task, result.variant, result.view)
+        name = escape(" · ".join(part for part in parts if part))
         if result.status == "failed":
             self.failed += 1
             self.console.print(f"[red]failed[/]  {name}: {escape(result.error)}", highlight=False, soft_wrap=True)
@@ -155,14 +160,43 @@ def print_plan(console: Console, plan: Plan) -> None:
     memory = any(job.memory_bytes for job in plan.jobs)
     for column in ("images to embed", "texts to embed", "download", "time", *(("memory",) if memory else ())):
         table.add_column(column, justify="right")
-    for job in plan.jobs:
+    for label, job in _with_views_joined(plan.jobs):
         used = (format_bytes(job.memory_bytes or 0),) if memory else ()
-        table.add_row(escape(job.job.label), *_plan_row(job), *used)
+        table.add_row(escape(label), *_plan_row(job), *used)
     console.print(table)
     todo = [job for job in plan.jobs if not job.done and not job.problem]
     console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
     if plan.long:
         console.print("That is long: --only NAME runs one data set, --limit N a balanced part of each.")
+
+
+def _with_views_joined(jobs: Sequence[PlannedJob]) -> Iterator[tuple[str, PlannedJob]]:
+    """Yield jobs with their labels; those that differ only in the view, and in nothing that is shown, as one."""
+    for (measured, _, _), group in groupby(
+        jobs, key=lambda job: (job.job.measured, job.job.view is not None, job.done)
+    ):
+        members = list(group)
+        seen_through = [job for job in members if job.job.view and not job.problem]
+        if len(seen_through) < 2 or len(seen_through) < len(members):
+            yield from ((job.job.label, job) for job in members)
+        else:
+            yield f"{measured} · {len(members)} views", _joined(members)
+
+
+def _joined(jobs: Sequence[PlannedJob]) -> PlannedJob:
+    """Return one planned job that stands for several."""
+
+    def total(counts: Sequence[float | None]) -> float | None:
+        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+
+    images, new = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
+    return replace(
+        jobs[0],
+        images=None if images is None else int(images),
+        new_images=None if new is None else int(new),
+        new_texts=sum(job.new_texts for job in jobs),
+        seconds=total([job.seconds for job in jobs]),
+    )
 
 
 def _plan_row(job: PlannedJob) -> tuple[str, str, str, str]:

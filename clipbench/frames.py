@@ -11,7 +11,7 @@ import pandas as pd
 
 from clipbench.records import JobResult, Pedigree, Record
 
-_IDENTITY = ("model", "dataset", "split", "task", "variant")
+_IDENTITY = ("model", "dataset", "split", "task", "variant", "view", "matched", "trained_on")
 _COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")
 _MEASURED = tuple(f.name for f in fields(Record))
 
@@ -29,18 +29,21 @@ def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
         frame: as `tidy` returns it.
         metric: the metric to show; by default each job's main one.
 
-    A column is named by the data set and, only where one data set has several jobs a model, by what tells
-    them apart (task, prompt set, subset). A job without a value leaves a gap (None).
+    Jobs through a view, on some of the classes only or with a head fitted elsewhere are left out: analyses say
+    what they show. A column is
+    named by the data set and, only where one data set has several jobs a model, by what tells them apart (task,
+    prompt set, subset). A job without a value leaves a gap (None).
     """
     chosen = frame["metric"] == metric if metric else frame["main"].astype(bool)
-    shown = frame[chosen & ~frame["analysis"].astype(bool)]
+    plain = (frame[["view", "matched", "trained_on"]] == "").all(axis=1)
+    frame = frame[plain & ~frame["analysis"].astype(bool)]
+    shown = frame[chosen.loc[frame.index]]
     keys = list(shown[list(_COLUMN)].itertuples(index=False, name=None))
     names = column_names(keys)
     named = shown.assign(column=[names[key] for key in keys])
     table = named.pivot_table(index="model", columns="column", values="value", aggfunc="first", sort=False)
-    jobs = frame[~frame["analysis"].astype(bool)]
-    without = [name for name in jobs["dataset"].unique() if name not in set(shown["dataset"])]
-    return table.reindex(index=jobs["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
+    without = [name for name in frame["dataset"].unique() if name not in set(shown["dataset"])]
+    return table.reindex(index=frame["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
 
 
 def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

@@ -66,9 +66,9 @@ def _prompts() -> Rows:
 
 
 def _tasks() -> Rows:
-    from clipbench.tasks.registry import load_task, task_names
+    from clipbench.studies.registry import entry_names, load_entry
 
-    tasks = [load_task(name) for name in task_names()]
+    tasks = [load_entry(name) for name in entry_names()]
     return ("name", "protocol", "description"), [
         (task.name, str(task.protocol), str(task.Settings.model_fields["task"].description or "")) for task in tasks
     ]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from clipbench.embed.image_set import find_split, identify, is_stored
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
-from clipbench.jobs import Job, OpenedDatasets, PreparedJob, job_hash, pedigree_of, prepare
+from clipbench.identity import job_hash, pedigree_of
+from clipbench.jobs import Job, OpenedDatasets, PreparedJob, as_plain, prepare
 from clipbench.memory import memory_needed, require_memory
 from clipbench.models.base import Availability, ModelInfo, ModelPedigree
 
 if TYPE_CHECKING:
-    from clipbench.embed.examples import DataIndex
+    from clipbench.embed.examples import DataIndex, PartKey
     from clipbench.results import Results
+
+Planned = TypeVar("Planned")
 
 LONG = 15 * 60
 """Seconds from which a plan suggests to do less."""
@@ -73,7 +76,9 @@ class Planner:
         self.datasets = datasets
         self.results = results
         self._texts: dict[str, set[str]] = {}
-        self._splits: set[tuple[str, str, str]] = set()
+        self._splits: set[tuple[str, str, str, str]] = set()
+        self._fetched: set[tuple[str, str]] = set()
+        self._planned: set[Hashable] = set()
 
     def plan(self, jobs: Sequence[Job], models: Sequence[OpenedModel]) -> Plan:
         """Plan jobs; fetches nothing, but loads a model that is here to measure how fast it is.
@@ -83,19 +88,21 @@ class Planner:
         """
         weights = tuple((model.name, model.source.look()) for model in models)
         local = {name for name, availability in weights if availability.local}
-        return Plan(tuple(self._plan_job(job, job.model.name in local) for job in jobs), weights)
+        planned = (self._plan_job(job, job.model.name in local) for job in jobs)
+        return Plan(tuple(job for job in planned if job is not None), weights)
 
-    def _plan_job(self, job: Job, local: bool) -> PlannedJob:
+    def _plan_job(self, job: Job, local: bool) -> PlannedJob | None:
+        """Plan one job; None for one that comes to the same as an earlier one."""
         try:
             info = job.model.info if local else _unknown(job.model)
             prepared = prepare(job, self.datasets, info)
         except UserError as error:
-            return PlannedJob(job, problem=str(error))
+            plain = as_plain(job, self.datasets)
+            return self._unless_planned(PlannedJob(plain, problem=str(error)), (plain.label, str(error)))
+        if self._unless_planned(job, prepared.sameness) is None:
+            return None
         model = info.pedigree.fingerprint() if local else ""
-        found = {
-            name: find_split(prepared.dataset.split(name), job.settings.limit, job.model.store, model)[1]
-            for name in prepared.needs.splits
-        }
+        found = {name: _find(prepared, name, model) for name in prepared.needs.splits}
         if local and self._done(prepared, info, found):
             return PlannedJob(
                 job, images=_total([prepared.count(name, _rows(found[name])) for name in found]), done=True
@@ -110,6 +117,13 @@ class Planner:
         captions = prepared.needs.captions
         return PlannedJob(job, images, new_images, texts, new_texts, captions, download, seconds, memory)
 
+    def _unless_planned(self, planned: Planned, sameness: Hashable) -> Planned | None:
+        """Return what is planned; None if an earlier job comes to the same."""
+        if sameness in self._planned:
+            return None
+        self._planned.add(sameness)
+        return planned
+
     def _memory(self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]) -> int | None:
         if prepared.needs.memory is None or not local:
             return None
@@ -120,10 +134,10 @@ class Planner:
         return needed
 
     def _done(self, prepared: PreparedJob, info: ModelInfo, found: dict[str, DataIndex | None]) -> bool:
-        store, model = prepared.job.model.store, info.pedigree.fingerprint()
+        store, model, view = prepared.job.model.store, info.pedigree.fingerprint(), prepared.job.view_fingerprint
         sets = {}
         for name, index in found.items():
-            if index is None or not is_stored(index, store, model):
+            if index is None or not is_stored(index, store, model, view):
                 return False
             sets[name] = identify(index, prepared.job.settings.limit)
         done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, info, sets)))
@@ -132,25 +146,32 @@ class Planner:
     def _images(
         self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]
     ) -> tuple[int | None, int | None, int | None]:
-        model = prepared.job.model
+        model, view = prepared.job.model, prepared.job.view_fingerprint
         images: list[int | None] = []
         new: list[int | None] = []
         download: list[int] = []
         for name, index in found.items():
-            split = prepared.dataset.split(name)
             count = prepared.count(name, _rows(index))
             images.append(count)
-            key = (model.name, prepared.job.definition.name, name)
+            key = (model.name, prepared.source(name).definition.name, name, view)
             if key in self._splits:
                 new.append(0)
                 continue
             self._splits.add(key)
-            download.append(split.download_bytes)
+            download.append(self._download(prepared, name))
             if index is None or not local:
                 new.append(count)
             else:
-                new.append(sum(p.rows for p in index.parts if not model.store.has_part(model.fingerprint, p)))
+                parts = [part for part in index.parts if not _has(model, part, view)]
+                new.append(sum(part.rows for part in parts))
         return _total(images), _total(new), sum(download)
+
+    def _download(self, prepared: PreparedJob, name: str) -> int:
+        """Return what reading a split would fetch, once for all models and views."""
+        key = (prepared.source(name).definition.name, name)
+        fetched = key in self._fetched
+        self._fetched.add(key)
+        return 0 if fetched else prepared.split(name).download_bytes
 
     def _count_texts(self, prepared: PreparedJob, local: bool) -> tuple[int, int]:
         model = prepared.job.model
@@ -166,6 +187,16 @@ def _unknown(model: OpenedModel) -> ModelInfo:
     text = not model.source.image_only
     features = ("projected", "backbone") if text else ("backbone",)
     return ModelInfo(name=model.name, pedigree=ModelPedigree("", ""), has_text=text, features=features)
+
+
+def _find(prepared: PreparedJob, name: str, model: str) -> DataIndex | None:
+    job = prepared.job
+    split = prepared.split(name)
+    return find_split(split, job.settings.limit, job.model.store, model, job.view_fingerprint)[1]
+
+
+def _has(model: OpenedModel, part: PartKey, view: str) -> bool:
+    return model.store.has_part(model.fingerprint, part.seen_through(view))
 
 
 def _rows(index: DataIndex | None) -> int | None:

@@ -97,15 +97,18 @@ def read_choice(choice: PromptChoice, base: Path, place: KeyPath) -> tuple[Promp
         return choice, [Problem(place, f"{error.where}: {error.problem}", error.fix)]
 
 
-def prompts_for(choice: PromptChoice | None, *, dataset: Dataset) -> PromptedClasses:
-    """Fill a prompt choice with a data set's class names.
+def prompts_for(
+    choice: PromptChoice | None, *, dataset: Dataset, classes: tuple[str, ...] | None = None
+) -> PromptedClasses:
+    """Fill a prompt choice with a data set's class names, or with others.
 
     A class that the set describes gets its descriptions, every other class the templates.
 
     Args:
         choice: a prompt set's name or file, an inline template or set; None: what the data set declares, or
             else its own templates. Nothing else is ever filled in silently.
-        dataset: an open data set.
+        dataset: an open data set, whose own or declared prompts are used where none are chosen.
+        classes: the names to fill in; by default the data set's.
 
     Raises:
         UserError: the data set has no classes, no prompts are declared, or the prompts do not fit the classes.
@@ -117,12 +120,12 @@ def prompts_for(choice: PromptChoice | None, *, dataset: Dataset) -> PromptedCla
         raise _no_prompts(dataset)
     prompts = _as_set(chosen)
     templates = _own_templates(dataset) if prompts.templates_from == _DATASET else prompts.templates
-    _check_described(prompts, dataset, templates)
+    names = dataset.classes if classes is None else classes
+    _check_described(prompts, dataset, names, templates)
     strings = tuple(
-        tuple(fill(template, name) for template in prompts.descriptions.get(name, templates))
-        for name in dataset.classes
+        tuple(fill(template, name) for template in prompts.descriptions.get(name, templates)) for name in names
     )
-    return PromptedClasses(name=prompts.name, source=prompts.source, classes=dataset.classes, strings=strings)
+    return PromptedClasses(name=prompts.name, source=prompts.source, classes=names, strings=strings)
 
 
 def fill(template: str, class_name: str) -> str:
@@ -207,13 +210,13 @@ def _own_templates(dataset: Dataset) -> tuple[str, ...]:
     return dataset.templates
 
 
-def _check_described(prompts: PromptSet, dataset: Dataset, templates: Sequence[str]) -> None:
+def _check_described(prompts: PromptSet, dataset: Dataset, names: Sequence[str], templates: Sequence[str]) -> None:
     where = f"prompts {prompts.name!r} on {dataset.info.name}"
     for name in prompts.descriptions:
-        if name not in dataset.classes and name not in prompts.classes:
-            fix = did_you_mean(name, dataset.classes)
+        if name not in {*dataset.classes, *names, *prompts.classes}:
+            fix = did_you_mean(name, names)
             raise UserError(f"describes {name!r}, which is no class of the data set", where=where, fix=fix)
-    missing = [name for name in dataset.classes if name not in prompts.descriptions]
+    missing = [name for name in names if name not in prompts.descriptions]
     if missing and not templates:
         shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
         fix = "describe them, or give templates for the classes without a description"

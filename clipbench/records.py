@@ -28,6 +28,8 @@ class Pedigree:
     """Of ids and encoded images of the split that is evaluated."""
     subset: str = ""
     """'' for the whole split, else how it was chosen, e.g. 'limit 1000'."""
+    view: str = ""
+    """Of the change that the images were seen through; '' for none."""
     labels: str = ""
     training: str = ""
     """Of the images and labels that something was fitted on: the splits beside the one that is evaluated."""
@@ -120,15 +122,27 @@ class JobResult:
     """id and problem of the first broken images; `n_broken` counts them all."""
     n_broken: int = 0
     error: str = ""
+    view: str = ""
+    """The change that the images were seen through, e.g. 'gaussian_noise/3'; '' for none."""
+    matched: str = ""
+    """The data set whose classes this one was cut down to, for a comparison with it; '' for all its classes."""
+    trained_on: str = ""
+    """The data set that a head was fitted on, where it is another one; '' where it is this one, or nothing was."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """The data set's declarations: regime, source, licence, description."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Seconds, time finished, versions, device, batch size: for the record, not part of the result."""
 
     @property
-    def key(self) -> tuple[str, str, str, str, str, str]:
+    def key(self) -> tuple[str, ...]:
         """What is measured, whatever the pedigree: of two jobs with one key, the later one counts."""
-        return (self.model, self.dataset, self.split, self.task, self.variant, self.pedigree.subset)
+        told = (self.variant, self.pedigree.subset, self.view, self.matched, self.trained_on)
+        return (self.model, self.dataset, self.split, self.task, *told)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it measures the data set as it is: all classes, unchanged images, nothing fitted elsewhere."""
+        return not (self.view or self.matched or self.trained_on)
 
     @property
     def main(self) -> Record | None:

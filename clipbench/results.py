@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,11 @@ class Results:
         """What `write_run` wrote; empty if nothing did."""
         path = self.folder / "run.json"
         return read_json(path) if path.exists() else {}
+
+    @property
+    def analyses(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings of the analyses that the suite asks for, each with its `analysis`."""
+        return tuple(self.run.get("analyses", ()))
 
     def job_path(self, job_hash: str) -> Path:
         """Return where a job's records are or will be."""
@@ -98,6 +103,8 @@ class Results:
     def read_findings(self, analysis: str, key: str) -> tuple[JobResult, ...] | None:
         """Return what an analysis found; None if it was never made of the jobs that the key stands for.
 
+        `analysis` is its name or, where a folder has it with several settings, a name of its own for each.
+
         Raises:
             UserError: the file is damaged or of a newer clipbench.
         """
@@ -115,6 +122,12 @@ class Results:
         """Keep what an analysis found, instead of what it found before."""
         document = {"format": FORMAT, "key": key, "findings": [asdict(finding) for finding in findings]}
         write_atomically(self._findings_path(analysis), _to_json(document))
+
+    def keep_findings(self, analyses: Collection[str]) -> None:
+        """Remove what analyses found that are not asked for any more."""
+        for path in (self.folder / "analyses").glob("*.json"):
+            if path.stem not in analyses:
+                path.unlink(missing_ok=True)
 
     def _findings_path(self, analysis: str) -> Path:
         return self.folder / "analyses" / f"{analysis}.json"
@@ -176,6 +189,14 @@ class MergedResults(Results):
     def __init__(self, parts: Sequence[Results]) -> None:
         super().__init__(parts[0].folder)
         self.parts = tuple(parts)
+
+    @property
+    def analyses(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings of the analyses that any of the suites asks for."""
+        asked: list[Mapping[str, Any]] = []
+        for part in self.parts:
+            asked += [settings for settings in part.analyses if settings not in asked]
+        return tuple(asked)
 
     def _all_jobs(self) -> Iterator[JobResult]:
         for part in self.parts:

@@ -17,7 +17,7 @@ from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store, default_cache
 from clipbench.errors import UserError
 from clipbench.execute import Executor, Progress, failure, failure_hash
-from clipbench.jobs import Job, OpenedDatasets, list_jobs
+from clipbench.jobs import Job, OpenedDatasets, as_plain, list_jobs
 from clipbench.listener import Listener
 from clipbench.machine import describe_machine, versions
 from clipbench.models.catalog import find_model
@@ -61,6 +61,7 @@ class Runner:
         self.models = _open_models(models, options)
         self.jobs = list_jobs(suite, self.models)
         self._page_due = 0.0
+        self._told: set[str] = set()
 
     def plan(self) -> Plan:
         """Return the plan; fetches nothing.
@@ -103,18 +104,22 @@ class Runner:
         try:
             result, again = executor.execute(job)
         except UserError as error:
-            result = failure(job, str(error))
+            result = failure(as_plain(job, self.datasets), str(error))
         except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
             result = failure(job, f"unexpected {type(error).__name__}: {error}", traceback.format_exc())
         self.results.write_job(result)
         if result.status == "done":
-            self.results.forget_failure(failure_hash(job))
-        self.listener.finished(result, again)
+            for failed in (job, as_plain(job, self.datasets)):
+                self.results.forget_failure(failure_hash(failed))
+        # A job beside another set with the same classes is the job on its own: it is told of once.
+        if result.hash not in self._told:
+            self.listener.finished(result, again)
+        self._told.add(result.hash)
         if not again and time.monotonic() > self._page_due:
             self._write_page()
 
     def _write_page(self) -> None:
-        """Write the page; one that takes long is due again only when five times that long has passed."""
+        """Write the page; it is due again only when five times as long has passed as this took."""
         path = self.results.folder / PAGE
         started = time.monotonic()
         try:
@@ -124,7 +129,7 @@ class Runner:
         else:
             self.listener.page(path, "")
         ended = time.monotonic()
-        self._page_due = ended + 5 * (ended - started) if ended - started > 1 else 0.0
+        self._page_due = ended + 5 * (ended - started)
 
     def _describe(self) -> Mapping[str, Any]:
         limits = {settings.limit for settings in self.suite.tasks if settings.limit}
@@ -132,6 +137,7 @@ class Runner:
             "suite": self.suite.name,
             "description": self.suite.description,
             "suite_text": self.suite.text,
+            "analyses": [dict(settings) for settings in self.suite.analyses],
             "models": {model.name: model.source.about for model in self.models},
             "options": {
                 "device": self.models[0].settings.device if self.models else "",

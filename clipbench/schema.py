@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from clipbench.datasets.catalog import adapter_names, argument_schema
+from clipbench.studies.registry import entry_names, load_entry
 from clipbench.suite_reader import SuiteKeys
-from clipbench.tasks.registry import load_task, task_names
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,7 +18,7 @@ def suite_schema() -> dict[str, Any]:
         UserError: an installed package's task or adapter cannot be imported.
     """
     schema = SuiteKeys.model_json_schema()
-    tasks = {name: _definition(load_task(name).Settings.model_json_schema()) for name in task_names()}
+    tasks = {name: _definition(load_entry(name).Settings.model_json_schema()) for name in entry_names()}
     adapters = {name: _definition(argument_schema(name)) for name in adapter_names()}
     schema["properties"]["tasks"]["items"] = _one_of("task", tasks)
     schema["properties"]["datasets"]["additionalProperties"] = _one_of("dataset", adapters)

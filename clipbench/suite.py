@@ -6,18 +6,19 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import read_mapping
 from clipbench.packaged import find_suite
 from clipbench.suite_reader import EXPECTED, read_suite
-from clipbench.tasks.base import TaskSettings
+from clipbench.tasks.base import SuiteEntry
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What to run: task settings in order, and the definition of each data set that they name."""
+    """What to run: tasks and studies in order, and the definition of each data set that they name."""
 
     name: str
     description: str
@@ -26,9 +27,16 @@ class Suite:
     """The file as it was read."""
     datasets: Mapping[str, DatasetDefinition]
     """Of every data set that a task names, from the suite itself or the catalog."""
-    tasks: tuple[TaskSettings, ...]
+    tasks: tuple[SuiteEntry, ...]
+    studies: tuple[SuiteEntry, ...]
+    """The tasks as the file has them, of which analyses are made, however few of them `only` leaves to be run."""
     max_broken: float = 0.01
     """Share of images that may be unreadable before a job fails."""
+
+    @property
+    def analyses(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings of the analyses that its studies ask for."""
+        return tuple(settings for entry in self.studies for settings in entry.analyses())
 
     def only(self, names: Iterable[str]) -> Suite:
         """Return the suite with just these data sets; a task that uses none of them is left out.
@@ -41,12 +49,10 @@ class Suite:
             if name not in self.datasets:
                 fix = did_you_mean(name, self.datasets)
                 raise UserError(f"the suite uses no data set {name!r}", where=str(self.path), fix=fix)
-        kept = [
-            settings.model_copy(update={"datasets": tuple(name for name in settings.datasets if name in wanted)})
-            for settings in self.tasks
-        ]
-        datasets = {name: definition for name, definition in self.datasets.items() if name in wanted}
-        return dataclasses.replace(self, tasks=tuple(task for task in kept if task.datasets), datasets=datasets)
+        kept = tuple(entry for settings in self.tasks if (entry := settings.only(wanted)) is not None)
+        used = {name for entry in kept for _, name in entry.named()}
+        datasets = {name: definition for name, definition in self.datasets.items() if name in used}
+        return dataclasses.replace(self, tasks=kept, datasets=datasets)
 
     def with_limit(self, limit: int) -> Suite:
         """Return the suite with every task limited to this many examples, whatever its own limit.
@@ -80,5 +86,6 @@ def load_suite(name_or_path: str | Path) -> Suite:
         text=document.text,
         datasets=content.datasets,
         tasks=content.tasks,
+        studies=content.tasks,
         max_broken=content.keys.max_broken,
     )

@@ -16,7 +16,7 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import KeyPath, MarkedYaml
 from clipbench.prompts import is_prompt_file, read_choice
 from clipbench.suite_tasks import TaskReader
-from clipbench.tasks.base import TaskSettings
+from clipbench.tasks.base import SuiteEntry
 from clipbench.validation import Problem, check, refuse, unquoted_fix
 
 EXPECTED = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"
@@ -32,7 +32,9 @@ class SuiteKeys(BaseModel):
     datasets: dict[str, dict[str, Any]] = Field(
         default={}, description="Data sets that the catalog lacks: for each name an adapter and its arguments."
     )
-    tasks: tuple[dict[str, Any], ...] = Field(description="A list of tasks, each with its data sets.", min_length=1)
+    tasks: tuple[dict[str, Any], ...] = Field(
+        description="A list of tasks and studies, each with its data sets.", min_length=1
+    )
     max_broken: float = Field(
         default=0.01,
         description="Share of images that may be unreadable before a job fails.",
@@ -49,7 +51,7 @@ class SuiteContent:
     keys: SuiteKeys
     datasets: Mapping[str, DatasetDefinition]
     """Those that its tasks name."""
-    tasks: tuple[TaskSettings, ...]
+    tasks: tuple[SuiteEntry, ...]
 
 
 def read_suite(document: MarkedYaml, base: Path) -> SuiteContent:
@@ -70,7 +72,7 @@ def read_suite(document: MarkedYaml, base: Path) -> SuiteContent:
     tasks = reader.read()
     refuse(document, [*problems, *reader.problems])
     assert keys is not None  # without problems there are keys
-    used = dict.fromkeys(name for settings in tasks for name in settings.datasets)
+    used = dict.fromkeys(name for entry in tasks for _, name in entry.named())
     return SuiteContent(keys, {name: reader.known[name] for name in used}, tuple(tasks))
 
 

@@ -12,9 +12,9 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import KeyPath, MarkedYaml, render
 from clipbench.plugins import is_dotted_path
 from clipbench.prompts import OWN, read_choice
-from clipbench.tasks.base import TaskSettings
+from clipbench.studies.registry import entry_names, load_entry
+from clipbench.tasks.base import SuiteEntry, TaskSettings
 from clipbench.tasks.prompt_choice import PromptChoice
-from clipbench.tasks.registry import load_task, task_names
 from clipbench.validation import Problem, check, show, unquoted_fix
 
 
@@ -38,8 +38,8 @@ class TaskReader:
         self.problems: list[Problem] = []
         self._jobs: dict[tuple[Any, ...], KeyPath] = {}
 
-    def read(self) -> list[TaskSettings]:
-        """Return the settings of every task that can be read."""
+    def read(self) -> list[SuiteEntry]:
+        """Return every entry that can be read."""
         entries = self.document.value.get("tasks")
         tasks = []
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -47,11 +47,11 @@ class TaskReader:
             settings = self._settings(entry, path) if isinstance(entry, dict) else None
             if settings is not None:
                 tasks.append(settings)
-                for position in range(len(settings.datasets)):
-                    self.problems += self._dataset_problems(settings, position, path)
+                for keys, name in settings.named():
+                    self.problems += self._dataset_problems(settings, name, self._item((*path, *keys)))
         return tasks
 
-    def _settings(self, entry: dict[str, Any], path: KeyPath) -> TaskSettings | None:
+    def _settings(self, entry: dict[str, Any], path: KeyPath) -> SuiteEntry | None:
         model = self._model(entry, path)
         if model is None:
             return None
@@ -64,8 +64,8 @@ class TaskReader:
             self.problems.append(Problem((*path, "limit"), problem, "give 1 or more"))
         return self._with_prompts(settings, (*path, "prompts"))
 
-    def _model(self, entry: dict[str, Any], path: KeyPath) -> type[TaskSettings] | None:
-        place, names = (*path, "task"), f"one of: {', '.join(task_names())}"
+    def _model(self, entry: dict[str, Any], path: KeyPath) -> type[SuiteEntry] | None:
+        place, names = (*path, "task"), f"one of: {', '.join(entry_names())}"
         name = entry.get("task")
         if "task" not in entry:
             self.problems.append(Problem(path, "the key 'task' is missing", names))
@@ -74,32 +74,34 @@ class TaskReader:
             self.problems.append(Problem(place, f"expected a task's name, got {show(name)}", fix))
         else:
             try:
-                return load_task(name).Settings
+                return load_entry(name).Settings
             except UserError as error:
                 self.problems.append(Problem(place, error.problem, error.fix))
         return None
 
-    def _with_prompts(self, settings: TaskSettings, path: KeyPath) -> TaskSettings:
+    def _with_prompts(self, settings: SuiteEntry, path: KeyPath) -> SuiteEntry:
         """Return the settings with prompt files read: that their paths start from the suite is known only here."""
         choices = getattr(settings, "prompts", None)
         if not isinstance(choices, tuple):
             return settings
         read: list[PromptChoice] = []
         for position, choice in enumerate(choices):
-            found, problems = read_choice(choice, self.base, self._item(path, position))
+            found, problems = read_choice(choice, self.base, self._item((*path, position)))
             self.problems += problems
             read.append(found)
         return settings.model_copy(update={"prompts": tuple(read)})
 
-    def _dataset_problems(self, settings: TaskSettings, position: int, path: KeyPath) -> Iterator[Problem]:
-        name, place = settings.datasets[position], self._item((*path, "datasets"), position)
+    def _dataset_problems(self, settings: SuiteEntry, name: str, place: KeyPath) -> Iterator[Problem]:
         if name in self.broken:
             return
         if name not in self.known and is_dotted_path(name):
             yield from self._define_plugin(name, place)
         if name not in self.known:
             yield Problem(place, f"unknown data set {name!r}", did_you_mean(name, self.known))
-            return
+        elif isinstance(settings, TaskSettings):
+            yield from self._repeated(settings, name, place)
+
+    def _repeated(self, settings: TaskSettings, name: str, place: KeyPath) -> Iterator[Problem]:
         for variant in settings.variants():
             job = (settings.task, name, settings.split, settings.limit, self._variant(variant, name))
             first = self._jobs.setdefault(job, place)
@@ -121,6 +123,6 @@ class TaskReader:
         uses_default = settings.prompt_choices() == (None,)
         return settings.variant or ((self.known[dataset].info.prompts or OWN) if uses_default else "")
 
-    def _item(self, path: KeyPath, position: int) -> KeyPath:
+    def _item(self, path: KeyPath) -> KeyPath:
         """Return the path of a list's item, or that of a value written without a list."""
-        return (*path, position) if (*path, position) in self.document.marks else path
+        return path if path in self.document.marks else path[:-1]

@@ -12,6 +12,7 @@ from clipbench.files import write_atomically
 
 if TYPE_CHECKING:
     from clipbench.datasets.base import Split
+    from clipbench.datasets.views import View
     from clipbench.results import Results
     from clipbench.tasks.base import Picture
 
@@ -19,7 +20,9 @@ SIDE = 128
 """Largest width and height in pixels."""
 
 
-def keep_thumbnail(results: Results, data: str, picture: Picture, split: Split) -> Mapping[str, str]:
+def keep_thumbnail(
+    results: Results, data: str, picture: Picture, split: Split, view: View | None = None
+) -> Mapping[str, str]:
     """Store a picture's thumbnail and return what a page needs to show it.
 
     Args:
@@ -27,11 +30,15 @@ def keep_thumbnail(results: Results, data: str, picture: Picture, split: Split) 
         data: the data's fingerprint.
         picture: which image, and why.
         split: that holds the image.
+        view: what the image is seen through.
     """
-    name = f"{data[:16]}/{hashlib.sha256(picture.id.encode()).hexdigest()[:16]}.webp"
+    shown = picture.id + (f"|{view.fingerprint()}" if view else "")
+    name = f"{data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
     path = results.folder / "thumbs" / name
     if not path.exists():
         image = split.image(picture.id)
+        if view is not None:
+            image = view(image, picture.id)
         image.thumbnail((SIDE, SIDE))
         encoded = io.BytesIO()
         image.save(encoded, "webp", quality=80)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -193,3 +194,23 @@ def test_ones_own_images_are_probed_beside_zero_shot(
     printed = capsys.readouterr().out
     assert f"{probe.value:.3f}" in printed
     assert "labelled examples a class" in printed
+
+
+def test_a_benchmark_stands_beside_ones_own_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from benchmark_and_reality import main
+
+    own_images(tmp_path / "studio")
+    own_images(tmp_path / "field")
+    (tmp_path / "field" / "test" / "diamond").rename(tmp_path / "field" / "test" / "Diamond")
+    shutil.rmtree(tmp_path / "field" / "test" / "circle")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    main("studio/test", "field/test", MODEL)
+    printed = capsys.readouterr().out
+    assert "gap" in printed
+    assert "No baseline" in printed
+    findings = package.load_results(tmp_path / "results" / "benchmark-and-reality").findings()
+    (finding,) = (one for one in findings if "unmatched_classes" in one.tables)
+    assert [row[0] for row in finding.tables["unmatched_classes"].rows] == ["circle"]

@@ -13,7 +13,7 @@ import yaml
 from clipbench.datasets.catalog import adapter_names
 from clipbench.packaged import find_suite, suite_names
 from clipbench.schema import suite_schema
-from clipbench.tasks.registry import task_names
+from clipbench.studies.registry import entry_names
 
 BROKEN = Path(__file__).parent / "suites_broken"
 
@@ -48,11 +48,11 @@ def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
 
 
 def test_tasks_are_told_apart_by_task_and_data_sets_by_adapter(schema: dict[str, Any]) -> None:
-    for name in task_names():
+    for name in entry_names():
         assert schema["$defs"][f"task-{name}"]["properties"]["task"]["const"] == name
     for name in adapter_names():
         assert schema["$defs"][f"dataset-{name}"]["properties"]["adapter"]["const"] == name
-    assert len(schema["properties"]["tasks"]["items"]["oneOf"]) == len(task_names())
+    assert len(schema["properties"]["tasks"]["items"]["oneOf"]) == len(entry_names())
 
 
 def test_keys_are_explained(schema: dict[str, Any]) -> None:

@@ -54,13 +54,13 @@ def test_packaged_suite_loads_by_its_name(name: str) -> None:
     suite = load_suite(name)
     assert suite.name == name
     assert suite.description
-    assert set(suite.datasets) == {dataset for settings in suite.tasks for dataset in settings.datasets}
+    assert set(suite.datasets) == {dataset for settings in suite.tasks for _, dataset in settings.named()}
 
 
 def test_quickstart_shows_the_tasks_on_trained_and_unseen_pictures() -> None:
     suite = load_suite("quickstart")
     tasks = [settings.task for settings in suite.tasks]
-    assert tasks == ["zero_shot", "zero_shot", "retrieval", "linear_probe", "few_shot"]
+    assert tasks == ["zero_shot", "robustness", "retrieval", "linear_probe", "few_shot"]
     assert {"digits", "scenes-shape", "scenes-sketch", "scenes-captions"} <= set(suite.datasets)
     assert {definition.adapter for definition in suite.datasets.values()} == {"digits", "scenes"}
 
@@ -71,7 +71,7 @@ LEARNT = [name for name in suite_names() if {"linear_probe", "few_shot"} & {t.ta
 def by_task(name: str) -> dict[str, set[str]]:
     sets: dict[str, set[str]] = {}
     for settings in load_suite(name).tasks:
-        sets.setdefault(settings.task, set()).update(settings.datasets)
+        sets.setdefault(settings.task, set()).update(name for _, name in settings.named())
     return sets
 
 
@@ -257,8 +257,12 @@ def test_max_broken_is_a_share(tmp_path: Path, share: str) -> None:
 
 def test_only_keeps_the_named_data_sets_and_drops_empty_tasks() -> None:
     suite = load_suite("quickstart").only(["scenes-shape", "digits"])
-    tasks = [(settings.task, settings.datasets) for settings in suite.tasks]
-    assert tasks == [("zero_shot", ("digits", "scenes-shape")), ("linear_probe", ("digits",))]
+    tasks = [(settings.task, [name for _, name in settings.named()]) for settings in suite.tasks]
+    assert tasks == [
+        ("zero_shot", ["digits", "scenes-shape"]),
+        ("robustness", ["scenes-shape"]),
+        ("linear_probe", ["digits"]),
+    ]
     assert set(suite.datasets) == {"digits", "scenes-shape"}
 
 

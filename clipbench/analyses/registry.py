@@ -6,14 +6,31 @@ from importlib import import_module
 from typing import cast
 
 from clipbench.analyses.base import Analysis
+from clipbench.errors import UserError, did_you_mean
 
 ANALYSES = {
+    "expectations": "clipbench.analyses.expectations:Expectations",
     "probe_vs_zero_shot": "clipbench.analyses.probe_vs_zero_shot:ProbeVsZeroShot",
 }
 """Those that need no settings, and so are made of any results."""
 
+_WITH_SETTINGS = {
+    "corruption_error": "clipbench.analyses.corruption_error:CorruptionError",
+    "published_pair": "clipbench.analyses.published_pair:PublishedPair",
+    "robustness": "clipbench.analyses.robustness:RobustnessAnalysis",
+    "robustness_pair": "clipbench.analyses.robustness_pair:RobustnessPair",
+}
+"""Those that a suite asks for."""
+
 
 def load_analysis(name: str) -> Analysis:
-    """Import an analysis and make it."""
-    module, _, cls = ANALYSES[name].partition(":")
+    """Import an analysis and make it.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    known = ANALYSES | _WITH_SETTINGS
+    if name not in known:
+        raise UserError(f"unknown analysis {name!r}", fix=did_you_mean(name, known))
+    module, _, cls = known[name].partition(":")
     return cast(Analysis, getattr(import_module(module), cls)())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from clipbench.datasets.base import Example, Shard, Split
 
@@ -45,6 +46,10 @@ class _Chosen:
         return (example for example in self.shard if example.id in self.ids)
 
 
+_known: WeakKeyDictionary[Split, dict[tuple[int, str], frozenset[str]]] = WeakKeyDictionary()
+"""The ids that limits choose of a split, by limit and locator: choosing them reads every label."""
+
+
 class LimitedSplit(Split):
     """A split cut down to a balanced subset of at most `limit` examples."""
 
@@ -56,7 +61,13 @@ class LimitedSplit(Split):
 
     @cached_property
     def _ids(self) -> frozenset[str]:
-        return balanced_ids(self.split.keys(), self.limit)
+        locator = self.split.locator()
+        if locator is None:
+            return balanced_ids(self.split.keys(), self.limit)
+        known = _known.setdefault(self.split, {})
+        if (self.limit, locator) not in known:
+            known[self.limit, locator] = balanced_ids(self.split.keys(), self.limit)
+        return known[self.limit, locator]
 
     def shards(self) -> Sequence[Shard]:
         """Return the split's shards, each without the examples that were not chosen."""

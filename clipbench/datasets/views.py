@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -18,6 +19,11 @@ class View(Protocol):
     @property
     def name(self) -> str:
         """As shown in results, e.g. 'gaussian_noise/3'."""
+        ...
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a reader wants to know of it, as JSON, e.g. {"protocol": "imagenet-c"}."""
         ...
 
     def fingerprint(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +74,10 @@ class SetIdentity:
 
 
 def identify(index: DataIndex, limit: int | None) -> SetIdentity:
-    """Return what a stored split is, or its balanced subset of `limit` examples."""
+    """Return what a stored split is, or its balanced subset of `limit` examples.
+
+    That it is cut down to some classes follows from this and from which they are.
+    """
     if limit is None or limit >= index.rows:
         return SetIdentity(index.fingerprint, index.labels)
     table = index.read(["id", "digest", "label", "labels", "captions"])
@@ -90,13 +93,15 @@ def is_stored(index: DataIndex, store: Store, model: str, view: str = "") -> boo
     return all(store.has_part(model, part.seen_through(view)) for part in index.parts)
 
 
-def find_split(split: Split, limit: int | None, store: Store, model: str) -> tuple[Split, DataIndex | None]:
+def find_split(
+    split: Split, limit: int | None, store: Store, model: str, view: str = ""
+) -> tuple[Split, DataIndex | None]:
     """Return which split to read for a limit, and its index if it was read before.
 
-    If the whole split is embedded, a subset is taken from it and nothing is encoded again.
+    If the whole split is embedded (seen through the view), a subset is taken from it and nothing is encoded again.
     """
     whole = store.data.find(split.locator())
-    if limit is None or (whole is not None and is_stored(whole, store, model)):
+    if limit is None or (whole is not None and is_stored(whole, store, model, view)):
         return split, whole
     limited = LimitedSplit(split, limit)
     return limited, store.data.find(limited.locator())
@@ -110,6 +115,7 @@ def open_set(
     *,
     view: str = "",
     limit: int | None = None,
+    classes: Mapping[int, int] | None = None,
 ) -> StoredSet:
     """Open a stored split.
 
@@ -120,16 +126,19 @@ def open_set(
         features: which of 'projected' and 'backbone' to open.
         view: the fingerprint of the view that the images were seen through.
         limit: keep a balanced subset of this many examples.
+        classes: keep the examples of these classes (after the limit), whose labels become those given here.
     """
     table = index.read(["id", "label", "labels", "captions", "groups"])
     wanted = _wanted(table, limit)
+    if classes is not None:
+        wanted &= np.isin(table["label"].to_numpy(), list(classes))
     rows, parts, problems = _readable(index, wanted, store, model, view)
     opened: dict[str, Features] = {}
     for name in features:
         shape = (len(rows), _width(store, model, parts, name))
         opened[name] = StoredFeatures(store, model, name, tuple(parts), shape)
     return StoredSet(
-        images=_image_set(table.take(rows), opened, len(problems)),
+        images=_relabelled(_image_set(table.take(rows), opened, len(problems)), classes),
         broken=tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items())),
     )
 
@@ -182,6 +191,12 @@ def _image_set(table: pa.Table, features: Mapping[str, Features], n_broken: int)
         groups=_groups(table["groups"].to_pylist()),
         n_broken=n_broken,
     )
+
+
+def _relabelled(images: ImageSet, classes: Mapping[int, int] | None) -> ImageSet:
+    if classes is None or images.labels is None:
+        return images
+    return replace(images, labels=np.array([classes[int(label)] for label in images.labels], np.int64))
 
 
 def _groups(documents: Sequence[str]) -> dict[str, list[str]]:

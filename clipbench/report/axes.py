@@ -21,14 +21,38 @@ def percent(values: Sequence[float]) -> dict[str, Any]:
     if high - low < _NARROWEST:
         centre = min(max((low + high) / 2, _NARROWEST / 2), 1 - _NARROWEST / 2)
         low, high = centre - _NARROWEST / 2, centre + _NARROWEST / 2
-    # Rounding keeps 0.3 / 0.1 from being 2.9999.
-    step = next((step for step in _STEPS if round((high - low) / step, 6) <= _TICKS - 1), _STEPS[-1])
-    first, last = math.floor(round(low / step, 6)), math.ceil(round(high / step, 6))
-    ticks = [round(place * step, 6) for place in range(first, last + 1)]
+    ticks = _even(low, high)
     texts = [f"{100 * tick:g}" for tick in ticks]
     texts[-1] += "\u202f%"
     margin = 0.04 * (ticks[-1] - ticks[0])
     return _axis([ticks[0] - margin, ticks[-1] + margin], ticks, texts) | {"automargin": True, "ticklabelstandoff": 4}
+
+
+def whole_share() -> dict[str, Any]:
+    """Return a horizontal axis from 0 to 100 %."""
+    return _axis([-0.02, 1.02], [0, 0.25, 0.5, 0.75, 1], ["0", "", "50", "", "100\u202f%"])
+
+
+def whole(values: Sequence[int]) -> dict[str, Any]:
+    """Return a horizontal axis with every whole number as a tick."""
+    return _axis([min(values) - 0.4, max(values) + 0.4], list(values), [str(value) for value in values])
+
+
+def differences(values: Sequence[float]) -> dict[str, Any]:
+    """Return a horizontal axis in points through zero for differences of shares."""
+    ticks = _even(min(0.0, *values), max(_NARROWEST, *values))
+    texts = [f"{100 * tick:g}".replace("-", "−") for tick in ticks]
+    margin = 0.02 * (ticks[-1] - ticks[0])
+    axis = _axis([ticks[0] - margin, ticks[-1] + margin], ticks, texts)
+    return axis | {"zeroline": True, "zerolinewidth": 1}
+
+
+def _even(low: float, high: float) -> list[float]:
+    """Return even ticks from below `low` to above `high`."""
+    # Rounding keeps 0.3 / 0.1 from being 2.9999.
+    step = next((step for step in _STEPS if round((high - low) / step, 6) <= _TICKS - 1), _STEPS[-1])
+    first, last = math.floor(round(low / step, 6)), math.ceil(round(high / step, 6))
+    return [round(place * step, 6) for place in range(first, last + 1)]
 
 
 def decades(values: Sequence[float], title: str) -> dict[str, Any]:

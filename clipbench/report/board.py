@@ -97,6 +97,7 @@ class Board:
     columns: tuple[Column, ...]
     footnotes: tuple[Footnote, ...]
     jobs: tuple[JobResult, ...]
+    """Those that have a column."""
 
     @cached_property
     def mixed(self) -> Mapping[str, int]:
@@ -105,13 +106,14 @@ class Board:
 
 
 def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
-    """Arrange finished jobs as a leaderboard.
+    """Arrange finished jobs as a leaderboard; jobs on changed images or matched classes have no column in it.
 
     Args:
         jobs: as `Results.jobs()` returns them.
         metric: the metric to show; by default each job's main one. Columns without it are left out.
     """
-    grouped = _group(jobs)
+    plain = tuple(job for job in jobs if job.plain)
+    grouped = _group(plain)
     names, short = column_names(map(_told_apart_by, grouped)), _names_within_tasks(grouped)
     columns = [
         replace(_column(members, metric), name=names[_told_apart_by(key)], label=short[_told_apart_by(key)])
@@ -122,7 +124,7 @@ def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
     footnotes: list[Footnote] = []
     checked = [_mark_differences(column, footnotes) for column in columns]
     footnotes += _mixed_models(jobs, len(footnotes))
-    return Board(models, tuple(_mark_best(column) for column in checked), tuple(footnotes), tuple(jobs))
+    return Board(models, tuple(_mark_best(column) for column in checked), tuple(footnotes), plain)
 
 
 def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:

@@ -10,6 +10,9 @@ from clipbench.report import grids, labels, numbers
 from clipbench.report.board import Board
 from clipbench.report.cells import Grid, Head
 
+IN_OWN_SECTIONS = frozenset({"robustness", "corruption_error", "robustness_pair", "published_pair"})
+"""Analyses whose findings the page shows in a section made for them."""
+
 
 @dataclass(frozen=True)
 class Number:
@@ -46,8 +49,8 @@ class Section:
 
 
 def sections(findings: Sequence[JobResult], board: Board) -> tuple[Section, ...]:
-    """Set out findings, by data set and then in the leaderboard's order of models."""
-    analyses = dict.fromkeys(finding.task for finding in findings)
+    """Set out the findings that have no section of their own, by data set and then in the leaderboard's order."""
+    analyses = dict.fromkeys(finding.task for finding in findings if finding.task not in IN_OWN_SECTIONS)
     return tuple(_section([finding for finding in findings if finding.task == name], board) for name in analyses)
 
 
@@ -66,7 +69,7 @@ def _section(findings: Sequence[JobResult], board: Board) -> Section:
     title = labels.task(findings[0].task)
     return Section(
         title=title[:1].upper() + title[1:],
-        heads=tuple(Head(_heading(record), numeric=True) for record in metrics.values()),
+        heads=tuple(Head(heading(record), numeric=True) for record in metrics.values()),
         rows=tuple(_comparison(finding, list(metrics), len(splits) > 1) for finding in sorted(done, key=place)),
         errors=tuple(finding.error for finding in findings if finding.status == "failed"),
     )
@@ -78,17 +81,19 @@ def _comparison(finding: JobResult, metrics: Sequence[str], tell_split: bool) ->
     return Comparison(
         finding=finding,
         on=", ".join(part for part in on if part),
-        cells=tuple(_number(records.get(metric)) for metric in metrics),
+        cells=tuple(number(records.get(metric)) for metric in metrics),
         tables=grids.of_job(finding),
     )
 
 
-def _heading(record: Record) -> str:
+def heading(record: Record) -> str:
+    """Return a metric with the unit it is shown in, e.g. 'gap, points'."""
     unit = numbers.suffix(labels.shown_unit(record.metric, record.unit))
     return ", ".join(part for part in (labels.metric(record.metric), unit) if part)
 
 
-def _number(record: Record | None) -> Number:
+def number(record: Record | None) -> Number:
+    """Set out a record in the unit it is shown in; a dash where there is none, or no value."""
     if record is None or record.value is None:
         return Number(numbers.MISSING)
     shown = replace(record, unit=labels.shown_unit(record.metric, record.unit))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from clipbench.records import JobResult
@@ -13,8 +12,8 @@ from clipbench.report import grids, numbers
 from clipbench.report.board import Board, Cell, Column
 from clipbench.report.cells import Grid
 from clipbench.report.curves import Curve
-from clipbench.report.pictures import Album, Shown
-from clipbench.results import MergedResults, Results
+from clipbench.report.pictures import Album, Shown, thumbs_of
+from clipbench.results import Results
 
 _SHORT = 12
 """Characters of a digest that are shown; the whole one is a pointer's rest away."""
@@ -106,17 +105,12 @@ def _job_detail(
         curves=curves.get(job.hash, {}),
         classes=grids.full_classes(job),
         n_classes=len(job.tables["per_class"].rows) if "per_class" in job.tables else 0,
-        pictures=album.show(job.pictures, _thumbs(results, job.hash)),
+        pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
         broken=job.broken[:BROKEN_SHOWN],
         pedigree=tuple(_digest(name, value) for name, value in asdict(job.pedigree).items() if value),
         provenance=facts(job.provenance),
         footnote=cell.footnote,
     )
-
-
-def _thumbs(results: Results, job_hash: str) -> Path:
-    part = results.part_of(job_hash) if isinstance(results, MergedResults) else results
-    return part.folder / "thumbs"
 
 
 def _digest(name: str, value: str) -> Fact:

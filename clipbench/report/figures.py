@@ -67,7 +67,7 @@ def bars(column: Column, models: Sequence[str]) -> Figure | None:
         "y": list(range(len(cells))),
         "customdata": [_hover(model, cell) for model, cell in shown],
         "hovertemplate": "%{customdata}<extra></extra>",
-        "error_x": _errors([cell.record for cell in cells]),
+        "error_x": errors([cell.record for cell in cells]),
         "marker": {"opacity": [0.4 if cell.footnote else 1.0 for cell in cells]},
         "meta": {"series": [series[model] for model, _ in shown]},
         "showlegend": False,
@@ -80,8 +80,8 @@ def bars(column: Column, models: Sequence[str]) -> Figure | None:
     names = short_names(models, _LABEL)
     ticks = [_marked(names[model], cell) for model, cell in shown]
     values = [numbers.with_unit(cell.value, column.unit) for cell in cells]
-    height = _height(len(cells), 19 if many else 30)
-    layout = _layout(ticks, values, height) | {"xaxis": _value_axis(column.unit)}
+    height = row_height(len(cells), 19 if many else 30)
+    layout = row_layout(ticks, values, height) | {"xaxis": _value_axis(column.unit)}
     return Figure({"data": [trace], "layout": layout}, height, _summary(column, shown))
 
 
@@ -95,8 +95,8 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
     names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
     ticks = [text(name) for name in names.values()]
     values = [f"{numbers.number(b.value - s.value).replace('-', '−')} points" for b, s in pairs]
-    height = _height(len(pairs), 32 if len(pairs) <= MANY else 20) + 34
-    layout = _layout(ticks, values, height) | {"xaxis": _value_axis("fraction")}
+    height = row_height(len(pairs), 32 if len(pairs) <= MANY else 20) + 34
+    layout = row_layout(ticks, values, height) | {"xaxis": _value_axis("fraction")}
     layout["margin"] |= {"t": 38, "r": 84}
     layout["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
     summary = "; ".join(
@@ -126,7 +126,7 @@ def _means(role: str, means: Sequence[Average]) -> dict[str, Any]:
         "name": text(f"mean over {labels.sets(means[0].of, means[0].regime)}"),
         "x": [mean.value for mean in means],
         "y": list(range(len(means))),
-        "error_x": _errors(means),
+        "error_x": errors(means),
         "customdata": [_hover_mean(mean) for mean in means],
         "hovertemplate": "%{customdata}<extra></extra>",
         "marker": {"size": 11, "symbol": "circle" if role == "benchmark" else "diamond"},
@@ -139,7 +139,8 @@ def _has_value(column: Column, model: str) -> bool:
     return cell is not None and cell.value is not None
 
 
-def _errors(measured: Sequence[numbers.Measured | None]) -> dict[str, Any]:
+def errors(measured: Sequence[numbers.Measured | None]) -> dict[str, Any]:
+    """Return plotly's error bars of some values, without one where there is no interval."""
     sides = [_sides(item) for item in measured]
     below, above = [side[0] for side in sides], [side[1] for side in sides]
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.4, "width": 3}
@@ -175,11 +176,12 @@ def _marked(label: str, cell: Cell) -> str:
     return f"{text(label)} <sup>†{cell.footnote}</sup>" if cell.footnote else text(label)
 
 
-def _height(rows: int, step: int) -> int:
+def row_height(rows: int, step: int) -> int:
+    """Return the height of a figure with labelled rows of `step` pixels each."""
     return 44 + rows * step
 
 
-def _layout(ticks: Sequence[str], values: Sequence[str], height: int) -> dict[str, Any]:
+def row_layout(ticks: Sequence[str], values: Sequence[str], height: int) -> dict[str, Any]:
     """Return a layout with labelled rows on the left and their values in a column on the right."""
     rows = len(ticks)
     return {

@@ -22,6 +22,14 @@ _METRICS = {
     "fitted_top1": "fitted top-1",
     "top1_at_chosen_alpha": "top-1 at the chosen alpha",
     "shots_to_match": "labels to match zero-shot",
+    "reference_top1": "reference top-1",
+    "shift_top1": "shift top-1",
+    "expected_top1": "expected top-1",
+    "mean_shift_top1": "mean shift top-1",
+    "worst_shift_top1": "worst shift top-1",
+    "clean_top1": "clean top-1",
+    "corrupted_top1": "corrupted top-1",
+    "corruption_gap": "gap",
 }
 
 _TASKS = {
@@ -31,6 +39,9 @@ _TASKS = {
     "knn": "k nearest neighbours",
     "wise_ft": "WiSE-FT head",
     "probe_vs_zero_shot": "linear probe against zero-shot",
+    "corruption_error": "corruption error",
+    "robustness_pair": "zero-shot beside supervised",
+    "published_pair": "the published pair",
 }
 
 _DEFINITIONS = (
@@ -74,6 +85,67 @@ _DEFINITIONS = (
         "labelled examples of each class with which a fitted head is as good as zero-shot, interpolated "
         "log-linearly between the numbers that were tried.",
     ),
+    (
+        r"(reference|shift|mean_shift|worst_shift)_top1$",
+        "reference, shift, worst shift",
+        "top-1 on the benchmark, on a shifted set with the same classes, and on the shift where it is lowest. Where a "
+        "shift has only some of the classes, the reference is cut down to the same ones.",
+    ),
+    (
+        r"(mean_)?gap$",
+        "gap",
+        "reference top-1 minus shift top-1, in points: what is lost on the way from benchmark to reality.",
+    ),
+    (r"relative_gap$", "relative gap", "the gap as a share of the reference top-1."),
+    (
+        r"logit_gap$",
+        "logit gap",
+        "the same gap between logits, ln(p / (1 − p)), which do not flatten near 0 and 100 %.",
+    ),
+    (
+        r"expected_top1$",
+        "expected top-1",
+        "shift top-1 that the line of the baseline models, fitted to logits, gives for this reference top-1.",
+    ),
+    (
+        r"(mean_)?effective_robustness$",
+        "effective robustness",
+        "shift top-1 minus the expected one, in points; above zero is more robust than a baseline model as good on the "
+        "reference (Taori et al. 2020).",
+    ),
+    (
+        r"relative_robustness$",
+        "relative robustness",
+        "shift top-1 minus that of the model's own baseline, the same model before it was changed, in points.",
+    ),
+    (
+        r"(reference|mean_shift)_gain$",
+        "gain",
+        "top-1 of the head that was fitted on the reference minus that of zero-shot, in points.",
+    ),
+    (
+        r"against_expectation$",
+        "against expectation",
+        "the number minus what published models of the same ImageNet accuracy lead to expect, in points.",
+    ),
+    (
+        r"(clean_top1|corrupted_top1|corruption_gap)$",
+        "clean, corrupted",
+        "top-1 on the images as they are, and its mean over the standard corruptions and their severities; the gap is "
+        "their difference, on the same images.",
+    ),
+    (
+        r"mce(_\d+)?$",
+        "mCE",
+        "mean corruption error: for each corruption the model's errors over all severities as a share of the reference "
+        "model's, averaged over corruptions; 100 % is the reference model, and lower is better (Hendrycks and "
+        "Dietterich 2019). A number behind it says over how many corruptions, where it is not all 15.",
+    ),
+    (
+        r"relative_mce(_\d+)?$",
+        "relative mCE",
+        "the same with the errors on clean images taken off first; lower is better.",
+    ),
 )
 
 _INTERVALS = {
@@ -82,11 +154,21 @@ _INTERVALS = {
     "paired bootstrap": "paired bootstrap (both answers to an example are drawn together)",
     "score": "score interval of a paired difference (where no answer differs)",
     "seeds": "t-interval over random draws of the training examples",
+    "unpaired bootstrap": "bootstrap of a difference between two sets, whose images are drawn apart",
+    "line and examples": "bootstrap over the models behind the baseline line and over the images, drawn together",
 }
 
-_SHORT_INTERVALS = {"wilson": "Wilson", "seeds": "t, over draws"}
+_SHORT_INTERVALS = {"wilson": "Wilson", "seeds": "t, over draws", "line and examples": "line and images"}
 
-_LOWER_IS_BETTER = re.compile(r"(^|_)(rank|error|loss|ece|fpr|mce|perplexity)(_|$)")
+_LOWER_IS_BETTER = re.compile(r"(^|_)(rank|error|loss|ece|fpr|mce|perplexity|gap)(_|$)")
+
+_GAPS = {"gap", "mean_gap", "corruption_gap"}
+
+_DIFFERENCES = {
+    *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
+    *("reference_gain", "mean_shift_gain"),
+}
+"""Metrics that are a difference of two fractions, beside those whose name ends in it."""
 
 _ORDER = ("zero_shot", "linear_probe", "few_shot", "knn", "wise_ft", "retrieval")
 """Of the tasks; others follow by name."""
@@ -106,12 +188,18 @@ def metric(name: str) -> str:
             return f"{metric(name.removesuffix(ending))} {words}"
     if found := re.fullmatch(r"top1_at_k_(\d+)", name):
         return f"top-1 at k = {found[1]}"
+    if found := re.fullmatch(r"(relative_)?mce(?:_(\d+))?", name):
+        return f"{'relative ' if found[1] else ''}mCE{f'-{found[2]}' if found[2] else ''}"
     return re.sub(r"recall at (\d+)", r"R@\1", name.replace("_", " ")).replace("per class", "per-class")
 
 
 def shown_unit(name: str, unit: str) -> str:
-    """Return the unit to show a metric in: a difference of fractions is shown in points, with its sign."""
-    return "difference" if unit == "fraction" and name.endswith("_difference") else unit
+    """Return the unit to show a metric in: a difference of fractions is shown in points, and with its sign."""
+    if unit != "fraction":
+        return unit
+    if name in _GAPS:
+        return "gap"
+    return "difference" if name in _DIFFERENCES or name.endswith("_difference") else unit
 
 
 def task(name: str) -> str:

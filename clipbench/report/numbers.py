@@ -27,12 +27,15 @@ class Measured(Protocol):
 
     @property
     def unit(self) -> str:
-        """'fraction', 'rank', 'points', 'difference' (of two fractions), ..."""
+        """'fraction', 'rank', 'points', 'difference' or 'gap' (of two fractions), ..."""
         ...
 
 
 def number(value: float | None, unit: str = "fraction") -> str:
-    """Return a value without its unit: '91.2' for the fraction 0.912, '+4.2' for a difference, '3.5' for a rank."""
+    """Return a value without its unit: '91.2' for the fraction 0.912, '+4.2' for a difference, '3.5' for a rank.
+
+    A gap is a difference that is expected to be a loss: '4.2' without a sign, '−4.2' where there is a gain.
+    """
     if value is None:
         return MISSING
     if unit == "fraction":
@@ -41,6 +44,8 @@ def number(value: float | None, unit: str = "fraction") -> str:
         return _signless_zero(f"{value:.1f}")
     if unit == "difference":
         return _signless_zero(f"{100 * value:+.1f}").replace("-", "−")
+    if unit == "gap":
+        return _signless_zero(f"{100 * value:.1f}").replace("-", "−")
     if unit == "examples per class":
         return f"{value:,.1f}"
     if unit == "rank":
@@ -50,7 +55,7 @@ def number(value: float | None, unit: str = "fraction") -> str:
 
 def suffix(unit: str) -> str:
     """Return what stands behind a number of this unit: '%', 'points', '' for ranks."""
-    return {"fraction": "%", "rank": "", "difference": "points"}.get(unit, unit)
+    return {"fraction": "%", "rank": "", "difference": "points", "gap": "points"}.get(unit, unit)
 
 
 def with_unit(value: float | None, unit: str = "fraction") -> str:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipbench.analyses.run import analyse
 from clipbench.files import write_atomically
 from clipbench.records import JobResult, Record
-from clipbench.report import charts, comparisons, curves, figures, headline, labels, numbers, provenance
+from clipbench.report import (
+    charts,
+    comparisons,
+    corruption_section,
+    curves,
+    figures,
+    headline,
+    labels,
+    numbers,
+    provenance,
+    shift_jobs,
+    shift_pair_section,
+    shift_section,
+)
 from clipbench.report.averages import Means, means, order_by_merit
 from clipbench.report.board import Board, make_board
 from clipbench.report.details import ColumnDetail, column_details
@@ -60,17 +73,16 @@ def write_page(results: Results, output: Path, title: str | None = None) -> Path
 
 def render(results: Results, title: str | None = None) -> str:
     """Return the page's HTML. Everything that comes from results is text in it, never markup or script."""
-    board = make_board(results.jobs())
+    jobs, album = results.jobs(), Album()
+    board = make_board(jobs)
     group_means = means(board)
     board = order_by_merit(board, group_means)
     findings = analyse(results)
-    drawn = _draw(board, group_means, findings)
-    details = column_details(board, results, Album(), drawn.curves)
-    templates = environment()
-    own = Script(_source(templates, "page.js"))
+    drawn = _draw(board, group_means, findings, results, album)
+    details = column_details(board, results, album, drawn.curves)
     runs = provenance.runs(results)
-    records = [record for job in (*board.jobs, *findings) for record in job.records]
-    return templates.get_template("page.html.j2").render(
+    page = environment().get_template("page.html.j2")
+    return page.render(
         title=title or _title(runs),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         board=board,
@@ -83,35 +95,59 @@ def render(results: Results, title: str | None = None) -> str:
         coloured=len(board.models) <= figures.SERIES,
         charts=drawn.charts,
         gap=drawn.gap,
+        aside=shift_jobs.aside(jobs),
+        shifts=drawn.shifts,
+        pairs=drawn.pairs,
+        corruptions=drawn.corruptions,
         comparisons=comparisons.sections(findings, board),
         details=_by_dataset(details),
         anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
-        definitions=labels.definitions({record.metric for record in records}),
-        intervals=_interval_kinds(records),
-        over_draws=any(record.interval == "seeds" for record in records),
         runs=runs,
         rows=provenance.job_rows(details),
         merged=isinstance(results, MergedResults),
-        scripts=(_plotly(), own) if drawn else (own,),
+        scripts=_scripts(figures=bool(drawn)),
+        **_method([record for job in (*board.jobs, *findings) for record in job.records]),
     )
+
+
+def _method(records: Sequence[Record]) -> Mapping[str, Any]:
+    """Return what the page says of how to read its numbers."""
+    return {
+        "definitions": labels.definitions({record.metric for record in records}),
+        "intervals": _interval_kinds(records),
+        "over_draws": any(record.interval == "seeds" for record in records),
+    }
 
 
 @dataclass(frozen=True)
 class _Drawn:
     gap: figures.Figure | None
+    shifts: shift_section.ShiftSection
+    pairs: shift_pair_section.PairSection
+    corruptions: corruption_section.CorruptionSection
     charts: charts.Charts
     curves: Mapping[str, Mapping[str, curves.Curve]]
 
     def __bool__(self) -> bool:
-        return bool(self.gap or len(self.charts) or self.curves)
+        counted: tuple[Sized, ...] = (self.shifts, self.pairs, self.corruptions, self.charts, self.curves)
+        return bool(self.gap or any(len(part) for part in counted))
 
 
-def _draw(board: Board, group_means: Sequence[Means], findings: Sequence[JobResult]) -> _Drawn:
-    """Draw what fits: the data sets come before the details of single jobs."""
-    gap = charts.gap(board, group_means)
+def _draw(
+    board: Board, group_means: Sequence[Means], findings: Sequence[JobResult], results: Results, album: Album
+) -> _Drawn:
+    """Draw what fits: what is said of shifts and the data sets comes before the details of single jobs."""
+    # The matched comparison takes the place of that of means over different sets.
+    gap = None if any(one.task == "robustness" for one in findings) else charts.gap(board, group_means)
     left = MAX_FIGURES - (gap is not None)
+    shifts = shift_section.section(findings, board, left)
+    left -= len(shifts)
+    pairs = shift_pair_section.section(findings, left)
+    left -= len(pairs)
+    corruptions = corruption_section.section(findings, board, results, album, left)
+    left -= len(corruptions)
     of_sets = charts.charts(board, findings, left)
-    return _Drawn(gap, of_sets, curves.of_board(board, left - len(of_sets)))
+    return _Drawn(gap, shifts, pairs, corruptions, of_sets, curves.of_board(board, left - len(of_sets)))
 
 
 @cache
@@ -134,6 +170,12 @@ def environment() -> Environment:
 def _source(environment: Environment, name: str) -> str:
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
+
+
+def _scripts(*, figures: bool) -> tuple[Script, ...]:
+    """Return the page's scripts; the one that draws figures only where there are any."""
+    own = Script(_source(environment(), "page.js"))
+    return (_plotly(), own) if figures else (own,)
 
 
 @cache

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipbench.results import MergedResults, Results
+
 PER_JOB = 12
 """Pictures that one job shows."""
 
@@ -60,6 +62,12 @@ class Album:
             return Shown(name, caption, "", "left out to keep the page small")
         self._left -= len(content)
         return Shown(name, caption, f"data:{kind};base64,{base64.b64encode(content).decode()}")
+
+
+def thumbs_of(results: Results, job_hash: str) -> Path:
+    """Return the folder of a job's thumbnails."""
+    part = results.part_of(job_hash) if isinstance(results, MergedResults) else results
+    return part.folder / "thumbs"
 
 
 def _read(thumbs: Path, name: str) -> bytes | None:

@@ -39,8 +39,8 @@ def known_rows(tables: Mapping[str, Table], name: str) -> Sequence[Row]:
         return ()
     rows: list[Row] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     sound = all(
-        all(_is_number(row.get(column)) for column in _NEEDED[name])
-        and all(row.get(end) is None or _is_number(row[end]) for end in _ENDS)
+        all(is_number(row.get(column)) for column in _NEEDED[name])
+        and all(row.get(end) is None or is_number(row[end]) for end in _ENDS)
         for row in rows
     )
     return rows if sound else ()
@@ -79,7 +79,7 @@ def _column(name: str, rows: Sequence[Row]) -> tuple[Head, Callable[[Row], Entry
     heading, values = name.replace("_", " "), [row[name] for row in rows]
     if any(isinstance(value, bool) for value in values):
         return Head(heading), lambda row: Entry("yes" if row[name] else "no")
-    numeric = all(value is None or _is_number(value) for value in values)
+    numeric = all(value is None or is_number(value) for value in values)
     return Head(heading, numeric), lambda row: Entry(_plain(row[name]), "chosen" if _is_chosen(row, name) else "")
 
 
@@ -89,7 +89,7 @@ def _is_chosen(row: Row, name: str) -> bool:
 
 def _share(row: Row, name: str) -> Entry:
     value = row[name]
-    if not _is_number(value):
+    if not is_number(value):
         return Entry(_plain(value))
     return Entry(numbers.with_unit(value), numbers.ends(row.get("low"), row.get("high")) if name == "top1" else "")
 
@@ -102,5 +102,6 @@ def _plain(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a cell of a table holds a number; a truth value is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)

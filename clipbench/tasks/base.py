@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.prompt_choice import PromptChoice
+from clipbench.tasks.work import Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,22 +22,61 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Feature = Literal["projected", "backbone"]
+Made = TypeVar("Made")
 Memory = Callable[[Mapping[str, int], int], int]
 """(images of each split, width of the features) -> bytes."""
 
 
-class TaskSettings(BaseModel):
-    """What every task's settings have; each task adds its own beside its code."""
+class SuiteEntry(BaseModel):
+    """What every entry of a suite's `tasks` has, be it one task or a study of several jobs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
-    datasets: tuple[str, ...]
     split: str = "test"
     """The split that is evaluated."""
     limit: int | None = Field(
         default=None, description="Use this many examples, balanced over the classes, chosen by a hash of their ids."
     )
+
+    def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
+        """Return each data set's name with the keys in this entry that lead to it, e.g. ('datasets', 0)."""
+        raise NotImplementedError
+
+    def only(self, wanted: Sequence[str]) -> Self | None:
+        """Return the entry with just these data sets; None if it uses none of them."""
+        raise NotImplementedError
+
+    def work(self) -> Sequence[Work]:
+        """Return what the jobs of each model do, in order."""
+        raise NotImplementedError
+
+    def analyses(self) -> Sequence[Mapping[str, Any]]:
+        """Return the settings of the analyses to be made of the finished jobs, each with its `analysis`."""
+        return ()
+
+
+class TaskSettings(SuiteEntry):
+    """What every task's settings have; each task adds its own beside its code."""
+
+    datasets: tuple[str, ...]
+
+    def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
+        """Return each data set's name with the keys that lead to it."""
+        return [(("datasets", at), name) for at, name in enumerate(self.datasets)]
+
+    def only(self, wanted: Sequence[str]) -> Self | None:
+        """Return the settings with just these data sets; None if none is left."""
+        kept = tuple(name for name in self.datasets if name in wanted)
+        return self.model_copy(update={"datasets": kept}) if kept else None
+
+    def work(self) -> Sequence[Work]:
+        """Return one job for each data set and variant."""
+        return [
+            Work(name, variant.model_copy(update={"datasets": (name,)}))
+            for name in self.datasets
+            for variant in self.variants()
+        ]
 
     def variants(self) -> Sequence[TaskSettings]:
         """Return the settings of one job each, e.g. one for each prompt set."""
@@ -88,6 +128,19 @@ class Needs:
     """True: every caption of the splits is embedded too."""
     memory: Memory | None = None
     """What `evaluate` holds at once, where that grows with the data; None: it does not."""
+
+
+class Once(Protocol):
+    """Makes what a task derives from all but the evaluated split, or recalls it from the job before."""
+
+    def __call__(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what `make` returns."""
+        ...
+
+
+def make_anew(name: str, make: Callable[[], Made]) -> Made:
+    """Return what `make` returns, recalling nothing."""
+    return make()
 
 
 class Features(Protocol):
@@ -161,6 +214,8 @@ class Inputs:
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
     device: str = "cpu"
     """Where torch may compute."""
+    once: Once = make_anew
+    """(what it is, how to make it) -> the thing, made once for jobs that differ only in what they are tested on."""
 
 
 @dataclass(frozen=True)

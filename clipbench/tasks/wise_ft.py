@@ -131,14 +131,7 @@ class WiseFt:
         view = FeatureView("projected", own.normalise, inputs.model.name)
         # Alpha is chosen on held-out examples even where C is given.
         training = training_set(inputs, own, view, hold_out=True)
-        fitted = interpolation(
-            training,
-            text_head(classifier, inputs.model.logit_scale),
-            own.C,
-            towards_origin=own.towards == "text_classifier",
-            device=inputs.device,
-            max_iterations=own.max_iterations,
-        )
+        fitted = inputs.once("head", lambda: _fit(training, classifier, inputs, own))
         started = time.perf_counter()
         decided = {alpha: _decide(alpha, fitted, classifier, inputs, own, view) for alpha in own.every_alpha}
         outcome = _outcome(decided, fitted, training, inputs, own)
@@ -150,6 +143,17 @@ class WiseFt:
 def _own(settings: TaskSettings) -> WiseFtSettings:
     assert isinstance(settings, WiseFtSettings)
     return settings
+
+
+def _fit(training: TrainingSet, classifier: TextClassifier, inputs: Inputs, settings: WiseFtSettings) -> Interpolation:
+    return interpolation(
+        training,
+        text_head(classifier, inputs.model.logit_scale),
+        settings.C,
+        towards_origin=settings.towards == "text_classifier",
+        device=inputs.device,
+        max_iterations=settings.max_iterations,
+    )
 
 
 def _decide(
@@ -186,6 +190,8 @@ def _outcome(
         replace(proportion("top1_at_chosen_alpha", decided[chosen].correct), params={"alpha": chosen, **on}),
     )
     outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, more)
+    ends = {"correct.zero_shot": decided[0.0].correct, "correct.fitted": decided[1.0].correct}
+    outcome = replace(outcome, examples=outcome.examples.assign(**ends))
     own_names = {metric.name for metric in more}
     of_fit = fitted.fitted.params(training, len(dataset.classes))
     params = {"alpha": RECOMMENDED, **feature_params(settings), "towards": settings.towards, **of_fit}

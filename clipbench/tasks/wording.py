@@ -1,8 +1,19 @@
-"""Lists within the sentences of notes."""
+"""Lists and numbers within the sentences of notes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def points(fraction: float) -> str:
+    """Return a difference of fractions in points, e.g. '3.7' or '−3.7'."""
+    return f"{100 * fraction:.1f}".replace("-", "−")
+
+
+def ends(low: float, high: float, sign: int = 1) -> str:
+    """Return ' (95 % interval 1.2 to 3.4)' of a difference of fractions, turned round where the sign is -1."""
+    first, second = sorted((sign * low, sign * high))
+    return f" (95 % interval {points(first)} to {points(second)})"
 
 
 def listed(names: Sequence[str], limit: int = 10) -> str:

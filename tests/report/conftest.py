@@ -14,6 +14,7 @@ from clipbench.results import Results
 
 from .fitted import fill_fitted
 from .made_up import RUN, fill_plausible
+from .shifted import Published
 from .visits import DESKTOP, FLAGS, Visit
 
 
@@ -42,6 +43,18 @@ def plausible(make_results: Callable[..., Results]) -> Results:
 def fitted(make_results: Callable[..., Results]) -> Results:
     """Three models with zero-shot, probe, few-shot, neighbours and WiSE-FT on benchmark and shift sets."""
     return fill_fitted(make_results(name="fitted"))
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that puts findings in the place of the analyses, and published models in that of their reader."""
+
+    def put(*findings: JobResult, published: Published | None = None) -> None:
+        monkeypatch.setattr("clipbench.report.page.analyse", lambda _: findings)
+        if published is not None:
+            monkeypatch.setattr("clipbench.report.shift_published.published_pair", published)
+
+    return put
 
 
 @pytest.fixture(scope="module")

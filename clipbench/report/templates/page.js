@@ -14,7 +14,8 @@
     const named = (name) => style.getPropertyValue("--" + name).trim();
     return {
       ink: named("ink"), soft: named("soft"), grid: named("grid"), card: named("card"), line: named("line"),
-      warn: named("warn"),
+      warn: named("warn"), band: named("band"),
+      training: [0, 1, 2, 3, 4, 5].map((index) => named("t" + index)),
       series: [0, 1, 2, 3, 4, 5, 6, 7].map((index) => named("s" + index)),
     };
   };
@@ -23,18 +24,22 @@
     const palette = colours();
     const roles = {
       benchmark: palette.ink, shift: palette.warn, link: palette.grid, chosen: palette.ink,
-      curve: palette.series[0], second: palette.soft,
+      curve: palette.series[0], second: palette.soft, baseline: palette.ink, band: palette.band,
     };
     const copy = JSON.parse(JSON.stringify(spec));
     for (const trace of copy.data) {
-      const { series, role, hollow } = trace.meta;
-      const colour = role ? roles[role] : Array.isArray(series) ? series.map((index) => palette.series[index]) : palette.series[series];
+      const { series, role, training, hollow, outlined } = trace.meta;
+      const named = role ? roles[role] : palette.training[training];
+      const colour = named ? named : Array.isArray(series) ? series.map((index) => palette.series[index]) : palette.series[series];
       if (trace.line) trace.line.color = colour;
       if (trace.marker) {
         trace.marker.color = hollow ? hollow.map((open) => (open ? palette.card : colour)) : colour;
-        trace.marker.line = { width: 0, ...trace.marker.line, color: colour };
+        trace.marker.line = { width: 0, ...trace.marker.line, color: outlined ? palette.card : colour };
       }
-      if (trace.error_x) trace.error_x.color = palette.ink;
+      if (trace.fill) trace.fillcolor = colour;
+      // A name that lies over other points stays legible.
+      if (trace.text) trace.textfont = { weight: 600, shadow: `0 0 3px ${palette.card}, 0 0 3px ${palette.card}, 0 0 3px ${palette.card}` };
+      if (trace.error_x) trace.error_x.color = trace.error_y ? colour : palette.ink;
       if (trace.error_y) trace.error_y.color = colour;
       trace.hoverlabel = { bgcolor: palette.card, bordercolor: palette.line, font: { color: palette.ink }, align: "left" };
     }

@@ -1,0 +1,131 @@
+"""What `clipbench reference` prints: rows of text, and the sentences below them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipbench.errors import UserError, did_you_mean
+from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, PairShift, clip_pair
+from clipbench.reference.imagenet_c import ALEXNET
+from clipbench.reference.published import published_pairs
+from clipbench.reference.robustness import CATALOG_SHIFTS, Robustness, published_robustness
+from clipbench.reference.sources import rows, sources
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table to print."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def tables() -> Listing:
+    """Return the published tables with source, licence and size."""
+    found = [
+        (
+            key,
+            f"{source.title} ({source.year})",
+            source.url,
+            source.licence,
+            str(len(rows(key))),
+            str(len(rows(key)[0])),
+        )
+        for key, source in sources().items()
+    ]
+    address = "https://github.com/hendrycks/robustness"
+    alexnet = ("imagenet-c", "AlexNet's errors on ImageNet-C (2019)", address, "Apache 2.0", "1")
+    found.append((*alexnet, str(len(ALEXNET))))
+    return Listing(("table", "title", "source", "licence", "rows", "columns"), tuple(found))
+
+
+def table(key: str) -> Listing:
+    """Return a published table as it is packaged, and what was done to it.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    if key not in sources():
+        raise UserError(f"there is no published table {key!r}", fix=did_you_mean(key, sources()))
+    source = sources()[key]
+    notes = (
+        f"Unit: {source.unit}. Source: {source.url} ({source.licence}). {source.citation}",
+        f"Changed: {source.changed}",
+        f"Left out: {source.left_out}",
+    )
+    return Listing(tuple(rows(key)[0]), tuple(tuple(row.values()) for row in rows(key)), notes)
+
+
+def robustness(name: str, every: bool = False) -> Listing:
+    """Return a published model's accuracies, what was expected of them, and effective robustness.
+
+    Args:
+        name: of a published model, or its unambiguous beginning.
+        every: also the shifts that are not in the catalog.
+
+    Raises:
+        UserError: there is no such model, or several begin so.
+    """
+    shifts = tuple(pair.shift for pair in published_pairs()) if every else CATALOG_SHIFTS
+    found = published_robustness(name, shifts)
+    columns = ("shift", "ImageNet", "shift top-1", "expected", "rho", "95 % interval")
+    of_line = ("slope", "intercept", "R2", "models", "left out")
+    model = found[0].model
+    trained = model.training.replace("_", " ") or "not declared"
+    notes = [
+        f"{model.name} (training: {trained}). Top-1 in %; ImageNet on the classes of the shift. rho, the effective "
+        "robustness, is top-1 on the shift minus that expected by a line in logit space through published models "
+        "trained on ImageNet alone, in points (Taori et al. 2020). Its interval holds the line and the images.",
+        *(f"{one.pair.shift}: {' '.join(one.warnings)}" for one in found if one.warnings),
+        f"Source of the line: {found[0].pair.citation}",
+    ]
+    return Listing((*columns, *of_line), tuple(map(_robustness_row, found)), tuple(notes))
+
+
+def _robustness_row(one: Robustness) -> tuple[str, ...]:
+    line, interval = one.line, one.interval
+    return (
+        one.pair.shift,
+        _percent(one.model.reference_top1, 2),
+        _percent(one.model.shift_top1, 2),
+        "" if one.expected is None else _percent(one.expected, 2),
+        "" if one.rho is None else f"{100 * one.rho:+.2f}",
+        "" if interval is None else f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f}",
+        f"{line.slope:.4f}",
+        f"{line.intercept:.4f}",
+        f"{line.r2:.3f}",
+        str(len(line.models)),
+        ", ".join(line.left_out),
+    )
+
+
+def paper_pair() -> Listing:
+    """Return the CLIP paper's pair of models: gaps, and the share of the gap that is closed."""
+    pair = clip_pair()
+    columns = ("set", pair.supervised, pair.zero_shot, f"gap of {pair.supervised}", "gap of CLIP", "gap closed")
+    imagenet = ("imagenet", _percent(pair.supervised_imagenet), _percent(pair.zero_shot_imagenet), "", "", "")
+    closed = sorted(one.closed for one in pair.shifts if one.closed is not None)
+    notes = (
+        f"Published, not measured here: {sources()['clip-paper'].citation}, section 3.3. Top-1 in %, gaps in points.",
+        NOT_MATCHED,
+        f"The paper says that zero-shot CLIP shrinks the gap by {CLAIM}; by these figures the share closed is "
+        f"{_percent(closed[0], 0)} to {_percent(closed[-1], 0)} %. Beyond: CLIP does better there than on ImageNet.",
+    )
+    return Listing(columns, (imagenet, *map(_pair_row, pair.shifts)), notes)
+
+
+def _pair_row(one: PairShift) -> tuple[str, ...]:
+    numbers: Sequence[float] = (one.supervised, one.zero_shot, one.supervised_gap, one.zero_shot_gap)
+    return (one.shift, *map(_percent, numbers), _closed(one.closed))
+
+
+def _closed(share: float | None) -> str:
+    if share is None:
+        return ""
+    return f"{_percent(share, 0)} %{', beyond' if share > 1 else ''}"
+
+
+def _percent(value: float, decimals: int = 1) -> str:
+    return f"{100 * value:.{decimals}f}"

@@ -1,0 +1,116 @@
+"""Published accuracies of models on ImageNet and a shift of it, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from clipbench.reference.families import architecture_family, pretraining_family
+from clipbench.reference.sources import PairEntry, number, rows, sources
+
+REFERENCE = "imagenet"
+STANDARD = "standard"
+ZERO_SHOT = "zero_shot"
+
+_TESTBED = "imagenet-testbed"
+_OPEN_CLIP = "open-clip"
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A model's published accuracies on a reference and a shift, as fractions."""
+
+    name: str
+    family: str
+    """Near-relatives have the same: they are resampled together."""
+    training: str
+    """'standard' (on ImageNet alone), 'more_data', 'robust_intv', 'lp_adv', 'zero_shot', ...; '' for not declared."""
+    reference_top1: float
+    shift_top1: float
+    matched: bool = True
+    """Whether the reference was classified among the shift's classes."""
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it belongs to the line of what is expected: trained on ImageNet alone, without intervention."""
+        return self.training == STANDARD and self.matched
+
+
+@dataclass(frozen=True)
+class PublishedPair:
+    """A reference and a shift with the models that were measured on both."""
+
+    reference: str
+    shift: str
+    """Of the catalog where it has the set."""
+    source: str
+    citation: str
+    licence: str
+    warning: str
+    """What a reader of the line must know; '' for nothing."""
+    n_reference: int
+    """Images of the reference that are of the shift's classes."""
+    n_shift: int
+    models: tuple[PublishedModel, ...]
+
+    @property
+    def line_models(self) -> tuple[PublishedModel, ...]:
+        """The models that the line is fitted to."""
+        return tuple(model for model in self.models if model.baseline)
+
+
+@cache
+def published_pairs() -> tuple[PublishedPair, ...]:
+    """Return every pair, those of the catalog's data sets first; models of the testbed, then open_clip's."""
+    return tuple(map(_pair, sources()[_TESTBED].pairs))
+
+
+def published_pair(reference: str, shift: str) -> PublishedPair | None:
+    """Return the pair of two data sets by their catalog names; None where nothing is published."""
+    return next((pair for pair in published_pairs() if (pair.reference, pair.shift) == (reference, shift)), None)
+
+
+def _pair(entry: PairEntry) -> PublishedPair:
+    source = sources()[_TESTBED]
+    assert entry.matched is not None
+    n_reference, n_shift = (source.columns[column].images for column in (entry.matched, entry.shift))
+    assert n_reference is not None
+    assert n_shift is not None
+    return PublishedPair(
+        reference=REFERENCE,
+        shift=entry.shift,
+        source=source.name,
+        citation=source.citation,
+        licence=source.licence,
+        warning=entry.warning,
+        n_reference=n_reference,
+        n_shift=n_shift,
+        models=(*_of_testbed(entry), *_of_open_clip(entry.shift)),
+    )
+
+
+def _of_testbed(entry: PairEntry) -> Iterator[PublishedModel]:
+    source = sources()[_TESTBED]
+    for row in rows(_TESTBED):
+        top1 = [number(source, row, column) for column in (entry.matched or REFERENCE, entry.shift)]
+        if top1[0] is None or top1[1] is None:
+            continue
+        name = row["model"]
+        # The testbed calls CLIP's zero-shot classifiers models of more data.
+        training = ZERO_SHOT if name.endswith("_clip_zeroshot") else row["training"]
+        yield PublishedModel(name, architecture_family(name), training, top1[0], top1[1])
+
+
+def _of_open_clip(shift: str) -> Iterator[PublishedModel]:
+    source = sources()[_OPEN_CLIP]
+    entry = next((pair for pair in source.pairs if pair.shift == shift), None)
+    if entry is None:
+        return
+    for row in rows(_OPEN_CLIP):
+        name = f"{row['architecture']}/{row['pretrained']}"
+        top1 = [number(source, row, column) for column in (REFERENCE, shift)]
+        assert top1[0] is not None
+        assert top1[1] is not None
+        matched = entry.matched is not None
+        yield PublishedModel(name, pretraining_family(name), ZERO_SHOT, top1[0], top1[1], matched)

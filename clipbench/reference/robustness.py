@@ -1,0 +1,142 @@
+"""Effective robustness of published models, from the packaged tables alone."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from clipbench.errors import UserError, did_you_mean
+from clipbench.metrics.shift import LogitLine, effective_robustness, fit_line
+from clipbench.reference.published import PublishedModel, PublishedPair, published_pairs
+from clipbench.stats.intervals import Interval
+from clipbench.stats.line_draws import LineDraws, draw_accuracies, interval_of, resample_line
+
+CATALOG_SHIFTS = ("imagenet-v2", "imagenet-sketch", "imagenet-r", "objectnet", "imagenet-a")
+"""The published shifts that are in the catalog of data sets; the others are kept for comparison."""
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """A published model on a shift beside the line of models trained on ImageNet alone."""
+
+    pair: PublishedPair
+    model: PublishedModel
+    line: LogitLine
+    expected: float | None
+    """None where the model's ImageNet accuracy is not class-matched."""
+    rho: float | None
+    """Effective robustness."""
+    interval: Interval | None
+    """Of rho, over models in the line and over images."""
+    warnings: tuple[str, ...]
+
+
+def find_published(name: str) -> str:
+    """Return the name of a published model, given in full or by an unambiguous beginning, in any case.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    known = {model.name for pair in published_pairs() for model in pair.models}
+    if name in known:
+        return name
+    near = sorted(other for other in known if other.lower().startswith(name.lower()))
+    same = [other for other in near if other.lower() == name.lower()]
+    if len(near) == 1 or len(same) == 1:
+        return (same or near)[0]
+    if near:
+        shown = ", ".join(near[:6]) + (f", ... ({len(near)} in all)" if len(near) > 6 else "")
+        raise UserError(f"{name!r} begins the names of several published models", fix=f"give one of: {shown}")
+    raise UserError(f"there is no published model {name!r}", fix=_nearest(name, known))
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    """Name the model that is meant, or begins as was meant, or else where the names can be read."""
+    beginnings = {other[: len(name)].lower(): other for other in sorted(known, reverse=True)}
+    near = difflib.get_close_matches(name.lower(), beginnings, n=1)
+    if near and not did_you_mean(name, known).startswith("did you mean"):
+        return f"did you mean {beginnings[near[0]]!r}?"
+    fix = did_you_mean(name, known)
+    return fix if fix.startswith("did you mean") else "`clipbench reference table imagenet-testbed` lists models"
+
+
+def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> tuple[Robustness, ...]:
+    """Return a published model's effective robustness on each shift that it was measured on.
+
+    Args:
+        name: of a published model, or its beginning.
+        shifts: the shifts to look at, by name.
+
+    Raises:
+        UserError: there is no such model, or several begin so.
+    """
+    full = find_published(name)
+    return tuple(
+        _robustness(pair, model)
+        for pair in published_pairs()
+        if pair.shift in shifts
+        for model in pair.models
+        if model.name == full
+    )
+
+
+@cache
+def pair_line(pair: PublishedPair) -> LogitLine:
+    """Return the line of a pair's baseline models, ordinary least squares in logit space."""
+    return fit_line(*_accuracies(pair))
+
+
+@cache
+def pair_draws(pair: PublishedPair) -> LineDraws:
+    """Return a pair's lines of resampled families of baseline models."""
+    families = [model.family for model in pair.line_models]
+    sizes = pair.n_reference, pair.n_shift
+    return resample_line(pair_line(pair), *_accuracies(pair), *sizes, families=families)
+
+
+def _accuracies(pair: PublishedPair) -> tuple[list[str], list[float], list[float]]:
+    """Return names, reference and shift accuracies of the models of the line."""
+    models = pair.line_models
+    return (
+        [model.name for model in models],
+        [model.reference_top1 for model in models],
+        [model.shift_top1 for model in models],
+    )
+
+
+def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
+    line = pair_line(pair)
+    warnings = tuple(_warnings(pair, model, line))
+    if not model.matched:
+        return Robustness(pair, model, line, None, None, None, warnings)
+    reference, shift = (
+        draw_accuracies(round(top1 * n), n, seed=seed)
+        for seed, (top1, n) in enumerate(
+            [(model.reference_top1, pair.n_reference), (model.shift_top1, pair.n_shift)], start=1
+        )
+    )
+    return Robustness(
+        pair,
+        model,
+        line,
+        expected=float(line.expected(model.reference_top1)),
+        rho=float(effective_robustness(line, model.reference_top1, model.shift_top1)),
+        interval=interval_of(pair_draws(pair).effective_robustness(reference, shift)),
+        warnings=warnings,
+    )
+
+
+def _warnings(pair: PublishedPair, model: PublishedModel, line: LogitLine) -> list[str]:
+    found = [pair.warning] if pair.warning else []
+    if line.left_out:
+        found.append(f"Left out of the line, at 0 or 100 %: {', '.join(line.left_out)}.")
+    if not model.matched:
+        found.append("Its ImageNet accuracy is over all 1,000 classes, so nothing is expected of it here.")
+    elif not line.covers(model.reference_top1):
+        lowest, highest = 100 * line.lowest, 100 * line.highest
+        found.append(f"It lies outside the models of the line ({lowest:.1f} to {highest:.1f} % on ImageNet).")
+    if model.name in line.models:
+        found.append("It is itself one of the models of the line.")
+    return found

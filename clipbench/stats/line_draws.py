@@ -1,0 +1,126 @@
+"""How sure a line through models is: lines of resampled models, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clipbench.metrics.shift import CORRECTION, LogitLine, corrected, expected, least_squares, logit
+from clipbench.stats.bootstrap import RESAMPLES, SEED, percentile
+from clipbench.stats.intervals import Interval
+
+KIND = "line and examples"
+"""Of an interval that holds the line's uncertainty and that of the examples."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LineDraws:
+    """Lines of B resamples of the models behind a line."""
+
+    slopes: Floats
+    intercepts: Floats
+
+    def expected(self, reference: ArrayLike) -> Floats:
+        """Return (B,) expected accuracies at one reference accuracy, or at (B,) of them, one for each line."""
+        return expected(self.slopes, self.intercepts, reference)
+
+    def effective_robustness(self, reference: ArrayLike, shift: ArrayLike) -> Floats:
+        """Return (B,) rho = shift - expected(reference) of (B,) resamples of a model's own examples, or of numbers."""
+        return np.asarray(np.asarray(shift, np.float64) - self.expected(reference))
+
+    def band(self, grid: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+        """Return the (G,) ends of the interval of the line at each of (G,) reference accuracies."""
+        drawn = expected(self.slopes[:, None], self.intercepts[:, None], np.asarray(grid)[None])
+        low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return low, high
+
+
+def resample_line(
+    line: LogitLine,
+    names: Sequence[str],
+    reference: ArrayLike,
+    shift: ArrayLike,
+    n_reference: ArrayLike,
+    n_shift: ArrayLike,
+    *,
+    families: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> LineDraws:
+    """Draw lines as other models and other images would have given them.
+
+    Each draw takes as many families of models as there are, with replacement, all models of a family together, since
+    near-relatives err alike; and draws each accuracy anew from a binomial with the set's number of images, corrected
+    to (k + 0.5) / (n + 1). The lines are then spread about the line itself as Student's t, for there are few families.
+
+    Args:
+        line: fitted to these models; those that it left out are left out here.
+        names: (M,) the models.
+        reference: (M,) accuracies on the reference; `shift` those on the shift.
+        n_reference: images of the reference, one number or (M,); `n_shift` those of the shift.
+        families: (M,) of which family each model is; by default each is one of its own.
+        resamples: B, drawn with `seed`.
+
+    Raises:
+        ValueError: the models in the line are all of one family.
+    """
+    kept = np.isin(list(names), line.models)
+    found, family = np.unique(np.asarray(families or names)[kept], return_inverse=True)
+    random = np.random.default_rng(seed)
+    times = random.multinomial(len(found), np.full(len(found), 1 / len(found)), resamples)
+    sets = (reference, n_reference), (shift, n_shift)
+    x, y = (_logits(random, np.asarray(top1, np.float64), n, kept, resamples) for top1, n in sets)
+    lines = least_squares(x, y, times[:, family])
+    off = (lines - np.nanmean(lines, axis=0)) * _few_families(random, np.bincount(family), resamples)
+    return LineDraws(line.slope + off[:, 0], line.intercept + off[:, 1])
+
+
+def _few_families(random: np.random.Generator, sizes: NDArray[np.int64], resamples: int) -> Floats:
+    """Return (B, 1) factors that make deviations of resampled families those of Student's t.
+
+    Families of unequal size count as fewer: (sum n)^2 / sum n^2 (Kish 1965), one less being the degrees of freedom, as
+    of standard errors with few clusters (Cameron and Miller 2015, section VI). Without it bands are too narrow.
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"needs at least two families of models, got {len(sizes)}")
+    count = sizes.sum() ** 2 / np.sum(sizes**2)
+    freedom = max(1.0, count - 1)
+    return np.asarray(np.sqrt(count / (count - 1) * freedom / random.chisquare(freedom, (resamples, 1))))
+
+
+def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Floats:
+    """Return (B,) accuracies in resamples of n examples of which some are right.
+
+    Resampling right and wrong answers draws a binomial number of right ones. None or all right would never vary:
+    their share is corrected by half an example.
+
+    Raises:
+        ValueError: no examples.
+    """
+    if n < 1:
+        raise ValueError("needs at least one example")
+    share = right / n if 0 < right < n else float(corrected(right, n))
+    return np.asarray(np.random.default_rng(seed).binomial(n, share, resamples) / n)
+
+
+def interval_of(drawn: Floats, level: float = 0.95) -> Interval:
+    """Return the percentile interval of resamples that hold the line's uncertainty.
+
+    Raises:
+        ValueError: every resample is undefined.
+    """
+    return replace(percentile(drawn, level), kind=KIND)
+
+
+def _logits(
+    random: np.random.Generator, accuracy: Floats, n: ArrayLike, kept: NDArray[np.bool_], resamples: int
+) -> Floats:
+    """Return (B, kept) logits of accuracies drawn anew."""
+    sizes = np.broadcast_to(np.asarray(n), accuracy.shape)[kept]
+    right = random.binomial(sizes, accuracy[kept], (resamples, len(sizes)))
+    return logit(corrected(right, sizes, CORRECTION))

@@ -1,0 +1,34 @@
+"""Tests of differences, and their correction where several are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p value of McNemar's exact test: of examples about which one of two is right, is it as often either?
+
+    Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
+
+    Args:
+        only_first: examples about which only the first is right.
+        only_second: likewise; examples about which both or neither is right say nothing.
+    """
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+    unequal = only_first + only_second
+    return float(binomtest(only_first, unequal, 0.5).pvalue) if unequal else 1.0
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p values after Holm's step-down correction for all that are known; None stays None.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    known = sorted((p, at) for at, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, at) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - rank) * p))
+        corrected[at] = largest
+    return corrected

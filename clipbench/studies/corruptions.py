@@ -1,0 +1,129 @@
+"""Robustness to corruptions: the same images under noise, blur, weather and digital artefacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from clipbench.datasets.corruptions import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
+from clipbench.errors import did_you_mean
+from clipbench.tasks.base import SuiteEntry
+from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
+from clipbench.tasks.work import Work
+from clipbench.tasks.zero_shot import ZeroShotSettings
+
+GROUPS = {"standard": STANDARD, "extra": EXTRA, "all": (*STANDARD, *EXTRA)}
+
+Severity = Annotated[int, Field(ge=1, le=5)]
+Severities = Annotated[
+    tuple[Severity, ...], BeforeValidator(listed_if(int), json_schema_input_type=Severity | tuple[Severity, ...])
+]
+
+
+class CorruptionsSettings(SuiteEntry):
+    """Settings of the study."""
+
+    task: Literal["corruptions"] = Field(description="Classify the same images clean and under corruptions.")
+    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
+    split: str = Field(default="test", description="The split to evaluate.")
+    prompts: PromptChoices = Field(
+        default=(),
+        description="Prompt sets by name, or templates with {} for the class name. Left out: what the data set "
+        "declares, else its own templates.",
+    )
+    corruptions: Names = Field(
+        default=("standard",),
+        description="standard (the 15 of ImageNet-C), extra (4 more), all, or single ones by name.",
+        min_length=1,
+    )
+    severities: Severities = Field(default=SEVERITIES, description="Of 1 to 5; all five by default.", min_length=1)
+    protocol: Literal["imagenet-c", "cifar-c", "adapted"] = Field(
+        default="imagenet-c",
+        description="imagenet-c: on the 224 pixel centre crop; cifar-c: on images of 32 x 32 pixels, with severities "
+        "of their own; adapted: ImageNet-C's on images of any size, comparable with nothing published.",
+    )
+    jpeg: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None,
+        description="Save corrupted images as JPEG of this quality; the released ImageNet-C has 85.",
+    )
+    relative_to: str = Field(
+        default="",
+        description="The model whose errors divide the others' (mCE): one of this run, or alexnet for the published "
+        "errors of AlexNet on ImageNet-C. Left out: alexnet on ImageNet, else none.",
+    )
+
+    @field_validator("corruptions")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in KINDS and name not in GROUPS:
+                raise ValueError(f"unknown corruption {name!r}; {did_you_mean(name, (*GROUPS, *KINDS))}")
+        return names
+
+    def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
+        """Return each data set's name with the keys that lead to it."""
+        return [(("datasets", at), name) for at, name in enumerate(self.datasets)]
+
+    def only(self, wanted: Sequence[str]) -> Self | None:
+        """Return the study with just these data sets; None if none is left."""
+        kept = tuple(name for name in self.datasets if name in wanted)
+        return self.model_copy(update={"datasets": kept}) if kept else None
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The corruptions, groups spelt out; a group leaves out what cannot be made here, a single name does not."""
+        here = set(available())
+        names = [
+            member
+            for name in self.corruptions
+            for member in (tuple(one for one in GROUPS[name] if one in here) if name in GROUPS else (name,))
+        ]
+        return tuple(dict.fromkeys(names))
+
+    def work(self) -> Sequence[Work]:
+        """Return zero-shot classification of the clean images, then of each corruption at each severity."""
+        views = [
+            Corruption(name, severity, protocol=self.protocol, jpeg=self.jpeg)
+            for name in self.chosen
+            for severity in self.severities
+        ]
+        return [
+            Work(name, settings, view=view)
+            for name in self.datasets
+            for settings in self._settings(name)
+            for view in (None, *views)
+        ]
+
+    def _settings(self, name: str) -> Sequence[ZeroShotSettings]:
+        return [
+            ZeroShotSettings(
+                task="zero_shot",
+                datasets=(name,),
+                split=self.split,
+                limit=self.limit,
+                prompts=() if choice is None else (choice,),
+            )
+            for choice in self.prompts or (None,)
+        ]
+
+    def analyses(self) -> Sequence[Mapping[str, Any]]:
+        """Return the settings of the analysis of corruption errors, one for each data set."""
+        kept = {"split", "severities", "protocol", "jpeg", "relative_to"}
+        settings = self.model_dump(mode="json", include=kept)
+        standard = [name for name in self.chosen if name in STANDARD]
+        asked = {"corruptions": list(self.chosen), "standard": standard, "absent": self._absent()}
+        return [{"analysis": "corruption_error", "dataset": name, **settings, **asked} for name in self.datasets]
+
+    def _absent(self) -> list[str]:
+        wanted = [member for name in self.corruptions for member in GROUPS.get(name, ())]
+        return [name for name in dict.fromkeys(wanted) if name not in self.chosen]
+
+
+class Corruptions:
+    """Accuracy under the corruptions of ImageNet-C (Hendrycks & Dietterich 2019, https://arxiv.org/abs/1903.12261)."""
+
+    name: ClassVar[str] = "corruptions"
+    protocol: ClassVar[int] = 1
+    Settings: ClassVar[type[CorruptionsSettings]] = CorruptionsSettings

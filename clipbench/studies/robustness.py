@@ -1,0 +1,140 @@
+"""Robustness to natural shifts: a reference set beside shifted sets of the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from clipbench.class_tables import load_class_table
+from clipbench.errors import UserError
+from clipbench.tasks.base import SuiteEntry
+from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
+from clipbench.tasks.wise_ft import WiseFtSettings
+from clipbench.tasks.work import Matching, Work
+from clipbench.tasks.zero_shot import ZeroShotSettings
+
+PUBLISHED = "published"
+IMAGENET = "imagenet"
+"""The reference beside which the CLIP paper's own pair is shown."""
+
+Classes = Annotated[tuple[str, ...], BeforeValidator(listed_if(str), json_schema_input_type=str | tuple[str, ...])]
+
+
+class RobustnessSettings(SuiteEntry):
+    """Settings of the study."""
+
+    task: Literal["robustness"] = Field(
+        description="Set accuracy on a reference set beside that on shifted sets of the same classes."
+    )
+    reference: str = Field(description="The data set that stands for the benchmark.")
+    shifts: Names = Field(description="Data sets of the same classes from elsewhere.", min_length=1)
+    split: str = Field(default="test", description="The split to evaluate, of the reference and of every shift.")
+    prompts: PromptChoices = Field(
+        default=(),
+        description="Prompt sets by name, or templates with {} for the class name; each makes one comparison. Left "
+        "out: what the reference declares, else its own templates. Both sides get the same.",
+    )
+    classes: Mapping[str, str | Mapping[str, Classes]] = Field(
+        default={},
+        description="Where class names differ: for a shift the name of a packaged table, or for each of its classes "
+        "the reference's class (or classes). Classes that are not named match by name.",
+    )
+    baselines: Names = Field(
+        default=(PUBLISHED,),
+        description="Whose accuracies make the line of what is expected: published models, or the names of at least "
+        "ten models of this run; an empty list for none.",
+    )
+    relative_to: str = Field(default="", description="A model of this run, against which relative robustness is given.")
+    fitted_head: bool = Field(
+        default=False,
+        description="Also fit a linear head on the reference's train split, as WiSE-FT does, and set it beside the "
+        "zero-shot classifier on the reference and under every shift.",
+    )
+    continuity: float | None = Field(
+        default=None,
+        gt=0,
+        le=0.5,
+        description="0.5 keeps baseline models at 0 or 100 % in the line, corrected by half an image. Left out: they "
+        "are left out of it, as in the published protocol, and named.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.reference in self.shifts:
+            raise ValueError(f"{self.reference!r} is both the reference and a shift")
+        twice = sorted({name for name in self.shifts if self.shifts.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        for name in self.classes:
+            if name not in self.shifts:
+                raise ValueError(f"`classes` names {name!r}, which is none of the shifts")
+            self._table(name)
+        return self
+
+    def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
+        """Return each data set's name with the keys that lead to it."""
+        return [(("reference",), self.reference), *((("shifts", at), name) for at, name in enumerate(self.shifts))]
+
+    def only(self, wanted: Sequence[str]) -> Self | None:
+        """Return the study with just these shifts, and its reference, which may also be wanted alone."""
+        kept = tuple(name for name in self.shifts if name in wanted)
+        if not kept and self.reference not in wanted:
+            return None
+        classes = {name: table for name, table in self.classes.items() if name in kept}
+        return self.model_copy(update={"shifts": kept, "classes": classes})
+
+    def work(self) -> Sequence[Work]:
+        """Return zero-shot classification of the reference, and for each shift of both among their common classes."""
+        return list(self._work())
+
+    def _work(self) -> Iterator[Work]:
+        for choice in self.prompts or (None,):
+            prompts = () if choice is None else (choice,)
+
+            def settings(name: str, prompts: PromptChoices = prompts) -> ZeroShotSettings:
+                return ZeroShotSettings(
+                    task="zero_shot", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts
+                )
+
+            yield Work(self.reference, settings(self.reference))
+            for shift in self.shifts:
+                matching = Matching(self.reference, shift, self._table(shift))
+                yield Work(self.reference, settings(self.reference), matching=matching)
+                yield Work(shift, settings(shift), matching=matching)
+                if self.fitted_head:
+                    for name in (self.reference, shift):
+                        head = self._head(name, prompts)
+                        yield Work(name, head, matching=matching, trained_on=self.reference)
+
+    def _head(self, name: str, prompts: PromptChoices) -> WiseFtSettings:
+        return WiseFtSettings(task="wise_ft", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts)
+
+    def _table(self, shift: str) -> Mapping[str, tuple[str, ...]]:
+        table = self.classes.get(shift, {})
+        if not isinstance(table, str):
+            return table
+        try:
+            return load_class_table(table)
+        except UserError as error:
+            raise ValueError(f"{error.problem}; {error.fix}") from error
+
+    def analyses(self) -> Sequence[Mapping[str, Any]]:
+        """Return the settings of the analysis of gaps and effective robustness."""
+        kept = {"reference", "shifts", "split", "baselines", "relative_to", "continuity"}
+        asked: list[Mapping[str, Any]] = [{"analysis": "robustness", **self.model_dump(mode="json", include=kept)}]
+        if self.reference == IMAGENET:
+            asked.append({"analysis": "published_pair"})
+        if self.fitted_head:
+            pair = self.model_dump(mode="json", include={"reference", "shifts", "split"})
+            asked.append({"analysis": "robustness_pair", **pair})
+        return asked
+
+
+class Robustness:
+    """What is lost from a benchmark to the same classes elsewhere (Radford et al. 2021, section 3.3)."""
+
+    name: ClassVar[str] = "robustness"
+    protocol: ClassVar[int] = 1
+    Settings: ClassVar[type[RobustnessSettings]] = RobustnessSettings

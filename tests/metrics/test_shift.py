@@ -1,0 +1,212 @@
+"""Accuracies in logit space, lines through models, and how sure they are."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.special import logit as scipy_logit
+from scipy.stats import linregress
+
+from clipbench.metrics.shift import (
+    corrected,
+    effective_robustness,
+    fit_line,
+    inverse_logit,
+    least_squares,
+    logit,
+    share_closed,
+)
+from clipbench.reference.published import published_pair
+from clipbench.stats.line_draws import draw_accuracies, interval_of, resample_line
+
+
+def made_up(models=40, families=20, seed=0, slope=1.05, intercept=-1.2, n=10_000, spread=(0.1, 0.05)):
+    """Names, families and observed accuracies of models about a line; family members err alike."""
+    random = np.random.default_rng(seed)
+    family = np.arange(models) % families
+    x = random.normal(0.8, 0.7, families)[family] + random.normal(0, 0.3, models)
+    off = random.normal(0, spread[0], families)[family] + random.normal(0, spread[1], models)
+    accuracies = [random.binomial(n, expit(values)) / n for values in (x, slope * x + intercept + off)]
+    return [f"m{index}" for index in range(models)], [f"f{index}" for index in family], *accuracies
+
+
+# Logits.
+
+
+def test_logit_and_its_inverse_are_scipys():
+    p = np.linspace(0, 1, 101)
+    assert logit(p) == pytest.approx(scipy_logit(p))
+    x = np.array([-800.0, -3.0, 0.0, 3.0, 800.0])
+    assert inverse_logit(x) == pytest.approx(expit(x))
+    assert inverse_logit(logit(p)) == pytest.approx(p)
+
+
+def test_no_accuracy_lies_outside_zero_to_one():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        logit([0.5, 1.01])
+
+
+def test_the_correction_keeps_counts_off_the_ends():
+    assert corrected(0, 9) == pytest.approx(0.05)
+    assert corrected([0, 5, 10], 10) == pytest.approx([0.5 / 11, 0.5, 10.5 / 11])
+
+
+# Lines.
+
+
+def test_a_line_is_ordinary_least_squares_in_logit_space():
+    names, _, x, y = made_up()
+    line, theirs = fit_line(names, x, y), linregress(scipy_logit(x), scipy_logit(y))
+    assert (line.slope, line.intercept) == pytest.approx((theirs.slope, theirs.intercept))
+    assert line.r2 == pytest.approx(theirs.rvalue**2)
+    assert line.expected(0.7) == pytest.approx(expit(theirs.slope * scipy_logit(0.7) + theirs.intercept))
+    assert (line.lowest, line.highest) == (x.min(), x.max())
+    assert line.covers(float(np.median(x)))
+    assert not line.covers(0.999)
+    residuals = scipy_logit(y) - theirs.slope * scipy_logit(x) - theirs.intercept
+    assert line.spread == pytest.approx(np.sqrt(np.sum(residuals**2) / (len(x) - 2)))
+    # Around 0.5 an eighth of a logit is about a quarter of that in accuracy.
+    near = float(inverse_logit(-line.intercept / line.slope))
+    assert line.spread_at(near) == pytest.approx(line.spread / 4, rel=0.01)
+
+
+def test_effective_robustness_is_what_lies_above_the_line():
+    names, _, x, y = made_up()
+    line = fit_line(names, x, y)
+    assert effective_robustness(line, 0.7, line.expected(0.7) + 0.1) == pytest.approx(0.1)
+    assert np.isfinite(effective_robustness(line, [0.0, 1.0], [0.0, 1.0])).all()
+
+
+def test_models_at_the_ends_are_left_out_and_named():
+    names, _, x, y = made_up()
+    y[3], x[5] = 0, 1
+    line = fit_line(names, x, y)
+    assert line.left_out == ("m3", "m5")
+    assert len(line.models) == 38
+    again = fit_line(line.models, np.delete(x, [3, 5]), np.delete(y, [3, 5]))
+    assert (line.slope, line.intercept) == (again.slope, again.intercept)
+
+
+def test_a_correction_keeps_them_in():
+    names, _, x, y = made_up()
+    y[3] = 0
+    line = fit_line(names, x, y, continuity=0.5, n_reference=10_000, n_shift=10_000)
+    assert line.left_out == ()
+    theirs = linregress(scipy_logit((x * 10_000 + 0.5) / 10_001), scipy_logit((y * 10_000 + 0.5) / 10_001))
+    assert (line.slope, line.intercept) == pytest.approx((theirs.slope, theirs.intercept))
+    with pytest.raises(ValueError, match="numbers of images"):
+        fit_line(names, x, y, continuity=0.5)
+
+
+def test_few_models_make_no_line():
+    names, _, x, y = made_up(models=10, families=10)
+    assert len(fit_line(names, x, y).models) == 10
+    y[0] = 0
+    with pytest.raises(ValueError, match="at least 10 models between 0 and 100 %, got 9"):
+        fit_line(names, x, y)
+    with pytest.raises(ValueError, match="same accuracy on the reference"):
+        fit_line(names, np.full(10, 0.5), np.linspace(0.1, 0.9, 10))
+
+
+def test_weights_count_points():
+    x, y = np.array([[0.0, 1.0, 3.0]]), np.array([[1.0, 2.0, 0.0]])
+    twice = least_squares(x, y, np.array([[2, 1, 0]]))
+    assert twice[0] == pytest.approx([1.0, 1.0])
+    assert np.isnan(least_squares(x, y, np.array([[3, 0, 0]]))).all()
+
+
+@pytest.mark.parametrize(
+    ("gap", "supervised", "share"), [(0.061, 0.119, 0.487), (-0.127, 0.385, 1.330), (0.1, 0, None)]
+)
+def test_the_share_of_a_gap_that_is_closed(gap, supervised, share):
+    assert share_closed(gap, supervised) == (None if share is None else pytest.approx(share, abs=1e-3))
+
+
+def test_the_published_line_with_a_correction_takes_in_resnet50():
+    pair = published_pair("imagenet", "imagenet-a")
+    names, x, y = zip(*((one.name, one.reference_top1, one.shift_top1) for one in pair.line_models), strict=True)
+    line = fit_line(names, x, y, continuity=0.5, n_reference=pair.n_reference, n_shift=pair.n_shift)
+    clip = next(one for one in pair.models if one.name == "vit_b_32_clip_zeroshot")
+    assert round(line.r2, 2) == 0.57
+    assert 100 * effective_robustness(line, clip.reference_top1, clip.shift_top1) == pytest.approx(29.4, abs=0.05)
+    assert line.left_out == ()
+
+
+# How sure a line is.
+
+
+def test_the_same_seed_draws_the_same_lines_about_the_line():
+    names, families, x, y = made_up()
+    line = fit_line(names, x, y)
+    first, again = (resample_line(line, names, x, y, 10_000, 10_000, families=families, seed=3) for _ in range(2))
+    assert np.array_equal(first.slopes, again.slopes)
+    assert first.slopes.mean() == pytest.approx(line.slope, abs=0.005)
+    assert first.intercepts.mean() == pytest.approx(line.intercept, abs=0.005)
+    low, high = first.band([0.3, 0.6, 0.9])
+    assert (low < line.expected([0.3, 0.6, 0.9])).all()
+    assert (line.expected([0.3, 0.6, 0.9]) < high).all()
+
+
+def test_relatives_count_as_one_so_the_band_is_wider():
+    names, families, x, y = made_up(models=80, families=10, spread=(0.3, 0.01))
+    line = fit_line(names, x, y)
+    together = resample_line(line, names, x, y, 10_000, 10_000, families=families).band([0.6])
+    alone = resample_line(line, names, x, y, 10_000, 10_000).band([0.6])
+    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+
+
+def test_few_families_are_less_sure_than_many_whatever_the_number_of_models():
+    widths = []
+    for sizes in ([10] * 8, [45] + [5] * 7):
+        of = [f"f{index}" for index, size in enumerate(sizes) for _ in range(size)]
+        names, _, x, y = made_up(models=80, families=80, spread=(0.0, 0.1))
+        line = fit_line(names, x, y)
+        low, high = resample_line(line, names, x, y, 10_000, 10_000, families=of, resamples=4000).band([0.6])
+        widths.append(high - low)
+    assert widths[1] > 1.2 * widths[0]
+
+
+def test_one_family_cannot_be_resampled():
+    names, _, x, y = made_up()
+    with pytest.raises(ValueError, match="at least two families"):
+        resample_line(fit_line(names, x, y), names, x, y, 100, 100, families=["one"] * len(names))
+
+
+def test_models_that_the_line_left_out_are_not_drawn():
+    names, families, x, y = made_up()
+    y[0] = 0
+    line = fit_line(names, x, y)
+    assert np.isfinite(resample_line(line, names, x, y, 100, 100, families=families).slopes).all()
+
+
+def test_accuracies_are_drawn_off_the_ends():
+    assert draw_accuracies(0, 100).max() > 0
+    assert draw_accuracies(100, 100).min() < 1
+    assert draw_accuracies(30, 100).mean() == pytest.approx(0.3, abs=0.005)
+    with pytest.raises(ValueError, match="at least one example"):
+        draw_accuracies(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("models", "families", "spread", "n"), [(80, 20, (0.1, 0.05), 5000), (15, 15, (0.0, 0.1), 2000)]
+)
+def test_intervals_cover_what_they_say(models, families, spread, n):
+    """Effective robustness and the line, each about 95 times of 100 over simulated lines."""
+    reference, shift = 0.63, 0.55
+    on_line = expit(1.05 * scipy_logit(reference) - 1.2)
+    random = np.random.default_rng(1)
+    rho_in = line_in = 0
+    runs = 200
+    for run in range(runs):
+        names, of, x, y = made_up(models, families, seed=run, n=n, spread=spread)
+        line = fit_line(names, x, y)
+        draws = resample_line(line, names, x, y, n, n, families=of, resamples=300, seed=run)
+        mine = [
+            draw_accuracies(random.binomial(n, p), n, resamples=300, seed=1000 + 2 * run + side)
+            for side, p in enumerate((reference, shift))
+        ]
+        interval = interval_of(draws.effective_robustness(*mine))
+        rho_in += interval.low <= shift - on_line <= interval.high
+        low, high = draws.band([reference])
+        line_in += low[0] <= on_line <= high[0]
+    assert 0.91 <= rho_in / runs <= 0.995
+    assert 0.91 <= line_in / runs <= 1

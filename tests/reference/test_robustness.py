@@ -1,0 +1,132 @@
+"""Effective robustness of published models: the known answers, and how models are found."""
+
+import pytest
+from typer.testing import CliRunner
+
+from clipbench.cli import app
+from clipbench.errors import UserError
+from clipbench.reference.clip_pair import clip_pair
+from clipbench.reference.listing import paper_pair, robustness, table, tables
+from clipbench.reference.robustness import find_published, published_robustness
+
+# Zero-shot CLIP ViT-B/32 beside the 87 models trained on ImageNet alone: slope, R2, rho in points, models of the line.
+KNOWN = {
+    "imagenet-v2": (0.9114, 0.996, 5.82, 87),
+    "imagenet-sketch": (1.0712, 0.868, 28.04, 87),
+    "imagenet-r": (0.6372, 0.888, 38.99, 82),
+    "objectnet": (0.9803, 0.952, 18.07, 87),
+    "imagenet-a": (1.9973, 0.814, 29.20, 86),
+}
+
+
+@pytest.fixture(scope="module")
+def of_clip():
+    return {one.pair.shift: one for one in published_robustness("vit_b_32_clip_zeroshot")}
+
+
+@pytest.mark.parametrize("shift", KNOWN)
+def test_known_answers_of_zero_shot_clip(of_clip, shift):
+    one, (slope, r2, rho, models) = of_clip[shift], KNOWN[shift]
+    assert round(one.line.slope, 4) == slope
+    assert round(one.line.r2, 3) == r2
+    assert round(100 * one.rho, 2) == rho
+    assert len(one.line.models) == models
+    assert one.interval.low < one.rho < one.interval.high
+    # A few points: images and the line, not the models that lie about it.
+    assert 0.01 < one.interval.high - one.interval.low < 0.045
+
+
+def test_models_at_zero_are_left_out_and_named(of_clip):
+    assert of_clip["imagenet-a"].line.left_out == ("resnet50",)
+    assert any("resnet50" in warning for warning in of_clip["imagenet-a"].warnings)
+
+
+def test_nothing_is_expected_of_a_model_that_is_not_class_matched():
+    found = {one.pair.shift: one for one in published_robustness("ViT-B-32/openai")}
+    assert found["imagenet-r"].expected is None
+    assert found["imagenet-r"].rho is None
+    assert "all 1,000 classes" in found["imagenet-r"].warnings[0]
+    assert round(100 * found["imagenet-v2"].rho, 1) == 5.5
+
+
+def test_a_model_outside_the_line_and_one_inside_it_are_told():
+    best = next(one for one in published_robustness("efficientnet-l2-noisystudent") if one.pair.shift == "imagenet-v2")
+    assert any("outside the models of the line" in warning for warning in best.warnings)
+    own = next(one for one in published_robustness("vgg11_bn") if one.pair.shift == "imagenet-v2")
+    assert own.warnings == ("It is itself one of the models of the line.",)
+
+
+def test_a_model_is_found_by_an_unambiguous_beginning_in_any_case():
+    assert find_published("vit_b_32") == "vit_b_32_clip_zeroshot"
+    assert find_published("VIT_B_32_CLIP") == "vit_b_32_clip_zeroshot"
+    assert find_published("resnet50") == "resnet50"
+    assert find_published("ResNet50") == "resnet50"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vgg", "'vgg' begins the names of several published models; give one of: vgg11, vgg11_bn, vgg13, vgg13_bn,"),
+        ("vit_b_33", "there is no published model 'vit_b_33'; did you mean 'vit_b_32_clip_zeroshot'?"),
+        ("resnet_101", "there is no published model 'resnet_101'; did you mean 'resnet101'?"),
+        ("???", "`clipbench reference table imagenet-testbed` lists models"),
+    ],
+)
+def test_a_name_that_is_none_gets_the_nearest(name, message):
+    with pytest.raises(UserError) as error:
+        find_published(name)
+    assert message in str(error.value)
+
+
+def test_the_papers_pair_has_the_shares_that_follow_from_it():
+    closed = {one.shift: round(100 * one.closed) for one in clip_pair().shifts}
+    assert closed == {"imagenet-v2": 49, "imagenet-r": 133, "objectnet": 91, "imagenet-sketch": 69, "imagenet-a": 101}
+    listing = paper_pair()
+    cells = {row[0]: row[-1] for row in listing.rows}
+    assert cells["imagenet-r"] == "133 %, beyond"
+    assert cells["objectnet"] == "91 %"
+    words = " ".join(listing.notes)
+    assert "not measured here" in words
+    assert "not class-matched" in words
+    assert "The paper says" in words
+    assert "up to 75 %" in words
+
+
+def test_a_listing_has_a_row_for_each_shift():
+    listing = robustness("vit_b_32")
+    assert [row[0] for row in listing.rows] == list(KNOWN)
+    assert listing.rows[0][:5] == ("imagenet-v2", "63.30", "56.21", "50.39", "+5.82")
+    assert len(robustness("vit_b_32", every=True).rows) == 12
+
+
+def test_tables_are_listed_and_printed():
+    assert [row[0] for row in tables().rows] == ["imagenet-testbed", "open-clip", "clip-paper", "imagenet-c"]
+    assert len(table("open-clip").rows) == 117
+    assert "MIT" in table("imagenet-testbed").notes[0]
+    with pytest.raises(UserError, match="did you mean 'open-clip'"):
+        table("openclip")
+
+
+def test_the_command_prints_the_known_answers(clipbench):
+    done = clipbench("reference", "robustness", "vit_b_32")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    rho = {cells[0]: float(cells[4]) for cells in lines[1:]}
+    assert rho == {shift: known[2] for shift, known in KNOWN.items()}
+    wrong = clipbench("reference", "robustness", "vgg")
+    assert wrong.returncode == 2
+    assert "several published models" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["pair"], "133 %, beyond"),
+        (["list"], "imagenet-testbed"),
+        (["table", "clip-paper"], "zero-shot CLIP ViT-L/14@336"),
+    ],
+)
+def test_the_other_commands_print(words, shown):
+    done = CliRunner().invoke(app, ["reference", *words])
+    assert done.exit_code == 0
+    assert shown in done.stdout

@@ -1,0 +1,263 @@
+"""Runs of the robustness study: classes matched, accuracies known, findings made."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipbench.errors import UserError
+from clipbench.results import load_results
+from clipbench.suite import load_suite
+
+SUITE = """
+datasets:
+  near: {{adapter: folder, path: near, regime: benchmark, prompts: class-name}}
+  far: {{adapter: folder, path: far, regime: shift, prompts: class-name}}
+tasks:
+  - task: robustness
+    reference: near
+    shifts: [far]
+    {more}
+"""
+NEAR = {
+    "red": ["red"] * 8 + ["green"] * 2,
+    "green": ["green"] * 9 + ["red"],
+    "blue": ["blue"] * 5 + ["red"] * 5,
+    "yellow": ["yellow"] * 10,
+}
+
+
+def test_both_sides_are_classified_among_the_classes_that_both_have(workplace, values):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red": ["red"] * 6 + ["blue"] * 4, "green": ["green"] * 3 + ["red"] * 7, "mauve": ["red"]})
+    results = workplace.run(SUITE.format(more=""))
+    found = workplace.findings("robustness")["far", "against near"]
+    numbers = values(found)
+    # Among red and green alone: 17 of 20 near, and of 20 far 9; blue images are a tie of the two, which is wrong.
+    assert numbers["reference_top1"] == pytest.approx(17 / 20)
+    assert numbers["shift_top1"] == pytest.approx(9 / 20)
+    assert numbers["gap"] == pytest.approx(8 / 20)
+    assert numbers["relative_gap"] == pytest.approx(8 / 17)
+    assert numbers["logit_gap"] == pytest.approx(1.8005, abs=1e-4)  # ln(17.5 / 3.5) - ln(9.5 / 11.5), by hand
+    gap = next(record for record in found.records if record.metric == "gap")
+    assert gap.main
+    assert gap.interval == "unpaired bootstrap"
+    assert gap.low < gap.value < gap.high
+    assert found.tables["unmatched_classes"].rows == (("blue", "near"), ("yellow", "near"), ("mauve", "far"))
+    assert any("left out: 2 of near, 1 of far" in note for note in found.notes)
+    assert any(note.startswith("No baseline: ") for note in found.notes)
+
+    jobs = {(job.dataset, job.matched): job for job in results.jobs()}
+    assert set(jobs) == {("near", ""), ("near", "far"), ("far", "near")}
+    assert values(jobs["near", ""])["top1"] == pytest.approx(32 / 40)
+    assert list(results.wide().columns) == ["near"]
+
+
+def test_equal_class_lists_need_no_jobs_of_their_own_and_are_told_of_once(workplace, values):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {name: ["red"] * 10 for name in NEAR})
+    results = workplace.run(SUITE.format(more=""))
+    assert [(job.dataset, job.matched) for job in results.jobs()] == [("far", ""), ("near", "")]
+    assert [result.dataset for result, _ in workplace.told.results] == ["near", "far"]
+    assert sorted(results.wide().columns) == ["far", "near"]
+    assert values(workplace.findings("robustness")["far", "against near"])["shift_top1"] == 0.25
+
+
+def test_a_second_run_computes_nothing_and_keeps_its_findings(workplace):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red": ["red"], "green": ["blue"]})
+    workplace.run(SUITE.format(more=""))
+    first = workplace.findings("robustness")
+    workplace.run(SUITE.format(more=""))
+    assert all(again for _, again in workplace.told.results)
+    assert workplace.told.embedded == []
+    assert workplace.findings("robustness") == first
+
+
+def test_a_table_says_which_class_is_which_and_prompts_name_the_shift_s_classes(workplace, values):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red thing": ["red"] * 4, "plant": ["green"] * 4})
+    workplace.run(SUITE.format(more="classes: {far: {red thing: red, plant: [green, yellow]}}\n    prompts: 'a {}'"))
+    numbers = values(workplace.findings("robustness")["far", "against near"])
+    # 'plant' is no colour word, so its prompt is nearest to nothing but the constant rest: no image of it is told apart
+    # from 'a red thing' unless it is red.
+    assert numbers["shift_top1"] == pytest.approx(1.0)
+    assert numbers["reference_top1"] == pytest.approx((8 + 9 + 10) / 30)
+
+
+def test_a_tie_in_accuracy_is_no_gap(workplace, values):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", NEAR)
+    workplace.run(SUITE.format(more=""))
+    found = workplace.findings("robustness")
+    numbers = values(found["far", "against near"])
+    assert (numbers["gap"], numbers["relative_gap"], numbers["logit_gap"]) == (0, 0, 0)
+    assert "0.0 points lost" in found["near", "mean over 1 shift"].notes[0]
+
+
+def test_sets_without_a_common_class_fail_and_the_reference_alone_finishes(workplace):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"mauve": ["red"] * 3, "teal": ["blue"] * 3})
+    results = workplace.run(SUITE.format(more=""))
+    failed = {(job.dataset, job.matched): job.error for job in results.jobs() if job.status == "failed"}
+    assert set(failed) == {("near", "far"), ("far", "near")}
+    assert all(error.startswith("far against near: no class has the same name in both") for error in failed.values())
+    assert [job.dataset for job in results.jobs() if job.status == "done"] == ["near"]
+    assert not workplace.findings("robustness")
+
+
+def test_the_worst_of_several_shifts_and_their_mean(workplace, values):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {name: [name] * 5 + ["red"] * 5 for name in NEAR})
+    workplace.paint("farther", {name: ["red"] * 10 for name in NEAR})
+    suite = SUITE.replace("tasks:", "  farther: {{adapter: folder, path: farther, prompts: class-name}}\ntasks:")
+    workplace.run(suite.replace("[far]", "[far, farther]").format(more=""))
+    summary = workplace.findings("robustness")["near", "mean over 2 shifts"]
+    numbers = values(summary)
+    assert numbers["mean_shift_top1"] == pytest.approx((25 / 40 + 10 / 40) / 2)
+    assert numbers["mean_gap"] == pytest.approx(32 / 40 - (25 / 40 + 10 / 40) / 2)
+    assert numbers["worst_shift_top1"] == 0.25
+    worst = next(record for record in summary.records if record.metric == "worst_shift_top1")
+    assert worst.params["dataset"] == "farther"
+    said = "80.0 % on near, 43.8 % on the same classes elsewhere (mean of 2 shifts): 36.3 points lost"
+    assert summary.notes[0].startswith(f"colour_words_model:ColourWords: {said}")
+
+
+def test_a_shift_that_failed_is_named_as_missing_from_the_mean(workplace):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", NEAR)
+    suite = SUITE.replace("tasks:", "  gone: {{adapter: folder, path: nowhere, prompts: class-name}}\ntasks:")
+    workplace.run(suite.replace("[far]", "[far, gone]").format(more=""))
+    summary = workplace.findings("robustness")["near", "mean over 1 shift"]
+    assert "Not in the mean, since a job is missing or failed: gone." in summary.notes
+
+
+def test_a_shift_that_comes_later_mends_its_failures(workplace):
+    workplace.paint("near", NEAR)
+    suite = SUITE.format(more="")
+    results = workplace.run(suite)
+    assert {(job.dataset, job.matched) for job in results.jobs() if job.status == "failed"} == {
+        ("near", "far"),
+        ("far", "near"),
+    }
+    workplace.paint("far", {name: [name] * 3 for name in NEAR})
+    results = workplace.run(suite)
+    assert {(job.dataset, job.matched, job.status) for job in results.jobs()} == {
+        ("near", "", "done"),
+        ("far", "", "done"),
+    }
+
+
+def test_a_limit_counts_for_both_sides_and_is_kept_apart(workplace, values):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red": ["red"] * 6, "green": ["green"] * 6})
+    workplace.run(SUITE.format(more=""), limit=8)
+    found = workplace.findings("robustness")["far", "against near"]
+    assert found.pedigree.subset == "limit 8"
+    records = {record.metric: record.n for record in found.records}
+    assert (records["reference_top1"], records["shift_top1"]) == (4, 8)
+
+
+def test_several_prompt_sets_make_a_comparison_each(workplace):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red": ["red"] * 6, "green": ["green"] * 6})
+    workplace.run(SUITE.format(more="prompts: ['a {}', 'some {} thing']"))
+    found = workplace.findings("robustness")
+    assert ("far", "against near, a {}") in found
+    assert ("far", "against near, some {} thing") in found
+
+
+def test_a_suite_that_drops_its_study_drops_the_findings(workplace):
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red": ["red"] * 6, "green": ["green"] * 6})
+    workplace.run(SUITE.format(more=""))
+    assert workplace.findings("robustness")
+    plain = SUITE.format(more="").split("tasks:")[0] + "tasks:\n  - {task: zero_shot, datasets: near}\n"
+    workplace.run(plain)
+    assert not workplace.findings("robustness")
+
+
+def test_merged_runs_compare_as_one(workplace, tmp_path):
+    from clipbench.analyses.run import analyse
+
+    workplace.paint("near", NEAR)
+    workplace.paint("far", {"red": ["red"] * 6, "green": ["green"] * 6})
+    suite = SUITE.format(more="")
+    workplace.run(suite, output=tmp_path / "one")
+    workplace.run(suite.replace("[far]", "[far]\n    relative_to: other"), output=tmp_path / "two")
+    merged = load_results(tmp_path / "one", tmp_path / "two")
+    assert len(merged.analyses) == 2
+    assert {finding.dataset for finding in analyse(merged) if finding.task == "robustness"} == {"far", "near"}
+
+
+SCENES = """
+datasets:
+  drawn: {adapter: scenes, by: colour, n: 60, prompts: class-name}
+  grainy: {adapter: scenes, by: colour, n: 60, styles: noise, prompts: class-name}
+tasks:
+  - task: robustness
+    reference: drawn
+    shifts: [grainy]
+    fitted_head: true
+"""
+
+
+def test_a_head_fitted_on_the_reference_stands_beside_zero_shot_and_is_fitted_once(workplace, values, monkeypatch):
+    from clipbench.tasks import wise_ft
+
+    fits = []
+    fit = wise_ft.interpolation
+    monkeypatch.setattr(wise_ft, "interpolation", lambda *given, **more: fits.append(1) or fit(*given, **more))
+    results = workplace.run(SCENES)
+    assert len(fits) == 1
+    zero_shot = {job.dataset: values(job)["top1"] for job in results.jobs() if job.task == "zero_shot"}
+    heads = {job.dataset: job for job in results.jobs() if job.task == "wise_ft"}
+    assert heads["grainy"].trained_on == "drawn"
+    assert heads["drawn"].trained_on == ""
+    assert heads["grainy"].pedigree.training == heads["drawn"].pedigree.training
+    assert {name.split()[0] for name in results.wide().columns} == {"drawn", "grainy"}
+    assert len(results.wide().columns) == 3  # the head under shift is no number of the data set itself
+    (finding,) = workplace.findings("robustness_pair").values()
+    (row,) = finding.tables["pair"].frame().to_dict("records")
+    assert row["first_top1"] == zero_shot["grainy"]
+    assert row["gap_first"] == pytest.approx(zero_shot["drawn"] - zero_shot["grainy"])
+    fitted = values(heads["drawn"])["fitted_top1"]
+    assert values(finding)["reference_gain"] == pytest.approx(fitted - zero_shot["drawn"])
+    curve = finding.tables["interpolation"].frame()
+    assert curve["alpha"].tolist()[0] == 0
+    assert curve["reference_top1"].iloc[0] == zero_shot["drawn"]
+    assert curve["mean_shift_top1"].iloc[-1] == row["second_top1"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("classes: {near: {a: b}}", "`classes` names 'near', which is none of the shifts"),
+        ("classes: {far: objectne}", "did you mean 'objectnet'?"),
+        ("continuity: 2", "continuity"),
+        ("datasets: [near]", "unknown key"),
+    ],
+)
+def test_what_is_wrong_in_the_suite_is_said_with_its_line(tmp_path, more, message):
+    path = tmp_path / "suite.yaml"
+    path.write_text(SUITE.format(more=more))
+    with pytest.raises(UserError) as caught:
+        load_suite(path)
+    assert message in str(caught.value)
+    assert f"{path}:" in str(caught.value)
+
+
+def test_a_reference_among_its_shifts_is_refused(tmp_path):
+    path = tmp_path / "suite.yaml"
+    path.write_text(SUITE.format(more="").replace("[far]", "[far, near]"))
+    with pytest.raises(UserError, match="'near' is both the reference and a shift"):
+        load_suite(path)
+
+
+def test_only_a_shift_keeps_its_reference_and_only_the_reference_keeps_no_shift(workplace):
+    workplace.paint("near", NEAR)
+    path = workplace.folder / "suite.yaml"
+    path.write_text(SUITE.format(more=""))
+    suite = load_suite(path)
+    assert set(suite.only(["far"]).datasets) == {"near", "far"}
+    assert [work.dataset for work in suite.only(["near"]).tasks[0].work()] == ["near"]
+    assert suite.only(["near"]).analyses == suite.analyses
