@@ -224,7 +224,8 @@ def _sentence(found: Sequence[_Compared], metrics: Mapping[str, Metric]) -> str:
     """Say the result in words: accuracy here and there, what is lost, and against what was expected."""
     model, reference = found[0].pair.key[0], found[0].pair.reference.dataset
     on_reference = float(np.mean([one.gap.reference.value for one in found]))
-    cut = " (cut down to each shift's classes)" if any(one.pair.reference.matched for one in found) else ""
+    classes = f"the {found[0].pair.n_classes:,} common classes" if len(found) == 1 else "on each shift's classes"
+    cut = f" ({classes})" if any(one.pair.reference.matched for one in found) else ""
     where = found[0].shift if len(found) == 1 else f"the same classes elsewhere (mean of {len(found)} shifts)"
     gap = metrics["mean_gap"]
     assert gap.value is not None
