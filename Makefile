@@ -5,11 +5,11 @@ check:  ## What CI runs, in the environment at hand
 	ruff format --check .
 	mypy
 	lint-imports
-	python -m pytest
+	python -m pytest -n 2 --dist worksteal
 
 format:
 	ruff check --fix .
 	ruff format .
 
 test:
-	python -m pytest
+	python -m pytest -n 2 --dist worksteal

@@ -12,6 +12,10 @@ from typing import NoReturn
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Two processes with a thread for every core each would wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from clipbench.analyses.gaps import Gap
 from clipbench.analyses.matched_pairs import MatchedPair
 from clipbench.metrics.shift import MIN_MODELS, LogitLine, corrected, fit_line, inverse_logit, logit
 from clipbench.reference.published import published_pair
+from clipbench.reference.robustness import pair_draws, pair_line
 from clipbench.stats.line_draws import KIND, LineDraws, interval_of, resample_line
 from clipbench.tasks.base import Metric
 from clipbench.tasks.wording import listed
@@ -120,17 +120,11 @@ def find_baseline(
     return _of_models(theirs, continuity)
 
 
-@cache
 def _published(reference: str, shift: str, continuity: float | None) -> Baseline | None:
     published = published_pair(reference, shift)
     if published is None or len(published.line_models) < MIN_MODELS:
         return None
-    models = published.line_models
-    names, families = ([getattr(model, part) for model in models] for part in ("name", "family"))
-    x, y = ([getattr(model, part) for model in models] for part in ("reference_top1", "shift_top1"))
-    sizes = published.n_reference, published.n_shift
-    line = fit_line(names, x, y, continuity=continuity, n_reference=sizes[0], n_shift=sizes[1])
-    draws = resample_line(line, names, x, y, *sizes, families=families)
+    line, draws = pair_line(published, continuity), pair_draws(published, continuity)
     return Baseline(published.source, line, draws, warning=published.warning)
 
 

@@ -223,17 +223,17 @@ def _mean(drawn: Sequence[np.ndarray[Any, np.dtype[np.float64]]]) -> np.ndarray[
 def _sentence(found: Sequence[_Compared], metrics: Mapping[str, Metric]) -> str:
     """Say the result in words: accuracy here and there, what is lost, and against what was expected."""
     model, reference = found[0].pair.key[0], found[0].pair.reference.dataset
-    on_reference = float(np.mean([one.gap.reference.value for one in found]))
+    on_reference, elsewhere = (
+        float(np.mean([getattr(one.gap, side).value for one in found])) for side in ("reference", "shift")
+    )
     classes = f"the {found[0].pair.n_classes:,} common classes" if len(found) == 1 else "on each shift's classes"
     cut = f" ({classes})" if any(one.pair.reference.matched for one in found) else ""
     where = found[0].shift if len(found) == 1 else f"the same classes elsewhere (mean of {len(found)} shifts)"
     gap = metrics["mean_gap"]
     assert gap.value is not None
     lost = f"{points(gap.value)} points lost" if gap.value >= 0 else f"{points(-gap.value)} points gained"
-    sentence = (
-        f"{model}: {100 * on_reference:.1f} % on {reference}{cut}, {100 * (metrics['mean_shift_top1'].value or 0):.1f} % on "
-        f"{where}: {lost}{_ends(gap)}"
-    )
+    here, there = f"{100 * on_reference:.1f} % on {reference}{cut}", f"{100 * elsewhere:.1f} % on {where}"
+    sentence = f"{model}: {here}, {there}: {lost}{_ends(gap)}"
     rho = metrics.get("mean_effective_robustness")
     if rho is None or rho.value is None:
         return f"{sentence}. No baseline says what was to be expected."

@@ -83,17 +83,27 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
 
 
 @cache
-def pair_line(pair: PublishedPair) -> LogitLine:
-    """Return the line of a pair's baseline models, ordinary least squares in logit space."""
-    return fit_line(*_accuracies(pair))
+def pair_line(pair: PublishedPair, continuity: float | None = None) -> LogitLine:
+    """Return the line of a pair's baseline models, ordinary least squares in logit space.
+
+    Args:
+        pair: the sets.
+        continuity: as `fit_line` takes it.
+
+    Raises:
+        ValueError: it has too few of them.
+    """
+    names, reference, shift = _accuracies(pair)
+    sizes = pair.n_reference, pair.n_shift
+    return fit_line(names, reference, shift, continuity=continuity, n_reference=sizes[0], n_shift=sizes[1])
 
 
 @cache
-def pair_draws(pair: PublishedPair) -> LineDraws:
+def pair_draws(pair: PublishedPair, continuity: float | None = None) -> LineDraws:
     """Return a pair's lines of resampled families of baseline models."""
     families = [model.family for model in pair.line_models]
     sizes = pair.n_reference, pair.n_shift
-    return resample_line(pair_line(pair), *_accuracies(pair), *sizes, families=families)
+    return resample_line(pair_line(pair, continuity), *_accuracies(pair), *sizes, families=families)
 
 
 def _accuracies(pair: PublishedPair) -> tuple[list[str], list[float], list[float]]:
