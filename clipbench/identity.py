@@ -64,7 +64,11 @@ def _joined(digests: Mapping[str, str]) -> str:
 
 
 def _prompts_digest(prompts: PromptedClasses | None) -> str:
-    return "" if prompts is None else _strings_digest(prompts.strings)
+    if prompts is None:
+        return ""
+    strings = _strings_digest(prompts.strings)
+    # Which templates are compared with which is no part of the strings.
+    return digest([strings, sorted(prompts.families.items())]) if prompts.families else strings
 
 
 @lru_cache(maxsize=4)

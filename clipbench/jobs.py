@@ -150,9 +150,9 @@ class PreparedJob:
         """Equal for jobs that come to the same, as those of two matched sets with all their classes do."""
         settings = self.job.settings.model_dump_json(exclude={"prompts"})
         cut = None if self.tested.cut is None else tuple(sorted(self.tested.cut.items()))
-        strings = self.prompts.strings if self.prompts else ()
+        prompts = (self.prompts.strings, tuple(self.prompts.families.items())) if self.prompts else ()
         what = (self.job.model.name, self.job.definition.name, self.trained_on, settings, self.job.view_fingerprint)
-        return (*what, self.variant, self.facts.classes, cut, strings)
+        return (*what, self.variant, self.facts.classes, cut, prompts)
 
     @property
     def variant(self) -> str:

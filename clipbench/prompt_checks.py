@@ -26,8 +26,10 @@ def template_problem(template: str, place: KeyPath) -> Problem | None:
 
 
 def prompts_problems(prompts: InlinePrompts, path: KeyPath = ()) -> Iterator[Problem]:
-    """Yield what is wrong with a set's templates and descriptions; `path` is the set's own place."""
+    """Yield what is wrong with a set's templates, families and descriptions; `path` is the set's own place."""
     yield from templates_problems(prompts.templates, (*path, "templates"))
+    for name, templates in prompts.families.items():
+        yield from _family_problems(templates, (*path, "families", name))
     for name, texts in prompts.descriptions.items():
         yield from _descriptions_problems(texts, (*path, "descriptions", name))
 
@@ -39,6 +41,20 @@ def templates_problems(templates: Sequence[str], path: KeyPath) -> Iterator[Prob
         if problem:
             yield problem
     yield from _repeated(templates, path)
+
+
+def same_template(template: str) -> str:
+    """Return the one form of templates that differ in nothing but `{}` or `{c}`."""
+    return PLACEHOLDER.sub("{}", template)
+
+
+def _family_problems(templates: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+    if not templates:
+        yield Problem(path, "the family is empty", "give its plain template, then the other wordings")
+    elif len(templates) == 1:
+        problem = f"the family has one template, {templates[0]!r}, and nothing to compare with it"
+        yield Problem(path, problem, "add another wording, or write it under templates")
+    yield from templates_problems(templates, path)
 
 
 def _descriptions_problems(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
@@ -57,7 +73,7 @@ def _descriptions_problems(texts: Sequence[str], path: KeyPath) -> Iterator[Prob
 def _repeated(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, text in enumerate(texts):
-        if first.setdefault(PLACEHOLDER.sub("{}", text), index) != index:
+        if first.setdefault(same_template(text), index) != index:
             yield Problem((*path, index), f"{text!r} is there twice", "delete one")
 
 

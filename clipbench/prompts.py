@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from clipbench.imagenet import TEMPLATE_LISTS, templates_of
 from clipbench.marked_yaml import KeyPath, read_mapping
 from clipbench.packaged import prompt_files
 from clipbench.prompt_checks import PLACEHOLDER, prompts_problems, template_problem
+from clipbench.prompt_families import family_positions, with_families
 from clipbench.tasks.base import PromptedClasses
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
 from clipbench.validation import Problem, check, refuse
 
 OWN = "own"
 """The packaged prompt set that stands for the data set's own templates."""
-_EXPECTED = "a prompt set is a mapping with name, source, and templates, templates_from or descriptions"
+_EXPECTED = "a prompt set is a mapping with name, source, and templates, templates_from, families or descriptions"
 _DATASET = "dataset"
 _INLINE = "written in the suite"
 
@@ -38,8 +40,11 @@ class PromptSet(InlinePrompts):
     classes: tuple[str, ...] = Field(default=(), description="The classes the set is made for; left out: any.")
 
     def fits(self, classes: Sequence[str]) -> bool:
-        """Say whether the set suits classes: made for them, or for photographs of anything."""
-        if self.templates_from == _DATASET:
+        """Say whether the set suits classes: made for them, or for photographs of anything.
+
+        Wording families suit none by themselves: some of their templates are there to be worse.
+        """
+        if self.templates_from == _DATASET or self.families:
             return False
         return set(classes) <= set(self.classes) if self.classes else not (self.made_for or self.descriptions)
 
@@ -118,14 +123,18 @@ def prompts_for(
     chosen = choice if choice is not None else dataset.info.prompts or (OWN if dataset.templates else None)
     if chosen is None:
         raise _no_prompts(dataset)
-    prompts = _as_set(chosen)
-    templates = _own_templates(dataset) if prompts.templates_from == _DATASET else prompts.templates
+    prompts = prompt_set(chosen)
+    given = _own_templates(dataset) if prompts.templates_from == _DATASET else prompts.templates
+    templates = with_families(given, prompts.families)
     names = dataset.classes if classes is None else classes
     _check_described(prompts, dataset, names, templates)
     strings = tuple(
         tuple(fill(template, name) for template in prompts.descriptions.get(name, templates)) for name in names
     )
-    return PromptedClasses(name=prompts.name, source=prompts.source, classes=names, strings=strings)
+    filled = PromptedClasses(name=prompts.name, source=prompts.source, classes=names, strings=strings)
+    if any(name in prompts.descriptions for name in names):
+        return filled
+    return replace(filled, templates=templates, families=family_positions(templates, prompts.families))
 
 
 def fill(template: str, class_name: str) -> str:
@@ -147,14 +156,15 @@ def _read(path: Path) -> PromptSet:
         problems += [*prompts_problems(prompts), *_lacking(prompts), *_contradictions(prompts)]
     refuse(document, problems)
     assert prompts is not None  # without problems there is a set
-    if prompts.templates_from in TEMPLATE_LISTS:
-        return prompts.model_copy(update={"templates": templates_of(prompts.templates_from)})
-    return prompts
+    if prompts.templates_from == _DATASET:
+        return prompts
+    given = templates_of(prompts.templates_from) if prompts.templates_from else prompts.templates
+    return prompts.model_copy(update={"templates": with_families(given, prompts.families)})
 
 
 def _lacking(prompts: InlinePrompts, place: KeyPath = ()) -> Iterator[Problem]:
     taken = isinstance(prompts, PromptSet) and prompts.templates_from
-    if not (prompts.templates or prompts.descriptions or taken):
+    if not (prompts.templates or prompts.families or prompts.descriptions or taken):
         yield Problem(place, "the prompt set is empty", "give it templates or descriptions")
 
 
@@ -182,12 +192,17 @@ def _nearest(name: str) -> str:
     return did_you_mean(name, prompt_files())
 
 
-def _as_set(choice: PromptChoice) -> PromptSet:
+def prompt_set(choice: PromptChoice) -> PromptSet:
+    """Return a prompt choice as a set: loaded by name or path, or made of an inline template or set.
+
+    Raises:
+        UserError: there is no such set, or something is wrong with it.
+    """
     if isinstance(choice, PromptSet):
         return choice
     if isinstance(choice, InlinePrompts):
         _refuse([*prompts_problems(choice), *_lacking(choice)], f"prompts {choice.name!r}")
-        return PromptSet(name=choice.name, templates=choice.templates, descriptions=choice.descriptions, source=_INLINE)
+        return PromptSet.model_validate({**dict(choice), "source": _INLINE})
     if _is_template(choice):
         problem = template_problem(choice, ())
         _refuse([problem] if problem else [], "prompts")

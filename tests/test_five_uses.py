@@ -1,4 +1,4 @@
-"""Five uses that the interfaces are shaped for; those marked as expected to fail are turned green by later work."""
+"""Five uses that the interfaces are shaped for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 import numpy as np
 import PIL.Image
-import pytest
 
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs, PromptedClasses
@@ -64,7 +63,6 @@ def test_a_corrupted_view_changes_pixels_by_image_id_alone():
     assert not np.array_equal(view(image, "a"), view(image, "b"))
 
 
-@pytest.mark.xfail(raises=ImportError, reason="prompt sensitivity comes with the prompts issue", strict=True)
 def test_prompt_sensitivity_scores_every_template_on_the_same_images():
     from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 

@@ -73,6 +73,7 @@ def test_packaged_set_bears_its_files_name_and_a_source(name: str) -> None:
         ("sun397", 2),
         ("stl10", 2),
         ("voc2007", 1),
+        ("wording", 34),
     ],
 )
 def test_packaged_set_has_as_many_templates_as_published(name: str, count: int) -> None:
@@ -119,6 +120,44 @@ def test_inline_template_is_called_by_its_text() -> None:
 def test_descriptions_take_the_place_of_templates_for_their_class() -> None:
     inline = InlinePrompts(name="d", templates=("a {}.",), descriptions={"toad": ("a warty {}", "a dry animal")})
     assert prompts_for(inline, dataset=FROGS).strings == (("a frog.",), ("a warty toad", "a dry animal"))
+
+
+FAMILIES = {"article": ("a {}.", "the {}."), "mark": ("a {c}.", "a {}", "a {}!")}
+
+
+def test_templates_of_families_come_once_each_after_the_set_s_own() -> None:
+    inline = InlinePrompts(name="f", templates=("{}",), families=FAMILIES)
+    filled = prompts_for(inline, dataset=FROGS)
+    assert filled.templates == ("{}", "a {}.", "the {}.", "a {}", "a {}!")
+    assert filled.families == {"article": (1, 2), "mark": (1, 3, 4)}
+    assert filled.strings[1] == ("toad", "a toad.", "the toad.", "a toad", "a toad!")
+
+
+def test_families_stand_beside_a_data_set_s_own_templates(tmp_path: Path) -> None:
+    prompts = load(tmp_path, HEAD + "templates_from: dataset\nfamilies: {article: ['a {}.', 'the {}.']}\n")
+    filled = prompts_for(prompts, dataset=Classes("frog", templates=("a wild {}.", "a {c}.", "a {c}.")))
+    assert filled.templates == ("a wild {}.", "a {c}.", "a {c}.", "the {}.")
+    assert filled.families == {"article": (1, 3)}
+
+
+def test_templates_are_named_only_where_every_class_has_the_same() -> None:
+    assert prompts_for("photo", dataset=FROGS).templates == ("a photo of a {}.",)
+    described = InlinePrompts(name="d", families=FAMILIES, descriptions={"toad": ("a dry animal",)})
+    mixed = prompts_for(described, dataset=FROGS)
+    assert (mixed.strings[1], mixed.templates, mixed.families) == (("a dry animal",), (), {})
+    part = prompts_for(described, dataset=FROGS, classes=("frog",))
+    assert part.families == {"article": (0, 1), "mark": (0, 2, 3)}
+
+
+def test_packaged_families_begin_with_the_plain_template() -> None:
+    wording = load_prompt_set("wording")
+    assert list(wording.families) == [
+        "article", "plural", "punctuation", "case", "medium", "prefix", "negation", "noise",
+    ]  # fmt: skip
+    assert wording.templates[:2] == ("a photo of a {}.", "{}")
+    for templates in wording.families.values():
+        assert templates[0] == "a photo of a {}."
+        assert 3 <= len(templates) <= 6
 
 
 def test_own_templates_are_used_where_nothing_is_named() -> None:
@@ -197,6 +236,7 @@ def test_class_without_description_and_templates_is_an_error() -> None:
     [
         ("phto", "unknown prompt set 'phto'; did you mean 'photo'?"),
         (InlinePrompts(name="none", templates=()), "prompts 'none': the prompt set is empty"),
+        (InlinePrompts(name="x", families={"f": ("a {}",)}), "prompts 'x': the family has one template, 'a {}', and"),
         (InlinePrompts(name="x", templates=("a",)), "prompts 'x': the template 'a' has no place for the class name"),
         ("a {x}", "prompts: '{x}' in 'a {x}' is no place for the class name"),
     ],
@@ -239,6 +279,18 @@ HEAD = "name: mine\nsource: ours\n"
                                               "class name; write {} or {c}, or leave the braces out"),
         ("classes: [toad]\ndescriptions: {tod: [a]}\n", "mine.yaml:4: descriptions.tod: 'tod' is not among the set's "
                                                         "classes; did you mean 'toad'?"),
+        ("families: {}\n", "mine.yaml:1: the prompt set is empty; give it templates or descriptions"),
+        ("families: ['a {}', 'the {}']\n", "mine.yaml:3: families: expected a mapping of keys to values, got a list"),
+        ("families:\n  article: []\n", "mine.yaml:4: families.article: the family is empty; "
+                                       "give its plain template, then the other wordings"),
+        ("families:\n  article: ['a {}']\n", "mine.yaml:4: families.article: the family has one template, 'a {}', and "
+                                             "nothing to compare with it; add another wording, or write it under "
+                                             "templates"),
+        ("families:\n  article:\n  - a {}\n  - frog\n", "mine.yaml:6: families.article[1]: the template 'frog' has "
+                                                       "no place for the class name; write {} where it belongs"),
+        ("families:\n  article:\n  - a {}\n  - a {c}\n", "mine.yaml:6: families.article[1]: 'a {c}' is there twice; "
+                                                        "delete one"),
+        ("familes: {a: ['a {}', 'the {}']}\n", "mine.yaml:3: familes: unknown key; did you mean 'families'?"),
         ("template: ['{}']\n", "mine.yaml:3: template: unknown key; did you mean 'templates'?"),
     ],
 )  # fmt: skip

@@ -60,7 +60,7 @@ def test_packaged_suite_loads_by_its_name(name: str) -> None:
 def test_quickstart_shows_the_tasks_on_trained_and_unseen_pictures() -> None:
     suite = load_suite("quickstart")
     tasks = [settings.task for settings in suite.tasks]
-    assert tasks == ["zero_shot", "robustness", "retrieval", "linear_probe", "few_shot"]
+    assert tasks == ["zero_shot", "robustness", "prompt_sensitivity", "retrieval", "linear_probe", "few_shot"]
     assert {"digits", "scenes-shape", "scenes-sketch", "scenes-captions"} <= set(suite.datasets)
     assert {definition.adapter for definition in suite.datasets.values()} == {"digits", "scenes"}
 
@@ -261,6 +261,7 @@ def test_only_keeps_the_named_data_sets_and_drops_empty_tasks() -> None:
     assert tasks == [
         ("zero_shot", ["digits", "scenes-shape"]),
         ("robustness", ["scenes-shape"]),
+        ("prompt_sensitivity", ["digits"]),
         ("linear_probe", ["digits"]),
     ]
     assert set(suite.datasets) == {"digits", "scenes-shape"}

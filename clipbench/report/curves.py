@@ -1,14 +1,14 @@
-"""Curves of one job: the choice of C, the number of neighbours, the way from zero-shot to fitted weights."""
+"""Curves of one job: the choice of C, neighbours, the way from zero-shot to fitted weights, the wording of prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from clipbench.records import JobResult
-from clipbench.report import axes, labels, numbers
+from clipbench.report import axes, labels, numbers, wordings
 from clipbench.report.board import Board
+from clipbench.report.curve import Curve, errors_of, reach
 from clipbench.report.figures import Figure, text
 from clipbench.report.points import CAPTIONS, Row, known_rows
 
@@ -17,18 +17,6 @@ HEIGHT = 270
 
 RING = {"size": 15, "symbol": "circle-open", "line": {"width": 2.2}}
 DOTS = {"size": 7, "line": {"width": 1.6}}
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A figure of one job's table."""
-
-    title: str
-    figure: Figure
-    legend: str
-    """What its marks mean."""
-    flag: str = ""
-    """What a reader must not miss."""
 
 
 def of_board(board: Board, limit: int) -> Mapping[str, Mapping[str, Curve]]:
@@ -91,9 +79,9 @@ def _neighbours(job: JobResult, rows: Sequence[Row]) -> Curve:
     rows = sorted(rows, key=lambda row: row["k"])
     own = _params(job).get("k")
     line = _line([row["k"] for row in rows], [row["top1"] for row in rows], [_hover_top1(row, "k") for row in rows])
-    line |= {"error_y": _errors(rows)}
+    line |= {"error_y": errors_of(rows, "top1")}
     rings = [_ring(row["k"], row["top1"]) for row in rows if row["k"] == own]
-    layout = _layout(axes.counts([row["k"] for row in rows], "k"), _reach(rows))
+    layout = _layout(axes.counts([row["k"] for row in rows], "k"), reach(rows, "top1"))
     legend = "top-1 with intervals" + (f"; ring: k = {own}, which stands for the job" if rings else "")
     summary = "top-1 by the number of neighbours: " + "; ".join(
         f"{row['k']}: {numbers.with_unit(row['top1'])}" for row in rows
@@ -109,7 +97,7 @@ def _interpolation(job: JobResult, rows: Sequence[Row]) -> Curve:
     validation = [row["validation"] for row in rows]
     traces = [_dashed(alphas, validation), _test(rows), *(_ring(row["alpha"], row["top1"]) for row in ringed)]
     ticks, texts = [0, 0.25, 0.5, 0.75, 1], ["0<br>zero-shot", "0.25", "0.5", "0.75", "1<br>fitted"]
-    layout = _layout(axes.shares(ticks, texts, "alpha"), [*_reach(rows), *validation])
+    layout = _layout(axes.shares(ticks, texts, "alpha"), [*reach(rows, "top1"), *validation])
     layout["margin"] |= {"r": 26, "b": 58}
     legend = "Line: top-1 on test, with intervals; dashed: validation; diamonds: zero-shot and fitted"
     legend += "".join(f"; ring: alpha = {_short(row['alpha'])}, best on validation" for row in ringed)
@@ -128,7 +116,7 @@ def _test(rows: Sequence[Row]) -> dict[str, Any]:
         "size": [12 if end else 6 for end in ends],
         "symbol": ["diamond" if end else "circle" for end in ends],
     }
-    return line | {"error_y": _errors(rows)}
+    return line | {"error_y": errors_of(rows, "top1")}
 
 
 def _dashed(x: list[float], y: list[float]) -> dict[str, Any]:
@@ -140,6 +128,9 @@ _DRAWN: Mapping[str, Callable[[JobResult, Sequence[Row]], Curve]] = {
     "validation_curve": _choice_of_c,
     "k_curve": _neighbours,
     "alpha_curve": _interpolation,
+    "templates": wordings.templates,
+    "families": wordings.families,
+    "ensemble_curve": wordings.ensembles,
 }
 
 
@@ -173,16 +164,6 @@ def _layout(xaxis: dict[str, Any], values: Sequence[float]) -> dict[str, Any]:
         "xaxis": xaxis,
         "yaxis": axes.percent(values),
     }
-
-
-def _errors(rows: Sequence[Row]) -> dict[str, Any]:
-    above = [None if row.get("high") is None else row["high"] - row["top1"] for row in rows]
-    below = [None if row.get("low") is None else row["top1"] - row["low"] for row in rows]
-    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.3, "width": 3}
-
-
-def _reach(rows: Sequence[Row]) -> list[float]:
-    return [row[name] for row in rows for name in ("top1", "low", "high") if row.get(name) is not None]
 
 
 def _hover_c(row: Row, metric: str) -> str:

@@ -11,7 +11,7 @@ from clipbench.records import JobResult
 from clipbench.report import grids, numbers
 from clipbench.report.board import Board, Cell, Column
 from clipbench.report.cells import Grid
-from clipbench.report.curves import Curve
+from clipbench.report.curve import Curve
 from clipbench.report.pictures import Album, Shown, thumbs_of
 from clipbench.results import Results
 

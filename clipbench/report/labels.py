@@ -20,6 +20,14 @@ _METRICS = {
     "ece": "ECE",
     "zero_shot_top1": "zero-shot top-1",
     "fitted_top1": "fitted top-1",
+    "mean": "mean top-1 over templates",
+    "range": "range over templates",
+    "standard_deviation": "standard deviation over templates",
+    "best": "best template",
+    "worst": "worst template",
+    "flip_share": "images that flip",
+    "ensemble_top1": "top-1 of the ensemble",
+    "ensemble_gain": "gain of the ensemble",
     "top1_at_chosen_alpha": "top-1 at the chosen alpha",
     "shots_to_match": "labels to match zero-shot",
     "reference_top1": "reference top-1",
@@ -38,6 +46,7 @@ _TASKS = {
     "few_shot": "few-shot",
     "knn": "k nearest neighbours",
     "wise_ft": "WiSE-FT head",
+    "prompt_sensitivity": "prompt sensitivity",
     "probe_vs_zero_shot": "linear probe against zero-shot",
     "corruption_error": "corruption error",
     "robustness_pair": "zero-shot beside supervised",
@@ -77,6 +86,18 @@ _DEFINITIONS = (
         "zero-shot, fitted, at the chosen alpha",
         "top-1 of the text classifier's weights (alpha 0), of the fitted ones (alpha 1), and of the mixture that did "
         "best on validation data.",
+    ),
+    (
+        r"(mean|range|standard_deviation|best|worst)$",
+        "over templates",
+        "top-1 of each prompt template alone: the mean, best minus worst, the standard deviation, and the ends. The "
+        "best was chosen on the images it is reported on, so it is optimistic.",
+    ),
+    (r"flip_share$", "images that flip", "share of images whose prediction differs between any two templates."),
+    (
+        r"ensemble_(top1|gain)$",
+        "ensemble",
+        "top-1 with all templates averaged into one classifier, as zero-shot does, and that minus the mean.",
     ),
     (r".*_difference$", "difference", "the first named minus the second, on the same images, in points."),
     (
@@ -166,11 +187,11 @@ _GAPS = {"gap", "mean_gap", "corruption_gap"}
 
 _DIFFERENCES = {
     *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
-    *("reference_gain", "mean_shift_gain"),
+    *("reference_gain", "mean_shift_gain", "range", "ensemble_gain", "standard_deviation"),
 }
 """Metrics that are a difference of two fractions, beside those whose name ends in it."""
 
-_ORDER = ("zero_shot", "linear_probe", "few_shot", "knn", "wise_ft", "retrieval")
+_ORDER = ("zero_shot", "linear_probe", "few_shot", "knn", "wise_ft", "prompt_sensitivity", "retrieval")
 """Of the tasks; others follow by name."""
 
 _SHOTS = re.compile(r"(\d+) shots?(?:, )?")

@@ -30,6 +30,7 @@ from clipbench.report import (
 )
 from clipbench.report.averages import Means, means, order_by_merit
 from clipbench.report.board import Board, make_board
+from clipbench.report.curve import Curve
 from clipbench.report.details import ColumnDetail, column_details
 from clipbench.report.pictures import Album
 from clipbench.results import MergedResults, Results
@@ -126,7 +127,7 @@ class _Drawn:
     pairs: shift_pair_section.PairSection
     corruptions: corruption_section.CorruptionSection
     charts: charts.Charts
-    curves: Mapping[str, Mapping[str, curves.Curve]]
+    curves: Mapping[str, Mapping[str, Curve]]
 
     def __bool__(self) -> bool:
         counted: tuple[Sized, ...] = (self.shifts, self.pairs, self.corruptions, self.charts, self.curves)

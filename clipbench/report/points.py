@@ -15,6 +15,9 @@ CAPTIONS = {
     "validation_curve": "Choice of C",
     "k_curve": "Number of neighbours",
     "alpha_curve": "From zero-shot to fitted weights",
+    "templates": "Templates, best first",
+    "families": "What a change of the wording does",
+    "ensemble_curve": "Ensembles by their size",
     "seeds": "Draws of the training examples",
     "shots_curve": "Accuracy by labelled examples",
 }
@@ -23,6 +26,9 @@ _NEEDED = {
     "validation_curve": ("C", "score"),
     "k_curve": ("k", "top1"),
     "alpha_curve": ("alpha", "top1", "validation"),
+    "templates": ("position", "top1"),
+    "families": ("difference",),
+    "ensemble_curve": ("size", "top1"),
     "seeds": ("seed", "top1"),
     "shots_curve": ("examples_per_class", "top1"),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbench.records import JobResult, Table
 from clipbench.report import numbers
-from clipbench.report.curves import Curve
+from clipbench.report.curve import Curve
 from clipbench.report.figures import Figure
 from clipbench.report.points import Row, is_number
 from clipbench.report.shift_axes import axis, scale

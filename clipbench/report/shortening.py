@@ -19,14 +19,14 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
     lines = {name: " ".join(name.split()) for name in names}
     if any(len(line) > limit for line in lines.values()):
         lines = _without_common_ends(lines)
-    cut = {name: _cut(line, limit) for name, line in lines.items()}
-    twice = {text for text, count in Counter(cut.values()).items() if count > 1}
+    short = {name: cut(line, limit) for name, line in lines.items()}
+    twice = {text for text, count in Counter(short.values()).items() if count > 1}
     seen: Counter[str] = Counter()
-    for name, text in cut.items():
+    for name, text in short.items():
         if text in twice:
             seen[text] += 1
-            cut[name] = f"{text} ({seen[text]})"
-    return cut
+            short[name] = f"{text} ({seen[text]})"
+    return short
 
 
 def _without_common_ends(lines: dict[str, str]) -> dict[str, str]:
@@ -48,7 +48,8 @@ def _common_start(lines: Sequence[str]) -> str:
     return first[:same]
 
 
-def _cut(line: str, limit: int) -> str:
+def cut(line: str, limit: int) -> str:
+    """Return a line of at most `limit` characters: what is too long loses its middle."""
     if len(line) <= limit:
         return line
     head = (limit - 1) * 3 // 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
@@ -27,7 +28,7 @@ Memory = Callable[[Mapping[str, int], int], int]
 """(images of each split, width of the features) -> bytes."""
 
 
-class SuiteEntry(BaseModel):
+class SuiteEntry(BaseModel, ABC):
     """What every entry of a suite's `tasks` has, be it one task or a study of several jobs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,17 +40,17 @@ class SuiteEntry(BaseModel):
         default=None, description="Use this many examples, balanced over the classes, chosen by a hash of their ids."
     )
 
+    @abstractmethod
     def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
         """Return each data set's name with the keys in this entry that lead to it, e.g. ('datasets', 0)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def only(self, wanted: Sequence[str]) -> Self | None:
         """Return the entry with just these data sets; None if it uses none of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work(self) -> Sequence[Work]:
         """Return what the jobs of each model do, in order."""
-        raise NotImplementedError
 
     def analyses(self) -> Sequence[Mapping[str, Any]]:
         """Return the settings of the analyses to be made of the finished jobs, each with its `analysis`."""
@@ -102,6 +103,10 @@ class PromptedClasses:
     classes: tuple[str, ...]
     strings: tuple[tuple[str, ...], ...]
     """For each class its prompts, at least one."""
+    templates: tuple[str, ...] = ()
+    """With {} or {c} for the class name, in order; () where some class has descriptions instead."""
+    families: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Wording family -> positions of its templates, the plain one first."""
 
 
 @dataclass(frozen=True)

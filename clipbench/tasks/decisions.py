@@ -101,13 +101,40 @@ def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where
 def _logits(
     images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str
 ) -> Iterator[tuple[int, FloatArray]]:
+    for start, vectors in unit_chunks(images, rows_at_a_time(len(classifier.vectors)), model, where):
+        yield start, class_logits(vectors, classifier, model)
+
+
+def unit_chunks(images: ImageSet, rows: int, model: ModelInfo, where: str) -> Iterator[tuple[int, FloatArray]]:
+    """Iterate over (first row, (<= rows, D) projected features of length 1), in order.
+
+    Raises:
+        UserError: at the end, if features are not finite or all zero.
+    """
     unusable: list[str] = []
-    for start, chunk in images.features["projected"].chunks(rows_at_a_time(len(classifier.vectors))):
+    for start, chunk in images.features["projected"].chunks(rows):
         vectors, bad = unit_rows(chunk)
         unusable += [images.ids[start + place] for place in np.flatnonzero(bad).tolist()]
-        logits = np.float32(model.logit_scale) * (vectors @ classifier.vectors.T)
-        yield start, logits + np.float32(model.logit_bias)
+        yield start, vectors
     refuse_directionless(unusable, f"images of {where}", model.name)
+
+
+def class_logits(vectors: FloatArray, classifier: TextClassifier, model: ModelInfo) -> FloatArray:
+    """Return (n, U) float32 logits of (n, D) unit vectors: scale * cosine + bias."""
+    logits: FloatArray = np.float32(model.logit_scale) * (vectors @ classifier.vectors.T)
+    return logits + np.float32(model.logit_bias)
+
+
+def predict(labels: IntArray, logits: FloatArray, columns: ClassColumns) -> IntArray:
+    """Return only the predictions that `decide` makes of logits: the label where, and only where, it is right.
+
+    Args:
+        labels: (n,) true classes.
+        logits: (n, U) float32.
+        columns: which of the C classes has which of the U columns.
+    """
+    ranks = true_class_ranks(logits, columns.column[labels], columns.sizes) + columns.ahead[labels]
+    return _predictions(labels, logits, np.argmax(logits, axis=1), ranks, columns)
 
 
 def rows_at_a_time(classes: int) -> int:

@@ -18,6 +18,9 @@ class InlinePrompts(BaseModel):
     descriptions: Mapping[str, tuple[str, ...]] = Field(
         default={}, description="Whole prompts for single classes, by class name, used instead of the templates."
     )
+    families: Mapping[str, tuple[str, ...]] = Field(
+        default={}, description="Wording families: templates that differ in one respect, by name, the plain one first."
+    )
 
 
 PromptChoice = str | InlinePrompts

@@ -12,6 +12,7 @@ TASKS = {
     "few_shot": "clipbench.tasks.few_shot:FewShot",
     "knn": "clipbench.tasks.knn:Knn",
     "linear_probe": "clipbench.tasks.linear_probe:LinearProbe",
+    "prompt_sensitivity": "clipbench.tasks.prompt_sensitivity:PromptSensitivity",
     "retrieval": "clipbench.tasks.retrieval:Retrieval",
     "wise_ft": "clipbench.tasks.wise_ft:WiseFt",
     "zero_shot": "clipbench.tasks.zero_shot:ZeroShot",

@@ -223,12 +223,15 @@ def test_the_quickstart_plans_the_probes_and_refuses_the_rest_by_name(clipbench,
     lines = (done.stdout + done.stderr).splitlines()
     failing = [line for line in lines if line.startswith("will fail")]
     suite = load_suite("quickstart")
-    texts = [task for task in suite.tasks if task.task in ("zero_shot", "retrieval", "robustness")]
-    # The robustness study's reference is among the data sets of zero_shot.
-    assert len(failing) == len({(task.task == "retrieval", name) for task in texts for _, name in task.named()})
-    assert all(
-        "supervised: zero_shot needs a model" in line or "supervised: retrieval needs" in line for line in failing
-    )
+    needs_text = {"zero_shot": "zero_shot", "robustness": "zero_shot"} | {
+        name: name for name in ("retrieval", "prompt_sensitivity")
+    }
+    # The robustness study's jobs are zero_shot's, and its reference is among the data sets of zero_shot.
+    wanted = [
+        (needs_text[task.task], name) for task in suite.tasks if task.task in needs_text for _, name in task.named()
+    ]
+    assert len(failing) == len(set(wanted))
+    assert all(any(f"supervised: {name} needs a model" in line for name in needs_text.values()) for line in failing)
     probed = [line for line in lines if "linear_probe" in line]
     assert probed
     assert not any("fails" in line for line in probed)

@@ -1,0 +1,140 @@
+"""How many tokens a model makes of texts, and which it would cut; weights are loaded only where they must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from clipbench.errors import Unavailable, UserError
+from clipbench.models.catalog import find_model, model_names
+
+if TYPE_CHECKING:
+    from clipbench.models.base import ModelSource, Tokens
+    from clipbench.models.open_clip_place import Place, Recipe
+
+    Tokenize = Callable[[Sequence[str]], Tokens]
+
+USUAL: Final = "open_clip:ViT-B-32/openai"
+"""Its tokenizer, that of the CLIP paper, counts where no model is named; of the weights nothing is needed."""
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """What a tokenizer makes of one text."""
+
+    tokens: int
+    """Start and end tokens included; of a text that was cut, those that are left."""
+    cut: bool
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """What a tokenizer makes of several texts."""
+
+    room: int
+    """The most tokens that a text may have, start and end included."""
+    of: dict[str, TokenCount]
+
+
+def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
+    """Count the tokens of each text.
+
+    Args:
+        texts: at least one; equal ones are counted once.
+        model: its name; only a class by dotted path is loaded for its tokenizer.
+
+    Raises:
+        UserError: no such model, it embeds no text, or what is needed of it is not here and cannot be fetched.
+    """
+    tokenize = _tokenizer(model)
+    distinct = list(dict.fromkeys(texts))
+    counts: dict[str, TokenCount] = {}
+    room = 0
+    for start in range(0, len(distinct), _CHUNK):
+        chunk = distinct[start : start + _CHUNK]
+        tokens = tokenize(chunk)
+        room = tokens.ids.shape[1]
+        counts |= {
+            text: TokenCount(length, cut)
+            for text, length, cut in zip(chunk, tokens.lengths.tolist(), tokens.truncated, strict=True)
+        }
+    return TokenCounts(room, counts)
+
+
+def _tokenizer(model: str) -> Tokenize:
+    from clipbench.models.reference import ReferenceSource
+
+    source = find_model(model)
+    if isinstance(source, ReferenceSource):
+        return _of_reference(source.folder)
+    place = _open_clip_place(model)
+    return _of_loaded(source) if place is None else _of_open_clip(place, source)
+
+
+def _of_reference(folder: Path) -> Tokenize:
+    from clipbench.models.reference_files import find_files, read_config
+    from clipbench.models.reference_tokenizer import WordTokenizer
+
+    config = read_config(find_files(folder)[0])
+    return WordTokenizer(config.vocabulary, config.architecture.context)
+
+
+def _open_clip_place(model: str) -> Place | None:
+    """Return where an open_clip model comes from; None for any other."""
+    from clipbench.models.open_clip import parse_place
+    from clipbench.models.open_clip_place import TagPlace
+
+    known = model_names().get(model)
+    if known is not None:
+        return TagPlace(known.architecture, known.tag) if known.adapter == "open_clip" else None
+    adapter, _, arguments = model.partition(":")
+    return parse_place(arguments) if adapter == "open_clip" else None
+
+
+def _of_open_clip(place: Place, source: ModelSource) -> Tokenize:
+    from clipbench.models.open_clip_place import FilePlace, TagPlace
+    from clipbench.models.open_clip_tokens import make_tokenizer, tokenize
+
+    if isinstance(place, TagPlace | FilePlace):
+        recipe = _without_weights(place.architecture, source.name)
+    else:
+        source.fetch()
+        recipe = place.recipe()
+    return partial(tokenize, make_tokenizer(recipe, f"model {source.name}"))
+
+
+def _without_weights(architecture: str, model: str) -> Recipe:
+    """Return what makes the tokenizer of an architecture that open_clip knows; the weights are named by no file."""
+    from clipbench.models.hub_file import HubTokenizer
+    from clipbench.models.open_clip_config import builtin_config
+    from clipbench.models.open_clip_place import Recipe
+
+    config = builtin_config(architecture)
+    name = config["text_cfg"].get("hf_tokenizer_name")
+    if not name:
+        return Recipe(architecture, Path(), config)
+    files = HubTokenizer(name)
+    if files.cached() is None:
+        files.fetch(model)
+    configuration = files.cached()
+    if configuration is None:
+        problem = f"{name} was downloaded, but holds no tokenizer_config.json with a vocabulary"
+        raise Unavailable(problem, where=f"model {model}", fix="report it to the repository's owner")
+    return Recipe(architecture, Path(), config, tokenizer_folder=configuration.parent)
+
+
+def _of_loaded(source: ModelSource) -> Tokenize:
+    from clipbench.models.base import ImageTextModel
+
+    loaded = None
+    if not source.image_only:
+        source.fetch()
+        loaded = source.load("cpu", "float32")
+    if not isinstance(loaded, ImageTextModel):
+        fix = "name a model with a text tower; clipbench list models shows some"
+        raise UserError("it embeds no text, so it has no tokenizer", where=f"model {source.name}", fix=fix)
+    return loaded.tokenize

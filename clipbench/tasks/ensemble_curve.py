@@ -1,0 +1,148 @@
+"""Top-1 of ensembles of 1, 2, 4, ... templates: the mean over random subsets of each size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.tasks.decisions import unit_chunks
+from clipbench.tasks.template_scores import TemplateAnswers, TemplateClassifiers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clipbench.models.base import ModelInfo
+
+BUDGET = 1 << 24
+"""Float32 numbers that are held at a time besides the text vectors: 64 MB."""
+
+_WORK = 1 << 30
+"""Scores (subset x image x class) of a whole curve, about: where there would be more, subsets are fewer."""
+
+_FEWEST = 8
+"""Subsets of each size that are drawn however much work that is."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How subsets of templates are drawn."""
+
+    seed: int
+    subsets: int
+    """Of each size, at most."""
+
+
+def sizes_of(templates: int) -> tuple[int, ...]:
+    """Return the sizes of a curve: the powers of two below T, and T."""
+    return (*(1 << power for power in range(templates.bit_length()) if 1 << power < templates), templates)
+
+
+def rows_within_budget(classes: int, templates: int, subsets: int, budget: int = BUDGET) -> int:
+    """Return for how many images the scores of all templates and all subsets are held at once, at least one."""
+    return max(1, budget // (classes * (templates + 2 * subsets)))
+
+
+def ensemble_curve(
+    images: ImageSet,
+    answers: TemplateAnswers,
+    classifiers: TemplateClassifiers,
+    draws: Draws,
+    model: ModelInfo,
+    where: str,
+) -> pd.DataFrame:
+    """Return size, subsets, top1 (mean over the subsets), low, high (95 % of the subsets lie between them).
+
+    A subset's classifier is made as zero-shot makes the one of all templates. Size 1 is every template alone and the
+    largest is all of them, both exactly as decided elsewhere; a size with no more subsets than are to be drawn has
+    all of them. A tie counts as wrong.
+
+    Args:
+        images: with 'projected' features and labels.
+        answers: of its labelled images.
+        classifiers: the templates'.
+        draws: seed and number of subsets.
+        model: its name, for messages.
+        where: data set and split, for messages.
+    """
+    import pandas as pd
+
+    templates = len(classifiers.single)
+    inner = sizes_of(templates)[1:-1]
+    chosen = [_subsets(size, templates, _limited(draws, answers, classifiers, len(inner))) for size in inner]
+    top1 = {1: answers.correct.mean(axis=0), templates: np.mean(answers.ensemble == answers.labels, keepdims=True)}
+    if inner:
+        right = _right_answers(images, classifiers, np.concatenate(chosen), model, where)
+        ends = np.cumsum([len(some) for some in chosen])[:-1]
+        top1 |= dict(zip(inner, np.split(right / len(answers.rows), ends), strict=True))
+    rows = [(size, len(top1[size]), float(top1[size].mean()), *_spread(top1[size])) for size in sorted(top1)]
+    return pd.DataFrame(rows, columns=["size", "subsets", "top1", "low", "high"])
+
+
+def _limited(draws: Draws, answers: TemplateAnswers, classifiers: TemplateClassifiers, sizes: int) -> Draws:
+    scores = len(answers.rows) * len(classifiers.ensemble.vectors) * max(1, sizes)
+    return Draws(draws.seed, min(draws.subsets, max(_FEWEST, _WORK // scores)))
+
+
+def _subsets(size: int, templates: int, draws: Draws) -> NDArray[np.bool_]:
+    """Return (K, T) masks: all subsets of a size where these are few enough, else random ones."""
+    chosen: Iterator[tuple[int, ...]] | list[IntArray]
+    if math.comb(templates, size) <= draws.subsets:
+        chosen = combinations(range(templates), size)
+    else:
+        random = np.random.default_rng([draws.seed, size])
+        chosen = [random.choice(templates, size, replace=False) for _ in range(draws.subsets)]
+    return np.array([np.isin(np.arange(templates), some) for some in chosen])
+
+
+def _right_answers(
+    images: ImageSet,
+    classifiers: TemplateClassifiers,
+    subsets: NDArray[np.bool_],
+    model: ModelInfo,
+    where: str,
+) -> IntArray:
+    """Return (K,) how many labelled images each subset is right about."""
+    ensemble = classifiers.ensemble
+    # (U, T, D): of classes with the same prompts the lowest stands for all.
+    vectors = np.stack([single.vectors[single.column[ensemble.first]] for single in classifiers.single], axis=1)
+    classes, templates, width = vectors.shape
+    mix = subsets.astype(np.float32).T
+    lengths = _lengths(vectors, mix)
+    flat = vectors.reshape(classes * templates, width)
+    labels = images.labels
+    assert labels is not None
+    right = np.zeros(len(subsets), np.int64)
+    for start, chunk in unit_chunks(images, rows_within_budget(classes, templates, len(subsets)), model, where):
+        of_chunk = labels[start : start + len(chunk)]
+        known = (of_chunk >= 0) & (ensemble.ahead[of_chunk] == 0)
+        # An ensemble's cosine is the sum of its templates' cosines over the length of the summed vectors.
+        scores = ((chunk[known] @ flat.T).reshape(-1, templates) @ mix).reshape(-1, classes, len(subsets))
+        scores /= lengths
+        own = np.take_along_axis(scores, ensemble.column[of_chunk[known]][:, None, None], axis=1)
+        right += np.count_nonzero(np.count_nonzero(scores >= own, axis=1) == 1, axis=0)
+    return right
+
+
+def _lengths(vectors: FloatArray, mix: FloatArray) -> FloatArray:
+    """Return (U, K) lengths of the sum of each subset's vectors, from the products of each class's own."""
+    products = vectors @ vectors.transpose(0, 2, 1)
+    squares = np.stack([np.einsum("tk,tk->k", of_class @ mix, mix) for of_class in products])
+    # Vectors that cancel have no direction; no image is nearest to them.
+    lengths: FloatArray = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
+    return lengths
+
+
+def _spread(values: Floats) -> tuple[float | None, float | None]:
+    if len(values) < 2:
+        return None, None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

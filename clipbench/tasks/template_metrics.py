@@ -1,0 +1,94 @@
+"""How much top-1 moves with the prompt template, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.metrics.flips import Flips
+from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_units
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.paired import paired_difference
+from clipbench.tasks.base import Metric, PromptedClasses
+from clipbench.tasks.single_label import proportion
+from clipbench.tasks.template_scores import TemplateAnswers
+from clipbench.tasks.template_tables import template_names
+from clipbench.tasks.wording import points
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def template_metrics(answers: TemplateAnswers, found: Flips, prompts: PromptedClasses) -> Iterator[Metric]:
+    """Yield the metrics of prompt sensitivity; the mean over templates is the main one.
+
+    standard_deviation is the sample's, with T - 1. Intervals are over images: other templates would give others.
+    """
+    correct, together = answers.correct, answers.ensemble == answers.labels
+    names, n, templates = template_names(prompts), len(answers.rows), correct.shape[1]
+    top1, shares = correct.mean(axis=0), correct.mean(axis=1)
+    best, worst = int(top1.argmax()), int(top1.argmin())
+    drawn = {"templates": templates, "seed": SEED, "resamples": RESAMPLES}
+    spread, between = paired_difference(correct[:, best], correct[:, worst])
+    yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
+    yield Metric("range", spread, n, between, params=drawn)
+    yield Metric("standard_deviation", float(top1.std(ddof=1)), n, _deviation_interval(correct), params=drawn)
+    for name, position in (("best", best), ("worst", worst)):
+        params: dict[str, Any] = {"template": names[position], "position": position}
+        yield proportion(name, correct[:, position], params)
+    yield proportion("flip_share", found.different > 1)
+    yield proportion("ensemble_top1", together)
+    gain = _gain_interval(together, correct, shares)
+    yield Metric("ensemble_gain", float(together.mean() - shares.mean()), n, gain, params=drawn)
+
+
+def _mean_interval(shares: Floats) -> Interval:
+    if np.ptp(shares) == 0:
+        # Every resample would repeat the value.
+        return wilson(min(float(shares.sum()), len(shares)), len(shares))
+    return bootstrap_mean(shares)
+
+
+def _deviation_interval(correct: NDArray[np.bool_]) -> Interval | None:
+    """Return the interval around the value; None where every resample repeats it."""
+    n, templates = correct.shape
+    right = correct.astype(np.float32)
+
+    def deviation(weights: Ints) -> Floats:
+        sums = weights.astype(np.float32) @ right
+        drawn: Floats = (sums.astype(np.float64) / n).std(axis=1, ddof=1, keepdims=True)
+        return drawn
+
+    # Resampling adds noise to each template's top-1, so to their deviation, which the centre takes off again.
+    centre = correct.mean(axis=0).std(ddof=1, keepdims=True)
+    (interval,) = bootstrap_units(n, deviation, elements=templates, centre=centre)
+    if np.isclose(interval.low, interval.high, rtol=0, atol=1e-12):
+        return None
+    return Interval(max(0.0, interval.low), interval.high, interval.kind, interval.level)
+
+
+def _gain_interval(together: NDArray[np.bool_], correct: NDArray[np.bool_], shares: Floats) -> Interval | None:
+    gains = together - shares
+    if np.ptp(gains) > 0:
+        return bootstrap_mean(gains)
+    # Where ensemble and templates are right about the same images, any template stands for all.
+    return paired_difference(together, correct[:, 0])[1] if gains[0] == 0 else None
+
+
+def in_words(metrics: Mapping[str, Metric]) -> Iterator[str]:
+    """Yield what the metrics say, and how far the best and the worst are to be believed."""
+    low, high, moved, flipped = (
+        points(metrics[name].value or 0.0) for name in ("worst", "best", "range", "flip_share")
+    )
+    worst, best = (metrics[name].params["template"] for name in ("worst", "best"))
+    yield (
+        f"Top-1 moves by {moved} points with the wording: from {low} % ({worst!r}) to {high} % ({best!r}); "
+        f"{flipped} % of images change their prediction."
+    )
+    yield (
+        "The best and the worst template were chosen on the images that they are reported on: the best is optimistic, "
+        "the worst pessimistic, and their range too wide."
+    )

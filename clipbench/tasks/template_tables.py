@@ -1,0 +1,157 @@
+"""Tables, per-example rows and pictures of what many prompt templates decide about the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipbench.metrics.flips import Flips
+from clipbench.stats.crossed import Component, Components
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.paired import paired_difference
+from clipbench.stats.significance import holm, mcnemar
+from clipbench.tasks.base import Picture, PromptedClasses
+from clipbench.tasks.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
+from clipbench.tasks.template_scores import TemplateAnswers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def template_names(prompts: PromptedClasses) -> tuple[str, ...]:
+    """Return the templates, or the first class's prompts where classes have prompts of their own."""
+    return prompts.templates or prompts.strings[0]
+
+
+def templates_table(answers: TemplateAnswers, prompts: PromptedClasses) -> pd.DataFrame:
+    """Return position, template, family, first_prompt, top1, low, high (Wilson, 95 %) in the templates' order.
+
+    family has the names of all families that the template belongs to; first_prompt is that of the first class.
+    """
+    import pandas as pd
+
+    rows = []
+    for position, (template, prompt) in enumerate(zip(template_names(prompts), prompts.strings[0], strict=True)):
+        correct, n = int(np.count_nonzero(answers.correct[:, position])), len(answers.rows)
+        interval = wilson(correct, n)
+        family = ", ".join(name for name, members in prompts.families.items() if position in members)
+        rows.append((position, template, family, prompt, correct / n, interval.low, interval.high))
+    return pd.DataFrame(rows, columns=["position", "template", "family", "first_prompt", "top1", "low", "high"])
+
+
+def families_table(answers: TemplateAnswers, prompts: PromptedClasses) -> pd.DataFrame | None:
+    """Return family, plain, template, difference, low, high, p, p_holm; None where there are no families.
+
+    One row for each template of a family but its plain one: its top-1 minus the plain one's on the same images, with
+    McNemar's exact p value, and that after Holm's correction for all rows.
+    """
+    import pandas as pd
+
+    names, correct = template_names(prompts), answers.correct
+    rows = []
+    for family, (plain, *others) in prompts.families.items():
+        for position in others:
+            own, base = correct[:, position], correct[:, plain]
+            difference, interval = paired_difference(own, base)
+            p = mcnemar(int(np.count_nonzero(own & ~base)), int(np.count_nonzero(base & ~own)))
+            rows.append((family, names[plain], names[position], difference, interval.low, interval.high, p))
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows, columns=["family", "plain", "template", "difference", "low", "high", "p"])
+    frame["p_holm"] = holm(frame["p"].tolist())
+    return frame
+
+
+def per_class_table(answers: TemplateAnswers, classes: Sequence[str]) -> pd.DataFrame:
+    """Return class, n, mean, lowest, highest, range (of the class's top-1 over templates), label."""
+    import pandas as pd
+
+    counts = np.bincount(answers.labels, minlength=len(classes))
+    right = np.zeros((len(classes), answers.predictions.shape[1]))
+    np.add.at(right, answers.labels, answers.correct)
+    rows: list[tuple[str | int | float | None, ...]] = []
+    for name, n, of_class in zip(classes, counts.tolist(), right, strict=True):
+        if not n:
+            rows.append((name, 0, None, None, None, None))
+            continue
+        top1 = of_class / n
+        rows.append((name, n, *map(float, (top1.mean(), top1.min(), top1.max(), np.ptp(top1)))))
+    frame = pd.DataFrame(rows, columns=["class", "n", "mean", "lowest", "highest", "range"])
+    return frame.assign(label=range(len(classes)))
+
+
+def variance_table(components: Components) -> pd.DataFrame:
+    """Return component, value (a variance), low, high (over images), low_over_templates, high_over_templates."""
+    import pandas as pd
+
+    parts = {"template": components.columns, "example": components.rows, "residual": components.residual}
+    rows = [(name, component.value, *_ends(component)) for name, component in parts.items()]
+    ends = ["low", "high", "low_over_templates", "high_over_templates"]
+    return pd.DataFrame(rows, columns=["component", "value", *ends])
+
+
+def _ends(component: Component) -> Iterator[float | None]:
+    for interval in (component.over_rows, component.over_columns):
+        yield from _pair(interval)
+
+
+def _pair(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (None, None) if interval is None else (interval.low, interval.high)
+
+
+def template_examples(
+    answers: TemplateAnswers,
+    found: Flips,
+    ids: Sequence[str],
+    split: str,
+    classes: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+) -> pd.DataFrame:
+    """Return one row a labelled image.
+
+    Columns: id, split, label, label_name, correct_share (of the templates), predictions (how many different ones),
+    first_prediction (the first template's), most_frequent_prediction, `correct.POSITION` of each template and
+    `group.NAME`.
+    """
+    import pandas as pd
+
+    names = np.asarray(classes, object)
+    columns = {
+        "id": [ids[row] for row in answers.rows],
+        "split": split,
+        "label": answers.labels,
+        "label_name": names[answers.labels],
+        "correct_share": answers.correct.mean(axis=1),
+        "predictions": found.different,
+        "first_prediction": names[answers.predictions[:, 0]],
+        "most_frequent_prediction": names[found.first],
+    }
+    each = {f"correct.{position}": correct for position, correct in enumerate(answers.correct.T)}
+    return pd.DataFrame(columns | each | group_columns(groups, answers.rows))
+
+
+def flip_pictures(
+    answers: TemplateAnswers, found: Flips, ids: Sequence[str], split: str, classes: Sequence[str]
+) -> tuple[Picture, ...]:
+    """Return the images with the most different predictions, at most two of a class and its most frequent ones.
+
+    Of images with as many, those come first whose most frequent prediction is the rarest.
+    """
+    flipped = np.flatnonzero(found.different > 1)
+    templates = answers.predictions.shape[1]
+    pictures: list[Picture] = []
+    shown: dict[tuple[int, ...], int] = {}
+    for place in flipped[np.lexsort((found.first_count[flipped], -found.different[flipped]))].tolist():
+        label, first, second = (int(of[place]) for of in (answers.labels, found.first, found.second))
+        kind = (label, *sorted((first, second)))
+        if shown.get(kind, 0) == PICTURES_A_PAIR:
+            continue
+        shown[kind] = shown.get(kind, 0) + 1
+        often = f"{classes[first]} ({found.first_count[place]} of {templates} templates)"
+        caption = f"true: {classes[label]}; predicted: {often}, {classes[second]} ({found.second_count[place]})"
+        pictures.append(Picture(ids[answers.rows[place]], split, "flips between prompts", caption))
+        if len(pictures) == PICTURES:
+            break
+    return tuple(pictures)

@@ -1,0 +1,297 @@
+"""How much top-1 moves with the wording, in small worlds and on drawn images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import clipbench
+from clipbench.errors import UserError
+from clipbench.metrics.accuracy import top_k_accuracy
+from clipbench.stats.paired import paired_difference
+from clipbench.tasks.base import PromptedClasses
+from clipbench.tasks.ensemble_curve import rows_within_budget
+from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+
+SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
+ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))
+TEMPLATES = ("{}", "a {}", "the {}", "no {}", "{}!", "so {}")
+FAMILIES = {"article": (1, 2), "mark": (0, 4)}
+
+
+def filled(classes, templates=TEMPLATES, families=FAMILIES):
+    strings = tuple(tuple(template.replace("{}", name) for template in templates) for name in classes)
+    return PromptedClasses("wording", "", tuple(classes), strings, templates, families)
+
+
+def values(outcome):
+    return {metric.name: metric.value for metric in outcome.metrics}
+
+
+@pytest.fixture
+def noisy(make_inputs, facts):
+    """noisy(classes): 300 images, the last without a label, and prompts that miss their class by much."""
+
+    def make(classes=("cat", "dog", "fox", "owl"), templates=TEMPLATES, **fields):
+        random = np.random.default_rng(7)
+        prompts = filled(classes, templates)
+        centres = dict(zip(dict.fromkeys(classes), np.eye(len(classes), 16), strict=False))
+        texts = {
+            string: centres[name] + random.normal(0, 0.3, 16)
+            for name, strings in zip(classes, prompts.strings, strict=True)
+            for string in strings
+        }
+        labels = random.integers(0, len(classes), 300)
+        images = np.array([centres[classes[label]] for label in labels]) + random.normal(0, 0.4, (300, 16))
+        labels[-1] = -1
+        return make_inputs(images, texts, facts(classes), labels=labels, **fields), prompts
+
+    return make
+
+
+@pytest.fixture
+def by_hand(make_inputs, facts):
+    """Four images of two classes: the first template is right about all, the second about three, the third about 0."""
+    texts = {
+        "a cat": [1, 0],
+        "a dog": [0, 1],
+        "the cat": [1, 0],
+        "the dog": [1, 0.5],
+        "no cat": [0, 1],
+        "no dog": [1, 0],
+    }
+    images = [[1, 0], [0.9, 0.42], [0.5, 0.86], [0, 1]]
+    inputs = make_inputs(images, texts, facts(["cat", "dog"]), labels=[0, 0, 1, 1])
+    prompts = filled(["cat", "dog"], ("a {}", "the {}", "no {}"), {"word": (0, 1, 2)})
+    return PromptSensitivity().evaluate(inputs, SETTINGS, prompts), prompts
+
+
+@pytest.mark.parametrize(
+    "classes", [("cat", "dog", "fox", "owl"), ("cat", "dog", "cat", "owl")], ids=["apart", "twins"]
+)
+def test_each_template_is_as_good_as_a_zero_shot_job_with_it_alone(noisy, classes):
+    inputs, prompts = noisy(classes)
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    for position in range(len(TEMPLATES)):
+        alone = replace(prompts, strings=tuple((strings[position],) for strings in prompts.strings))
+        expected = ZeroShot().evaluate(inputs, ZERO_SHOT, alone)
+        assert outcome.tables["templates"]["top1"][position] == values(expected)["top1"]
+        assert outcome.examples[f"correct.{position}"].tolist() == expected.examples["correct"].tolist()
+    together = ZeroShot().evaluate(inputs, ZERO_SHOT, prompts)
+    assert values(outcome)["ensemble_top1"] == values(together)["top1"]
+    assert outcome.tables["ensemble_curve"]["top1"].iloc[-1] == values(together)["top1"]
+
+
+def test_the_same_holds_when_images_come_in_several_chunks(noisy, monkeypatch):
+    monkeypatch.setattr("clipbench.tasks.decisions._SCORES_AT_A_TIME", 4 * 100)
+    inputs, prompts = noisy()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    alone = replace(prompts, strings=tuple((strings[2],) for strings in prompts.strings))
+    expected = ZeroShot().evaluate(inputs, ZERO_SHOT, alone)
+    assert outcome.examples["correct.2"].tolist() == expected.examples["correct"].tolist()
+
+
+def test_metrics_by_hand(by_hand):
+    outcome, _ = by_hand
+    found = {metric.name: metric for metric in outcome.metrics}
+    assert outcome.tables["templates"]["top1"].tolist() == [1.0, 0.75, 0.0]
+    assert found["mean"].value == pytest.approx(7 / 12)
+    assert found["mean"].main
+    assert found["range"].value == 1.0
+    assert found["standard_deviation"].value == pytest.approx(np.sqrt(13 / 48))
+    assert (found["best"].value, found["best"].params["template"]) == (1.0, "a {}")
+    assert (found["worst"].value, found["worst"].params["position"]) == (0.0, 2)
+    assert found["flip_share"].value == 1.0
+    assert found["ensemble_gain"].value == pytest.approx(found["ensemble_top1"].value - 7 / 12)
+    assert all(metric.n == 4 for metric in outcome.metrics)
+    assert outcome.notes[0] == (
+        "Top-1 moves by 100.0 points with the wording: from 0.0 % ('no {}') to 100.0 % ('a {}'); "
+        "100.0 % of images change their prediction."
+    )
+    assert "optimistic" in outcome.notes[1]
+
+
+def test_examples_classes_and_pictures_by_hand(by_hand):
+    outcome, _ = by_hand
+    rows = outcome.examples[["id", "correct_share", "predictions", "first_prediction", "most_frequent_prediction"]]
+    assert rows.iloc[0].tolist() == ["image-0", pytest.approx(2 / 3), 2, "cat", "cat"]
+    classes = outcome.tables["per_class"].set_index("class")
+    assert classes.loc["cat", ["n", "lowest", "highest", "range"]].tolist() == [2, 0, 1, 1]
+    assert outcome.pictures[0].role == "flips between prompts"
+    assert outcome.pictures[0].caption == "true: cat; predicted: cat (2 of 3 templates), dog (1)"
+
+
+def test_families_are_compared_with_their_plain_template(noisy):
+    inputs, prompts = noisy()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    table, examples = outcome.tables["families"], outcome.examples
+    assert table[["family", "plain", "template"]].values.tolist() == [
+        ["article", "a {}", "the {}"],
+        ["mark", "{}", "{}!"],
+    ]
+    value, interval = paired_difference(examples["correct.2"].to_numpy(), examples["correct.1"].to_numpy())
+    assert table.loc[0, ["difference", "low", "high"]].tolist() == [value, interval.low, interval.high]
+    # Holm: the smaller of two p values is doubled, the larger is at least that.
+    smaller, larger = sorted(table["p"])
+    assert sorted(table["p_holm"]) == [min(1, 2 * smaller), max(min(1, 2 * smaller), larger)]
+    assert outcome.tables["templates"]["family"].tolist() == ["mark", "article", "article", "", "mark", ""]
+    without = PromptSensitivity().evaluate(inputs, SETTINGS, replace(prompts, families={}))
+    assert "families" not in without.tables
+
+
+def test_mcnemar_by_hand(by_hand):
+    table = by_hand[0].tables["families"]
+    # One image and four that only the plain template is right about: 2 / 2^1 and 2 / 2^4.
+    assert table["p"].tolist() == [1.0, 0.125]
+    assert table["p_holm"].tolist() == [1.0, 0.25]
+
+
+def test_the_curve_has_all_pairs_of_few_templates(noisy):
+    inputs, prompts = noisy()
+    curve = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["ensemble_curve"]
+    assert curve[["size", "subsets"]].values.tolist() == [[1, 6], [2, 15], [4, 15], [6, 1]]
+    # The mean of the 15 pairs, each a zero-shot job.
+    images = inputs.sets["test"]
+    rows = images.labels >= 0
+    unit = images.features["projected"].load()[rows]
+    expected = []
+    for one in range(6):
+        for other in range(one):
+            texts = [inputs.text([strings[one], strings[other]]) for strings in prompts.strings]
+            means = np.array([(of / np.linalg.norm(of, axis=1, keepdims=True)).mean(axis=0) for of in texts])
+            means /= np.linalg.norm(means, axis=1, keepdims=True)
+            expected.append(top_k_accuracy(unit @ means.T, images.labels[rows]))
+    assert curve["top1"][1] == pytest.approx(np.mean(expected))
+
+
+def test_random_subsets_follow_the_seed(noisy):
+    inputs, prompts = noisy()
+
+    def curve(**changes):
+        settings = SETTINGS.model_copy(update={"subsets": 5, **changes})
+        return PromptSensitivity().evaluate(inputs, settings, prompts).tables["ensemble_curve"]
+
+    assert curve()["subsets"].tolist() == [6, 5, 5, 1]
+    assert curve().equals(curve())
+    assert not curve().equals(curve(seed=1))
+
+
+def test_classes_with_equal_prompts_count_in_ensembles_as_elsewhere(noisy):
+    inputs, prompts = noisy(("cat", "dog", "cat", "owl"))
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    upper = outcome.tables["per_class"].iloc[2]
+    assert (upper["highest"], upper["range"]) == (0, 0)
+    pair = outcome.tables["ensemble_curve"].iloc[1]
+    share = (outcome.examples["label"] != 2).mean()
+    assert pair["high"] <= share
+
+
+def test_variance_components_stand_in_a_table(noisy):
+    inputs, prompts = noisy()
+    table = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["variance"].set_index("component")
+    assert table.index.tolist() == ["template", "example", "residual"]
+    assert (table["low"] <= table["value"]).all()
+    assert (table["low_over_templates"] <= table["high_over_templates"]).all()
+
+
+def test_few_templates_have_no_interval_over_templates(by_hand):
+    outcome, _ = by_hand
+    assert outcome.tables["variance"]["low_over_templates"].isna().all()
+    assert any("3 templates are too few" in note for note in outcome.notes)
+    assert any("4 images are too few" in note for note in outcome.notes)
+
+
+def test_templates_that_agree_everywhere_leave_no_interval_around_their_deviation(make_inputs, facts):
+    texts = {"cat": [1, 0], "a cat": [1, 0], "dog": [0, 1], "a dog": [0, 1]}
+    inputs = make_inputs([[1, 0]] * 6, texts, facts(["cat", "dog"]), labels=[0] * 6)
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled(["cat", "dog"], TEMPLATES[:2], {}))
+    found = {metric.name: metric for metric in outcome.metrics}
+    assert (found["standard_deviation"].value, found["standard_deviation"].interval) == (0, None)
+    assert found["mean"].interval.kind == "wilson"
+    assert found["ensemble_gain"].interval.kind == "score"
+    assert found["ensemble_gain"].interval.low < 0
+    assert outcome.pictures == ()
+    assert any("nothing varies" in note for note in outcome.notes)
+    dogs = outcome.tables["per_class"].iloc[1]
+    assert (dogs["n"], dogs[["mean", "range"]].isna().all()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("strings", "problem", "fix"),
+    [
+        ((("cat",), ("dog",)), "have one template", "imagenet-7"),
+        ((("cat", "a cat"), ("dog",)), "1 prompts for 'dog' and 2 for 'cat'", "no descriptions"),
+    ],
+)
+def test_prompts_must_be_several_and_as_many_for_each_class(facts, model, strings, problem, fix):
+    prompts = PromptedClasses("own words", "", ("cat", "dog"), strings)
+    with pytest.raises(UserError) as caught:
+        PromptSensitivity().needs(SETTINGS, facts(["cat", "dog"]), model(), prompts)
+    assert problem in caught.value.problem
+    assert fix in caught.value.fix
+    assert caught.value.where == "toys"
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_embedded(facts, model):
+    task, prompts = PromptSensitivity(), filled(["cat", "dog"])
+    with pytest.raises(UserError, match="multi-label"):
+        task.needs(SETTINGS, facts(["cat", "dog"], multilabel=True), model(), prompts)
+    with pytest.raises(UserError, match="at least two classes"):
+        task.needs(SETTINGS, facts(["cat"]), model(), filled(["cat"]))
+    with pytest.raises(UserError, match="one space"):
+        task.needs(SETTINGS, facts(["cat", "dog"]), model(has_text=False), prompts)
+    with pytest.raises(UserError, match="no split 'test'"):
+        task.needs(SETTINGS, facts(["cat", "dog"], splits=("train",)), model(), prompts)
+
+
+def test_descriptions_of_equal_number_are_compared_by_position(make_inputs, facts):
+    texts = {"meows": [1, 0], "purrs": [1, 0.1], "barks": [0, 1], "growls": [0.2, 1]}
+    prompts = PromptedClasses("told", "", ("cat", "dog"), (("meows", "purrs"), ("barks", "growls")))
+    inputs = make_inputs([[1, 0], [0, 1]], texts, facts(["cat", "dog"]), labels=[0, 1])
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    assert outcome.tables["templates"]["template"].tolist() == ["meows", "purrs"]
+    assert any("k-th prompt of every class" in note for note in outcome.notes)
+
+
+def test_memory_is_bounded_and_stated(facts, model):
+    assert rows_within_budget(classes=1000, templates=80, subsets=80, budget=1 << 24) == 69
+    assert rows_within_budget(classes=1000, templates=80, subsets=80, budget=1 << 25) == 139
+    assert rows_within_budget(classes=10**6, templates=80, subsets=80, budget=1 << 24) == 1
+    needs = PromptSensitivity().needs(SETTINGS, facts(["cat", "dog"]), model(), filled(["cat", "dog"]))
+    # Six templates: 32 bytes an image and template, whatever the number of classes.
+    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 32 * 6 * 1000
+    assert len(needs.strings) == 12
+
+
+def test_every_prompt_choice_is_a_job():
+    both = PromptSensitivitySettings(
+        task="prompt_sensitivity", datasets=("toys",), prompts=("imagenet-7", "imagenet-80")
+    )
+    assert [settings.variant for settings in both.variants()] == ["imagenet-7", "imagenet-80"]
+    assert SETTINGS.variants() == (SETTINGS,)
+
+
+def test_a_run_on_digits_gives_each_template_what_zero_shot_gives_it(tmp_path):
+    suite = tmp_path / "wording.yaml"
+    suite.write_text("""
+name: wording
+tasks:
+  - task: prompt_sensitivity
+    datasets: digits
+    prompts: {name: four, templates: ["a photo of a {}.", "{}", "no {}.", "photos of {}s."]}
+    limit: 200
+  - task: zero_shot
+    datasets: digits
+    prompts: ["a photo of a {}.", "{}", "no {}.", "photos of {}s."]
+    limit: 200
+""")
+    options = clipbench.RunOptions(tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    results = clipbench.run(clipbench.load_suite(suite), ["clip-tiny"], options)
+    jobs = {(job.task, job.variant): job for job in results.jobs()}
+    table = jobs["prompt_sensitivity", "four"].tables["templates"]
+    alone = {template: job.main.value for (task, template), job in jobs.items() if task == "zero_shot"}
+    assert {row["template"]: row["top1"] for _, row in table.frame().iterrows()} == alone
+    assert len(alone) == 4
+    pictures = jobs["prompt_sensitivity", "four"].pictures
+    assert {picture["role"] for picture in pictures} == {"flips between prompts"}

@@ -1,0 +1,115 @@
+"""`clipbench prompts show`: the filled strings, their token counts, and what would be cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clipbench.errors import UserError
+from clipbench.prompt_listing import PromptListing, show_prompts
+from clipbench.prompt_tokens import count_tokens
+
+from .conftest import CommandLine
+
+ROOM = "Tokens of the tokenizer of clip-tiny, start and end included; there is room for 32."
+
+
+def shown(name: str, *classes: str, **options: str | int) -> PromptListing:
+    return show_prompts(name, classes=classes, model="clip-tiny", **options)  # type: ignore[arg-type]
+
+
+def test_each_string_stands_beside_its_class_and_its_tokens() -> None:
+    listing = shown("a picture of a {}.", "circle", "square")
+    # start, four words, the class, the full stop, end
+    assert listing.rows == (
+        ("circle", "a picture of a circle.", "8", ""),
+        ("square", "a picture of a square.", "8", ""),
+    )
+    assert listing.notes == (f"a picture of a {{}}.: 2 prompts of 2 classes. {ROOM}",)
+
+
+def test_what_would_be_cut_is_marked_and_warned_of_even_where_it_is_not_listed() -> None:
+    fits, too_long = "! " * 29 + "x", "! " * 30 + "x"
+    listing = shown("{}", "circle", fits, too_long)
+    assert [row[2:] for row in listing.rows] == [("3", ""), ("32", ""), ("32", "yes")]
+    (*_, listed, warning) = shown("{}", "circle", fits, too_long, limit=1).notes
+    assert listed == "Listed: the first 1 of 3 classes; --limit 0 lists all."
+    assert warning.startswith(
+        "warning: 1 prompt is longer and would be cut, the model would not see the end; the first"
+    )
+
+
+def test_a_data_set_s_own_templates_and_classes() -> None:
+    listing = show_prompts("own", dataset="scenes-shape", model="clip-tiny", limit=2)
+    assert {row[0] for row in listing.rows} == {"circle", "square"}
+    assert listing.rows[0][1] == "a photo of a circle."
+    picked = show_prompts("own", dataset="scenes-shape", classes=["square"], model="clip-tiny")
+    assert {row[0] for row in picked.rows} == {"square"}
+
+
+def test_of_a_set_with_descriptions_a_part_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "d.yaml"
+    path.write_text("name: d\nsource: ours\ndescriptions: {toad: [a dry animal], frog: [a wet animal]}\n")
+    assert [row[:2] for row in shown(str(path), "frog").rows] == [("frog", "a wet animal")]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("phto", {"classes": ["x"]}, "unknown prompt set 'phto'; did you mean 'photo'?"),
+        ("photo", {"dataset": "digts"}, "unknown data set 'digts'; did you mean 'digits'? Classes without a data set "
+                                        "are given by --class"),
+        ("photo", {"dataset": "digits", "classes": ["thre"]}, "digits: it has no class 'thre'; did you mean 'three'?"),
+        ("photo", {}, "there are no classes to fill in; give --dataset NAME, or --class NAME once or repeatedly"),
+        ("own", {"classes": ["x"]}, "classes alone have no templates of their own; give --dataset NAME, or another "
+                                    "prompt set than 'own'"),
+        ("photo", {"dataset": "scenes-captions"}, "scenes-captions: has no classes to name in prompts; is it a set of "
+                                                  "captions?"),
+        ("photo", {"classes": ["x"], "model": "timm:resnet18"}, "model timm:resnet18: it embeds no text, so it has no "
+         "tokenizer; name a model with a text tower; clipbench list models shows some"),
+    ],
+)  # fmt: skip
+def test_wrong_use(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        show_prompts(name, **options)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+def test_the_tokenizer_of_the_paper_counts_where_no_model_is_named() -> None:
+    texts = ["a photo of a cat.", "a " * 75 + "b", "a " * 74 + "b", "a photo of a cat."]
+    counts = count_tokens(texts)
+    assert counts.room == 77
+    assert [(counts.of[text].tokens, counts.of[text].cut) for text in texts] == [
+        (8, False),
+        (77, True),
+        (77, False),
+        (8, False),
+    ]
+
+
+def test_the_weights_of_a_named_model_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert count_tokens(["a photo of a cat."], "vit-b-16") == count_tokens(["a photo of a cat."])
+
+
+def test_a_class_by_dotted_path_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "examples")
+    counts = count_tokens(["a red circle"], "colour_words_model:ColourWords")
+    assert counts.of["a red circle"].tokens <= counts.room
+
+
+@pytest.mark.shared_data
+def test_a_local_folder_s_tokenizer_counts(shared_data: Path) -> None:
+    folder = f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}"
+    assert count_tokens(["a photo of a cat."], folder).of["a photo of a cat."].tokens == 8
+
+
+def test_the_command_prints_a_table_and_warns_beside_it(clipbench: CommandLine) -> None:
+    done = clipbench("prompts", "show", "{}", "--class", "circle", "--class", "! " * 40, "-m", "clip-tiny")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == ["class\tprompt\ttokens\tcut", "circle\tcircle\t3\t"]
+    assert "warning: 1 prompt is longer and would be cut" in done.stderr
+    wrong = clipbench("prompts", "show", "phto", "--class", "circle")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: unknown prompt set 'phto'; did you mean 'photo'?\n"
