@@ -11,6 +11,7 @@ from clipbench.errors import UserError, did_you_mean
 ANALYSES = {
     "expectations": "clipbench.analyses.expectations:Expectations",
     "probe_vs_zero_shot": "clipbench.analyses.probe_vs_zero_shot:ProbeVsZeroShot",
+    "rank_stability": "clipbench.analyses.rank_stability:RankStability",
 }
 """Those that need no settings, and so are made of any results."""
 

@@ -19,6 +19,7 @@ from clipbench.report import (
     comparisons,
     corruption_section,
     curves,
+    definitions,
     figures,
     headline,
     labels,
@@ -114,7 +115,7 @@ def render(results: Results, title: str | None = None) -> str:
 def _method(records: Sequence[Record]) -> Mapping[str, Any]:
     """Return what the page says of how to read its numbers."""
     return {
-        "definitions": labels.definitions({record.metric for record in records}),
+        "definitions": definitions.definitions({record.metric for record in records}),
         "intervals": _interval_kinds(records),
         "over_draws": any(record.interval == "seeds" for record in records),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from pydantic import Field, field_validator
 
@@ -28,6 +29,17 @@ class PromptSettings(TaskSettings):
         if twice:
             raise ValueError(f"named twice: {', '.join(twice)}")
         return prompts
+
+    def variants(self) -> Sequence[Self]:
+        """Return one settings object for each prompt choice, or this one if none is named."""
+        if not self.prompts:
+            return (self,)
+        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
+
+    @property
+    def variant(self) -> str:
+        """The prompt choice's name; empty where the data set's own prompts are used."""
+        return ", ".join(name_of(choice) for choice in self.prompts)
 
     def prompt_choices(self) -> Sequence[PromptChoice | None]:
         """Return the prompt choices; None, the data set's own, where none is named."""

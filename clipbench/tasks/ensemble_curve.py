@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -39,6 +39,16 @@ class Draws:
     seed: int
     subsets: int
     """Of each size, at most."""
+
+
+@dataclass(frozen=True)
+class Cosines:
+    """What T templates give m images whose class can be right."""
+
+    columns: IntArray
+    """(m,) the true class's column."""
+    cosines: FloatArray
+    """(m * U, T) image by image, of U different classes."""
 
 
 def sizes_of(templates: int) -> tuple[int, ...]:
@@ -80,7 +90,10 @@ def ensemble_curve(
     chosen = [_subsets(size, templates, _limited(draws, answers, classifiers, len(inner))) for size in inner]
     top1 = {1: answers.correct.mean(axis=0), templates: np.mean(answers.ensemble == answers.labels, keepdims=True)}
     if inner:
-        right = _right_answers(images, classifiers, np.concatenate(chosen), model, where)
+        subsets = np.concatenate(chosen)
+        rows_at_once = rows_within_budget(len(classifiers.ensemble.vectors), templates, len(subsets))
+        chunks = cosine_chunks(images, classifiers, rows_at_once, model, where)
+        right = right_answers(chunks, classifiers, subsets)
         ends = np.cumsum([len(some) for some in chosen])[:-1]
         top1 |= dict(zip(inner, np.split(right / len(answers.rows), ends), strict=True))
     rows = [(size, len(top1[size]), float(top1[size].mean()), *_spread(top1[size])) for size in sorted(top1)]
@@ -103,33 +116,55 @@ def _subsets(size: int, templates: int, draws: Draws) -> NDArray[np.bool_]:
     return np.array([np.isin(np.arange(templates), some) for some in chosen])
 
 
-def _right_answers(
+def cosine_chunks(
     images: ImageSet,
     classifiers: TemplateClassifiers,
-    subsets: NDArray[np.bool_],
+    rows: int,
     model: ModelInfo,
     where: str,
-) -> IntArray:
-    """Return (K,) how many labelled images each subset is right about."""
-    ensemble = classifiers.ensemble
-    # (U, T, D): of classes with the same prompts the lowest stands for all.
-    vectors = np.stack([single.vectors[single.column[ensemble.first]] for single in classifiers.single], axis=1)
-    classes, templates, width = vectors.shape
-    mix = subsets.astype(np.float32).T
-    lengths = _lengths(vectors, mix)
-    flat = vectors.reshape(classes * templates, width)
+    among: NDArray[np.bool_] | None = None,
+) -> Iterator[Cosines]:
+    """Iterate over what every template gives labelled images, for some at a time.
+
+    Args:
+        images: n, with 'projected' features and labels.
+        classifiers: of T templates.
+        rows: images at a time, at most.
+        model: its name, for messages.
+        where: data set and split, for messages.
+        among: (n,) the images that are wanted; None: all.
+    """
+    ensemble, vectors = classifiers.ensemble, _vectors(classifiers)
+    flat = vectors.reshape(-1, vectors.shape[-1])
     labels = images.labels
     assert labels is not None
-    right = np.zeros(len(subsets), np.int64)
-    for start, chunk in unit_chunks(images, rows_within_budget(classes, templates, len(subsets)), model, where):
+    for start, chunk in unit_chunks(images, rows, model, where):
         of_chunk = labels[start : start + len(chunk)]
         known = (of_chunk >= 0) & (ensemble.ahead[of_chunk] == 0)
+        if among is not None:
+            known &= among[start : start + len(chunk)]
+        yield Cosines(ensemble.column[of_chunk[known]], (chunk[known] @ flat.T).reshape(-1, vectors.shape[1]))
+
+
+def right_answers(chunks: Iterable[Cosines], classifiers: TemplateClassifiers, subsets: NDArray[np.bool_]) -> IntArray:
+    """Return (K,) how many images each of (K, T) subsets of templates is right about; a tie is wrong."""
+    vectors = _vectors(classifiers)
+    mix = subsets.astype(np.float32).T
+    lengths = _lengths(vectors, mix)
+    right = np.zeros(len(subsets), np.int64)
+    for chunk in chunks:
         # An ensemble's cosine is the sum of its templates' cosines over the length of the summed vectors.
-        scores = ((chunk[known] @ flat.T).reshape(-1, templates) @ mix).reshape(-1, classes, len(subsets))
+        scores = (chunk.cosines @ mix).reshape(-1, len(vectors), len(subsets))
         scores /= lengths
-        own = np.take_along_axis(scores, ensemble.column[of_chunk[known]][:, None, None], axis=1)
+        own = np.take_along_axis(scores, chunk.columns[:, None, None], axis=1)
         right += np.count_nonzero(np.count_nonzero(scores >= own, axis=1) == 1, axis=0)
     return right
+
+
+def _vectors(classifiers: TemplateClassifiers) -> FloatArray:
+    """Return (U, T, D): of classes with the same prompts the lowest stands for all."""
+    first = classifiers.ensemble.first
+    return np.stack([single.vectors[single.column[first]] for single in classifiers.single], axis=1)
 
 
 def _lengths(vectors: FloatArray, mix: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -12,17 +12,22 @@ from clipbench.metrics.flips import Flips, flips
 from clipbench.stats.crossed import FEWEST, crossed_components
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
 from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
+from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.ensemble_curve import BUDGET, Draws, ensemble_curve
-from clipbench.tasks.prompt_choice import Names, name_of
+from clipbench.tasks.honest_choice import Answered, HonestChoice, choose
+from clipbench.tasks.prompt_choice import Names
 from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.template_metrics import in_words, template_metrics
+from clipbench.tasks.template_metrics import choice_in_words, choice_metrics, in_words, template_metrics
 from clipbench.tasks.template_scores import (
     TemplateAnswers,
+    TemplateClassifiers,
     answer_templates,
+    joined_templates,
     template_classifiers,
     template_count,
 )
 from clipbench.tasks.template_tables import (
+    choice_table,
     families_table,
     flip_pictures,
     per_class_table,
@@ -30,6 +35,7 @@ from clipbench.tasks.template_tables import (
     templates_table,
     variance_table,
 )
+from clipbench.tasks.training_set import VALIDATION_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,21 +55,15 @@ class PromptSensitivitySettings(PromptSettings):
     task: Literal["prompt_sensitivity"] = Field(description="How much zero-shot top-1 moves with the prompt template.")
     datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
+    val_split: str | None = Field(
+        default=None,
+        description="The split that templates are chosen on. Left out: one called val, validation, valid or dev; where "
+        "there is none, each half of the evaluated split for the other half.",
+    )
     seed: int = Field(default=0, ge=0, description="Of the random subsets of templates.")
     subsets: int = Field(
         default=200, ge=1, description="Subsets of each size, at most, for the curve of the ensemble's top-1."
     )
-
-    def variants(self) -> Sequence[PromptSensitivitySettings]:
-        """Return one settings object for each prompt choice, or this one if none is named."""
-        if not self.prompts:
-            return (self,)
-        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
-
-    @property
-    def variant(self) -> str:
-        """The prompt choice's name; empty where the data set's own prompts are used."""
-        return ", ".join(name_of(choice) for choice in self.prompts)
 
 
 class PromptSensitivity:
@@ -79,23 +79,25 @@ class PromptSensitivity:
     def needs(
         self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for one split's projected features and every prompt.
+        """Ask for every prompt, and for projected features of the split and of a validation split if there is one.
 
         Raises:
-            UserError: the data set is multi-label, has fewer than two classes or lacks the split, the model has no
+            UserError: the data set is multi-label, has fewer than two classes or lacks a split, the model has no
                 text tower, or the prompts are for other classes or not several for each.
         """
-        split = _own(settings).split
+        own = _own(settings)
         given = _several(prompts, dataset)
-        require_split(dataset, split)
+        require_split(dataset, own.split)
+        validation = _validation_split(own, dataset)
+        splits = (own.split, *([validation] if validation else []))
         require_joint_space(model, self.name)
         numbers = len(given.classes) * len(given.strings[0])
 
         def memory(counts: Mapping[str, int], width: int) -> int:
-            answers = counts[split] * len(given.strings[0])
+            answers = sum(counts[split] for split in splits) * len(given.strings[0])
             return _BYTES_A_VECTOR * numbers * width + _BYTES_AN_ANSWER * answers + 8 * BUDGET
 
-        return Needs(splits=(split,), strings=distinct_strings(given), memory=memory)
+        return Needs(splits=splits, strings=distinct_strings(given), memory=memory)
 
     def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
         """Compute what each template decides, and what that says of all of them.
@@ -105,22 +107,25 @@ class PromptSensitivity:
         """
         own, dataset, model = _own(settings), inputs.dataset, inputs.model
         prompts = _several(prompts, dataset)
-        images, where = inputs.sets[own.split], f"{dataset.name}, split {own.split}"
         classifiers = inputs.once("templates", lambda: template_classifiers(prompts, inputs.text, model.name))
-        answers = answer_templates(images, classifiers, model, where)
+        tested = _answered(inputs, own.split, classifiers)
+        images, answers = tested.images, tested.answers
         if len(answers.rows) < 2:
-            raise UserError("has one labelled image", where=where, fix="prompt_sensitivity needs at least two")
-        draws = Draws(own.seed, own.subsets)
-        curve = ensemble_curve(images, answers, classifiers, draws, model, where)
+            raise UserError("has one labelled image", where=tested.where, fix="prompt_sensitivity needs at least two")
+        curve = ensemble_curve(images, answers, classifiers, Draws(own.seed, own.subsets), model, tested.where)
         found = flips(answers.predictions)
-        metrics = tuple(template_metrics(answers, found, prompts))
+        choice = _choice(inputs, tested, classifiers, own, prompts)
+        metrics = (*template_metrics(answers, found, prompts), *choice_metrics(answers, choice, prompts))
+        by_name = {metric.name: metric for metric in metrics}
+        ways = choice_table(by_name, len(classifiers.single), own.split, cross_fitted=choice.cross_fitted)
         return Outcome(
             metrics=metrics,
             examples=template_examples(answers, found, images.ids, own.split, dataset.classes, images.groups),
-            tables=_tables(answers, prompts, curve),
+            tables=_tables(answers, prompts, curve) | {"choice": ways},
             pictures=flip_pictures(answers, found, images.ids, own.split, dataset.classes),
             notes=(
-                *in_words({metric.name: metric for metric in metrics}),
+                *in_words(by_name),
+                *choice_in_words(by_name, choice, dataset.name, own.split),
                 *_notes(answers, found, prompts, len(images)),
             ),
         )
@@ -143,6 +148,42 @@ def _several(prompts: PromptedClasses | None, dataset: DatasetFacts) -> Prompted
     given = class_prompts(prompts, dataset, name)
     template_count(given, dataset.name)
     return given
+
+
+def _validation_split(settings: PromptSensitivitySettings, dataset: DatasetFacts) -> str | None:
+    """Return the split that templates are chosen on; None where there is none beside the evaluated one."""
+    named = settings.val_split
+    if named is None:
+        return next((name for name in VALIDATION_NAMES if name in dataset.splits and name != settings.split), None)
+    require_split(dataset, named)
+    if named == settings.split:
+        raise UserError(
+            f"val_split: templates would be chosen on the split that is tested on, {named!r}",
+            where=dataset.name,
+            fix="name another, or leave val_split out",
+        )
+    return named
+
+
+def _answered(inputs: Inputs, split: str, classifiers: TemplateClassifiers) -> Answered:
+    images, where = inputs.sets[split], f"{inputs.dataset.name}, split {split}"
+    return Answered(images, answer_templates(images, classifiers, inputs.model, where), split, where)
+
+
+def _choice(
+    inputs: Inputs,
+    tested: Answered,
+    classifiers: TemplateClassifiers,
+    settings: PromptSensitivitySettings,
+    prompts: PromptedClasses,
+) -> HonestChoice:
+    split, model = _validation_split(settings, inputs.dataset), inputs.model
+    validation = _answered(inputs, split, classifiers) if split else None
+
+    def joined(positions: tuple[int, ...]) -> TextClassifier:
+        return joined_templates(prompts, positions, inputs.text, model.name)
+
+    return choose(tested, validation, classifiers, joined, model)
 
 
 def _tables(answers: TemplateAnswers, prompts: PromptedClasses, curve: pd.DataFrame) -> dict[str, pd.DataFrame]:

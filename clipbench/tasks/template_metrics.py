@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric, PromptedClasses
+from clipbench.tasks.honest_choice import Chosen, HonestChoice
 from clipbench.tasks.single_label import proportion
 from clipbench.tasks.template_scores import TemplateAnswers
 from clipbench.tasks.template_tables import template_names
@@ -43,6 +44,30 @@ def template_metrics(answers: TemplateAnswers, found: Flips, prompts: PromptedCl
     yield proportion("ensemble_top1", together)
     gain = _gain_interval(together, correct, shares)
     yield Metric("ensemble_gain", float(together.mean() - shares.mean()), n, gain, params=drawn)
+
+
+def choice_metrics(answers: TemplateAnswers, choice: HonestChoice, prompts: PromptedClasses) -> Iterator[Metric]:
+    """Yield what templates give that were chosen on other images than these; None for a search that was left out."""
+    correct, n = answers.correct, len(answers.rows)
+    shares, names = correct.mean(axis=1), template_names(prompts)
+    right, drawn = choice.best.right, {"seed": SEED, "resamples": RESAMPLES}
+    on: dict[str, Any] = {"chosen_on": choice.chosen_on}
+    best = int(correct.mean(axis=0).argmax())
+    yield proportion("chosen_top1", right, on | {"template": _templates(choice.best, names)})
+    optimism, between = paired_difference(correct[:, best], right)
+    yield Metric("optimism", optimism, n, between, params=on | drawn)
+    gain = _gain_interval(right, correct, shares)
+    yield Metric("chosen_gain", float(right.mean() - shares.mean()), n, gain, params=on | drawn)
+    if choice.greedy is None:
+        yield Metric("greedy_top1", None, n, params=on)
+    else:
+        yield proportion("greedy_top1", choice.greedy.right, on | {"templates": _templates(choice.greedy, names)})
+
+
+def _templates(chosen: Chosen, names: Sequence[str]) -> str:
+    """Return an ensemble's templates joined by ' + '; what the two halves chose by ' | ' where that differs."""
+    sets = (" + ".join(names[position] for position in positions) for positions in chosen.templates)
+    return " | ".join(dict.fromkeys(sets))
 
 
 def _mean_interval(shares: Floats) -> Interval:
@@ -92,3 +117,28 @@ def in_words(metrics: Mapping[str, Metric]) -> Iterator[str]:
         "The best and the worst template were chosen on the images that they are reported on: the best is optimistic, "
         "the worst pessimistic, and their range too wide."
     )
+
+
+def choice_in_words(metrics: Mapping[str, Metric], choice: HonestChoice, name: str, split: str) -> Iterator[str]:
+    """Yield what an honest choice gives, how it was made, and why a search is missing or short."""
+    chosen, lost, gain = (metrics[key].value or 0.0 for key in ("chosen_top1", "optimism", "chosen_gain"))
+    side = "below" if gain < 0 else "above"
+    yield (
+        f"A template chosen on {choice.chosen_on} has {points(chosen)} % on {split}: {points(lost)} points below the "
+        f"best one there, {points(abs(gain))} {side} the mean of all."
+    )
+    if choice.cross_fitted:
+        yield (
+            f"{name} has no validation split, so templates are chosen by two-fold cross-fitting: on each half of "
+            f"{split} (by a hash of the ids, stratified by class), and judged on the other half."
+        )
+    if choice.greedy is None:
+        yield (
+            "Greedy ensemble selection is left out: it would take more than about a billion scores (image x class x "
+            "template). A limit makes room for it."
+        )
+    elif choice.stopped:
+        yield (
+            "Greedy ensemble selection stopped before its end: a step more would take more than about a billion "
+            "scores (image x class x template)."
+        )

@@ -91,6 +91,18 @@ def template_classifiers(
     return TemplateClassifiers(single, text_classifier(prompts, text, model))
 
 
+def joined_templates(
+    prompts: PromptedClasses, positions: Sequence[int], text: Callable[[Sequence[str]], FloatArray], model: str
+) -> TextClassifier:
+    """Make the classifier of some templates together, just as zero-shot makes it.
+
+    Raises:
+        UserError: the features of a text are NaN, infinite or all zero.
+    """
+    some = tuple(tuple(strings[place] for place in sorted(positions)) for strings in prompts.strings)
+    return text_classifier(replace(prompts, strings=some), text, model)
+
+
 def answer_templates(
     images: ImageSet, classifiers: TemplateClassifiers, model: ModelInfo, where: str
 ) -> TemplateAnswers:
@@ -108,10 +120,21 @@ def answer_templates(
     Raises:
         UserError: a label is out of range or features are not finite.
     """
-    every = (*classifiers.single, classifiers.ensemble)
     rows = labelled_rows(images, len(classifiers.ensemble.column), where)
     assert images.labels is not None
+    # Rows without a label were never filled.
+    kept = answers_of(images, (*classifiers.single, classifiers.ensemble), model, where)[rows]
+    return TemplateAnswers(rows, images.labels[rows], np.ascontiguousarray(kept[:, :-1]), kept[:, -1].copy())
+
+
+def answers_of(images: ImageSet, every: Sequence[TextClassifier], model: ModelInfo, where: str) -> NDArray[np.int32]:
+    """Return (n images, K) class indices of K classifiers, the label where it is right; only labelled rows are filled.
+
+    Raises:
+        UserError: features are not finite.
+    """
     labels = images.labels
+    assert labels is not None
     predictions = np.empty((len(images), len(every)), np.int32)
     sizes = [rows_at_a_time(len(classifier.vectors)) for classifier in every]
     for size in dict.fromkeys(sizes):
@@ -121,6 +144,4 @@ def answer_templates(
             for place in places:
                 logits = class_logits(vectors, every[place], model)[some - start]
                 predictions[some, place] = predict(labels[some], logits, every[place])
-    # Rows without a label were never filled.
-    kept = predictions[rows]
-    return TemplateAnswers(rows, labels[rows], np.ascontiguousarray(kept[:, :-1]), kept[:, -1].copy())
+    return predictions

@@ -12,7 +12,7 @@ from clipbench.stats.crossed import Component, Components
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm, mcnemar
-from clipbench.tasks.base import Picture, PromptedClasses
+from clipbench.tasks.base import Metric, Picture, PromptedClasses
 from clipbench.tasks.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
 from clipbench.tasks.template_scores import TemplateAnswers
 
@@ -62,6 +62,33 @@ def families_table(answers: TemplateAnswers, prompts: PromptedClasses) -> pd.Dat
     frame = pd.DataFrame(rows, columns=["family", "plain", "template", "difference", "low", "high", "p"])
     frame["p_holm"] = holm(frame["p"].tolist())
     return frame
+
+
+def choice_table(metrics: Mapping[str, Metric], templates: int, split: str, *, cross_fitted: bool) -> pd.DataFrame:
+    """Return how, top1, low, high, templates, chosen_on: ways to come from many templates to one number.
+
+    templates names those that were chosen, an ensemble's joined by ' + '; chosen_on is empty where none was.
+    """
+    import pandas as pd
+
+    honest = "best by cross-fitting" if cross_fitted else "best on validation"
+    every = f"all {templates}"
+    rows = []
+    for how, name, used, on in (
+        (honest, "chosen_top1", None, None),
+        ("greedy ensemble", "greedy_top1", None, None),
+        (f"best on {split} (optimistic)", "best", None, split),
+        ("mean of templates", "mean", every, ""),
+        ("all templates averaged", "ensemble_top1", every, ""),
+    ):
+        metric = metrics[name]
+        if metric.value is None:
+            continue
+        params = metric.params
+        which = used or params.get("templates") or params["template"]
+        chosen_on = params["chosen_on"] if on is None else on
+        rows.append((how, metric.value, *_pair(metric.interval), which, chosen_on))
+    return pd.DataFrame(rows, columns=["how", "top1", "low", "high", "templates", "chosen_on"])
 
 
 def per_class_table(answers: TemplateAnswers, classes: Sequence[str]) -> pd.DataFrame:

@@ -64,10 +64,8 @@ class WiseFtSettings(SearchSettings, PromptSettings):
     )
 
     def variants(self) -> Sequence[Self]:
-        """Return one settings object for each prompt choice, or this one if none is named."""
-        if not self.prompts:
-            return (self,)
-        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
+        """Return one settings object for each prompt choice, or this one if none is named; features are of one kind."""
+        return PromptSettings.variants(self)
 
     def words(self) -> tuple[str, ...]:
         """Return what tells this job from others of its task."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,7 +13,7 @@ from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinc
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import decide
 from clipbench.tasks.multi_label import cosines, multi_label_outcome
-from clipbench.tasks.prompt_choice import Names, name_of
+from clipbench.tasks.prompt_choice import Names
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.wording import listed
@@ -31,17 +30,6 @@ class ZeroShotSettings(PromptSettings):
     task: Literal["zero_shot"] = Field(description="Classify images by the nearest class prompt.")
     datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
-
-    def variants(self) -> Sequence[ZeroShotSettings]:
-        """Return one settings object for each prompt choice, or this one if none is named."""
-        if not self.prompts:
-            return (self,)
-        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
-
-    @property
-    def variant(self) -> str:
-        """The prompt choice's name; empty where the data set's own prompts are used."""
-        return ", ".join(name_of(choice) for choice in self.prompts)
 
 
 class ZeroShot:

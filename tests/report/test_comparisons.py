@@ -83,7 +83,7 @@ def test_any_analysis_has_its_section() -> None:
     other = replace(finding("a, b", "d2", [Record("kendall_tau", 0.875, "tau")]), task="rank_stability")
     sections = comparisons.sections([finding("a", "d2", [difference(0.1, 0, 0.2)]), other], BOARD)
     assert [section.title for section in sections] == ["Linear probe against zero-shot", "Rank stability"]
-    assert [head.text for head in sections[1].heads] == ["kendall tau, tau"]
+    assert [head.text for head in sections[1].heads] == ["agreement of orders, tau"]
 
 
 def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: Results) -> None:

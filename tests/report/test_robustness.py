@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 
 from clipbench.records import JobResult, Record, Table
-from clipbench.report import labels, numbers
+from clipbench.report import definitions, labels, numbers
 from clipbench.report.page import render
 from clipbench.report.tables import leaderboard
 from clipbench.results import Results
@@ -323,7 +323,7 @@ def test_every_new_metric_has_a_name_a_unit_and_a_meaning() -> None:
     ]
     others = {"relative_gap", "logit_gap", "expected_top1", "worst_shift_top1", "clean_top1", "reference_gain"}
     for name in gaps | rho | lower | others:
-        assert labels.definitions({name}), name
+        assert definitions.definitions({name}), name
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.123, "12.3"), (-0.02, "−2.0"), (0.0001, "0.0"), (None, "–")])

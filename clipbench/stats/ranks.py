@@ -1,0 +1,82 @@
+"""Orders of several models, one a template, and how far they agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Signs = NDArray[np.int8]
+
+
+def order_signs(values: NDArray[Any]) -> Signs:
+    """Return which of two models is ahead, for every pair: 1 the first, -1 the second, 0 neither.
+
+    Args:
+        values: (..., M, T) of M models with T templates, comparable within a template, e.g. counts of right answers.
+
+    Returns:
+        (..., P, T) for the P = M (M - 1) / 2 pairs, in the order of `itertools.combinations`.
+    """
+    first, second = np.triu_indices(values.shape[-2], 1)
+    one, other = values[..., first, :], values[..., second, :]
+    return (one > other).astype(np.int8) - (one < other).astype(np.int8)
+
+
+def mean_tau_b(signs: Signs) -> Floats:
+    """Return the mean over all pairs of templates of Kendall's tau-b between the orders of the models.
+
+    A template under which all models are equal has no order and is left out.
+
+    Source: Kendall 1945, "The treatment of ties in ranking problems". With the signs of one template divided by the
+    root of the number of pairs that it does not tie, tau-b is the inner product of two templates' signs, so the
+    sum over all pairs of templates follows from the length of their sum.
+
+    Args:
+        signs: (..., P, T) as `order_signs` returns them.
+
+    Returns:
+        (...) values from -1 to 1; NaN where fewer than two templates have an order.
+    """
+    untied = np.count_nonzero(signs, axis=-2)
+    scaled = signs / np.sqrt(np.maximum(untied, 1))[..., None, :]
+    ordered = np.count_nonzero(untied, axis=-1)
+    pairs = ordered * (ordered - 1)
+    twice = np.square(scaled.sum(axis=-1)).sum(axis=-1) - ordered
+    mean: Floats = np.where(pairs > 0, twice / np.maximum(pairs, 1), np.nan)
+    return mean
+
+
+def flip_shares(signs: Signs) -> Floats:
+    """Return, for each pair of models, the share of pairs of templates that put the two in opposite orders.
+
+    Args:
+        signs: (..., P, T) of two templates or more.
+
+    Returns:
+        (..., P). A template under which the two are equal flips nothing.
+    """
+    ahead, behind = np.count_nonzero(signs > 0, axis=-1), np.count_nonzero(signs < 0, axis=-1)
+    shares: Floats = ahead * behind / _template_pairs(signs)
+    return shares
+
+
+def tie_shares(signs: Signs) -> Floats:
+    """Return, for each pair of models, the share of pairs of templates with one, or two, under which they are equal.
+
+    Args:
+        signs: (..., P, T) of two templates or more.
+
+    Returns:
+        (..., P).
+    """
+    untied = np.count_nonzero(signs, axis=-1)
+    shares: Floats = 1 - untied * (untied - 1) / 2 / _template_pairs(signs)
+    return shares
+
+
+def _template_pairs(signs: Signs) -> float:
+    templates = int(signs.shape[-1])
+    return templates * (templates - 1) / 2
