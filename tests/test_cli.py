@@ -113,7 +113,7 @@ def test_limit_and_only_are_part_of_what_is_measured(clipbench: CommandLine, tmp
     run = clipbench("run", "quickstart", "--model", "clip-tiny", "--only", "digits", "--limit", 100)
     assert run.returncode == 0, run.stderr
     jobs = package.load_results(tmp_path / "results" / "quickstart").jobs()
-    assert {job.task for job in jobs} == {"zero_shot", "linear_probe"}
+    assert {job.task for job in jobs} == {"zero_shot", "linear_probe", "prompt_sensitivity"}
     for job in jobs:
         assert job.pedigree.subset == "limit 100"
         assert job.main.n == 100

@@ -20,7 +20,7 @@ _METRICS = {
     "ece": "ECE",
     "zero_shot_top1": "zero-shot top-1",
     "fitted_top1": "fitted top-1",
-    "mean": "mean top-1 over templates",
+    "mean": "top-1 of a template",
     "range": "range over templates",
     "standard_deviation": "standard deviation over templates",
     "best": "best template",
