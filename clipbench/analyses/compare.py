@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.same_examples import same_examples
 from clipbench.errors import UserError, did_you_mean
 from clipbench.records import JobResult
 from clipbench.results import Results
@@ -189,17 +190,10 @@ def _compare_one(
     if isinstance(first, str) or isinstance(second, str):
         reason = first if isinstance(first, str) else second
         return _Comparison(models, jobs, None, f"Not compared: {reason}.")
-    if not _same_examples(first, second):
+    if not same_examples(first, second):
         return _Comparison(models, jobs, None, "Not compared: the jobs have other examples or labels.")
     right = first["correct"].to_numpy(bool), second.loc[first.index, "correct"].to_numpy(bool)
     return _Comparison(models, jobs, _Counts.of(*right))
-
-
-def _same_examples(first: pd.DataFrame, second: pd.DataFrame) -> bool:
-    if not (len(first) == len(second) > 0 and first.index.is_unique and set(first.index) == set(second.index)):
-        return False
-    both = "label" in first and "label" in second
-    return not both or bool((first["label"] == second.loc[first.index, "label"]).all())
 
 
 def _holm(compared: Sequence[_Comparison]) -> list[float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from clipbench.analyses.matched_pairs import Counted, MatchedPair
 from clipbench.fingerprint import digest
 from clipbench.metrics.shift import corrected, logit
-from clipbench.stats.bootstrap import RESAMPLES
+from clipbench.stats.bootstrap import RESAMPLES, percentile
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.line_draws import draw_accuracies
 from clipbench.tasks.base import Metric
+from clipbench.tasks.wording import ends
 
 Floats = NDArray[np.float64]
 
-LEVEL = 0.95
 UNPAIRED = "unpaired bootstrap"
 
 
@@ -83,12 +83,15 @@ def gap_metrics(gap: Gap, params: Mapping[str, Any]) -> tuple[Metric, ...]:
 
 
 def percentiles(drawn: Floats, kind: str = UNPAIRED) -> Interval | None:
-    """Return the percentile interval of resamples; NaN where one leaves the value undefined."""
-    defined = drawn[~np.isnan(drawn)]
-    if not len(defined):
-        return None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high), kind, LEVEL)
+    """Return the percentile interval of resamples, NaN where one leaves the value undefined; None if all do."""
+    return None if np.isnan(drawn).all() else replace(percentile(drawn), kind=kind)
+
+
+def ends_of(metric: Metric) -> str:
+    """Return a metric's interval for a sentence that says its size: turned round where the value is negative."""
+    if metric.value is None or metric.interval is None:
+        return ""
+    return ends(metric.interval.low, metric.interval.high, 1 if metric.value >= 0 else -1)
 
 
 def _resampled(accuracy: Counted, job: str) -> Floats:

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.same_examples import same_examples
 from clipbench.analyses.shots_curve import ShotsCurve, shots_curve
 from clipbench.errors import UserError
 from clipbench.records import JobResult, Record
@@ -131,7 +132,7 @@ def _finding(key: _Key, zero_shot: JobResult, fitted: _Fitted, evidence: Evidenc
         return Finding(about, (), jobs=hashes, notes=(f"Not compared: {error}.",))
     of_zero_shot = tables[zero_shot.hash]
     for job in fitted.jobs:
-        if not _same_examples(of_zero_shot, tables[job.hash]):
+        if not same_examples(of_zero_shot, tables[job.hash]):
             return Finding(about, (), jobs=hashes, notes=("Not compared: the jobs have other examples or labels.",))
     aligned = {name: table.loc[of_zero_shot.index] for name, table in tables.items()}
     metrics = tuple(_differences(aligned[zero_shot.hash], aligned[fitted.probe.hash] if fitted.probe else None))
@@ -143,12 +144,6 @@ def _finding(key: _Key, zero_shot: JobResult, fitted: _Fitted, evidence: Evidenc
         jobs=hashes,
         notes=tuple(_sentences(metrics, curve)),
     )
-
-
-def _same_examples(first: pd.DataFrame, second: pd.DataFrame) -> bool:
-    if len(first) != len(second) or set(first.index) != set(second.index):
-        return False
-    return bool((first["label"] == second.loc[first.index, "label"]).all())
 
 
 def _precision(about: Mapping[str, str], hashes: tuple[str, ...], zero_shot: JobResult, fitted: _Fitted) -> Finding:

@@ -12,14 +12,14 @@ import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.baseline import Baseline, find_baseline
-from clipbench.analyses.gaps import Gap, gap_metrics, percentiles
+from clipbench.analyses.gaps import Gap, ends_of, gap_metrics, percentiles
 from clipbench.analyses.matched_pairs import MatchedPair, matched_pairs
 from clipbench.errors import UserError
 from clipbench.records import JobResult
 from clipbench.stats.intervals import wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import ends, points
+from clipbench.tasks.wording import points
 
 
 class RobustnessAnalysisSettings(AnalysisSettings):
@@ -233,17 +233,12 @@ def _sentence(found: Sequence[_Compared], metrics: Mapping[str, Metric]) -> str:
     assert gap.value is not None
     lost = f"{points(gap.value)} points lost" if gap.value >= 0 else f"{points(-gap.value)} points gained"
     here, there = f"{100 * on_reference:.1f} % on {reference}{cut}", f"{100 * elsewhere:.1f} % on {where}"
-    sentence = f"{model}: {here}, {there}: {lost}{_ends(gap)}"
+    sentence = f"{model}: {here}, {there}: {lost}{ends_of(gap)}"
     rho = metrics.get("mean_effective_robustness")
     if rho is None or rho.value is None:
         return f"{sentence}. No baseline says what was to be expected."
     more = "more" if rho.value >= 0 else "less"
     return (
         f"{sentence}. That is {points(abs(rho.value))} points {more} than expected at its accuracy on {reference}"
-        f"{_ends(rho)}."
+        f"{ends_of(rho)}."
     )
-
-
-def _ends(metric: Metric) -> str:
-    assert metric.value is not None
-    return ends(metric.interval.low, metric.interval.high, 1 if metric.value >= 0 else -1) if metric.interval else ""

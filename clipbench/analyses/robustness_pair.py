@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.gaps import ends_of
 from clipbench.analyses.matched_pairs import MatchedPair, matched_pairs
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
@@ -19,7 +20,7 @@ from clipbench.records import JobResult
 from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import ends, points
+from clipbench.tasks.wording import points
 
 Bools = NDArray[np.bool_]
 
@@ -164,10 +165,4 @@ def _sentence(model: str, reference: str, compared: Sequence[_Compared], metrics
 
 def _says(metric: Metric, place: str) -> str:
     assert metric.value is not None
-    return f"{'gains' if metric.value >= 0 else 'costs'} {points(abs(metric.value))} points {place}{_ends(metric)}"
-
-
-def _ends(metric: Metric) -> str:
-    assert metric.value is not None
-    assert metric.interval is not None
-    return ends(metric.interval.low, metric.interval.high, 1 if metric.value >= 0 else -1)
+    return f"{'gains' if metric.value >= 0 else 'costs'} {points(abs(metric.value))} points {place}{ends_of(metric)}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from clipbench.datasets.corruptions import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
 from clipbench.errors import did_you_mean
-from clipbench.tasks.base import SuiteEntry
+from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
 from clipbench.tasks.work import Work
 from clipbench.tasks.zero_shot import ZeroShotSettings
@@ -22,7 +22,7 @@ Severities = Annotated[
 ]
 
 
-class CorruptionsSettings(SuiteEntry):
+class CorruptionsSettings(DatasetsEntry):
     """Settings of the study."""
 
     task: Literal["corruptions"] = Field(description="Classify the same images clean and under corruptions.")
@@ -61,15 +61,6 @@ class CorruptionsSettings(SuiteEntry):
             if name not in KINDS and name not in GROUPS:
                 raise ValueError(f"unknown corruption {name!r}; {did_you_mean(name, (*GROUPS, *KINDS))}")
         return names
-
-    def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
-        """Return each data set's name with the keys that lead to it."""
-        return [(("datasets", at), name) for at, name in enumerate(self.datasets)]
-
-    def only(self, wanted: Sequence[str]) -> Self | None:
-        """Return the study with just these data sets; None if none is left."""
-        kept = tuple(name for name in self.datasets if name in wanted)
-        return self.model_copy(update={"datasets": kept}) if kept else None
 
     @property
     def chosen(self) -> tuple[str, ...]:

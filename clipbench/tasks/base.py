@@ -57,8 +57,8 @@ class SuiteEntry(BaseModel, ABC):
         return ()
 
 
-class TaskSettings(SuiteEntry):
-    """What every task's settings have; each task adds its own beside its code."""
+class DatasetsEntry(SuiteEntry):
+    """An entry that does the same on each of a list of data sets."""
 
     datasets: tuple[str, ...]
 
@@ -67,9 +67,13 @@ class TaskSettings(SuiteEntry):
         return [(("datasets", at), name) for at, name in enumerate(self.datasets)]
 
     def only(self, wanted: Sequence[str]) -> Self | None:
-        """Return the settings with just these data sets; None if none is left."""
+        """Return the entry with just these data sets; None if none is left."""
         kept = tuple(name for name in self.datasets if name in wanted)
         return self.model_copy(update={"datasets": kept}) if kept else None
+
+
+class TaskSettings(DatasetsEntry):
+    """What every task's settings have; each task adds its own beside its code."""
 
     def work(self) -> Sequence[Work]:
         """Return one job for each data set and variant."""
