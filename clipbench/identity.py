@@ -10,7 +10,7 @@ from clipbench.fingerprint import digest, digest_strings
 from clipbench.jobs import PreparedJob, Source
 from clipbench.models.base import ModelInfo
 from clipbench.records import Pedigree
-from clipbench.tasks.base import PromptedClasses
+from clipbench.tasks.prompted import PromptedClasses
 
 if TYPE_CHECKING:
     from clipbench.embed.image_set import SetIdentity

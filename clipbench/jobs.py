@@ -14,8 +14,9 @@ from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
 from clipbench.models.base import ModelInfo
 from clipbench.prompts import prompts_for
-from clipbench.tasks.base import DatasetFacts, Needs, PromptedClasses, Task, TaskSettings
+from clipbench.tasks.base import DatasetFacts, Needs, Task, TaskSettings
 from clipbench.tasks.prompt_choice import PromptChoice
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.registry import load_task
 from clipbench.tasks.work import Matching, Work
 

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from clipbench.marked_yaml import KeyPath
 from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompted import PLACEHOLDER
 from clipbench.validation import Problem
-
-PLACEHOLDER = re.compile(r"\{c?\}")
-"""`{}` or `{c}`: the place of the class name."""
 
 
 def template_problem(template: str, place: KeyPath) -> Problem | None:

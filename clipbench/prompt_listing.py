@@ -11,7 +11,7 @@ from clipbench.datasets.catalog import catalog_definitions, open_dataset
 from clipbench.errors import UserError, did_you_mean
 from clipbench.prompt_tokens import TokenCounts, count_tokens
 from clipbench.prompts import OWN, prompt_set, prompts_for
-from clipbench.tasks.base import PromptedClasses
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.validation import show
 
 

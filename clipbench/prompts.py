@@ -14,10 +14,10 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import TEMPLATE_LISTS, templates_of
 from clipbench.marked_yaml import KeyPath, read_mapping
 from clipbench.packaged import prompt_files
-from clipbench.prompt_checks import PLACEHOLDER, prompts_problems, template_problem
+from clipbench.prompt_checks import prompts_problems, template_problem
 from clipbench.prompt_families import family_positions, with_families
-from clipbench.tasks.base import PromptedClasses
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
+from clipbench.tasks.prompted import PromptedClasses, fill
 from clipbench.validation import Problem, check, refuse
 
 OWN = "own"
@@ -135,11 +135,6 @@ def prompts_for(
     if any(name in prompts.descriptions for name in names):
         return filled
     return replace(filled, templates=templates, families=family_positions(templates, prompts.families))
-
-
-def fill(template: str, class_name: str) -> str:
-    """Put a class name in the place of `{}` or `{c}`; the name itself is never read as a template."""
-    return class_name.join(PLACEHOLDER.split(template))
 
 
 @cache

@@ -8,7 +8,8 @@ import numpy as np
 import PIL.Image
 
 from clipbench.models.base import ModelInfo, ModelPedigree
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs, PromptedClasses
+from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
+from clipbench.tasks.prompted import PromptedClasses
 
 CLASSES = ("cat", "dog", "fox")
 MODEL = ModelInfo(

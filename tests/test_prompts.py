@@ -9,7 +9,7 @@ import pytest
 
 from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.errors import UserError
-from clipbench.prompts import PromptSet, fill, load_prompt_set, prompt_set_names, prompts_for
+from clipbench.prompts import PromptSet, load_prompt_set, prompt_set_names, prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts
 
 

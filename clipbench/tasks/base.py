@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
+    from clipbench.tasks.prompted import PromptedClasses
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -95,22 +96,6 @@ class TaskSettings(DatasetsEntry):
     def variant(self) -> str:
         """What tells this job from the other variants in a table, e.g. the prompt set's name."""
         return ""
-
-
-@dataclass(frozen=True)
-class PromptedClasses:
-    """The strings that stand for each class: the outcome of filling a prompt set with class names."""
-
-    name: str
-    """Of the prompt set; for inline prompts the template itself."""
-    source: str
-    classes: tuple[str, ...]
-    strings: tuple[tuple[str, ...], ...]
-    """For each class its prompts, at least one."""
-    templates: tuple[str, ...] = ()
-    """With {} or {c} for the class name, in order; () where some class has descriptions instead."""
-    families: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Wording family -> positions of its templates, the plain one first."""
 
 
 @dataclass(frozen=True)

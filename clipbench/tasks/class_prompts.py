@@ -8,8 +8,9 @@ from typing import Self
 from pydantic import Field, field_validator
 
 from clipbench.errors import UserError
-from clipbench.tasks.base import DatasetFacts, PromptedClasses, TaskSettings
+from clipbench.tasks.base import DatasetFacts, TaskSettings
 from clipbench.tasks.prompt_choice import PromptChoice, PromptChoices, name_of
+from clipbench.tasks.prompted import PromptedClasses
 
 
 class PromptSettings(TaskSettings):

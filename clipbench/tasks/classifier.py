@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipbench.tasks.base import FloatArray, PromptedClasses
+from clipbench.tasks.base import FloatArray
 from clipbench.tasks.class_columns import ClassColumns
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.vectors import distinct_rows, refuse_directionless, unit_rows
 
 _STRINGS_AT_A_TIME = 4096

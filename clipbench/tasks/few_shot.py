@@ -14,15 +14,7 @@ from clipbench.errors import UserError
 from clipbench.heads.logistic import Fit, fit, memory
 from clipbench.heads.problem import outputs_for
 from clipbench.metrics.accuracy import true_class_ranks
-from clipbench.tasks.base import (
-    DatasetFacts,
-    Inputs,
-    Memory,
-    Needs,
-    Outcome,
-    PromptedClasses,
-    TaskSettings,
-)
+from clipbench.tasks.base import DatasetFacts, Inputs, Memory, Needs, Outcome, TaskSettings
 from clipbench.tasks.cross_validation import ChosenPenalty, cross_validate, folds
 from clipbench.tasks.decisions import rows_at_a_time
 from clipbench.tasks.draws import FewExamples, Pool
@@ -36,6 +28,7 @@ from clipbench.tasks.feature_settings import (
 from clipbench.tasks.labelled import FeatureView, class_labels
 from clipbench.tasks.over_seeds import SeedDecisions, per_class_over_seeds, seed_examples, seed_metrics
 from clipbench.tasks.prompt_choice import listed_if
+from clipbench.tasks.prompted import PromptedClasses
 
 if TYPE_CHECKING:
     import pandas as pd

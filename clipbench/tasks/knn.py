@@ -23,7 +23,6 @@ from clipbench.tasks.base import (
     Metric,
     Needs,
     Outcome,
-    PromptedClasses,
     TaskSettings,
 )
 from clipbench.tasks.class_columns import ClassColumns
@@ -37,6 +36,7 @@ from clipbench.tasks.feature_settings import (
 )
 from clipbench.tasks.labelled import FeatureView, class_labels, require_every_class
 from clipbench.tasks.prompt_choice import listed_if
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.wording import listed
 

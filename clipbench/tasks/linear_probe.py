@@ -13,20 +13,14 @@ from clipbench.heads.logistic import fit
 from clipbench.heads.path import Fitter
 from clipbench.heads.problem import Head, Problem
 from clipbench.heads.scikit import fit_with_scikit
-from clipbench.tasks.base import (
-    DatasetFacts,
-    Inputs,
-    Needs,
-    Outcome,
-    PromptedClasses,
-    TaskSettings,
-)
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
 from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.decisions import decide_scores
 from clipbench.tasks.feature_settings import feature_notes, feature_params, stored_feature
 from clipbench.tasks.fitted_head import fit_head, head_scores
 from clipbench.tasks.labelled import FeatureView, class_labels, present_classes
 from clipbench.tasks.multi_label import multi_label_outcome
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.single_label import single_label_outcome
 from clipbench.tasks.training_set import SearchSettings, fit_memory, needed_splits, training_set
 

@@ -10,12 +10,13 @@ from pydantic import Field
 from clipbench.errors import UserError
 from clipbench.metrics.flips import Flips, flips
 from clipbench.stats.crossed import FEWEST, crossed_components
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
 from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.ensemble_curve import BUDGET, Draws, ensemble_curve
 from clipbench.tasks.honest_choice import Answered, HonestChoice, choose
 from clipbench.tasks.prompt_choice import Names
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.template_metrics import choice_in_words, choice_metrics, in_words, template_metrics
 from clipbench.tasks.template_scores import (

@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from clipbench.tasks.base import (
-    DatasetFacts,
-    FloatArray,
-    ImageSet,
-    Inputs,
-    Needs,
-    Outcome,
-    Picture,
-    PromptedClasses,
-    TaskSettings,
-)
+from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
 from clipbench.tasks.class_tables import PICTURES, group_columns
 from clipbench.tasks.main_metric import with_main
 from clipbench.tasks.prompt_choice import Names
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.retrieval_metrics import retrieval_metrics
 from clipbench.tasks.retrieval_ranks import Captions, Ranks, Vectors, both_ranks

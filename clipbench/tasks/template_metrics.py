@@ -12,8 +12,9 @@ from clipbench.metrics.flips import Flips
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_units
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
-from clipbench.tasks.base import Metric, PromptedClasses
+from clipbench.tasks.base import Metric
 from clipbench.tasks.honest_choice import Chosen, HonestChoice
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.single_label import proportion
 from clipbench.tasks.template_scores import TemplateAnswers
 from clipbench.tasks.template_tables import template_names

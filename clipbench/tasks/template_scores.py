@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.errors import UserError
-from clipbench.tasks.base import FloatArray, ImageSet, IntArray, PromptedClasses
+from clipbench.tasks.base import FloatArray, ImageSet, IntArray
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import class_logits, labelled_rows, predict, rows_at_a_time, unit_chunks
+from clipbench.tasks.prompted import PromptedClasses
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo

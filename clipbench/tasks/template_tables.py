@@ -12,8 +12,9 @@ from clipbench.stats.crossed import Component, Components
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm, mcnemar
-from clipbench.tasks.base import Metric, Picture, PromptedClasses
+from clipbench.tasks.base import Metric, Picture
 from clipbench.tasks.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.template_scores import TemplateAnswers
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from clipbench.errors import UserError
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
 from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classifier import TextClassifier, text_classifier
@@ -20,6 +20,7 @@ from clipbench.tasks.fitted_head import head_scores
 from clipbench.tasks.interpolation import Interpolation, interpolation, text_head
 from clipbench.tasks.labelled import FeatureView, class_labels
 from clipbench.tasks.prompt_choice import listed_if, name_of
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.training_set import SearchSettings, TrainingSet, fit_memory, needed_splits, training_set

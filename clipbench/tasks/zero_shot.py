@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from clipbench.errors import UserError
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, PromptedClasses, TaskSettings
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
 from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import decide
 from clipbench.tasks.multi_label import cosines, multi_label_outcome
 from clipbench.tasks.prompt_choice import Names
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.single_label import proportion, single_label_outcome
 from clipbench.tasks.wording import listed

@@ -16,7 +16,8 @@ from clipbench.embed.encode import EncodeSettings, ImageEncoder
 from clipbench.embed.image_set import open_set
 from clipbench.embed.store import Store
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree
-from clipbench.tasks.base import DatasetFacts, Inputs, PromptedClasses
+from clipbench.tasks.base import DatasetFacts, Inputs
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
 count = int(sys.argv[1])

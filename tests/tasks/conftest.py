@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from clipbench.models.base import ModelInfo, ModelPedigree
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs, PromptedClasses
+from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
+from clipbench.tasks.prompted import PromptedClasses
 
 
 def _model(scale=100.0, bias=0.0, has_text=True, features=("projected",)) -> ModelInfo:

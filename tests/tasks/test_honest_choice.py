@@ -8,9 +8,10 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.stats.paired import paired_difference
-from clipbench.tasks.base import ArrayFeatures, ImageSet, PromptedClasses
+from clipbench.tasks.base import ArrayFeatures, ImageSet
 from clipbench.tasks.honest_choice import forward_selection, second_half, steps_within_budget
 from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs, PromptedClasses
+from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
 from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.retrieval import Retrieval, RetrievalSettings
 from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 

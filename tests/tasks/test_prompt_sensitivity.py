@@ -9,9 +9,9 @@ import clipbench
 from clipbench.errors import UserError
 from clipbench.metrics.accuracy import top_k_accuracy
 from clipbench.stats.paired import paired_difference
-from clipbench.tasks.base import PromptedClasses
 from clipbench.tasks.ensemble_curve import rows_within_budget
 from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
