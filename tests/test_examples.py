@@ -214,3 +214,25 @@ def test_a_benchmark_stands_beside_ones_own_photographs(
     findings = package.load_results(tmp_path / "results" / "benchmark-and-reality").findings()
     (finding,) = (one for one in findings if "unmatched_classes" in one.tables)
     assert [row[0] for row in finding.tables["unmatched_classes"].rows] == ["circle"]
+
+
+def test_several_names_are_tried_on_ones_own_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from names_for_own_classes import main
+
+    own_images(tmp_path / "shapes")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    main("shapes/test", "clip-tiny", "circle=disc,ring", "diamond=lozenge")
+    printed = capsys.readouterr().out
+    assert "Classes have 3 further names." in printed
+    (job,) = package.load_results(tmp_path / "results" / "names-for-own-classes").jobs()
+    synonyms = job.tables["synonyms"].frame()
+    assert synonyms[["class", "name", "n"]].values.tolist() == [
+        ["circle", "disc", 6],
+        ["circle", "ring", 6],
+        ["diamond", "lozenge", 6],
+    ]
+    # A ring is a shape of its own to this model: it takes no circle for one.
+    assert synonyms.loc[1, ["class_top1_before", "class_top1"]].tolist() == [1, 0]

@@ -18,10 +18,10 @@ from clipbench.analyses.compare import SAME
 from clipbench.errors import UserError
 from clipbench.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
+from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.stats.intervals import Interval
-from clipbench.stats.paired import paired_difference
 from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
-from clipbench.stats.significance import holm, mcnemar
+from clipbench.stats.significance import holm
 from clipbench.tasks.base import Metric
 
 ALPHA = 0.05
@@ -42,8 +42,7 @@ class RankStabilitySettings(AnalysisSettings):
 class _Claim:
     """Two models with the first template, the first minus the second."""
 
-    difference: float
-    interval: Interval
+    found: Comparison
     p_holm: float
 
 
@@ -85,12 +84,9 @@ class _Answers:
     @cached_property
     def claims(self) -> list[_Claim]:
         """Of every pair; p of McNemar's exact test, after Holm's correction for all pairs."""
-        differences, p_values = [], []
-        for first, second in combinations(self.correct[:, :, 0], 2):
-            differences.append(paired_difference(first, second))
-            p_values.append(mcnemar(int((first & ~second).sum()), int((second & ~first).sum())))
-        corrected = holm(p_values)
-        return [_Claim(*found, p or 0.0) for found, p in zip(differences, corrected, strict=True)]
+        found = [compare_pair(first, second) for first, second in combinations(self.correct[:, :, 0], 2)]
+        corrected = holm([one.p for one in found])
+        return [_Claim(one, p or 0.0) for one, p in zip(found, corrected, strict=True)]
 
 
 class RankStability:
@@ -171,8 +167,7 @@ def _read(jobs: Sequence[JobResult], evidence: Evidence) -> _Answers:
         UserError: a table cannot be read, or is of other images, labels or templates.
     """
     fix = "remove the job's files and run the suite again"
-    listed = jobs[0].tables.get("templates")
-    templates = tuple(map(str, listed.frame()["template"])) if listed else ()
+    templates = _counted(jobs[0])
     columns = [f"correct.{position}" for position in range(len(templates))]
     correct: list[_Bools] = []
     labels: pd.Series[Any] | None = None
@@ -189,6 +184,15 @@ def _read(jobs: Sequence[JobResult], evidence: Evidence) -> _Answers:
     best_first = sorted(range(len(jobs)), key=lambda at: -np.count_nonzero(correct[at]))
     models = tuple(jobs[at].model for at in best_first)
     return _Answers(models, templates, np.stack([correct[at] for at in best_first]))
+
+
+def _counted(job: JobResult) -> tuple[str, ...]:
+    """Return the templates that stand for reasonable wordings: controls are there to be worse."""
+    listed = job.tables.get("templates")
+    if listed is None or "role" not in listed.columns:
+        return ()
+    frame = listed.frame()
+    return tuple(map(str, frame["template"][frame["role"] == ""]))
 
 
 def _metrics(answers: _Answers) -> Iterator[Metric]:
@@ -253,8 +257,8 @@ def _rank_flips(answers: _Answers) -> pd.DataFrame:
     rows = []
     for pair, signs, share, survives, claim in each:
         ahead = [int(np.count_nonzero(signs == sign)) for sign in (1, -1, 0)]
-        ends = claim.interval.low, claim.interval.high
-        rows.append((*pair, *ahead, share, "yes" if survives else "no", claim.difference, *ends, claim.p_holm))
+        found = claim.found.numbers[:3]
+        rows.append((*pair, *ahead, share, "yes" if survives else "no", *found, claim.p_holm))
     return pd.DataFrame(rows, columns=names)
 
 

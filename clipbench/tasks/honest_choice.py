@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.tasks.base import ImageSet, IntArray
+from clipbench.tasks.base import IntArray
 from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.ensemble_curve import BUDGET, cosine_chunks, right_answers, rows_within_budget
 from clipbench.tasks.holdout import shuffled_by_id
-from clipbench.tasks.template_scores import TemplateAnswers, TemplateClassifiers, answers_of
+from clipbench.tasks.template_scores import Answered, TemplateClassifiers, answers_of
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
@@ -26,17 +26,6 @@ _FEWEST = 4
 """Steps of a greedy search; where fewer would fit into its work it is not begun."""
 
 Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Images of a split with what every template makes of them."""
-
-    images: ImageSet
-    answers: TemplateAnswers
-    split: str
-    where: str
-    """Data set and split, for messages."""
 
 
 @dataclass(frozen=True)

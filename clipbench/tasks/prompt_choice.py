@@ -8,6 +8,19 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 
+class Translation(BaseModel):
+    """Templates in one language, and the classes' names in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    templates: tuple[str, ...] = Field(
+        description="Templates in this language; {} stands for the class's name in it.", min_length=1
+    )
+    names: Mapping[str, str] = Field(
+        description="The name of every class as the templates need it, with its article and case.", min_length=1
+    )
+
+
 class InlinePrompts(BaseModel):
     """A prompt set written out in a suite instead of in a file of its own."""
 
@@ -20,6 +33,15 @@ class InlinePrompts(BaseModel):
     )
     families: Mapping[str, tuple[str, ...]] = Field(
         default={}, description="Wording families: templates that differ in one respect, by name, the plain one first."
+    )
+    controls: tuple[str, ...] = Field(
+        default=(), description="Families that are there to be worse: measured, never averaged with the others."
+    )
+    synonyms: Mapping[str, tuple[str, ...]] = Field(
+        default={}, description="Further names of single classes, by class name; every template is filled with each."
+    )
+    translations: Mapping[str, Translation] = Field(
+        default={}, description="Templates and class names in other languages, by language."
     )
 
 

@@ -10,22 +10,25 @@ from pydantic import Field
 from clipbench.errors import UserError
 from clipbench.metrics.flips import Flips, flips
 from clipbench.stats.crossed import FEWEST, crossed_components
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
-from clipbench.tasks.class_prompts import PromptSettings, class_prompts, distinct_strings
+from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, TaskSettings
+from clipbench.tasks.class_prompts import PromptSettings, class_prompts
 from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.ensemble_curve import BUDGET, Draws, ensemble_curve
-from clipbench.tasks.honest_choice import Answered, HonestChoice, choose
+from clipbench.tasks.honest_choice import HonestChoice, choose
+from clipbench.tasks.name_lists import NameAnswers, answer_names
+from clipbench.tasks.name_tables import names_in_words, names_metrics, names_table, synonyms_table
 from clipbench.tasks.prompt_choice import Names
+from clipbench.tasks.prompt_gains import gains_in_words, gains_metrics, gains_table
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.template_metrics import choice_in_words, choice_metrics, in_words, template_metrics
+from clipbench.tasks.template_metrics import choice_in_words, choice_metrics, moves_in_words, template_metrics
 from clipbench.tasks.template_scores import (
+    Answered,
     TemplateAnswers,
     TemplateClassifiers,
     answer_templates,
     joined_templates,
     template_classifiers,
-    template_count,
 )
 from clipbench.tasks.template_tables import (
     choice_table,
@@ -37,6 +40,7 @@ from clipbench.tasks.template_tables import (
     variance_table,
 )
 from clipbench.tasks.training_set import VALIDATION_NAMES
+from clipbench.tasks.wording_layout import Layout, layout_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +78,7 @@ class PromptSensitivity:
     """
 
     name: ClassVar[str] = "prompt_sensitivity"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: ClassVar[type[TaskSettings]] = PromptSensitivitySettings
 
     def needs(
@@ -87,18 +91,21 @@ class PromptSensitivity:
                 text tower, or the prompts are for other classes or not several for each.
         """
         own = _own(settings)
-        given = _several(prompts, dataset)
+        layout = _layout(prompts, dataset)
         require_split(dataset, own.split)
         validation = _validation_split(own, dataset)
         splits = (own.split, *([validation] if validation else []))
         require_joint_space(model, self.name)
-        numbers = len(given.classes) * len(given.strings[0])
+        templates, lists = len(layout.every), layout.lists
+        # Of further lists of names the classifiers of one are held at a time.
+        vectors = len(dataset.classes) * templates * min(2, lists)
 
         def memory(counts: Mapping[str, int], width: int) -> int:
-            answers = sum(counts[split] for split in splits) * len(given.strings[0])
-            return _BYTES_A_VECTOR * numbers * width + _BYTES_AN_ANSWER * answers + 8 * BUDGET
+            answers = counts[own.split] * (templates + len(layout.templates) * (lists - 1))
+            chosen_on = counts[validation] * templates if validation else 0
+            return _BYTES_A_VECTOR * vectors * width + _BYTES_AN_ANSWER * (answers + chosen_on) + 8 * BUDGET
 
-        return Needs(splits=splits, strings=distinct_strings(given), memory=memory)
+        return Needs(splits=splits, strings=tuple(dict.fromkeys(layout.strings())), memory=memory)
 
     def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
         """Compute what each template decides, and what that says of all of them.
@@ -107,27 +114,37 @@ class PromptSensitivity:
             UserError: prompts, labels or features that cannot be used, or fewer than two labelled images.
         """
         own, dataset, model = _own(settings), inputs.dataset, inputs.model
-        prompts = _several(prompts, dataset)
-        classifiers = inputs.once("templates", lambda: template_classifiers(prompts, inputs.text, model.name))
+        layout = _layout(prompts, dataset)
+        classifiers = inputs.once("templates", lambda: template_classifiers(layout, inputs.text, model.name))
         tested = _answered(inputs, own.split, classifiers)
         images, answers = tested.images, tested.answers
         if len(answers.rows) < 2:
             raise UserError("has one labelled image", where=tested.where, fix="prompt_sensitivity needs at least two")
-        curve = ensemble_curve(images, answers, classifiers, Draws(own.seed, own.subsets), model, tested.where)
         found = flips(answers.predictions)
-        choice = _choice(inputs, tested, classifiers, own, prompts)
-        metrics = (*template_metrics(answers, found, prompts), *choice_metrics(answers, choice, prompts))
+        choice = _choice(inputs, tested, classifiers, own, layout)
+        several = layout.lists > 1
+        names = answer_names(tested, classifiers.ensemble, layout, inputs.text, model) if several else None
+        metrics = (
+            *template_metrics(answers, found, layout.templates),
+            *choice_metrics(answers, choice, layout.templates),
+            *gains_metrics(answers, layout),
+            *(names_metrics(names, layout) if names else ()),
+        )
         by_name = {metric.name: metric for metric in metrics}
-        ways = choice_table(by_name, len(classifiers.single), own.split, cross_fitted=choice.cross_fitted)
+        tables = _tables(answers, layout, names)
+        tables["ensemble_curve"] = ensemble_curve(
+            images, answers, classifiers, Draws(own.seed, own.subsets), model, tested.where
+        )
+        tables["choice"] = choice_table(by_name, len(classifiers.single), own.split, cross_fitted=choice.cross_fitted)
         return Outcome(
             metrics=metrics,
             examples=template_examples(answers, found, images.ids, own.split, dataset.classes, images.groups),
-            tables=_tables(answers, prompts, curve) | {"choice": ways},
+            tables=tables,
             pictures=flip_pictures(answers, found, images.ids, own.split, dataset.classes),
             notes=(
-                *in_words(by_name),
+                *_in_words(by_name, layout),
                 *choice_in_words(by_name, choice, dataset.name, own.split),
-                *_notes(answers, found, prompts, len(images)),
+                *_notes(answers, found, layout, len(images)),
             ),
         )
 
@@ -137,7 +154,7 @@ def _own(settings: TaskSettings) -> PromptSensitivitySettings:
     return settings
 
 
-def _several(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptedClasses:
+def _layout(prompts: PromptedClasses | None, dataset: DatasetFacts) -> Layout:
     """Return the prompts, at least two and as many for every class of a single-label data set."""
     name = PromptSensitivity.name
     if dataset.multilabel:
@@ -146,9 +163,7 @@ def _several(prompts: PromptedClasses | None, dataset: DatasetFacts) -> Prompted
     if len(dataset.classes) < 2:
         problem = f"{name} needs at least two classes, this has {len(dataset.classes)}"
         raise UserError(problem, where=dataset.name, fix="use retrieval if it has captions")
-    given = class_prompts(prompts, dataset, name)
-    template_count(given, dataset.name)
-    return given
+    return layout_of(class_prompts(prompts, dataset, name), dataset.name)
 
 
 def _validation_split(settings: PromptSensitivitySettings, dataset: DatasetFacts) -> str | None:
@@ -176,30 +191,54 @@ def _choice(
     tested: Answered,
     classifiers: TemplateClassifiers,
     settings: PromptSensitivitySettings,
-    prompts: PromptedClasses,
+    layout: Layout,
 ) -> HonestChoice:
     split, model = _validation_split(settings, inputs.dataset), inputs.model
     validation = _answered(inputs, split, classifiers) if split else None
 
     def joined(positions: tuple[int, ...]) -> TextClassifier:
-        return joined_templates(prompts, positions, inputs.text, model.name)
+        return joined_templates(layout.prompts, positions, inputs.text, model.name)
 
     return choose(tested, validation, classifiers, joined, model)
 
 
-def _tables(answers: TemplateAnswers, prompts: PromptedClasses, curve: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    tables = {"templates": templates_table(answers, prompts), "ensemble_curve": curve}
-    families = families_table(answers, prompts)
+def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None) -> dict[str, pd.DataFrame]:
+    tables = {"templates": templates_table(answers, layout)}
+    families = families_table(answers, layout)
     if families is not None:
         tables["families"] = families
-    tables["variance"] = variance_table(crossed_components(answers.correct))
-    tables["per_class"] = per_class_table(answers, prompts.classes)
+    tables["gains"] = gains_table(answers, layout)
+    classes = layout.prompts.classes
+    if names is None:
+        components = crossed_components(answers.correct, ("example", "template"))
+    else:
+        components = crossed_components(
+            names.correct, ("example", "template", "names"), resampled=("example", "template")
+        )
+        tables["names"] = names_table(names)
+        tables["synonyms"] = synonyms_table(names, answers.labels, classes)
+    tables["variance"] = variance_table(components)
+    tables["per_class"] = per_class_table(answers, classes)
     return tables
 
 
-def _notes(answers: TemplateAnswers, found: Flips, prompts: PromptedClasses, images: int) -> Iterator[str]:
+def _in_words(metrics: Mapping[str, Metric], layout: Layout) -> Iterator[str]:
+    yield from moves_in_words(metrics)
+    yield gains_in_words(metrics)
+    if layout.lists > 1:
+        yield names_in_words(metrics, layout)
+
+
+def _notes(answers: TemplateAnswers, found: Flips, layout: Layout, images: int) -> Iterator[str]:
     n, templates = answers.predictions.shape
-    if not prompts.templates:
+    controls = len(layout.given.controls)
+    if controls:
+        verb = "template is a control" if controls == 1 else "templates are controls"
+        yield (
+            f"{controls} {verb}, there to be worse: beside the tables of templates and families they have no part in "
+            "any number."
+        )
+    if not layout.given.templates:
         yield "Classes have prompts of their own, so the k-th template stands for the k-th prompt of every class."
     if templates < FEWEST:
         yield f"{templates} templates are too few to resample: the variance components have no interval over templates."

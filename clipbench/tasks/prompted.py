@@ -23,10 +23,10 @@ class PromptedClasses:
     the order of `names`, every template filled in."""
     templates: tuple[str, ...] = ()
     """T, with {} or {c} for the class name, in order; () where some class has descriptions instead."""
-    controls: tuple[str, ...] = ()
-    """Templates that are there to be worse: measured beside the others, never averaged with them."""
     families: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Wording family -> positions of its templates in (*templates, *controls), the plain one first."""
+    controls: tuple[str, ...] = ()
+    """Templates that are there to be worse: measured beside the others, never averaged with them."""
     names: tuple[tuple[str, ...], ...] = ()
     """For each class its names, that of `classes` first; () where no class has a second one."""
 

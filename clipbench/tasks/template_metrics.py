@@ -14,32 +14,29 @@ from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
 from clipbench.tasks.honest_choice import Chosen, HonestChoice
-from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.single_label import proportion
 from clipbench.tasks.template_scores import TemplateAnswers
-from clipbench.tasks.template_tables import template_names
 from clipbench.tasks.wording import points
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def template_metrics(answers: TemplateAnswers, found: Flips, prompts: PromptedClasses) -> Iterator[Metric]:
+def template_metrics(answers: TemplateAnswers, found: Flips, templates: Sequence[str]) -> Iterator[Metric]:
     """Yield the metrics of prompt sensitivity; the mean over templates is the main one.
 
     standard_deviation is the sample's, with T - 1. Intervals are over images: other templates would give others.
     """
-    correct, together = answers.correct, answers.ensemble == answers.labels
-    names, n, templates = template_names(prompts), len(answers.rows), correct.shape[1]
+    correct, together, n = answers.correct, answers.ensemble_correct, len(answers.rows)
     top1, shares = correct.mean(axis=0), correct.mean(axis=1)
     best, worst = int(top1.argmax()), int(top1.argmin())
-    drawn = {"templates": templates, "seed": SEED, "resamples": RESAMPLES}
+    drawn = {"templates": len(templates), "seed": SEED, "resamples": RESAMPLES}
     spread, between = paired_difference(correct[:, best], correct[:, worst])
     yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
     yield Metric("range", spread, n, between, params=drawn)
     yield Metric("standard_deviation", float(top1.std(ddof=1)), n, _deviation_interval(correct), params=drawn)
     for name, position in (("best", best), ("worst", worst)):
-        params: dict[str, Any] = {"template": names[position], "position": position}
+        params: dict[str, Any] = {"template": templates[position], "position": position}
         yield proportion(name, correct[:, position], params)
     yield proportion("flip_share", found.different > 1)
     yield proportion("ensemble_top1", together)
@@ -47,14 +44,14 @@ def template_metrics(answers: TemplateAnswers, found: Flips, prompts: PromptedCl
     yield Metric("ensemble_gain", float(together.mean() - shares.mean()), n, gain, params=drawn)
 
 
-def choice_metrics(answers: TemplateAnswers, choice: HonestChoice, prompts: PromptedClasses) -> Iterator[Metric]:
+def choice_metrics(answers: TemplateAnswers, choice: HonestChoice, templates: Sequence[str]) -> Iterator[Metric]:
     """Yield what templates give that were chosen on other images than these; None for a search that was left out."""
     correct, n = answers.correct, len(answers.rows)
-    shares, names = correct.mean(axis=1), template_names(prompts)
+    shares = correct.mean(axis=1)
     right, drawn = choice.best.right, {"seed": SEED, "resamples": RESAMPLES}
     on: dict[str, Any] = {"chosen_on": choice.chosen_on}
     best = int(correct.mean(axis=0).argmax())
-    yield proportion("chosen_top1", right, on | {"template": _templates(choice.best, names)})
+    yield proportion("chosen_top1", right, on | {"template": _named(choice.best, templates)})
     optimism, between = paired_difference(correct[:, best], right)
     yield Metric("optimism", optimism, n, between, params=on | drawn)
     gain = _gain_interval(right, correct, shares)
@@ -62,12 +59,12 @@ def choice_metrics(answers: TemplateAnswers, choice: HonestChoice, prompts: Prom
     if choice.greedy is None:
         yield Metric("greedy_top1", None, n, params=on)
     else:
-        yield proportion("greedy_top1", choice.greedy.right, on | {"templates": _templates(choice.greedy, names)})
+        yield proportion("greedy_top1", choice.greedy.right, on | {"templates": _named(choice.greedy, templates)})
 
 
-def _templates(chosen: Chosen, names: Sequence[str]) -> str:
+def _named(chosen: Chosen, templates: Sequence[str]) -> str:
     """Return an ensemble's templates joined by ' + '; what the two halves chose by ' | ' where that differs."""
-    sets = (" + ".join(names[position] for position in positions) for positions in chosen.templates)
+    sets = (" + ".join(templates[position] for position in positions) for positions in chosen.templates)
     return " | ".join(dict.fromkeys(sets))
 
 
@@ -104,15 +101,18 @@ def _gain_interval(together: NDArray[np.bool_], correct: NDArray[np.bool_], shar
     return paired_difference(together, correct[:, 0])[1] if gains[0] == 0 else None
 
 
-def in_words(metrics: Mapping[str, Metric]) -> Iterator[str]:
+def moves_in_words(metrics: Mapping[str, Metric]) -> Iterator[str]:
     """Yield what the metrics say, and how far the best and the worst are to be believed."""
     low, high, moved, flipped = (
         points(metrics[name].value or 0.0) for name in ("worst", "best", "range", "flip_share")
     )
+    changing = f"{flipped} % of images change their prediction."
+    if not metrics["range"].value:
+        yield f"Top-1 is {low} % with each of {metrics['range'].params['templates']} templates; {changing}"
+        return
     worst, best = (metrics[name].params["template"] for name in ("worst", "best"))
     yield (
-        f"Top-1 moves by {moved} points with the wording: from {low} % ({worst!r}) to {high} % ({best!r}); "
-        f"{flipped} % of images change their prediction."
+        f"Top-1 moves by {moved} points with the wording: from {low} % ({worst!r}) to {high} % ({best!r}); {changing}"
     )
     yield (
         "The best and the worst template were chosen on the images that they are reported on: the best is optimistic, "

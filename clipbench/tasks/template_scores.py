@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.errors import UserError
 from clipbench.tasks.base import FloatArray, ImageSet, IntArray
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import class_logits, labelled_rows, predict, rows_at_a_time, unit_chunks
 from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.wording_layout import Layout
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TemplateClassifiers:
-    """A text classifier for each of T templates, and the ensemble's."""
+    """A text classifier for each of T templates, the ensemble's, and one for each of B templates beside them."""
 
     single: tuple[TextClassifier, ...]
     ensemble: TextClassifier
+    beside: tuple[TextClassifier, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,57 +41,60 @@ class TemplateAnswers:
     """(n, T) class indices; the label where, and only where, the template is right."""
     ensemble: NDArray[np.int32]
     """(n,) predictions of all templates together."""
+    beside: NDArray[np.int32]
+    """(n, B) predictions of the templates beside them."""
 
-    @property
+    @cached_property
     def correct(self) -> NDArray[np.bool_]:
         """(n, T) whether each template is right."""
         right: NDArray[np.bool_] = self.predictions == self.labels[:, None]
         return right
 
+    @cached_property
+    def every_correct(self) -> NDArray[np.bool_]:
+        """(n, T + B) whether each template is right, those beside the others last."""
+        return np.concatenate([self.correct, self.beside == self.labels[:, None]], axis=1)
 
-def template_count(prompts: PromptedClasses, where: str) -> int:
-    """Return T, the number of prompts of each class.
+    @property
+    def ensemble_correct(self) -> NDArray[np.bool_]:
+        """(n,) whether all templates together are right."""
+        right: NDArray[np.bool_] = self.ensemble == self.labels
+        return right
 
-    Raises:
-        UserError: there is only one, or classes have different numbers of them.
-    """
-    counts = [len(strings) for strings in prompts.strings]
-    fewest, most = min(counts), max(counts)
-    if fewest != most:
-        raise UserError(
-            f"prompts {prompts.name!r} have {fewest} prompts for {prompts.classes[counts.index(fewest)]!r} and {most} "
-            f"for {prompts.classes[counts.index(most)]!r}: prompt_sensitivity compares template by template",
-            where=where,
-            fix="use prompts with templates and no descriptions, or describe every class equally often",
-        )
-    if most < 2:
-        raise UserError(
-            f"prompts {prompts.name!r} have one template: prompt_sensitivity compares several",
-            where=where,
-            fix="name a prompt set of several templates, e.g. imagenet-80 or imagenet-7",
-        )
-    return most
+
+@dataclass(frozen=True)
+class Answered:
+    """Images of a split with what every template makes of them."""
+
+    images: ImageSet
+    answers: TemplateAnswers
+    split: str
+    where: str
+    """Data set and split, for messages."""
 
 
 def template_classifiers(
-    prompts: PromptedClasses, text: Callable[[Sequence[str]], FloatArray], model: str
+    layout: Layout, text: Callable[[Sequence[str]], FloatArray], model: str, place: int = 0
 ) -> TemplateClassifiers:
     """Make the classifiers just as zero-shot makes one of each template alone, and one of all.
 
     Args:
-        prompts: C classes with T strings each.
+        layout: C classes with T templates.
         text: (strings) -> (strings, D) features.
         model: its name, for messages.
+        place: which list of names; beside the canonical one there are no other templates.
 
     Raises:
         UserError: the features of a text are NaN, infinite or all zero.
     """
+    prompts = layout.named(place)
     alone = (
-        replace(prompts, strings=tuple((strings[place],) for strings in prompts.strings))
-        for place in range(len(prompts.strings[0]))
+        replace(prompts, strings=tuple((strings[position],) for strings in prompts.strings))
+        for position in range(len(layout.templates))
     )
     single = tuple(text_classifier(one, text, model) for one in alone)
-    return TemplateClassifiers(single, text_classifier(prompts, text, model))
+    beside = () if place else tuple(text_classifier(one.prompts, text, model) for one in layout.beside)
+    return TemplateClassifiers(single, text_classifier(prompts, text, model), beside)
 
 
 def joined_templates(
@@ -107,7 +112,7 @@ def joined_templates(
 def answer_templates(
     images: ImageSet, classifiers: TemplateClassifiers, model: ModelInfo, where: str
 ) -> TemplateAnswers:
-    """Classify every labelled image with every template, and with all of them.
+    """Classify every labelled image with every template, with all of them, and with those beside them.
 
     Args:
         images: with 'projected' features and labels.
@@ -124,8 +129,10 @@ def answer_templates(
     rows = labelled_rows(images, len(classifiers.ensemble.column), where)
     assert images.labels is not None
     # Rows without a label were never filled.
-    kept = answers_of(images, (*classifiers.single, classifiers.ensemble), model, where)[rows]
-    return TemplateAnswers(rows, images.labels[rows], np.ascontiguousarray(kept[:, :-1]), kept[:, -1].copy())
+    every = (*classifiers.single, classifiers.ensemble, *classifiers.beside)
+    kept, templates = answers_of(images, every, model, where)[rows], len(classifiers.single)
+    each = np.ascontiguousarray(kept[:, :templates])
+    return TemplateAnswers(rows, images.labels[rows], each, kept[:, templates].copy(), kept[:, templates + 1 :].copy())
 
 
 def answers_of(images: ImageSet, every: Sequence[TextClassifier], model: ModelInfo, where: str) -> NDArray[np.int32]:

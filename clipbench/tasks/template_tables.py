@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipbench.metrics.flips import Flips
-from clipbench.stats.crossed import Component, Components
+from clipbench.stats.comparison import compare_pair
+from clipbench.stats.crossed import Component
 from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.paired import paired_difference
-from clipbench.stats.significance import holm, mcnemar
+from clipbench.stats.significance import holm
 from clipbench.tasks.base import Metric, Picture
 from clipbench.tasks.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
-from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.template_scores import TemplateAnswers
+from clipbench.tasks.wording_layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def template_names(prompts: PromptedClasses) -> tuple[str, ...]:
-    """Return the templates, or the first class's prompts where classes have prompts of their own."""
-    return prompts.templates or prompts.strings[0]
+def templates_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame:
+    """Return position, template, family, role, first_prompt, top1, low, high (Wilson, 95 %) of all templates.
 
-
-def templates_table(answers: TemplateAnswers, prompts: PromptedClasses) -> pd.DataFrame:
-    """Return position, template, family, first_prompt, top1, low, high (Wilson, 95 %) in the templates' order.
-
-    family has the names of all families that the template belongs to; first_prompt is that of the first class.
+    family has the names of all families that the template belongs to, role is empty but for templates beside the
+    others, and first_prompt is that of the first class.
     """
     import pandas as pd
 
+    roles = [*("" for _ in layout.templates), *(one.role for one in layout.beside)]
+    first = [*layout.prompts.strings[0], *(one.prompts.strings[0][0] for one in layout.beside)]
     rows = []
-    for position, (template, prompt) in enumerate(zip(template_names(prompts), prompts.strings[0], strict=True)):
-        correct, n = int(np.count_nonzero(answers.correct[:, position])), len(answers.rows)
+    for position, (template, role, prompt) in enumerate(zip(layout.every, roles, first, strict=True)):
+        correct, n = int(np.count_nonzero(answers.every_correct[:, position])), len(answers.rows)
         interval = wilson(correct, n)
-        family = ", ".join(name for name, members in prompts.families.items() if position in members)
-        rows.append((position, template, family, prompt, correct / n, interval.low, interval.high))
-    return pd.DataFrame(rows, columns=["position", "template", "family", "first_prompt", "top1", "low", "high"])
+        family = ", ".join(name for name, members in layout.given.families.items() if position in members)
+        rows.append((position, template, family, role, prompt, correct / n, interval.low, interval.high))
+    columns = ["position", "template", "family", "role", "first_prompt", "top1", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def families_table(answers: TemplateAnswers, prompts: PromptedClasses) -> pd.DataFrame | None:
+def families_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame | None:
     """Return family, plain, template, difference, low, high, p, p_holm; None where there are no families.
 
     One row for each template of a family but its plain one: its top-1 minus the plain one's on the same images, with
@@ -50,14 +49,12 @@ def families_table(answers: TemplateAnswers, prompts: PromptedClasses) -> pd.Dat
     """
     import pandas as pd
 
-    names, correct = template_names(prompts), answers.correct
-    rows = []
-    for family, (plain, *others) in prompts.families.items():
-        for position in others:
-            own, base = correct[:, position], correct[:, plain]
-            difference, interval = paired_difference(own, base)
-            p = mcnemar(int(np.count_nonzero(own & ~base)), int(np.count_nonzero(base & ~own)))
-            rows.append((family, names[plain], names[position], difference, interval.low, interval.high, p))
+    names, correct = layout.every, answers.every_correct
+    rows = [
+        (family, names[plain], names[position], *compare_pair(correct[:, position], correct[:, plain]).numbers)
+        for family, (plain, *others) in layout.given.families.items()
+        for position in others
+    ]
     if not rows:
         return None
     frame = pd.DataFrame(rows, columns=["family", "plain", "template", "difference", "low", "high", "p"])
@@ -110,19 +107,15 @@ def per_class_table(answers: TemplateAnswers, classes: Sequence[str]) -> pd.Data
     return frame.assign(label=range(len(classes)))
 
 
-def variance_table(components: Components) -> pd.DataFrame:
+def variance_table(components: Mapping[str, Component]) -> pd.DataFrame:
     """Return component, value (a variance), low, high (over images), low_over_templates, high_over_templates."""
     import pandas as pd
 
-    parts = {"template": components.columns, "example": components.rows, "residual": components.residual}
-    rows = [(name, component.value, *_ends(component)) for name, component in parts.items()]
+    rows = [
+        (name, one.value, *_pair(one.over["example"]), *_pair(one.over["template"])) for name, one in components.items()
+    ]
     ends = ["low", "high", "low_over_templates", "high_over_templates"]
     return pd.DataFrame(rows, columns=["component", "value", *ends])
-
-
-def _ends(component: Component) -> Iterator[float | None]:
-    for interval in (component.over_rows, component.over_columns):
-        yield from _pair(interval)
 
 
 def _pair(interval: Interval | None) -> tuple[float | None, float | None]:
@@ -140,8 +133,8 @@ def template_examples(
     """Return one row a labelled image.
 
     Columns: id, split, label, label_name, correct_share (of the templates), predictions (how many different ones),
-    first_prediction (the first template's), most_frequent_prediction, `correct.POSITION` of each template and
-    `group.NAME`.
+    first_prediction (the first template's), most_frequent_prediction, `correct.POSITION` of each template, those
+    beside the others too, and `group.NAME`.
     """
     import pandas as pd
 
@@ -156,7 +149,7 @@ def template_examples(
         "first_prediction": names[answers.predictions[:, 0]],
         "most_frequent_prediction": names[found.first],
     }
-    each = {f"correct.{position}": correct for position, correct in enumerate(answers.correct.T)}
+    each = {f"correct.{position}": correct for position, correct in enumerate(answers.every_correct.T)}
     return pd.DataFrame(columns | each | group_columns(groups, answers.rows))
 
 

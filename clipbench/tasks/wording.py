@@ -10,6 +10,11 @@ def points(fraction: float) -> str:
     return f"{100 * fraction:.1f}".replace("-", "−")
 
 
+def signed(fraction: float) -> str:
+    """Return a difference of fractions in points with its sign, e.g. '+3.7' or '−3.7'."""
+    return f"{100 * fraction:+.1f}".replace("-", "−")
+
+
 def ends(low: float, high: float, sign: int = 1) -> str:
     """Return ' (95 % interval 1.2 to 3.4)' of a difference of fractions, turned round where the sign is -1."""
     first, second = sorted((sign * low, sign * high))

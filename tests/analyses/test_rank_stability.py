@@ -33,7 +33,8 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.results = Results(folder)
 
-    def job(self, model: str, correct: np.ndarray, *, variant: str = "wording", **parts: str) -> str:
+    def job(self, model: str, correct: np.ndarray, *, variant: str = "wording", controls: int = 0, **parts: str) -> str:
+        """Write a job; so many of its templates, the last ones, are controls."""
         name = "-".join([model, variant, parts.get("subset", "")]).replace(" ", "-")
         rows, templates = correct.shape
         columns = {"id": [f"i{row}" for row in range(rows)], "label": np.arange(rows) % 3}
@@ -41,7 +42,8 @@ class World:
         path = self.results.examples_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(columns).sample(frac=1, random_state=len(model)).to_parquet(path)
-        listed = [(at, f"wording {at} {{}}", float(top1)) for at, top1 in enumerate(correct.mean(axis=0))]
+        roles = [""] * (templates - controls) + ["control"] * controls
+        listed = [(at, f"wording {at} {{}}", roles[at], float(of)) for at, of in enumerate(correct.mean(axis=0))]
         known = {"data": "d", "labels": "l", "prompts": "p", "protocol": "prompt_sensitivity/1", "weights": model}
         job = JobResult(
             name,
@@ -53,7 +55,7 @@ class World:
             "done",
             Pedigree(**(known | parts)),
             (Record("mean", float(correct.mean()), n=rows, main=True),),
-            {"templates": Table(("position", "template", "top1"), tuple(listed))},
+            {"templates": Table(("position", "template", "role", "top1"), tuple(listed))},
         )
         self.results.write_job(job)
         return name
@@ -111,6 +113,14 @@ def test_three_models_and_three_templates_by_hand(world: World) -> None:
         "wording."
     )
     assert "In 22.2 % more" in finding.notes[2]
+
+
+def test_controls_are_no_wordings_that_a_claim_has_to_survive(world: World) -> None:
+    world.job("b", first(100, 110, 190), controls=1)
+    world.job("a", first(150, 160, 10), controls=1)
+    finding = world.finding()
+    assert finding.tables["orders"].frame()["template"].tolist() == ["wording 0 {}", "wording 1 {}"]
+    assert {record.metric: record.value for record in finding.records}["surviving_claims"] == 1
 
 
 def test_tau_is_scipys_and_lies_within_its_interval(world: World) -> None:

@@ -43,7 +43,10 @@ def prompted() -> Callable[..., PromptedClasses]:
 
 @pytest.fixture
 def make_inputs() -> Callable[..., Inputs]:
-    """make_inputs(images (n, D), texts {string: vector}, dataset facts, ...)."""
+    """make_inputs(images (n, D), texts {string: vector}, dataset facts, ...).
+
+    The paper's single prompts, which prompt sensitivity adds, need not be written out: they tell no class apart.
+    """
 
     def make(images, texts, dataset, *, model=None, ids=None, split="test", **fields) -> Inputs:
         array = np.asarray(images, np.float32)
@@ -52,8 +55,11 @@ def make_inputs() -> Callable[..., Inputs]:
             fields["labels"] = np.asarray(fields["labels"], np.int64)
         images_of_split = ImageSet(ids=ids, features={"projected": ArrayFeatures(array)}, **fields)
 
+        alike = np.ones(array.shape[1])
+        given = {prompt: alike for name in dataset.classes for prompt in (name, f"a photo of a {name}.")} | texts
+
         def text(strings):
-            return np.array([texts[string] for string in strings], np.float32)
+            return np.array([given[string] for string in strings], np.float32)
 
         return Inputs(dataset, model or _model(), {split: images_of_split}, text)
 

@@ -44,7 +44,7 @@ def world(make_inputs, facts):
         texts = {
             strings[label][place]: directions[2 * place + label] for place, label in product(range(templates), range(2))
         }
-        inputs = make_inputs(np.ones((1, 2)), texts, facts(CLASSES, splits=tuple(sets)))
+        inputs = make_inputs(np.ones((1, 2 * templates)), texts, facts(CLASSES, splits=tuple(sets)))
         prompts = PromptedClasses("wording", "", CLASSES, strings, TEMPLATES[:templates])
         return replace(inputs, sets=sets), prompts
 
@@ -75,7 +75,7 @@ def test_a_template_best_on_validation_and_not_on_test(world):
     assert table.loc["best on validation", ["templates", "chosen_on"]].tolist() == ["a {}", "val"]
     assert table.loc["best on test (optimistic)", ["templates", "chosen_on"]].tolist() == ["the {}", "test"]
     assert table.loc["mean of templates", ["templates", "chosen_on"]].tolist() == ["all 3", ""]
-    assert outcome.notes[2] == (
+    assert outcome.notes[3] == (
         "A template chosen on val has 25.0 % on test: 75.0 points below the best one there, 33.3 below the mean of all."
     )
     assert not any("cross-fitting" in note for note in outcome.notes)
@@ -238,7 +238,7 @@ def test_the_validation_split_is_embedded_where_there_is_one(facts, model, world
     assert needs.splits == expected
     counts = dict.fromkeys(expected, 100)
     more = dict.fromkeys(expected, 200)
-    assert needs.memory(more, 8) - needs.memory(counts, 8) == 32 * 2 * 100 * len(expected)
+    assert needs.memory(more, 8) - needs.memory(counts, 8) == 32 * 4 * 100 * len(expected)
 
 
 def test_the_evaluated_split_may_itself_be_a_validation_split(facts, model, world):

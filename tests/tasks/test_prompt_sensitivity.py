@@ -35,7 +35,7 @@ def noisy(make_inputs, facts):
 
     def make(classes=("cat", "dog", "fox", "owl"), templates=TEMPLATES, **fields):
         random = np.random.default_rng(7)
-        prompts = filled(classes, templates)
+        prompts = filled(classes, templates, FAMILIES if templates == TEMPLATES else {})
         centres = dict(zip(dict.fromkeys(classes), np.eye(len(classes), 16), strict=False))
         texts = {
             string: centres[name] + random.normal(0, 0.3, 16)
@@ -95,7 +95,7 @@ def test_the_same_holds_when_images_come_in_several_chunks(noisy, monkeypatch):
 def test_metrics_by_hand(by_hand):
     outcome, _ = by_hand
     found = {metric.name: metric for metric in outcome.metrics}
-    assert outcome.tables["templates"]["top1"].tolist() == [1.0, 0.75, 0.0]
+    assert outcome.tables["templates"]["top1"][:3].tolist() == [1.0, 0.75, 0.0]
     assert found["mean"].value == pytest.approx(7 / 12)
     assert found["mean"].main
     assert found["range"].value == 1.0
@@ -135,9 +135,58 @@ def test_families_are_compared_with_their_plain_template(noisy):
     # Holm: the smaller of two p values is doubled, the larger is at least that.
     smaller, larger = sorted(table["p"])
     assert sorted(table["p_holm"]) == [min(1, 2 * smaller), max(min(1, 2 * smaller), larger)]
-    assert outcome.tables["templates"]["family"].tolist() == ["mark", "article", "article", "", "mark", ""]
+    families = ["mark", "article", "article", "", "mark", ""]
+    assert outcome.tables["templates"]["family"].tolist() == [*families, ""]
     without = PromptSensitivity().evaluate(inputs, SETTINGS, replace(prompts, families={}))
     assert "families" not in without.tables
+
+
+def test_controls_are_measured_and_have_no_part_in_anything_else(noisy):
+    inputs, prompts = noisy()
+    without = replace(
+        prompts,
+        strings=tuple(strings[:-1] for strings in prompts.strings),
+        templates=TEMPLATES[:-1],
+        families={"article": (1, 2)},
+    )
+    controlled = replace(without, controls=TEMPLATES[-1:], families={"article": (1, 2), "vague": (0, 5)})
+    plain, outcome = (PromptSensitivity().evaluate(inputs, SETTINGS, one) for one in (without, controlled))
+    table = outcome.tables["templates"].set_index("template")
+    assert table["role"].tolist() == ["", "", "", "", "", "control", "baseline"]
+    every = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["templates"].set_index("template")
+    assert table.loc["so {}", "top1"] == every.loc["so {}", "top1"]
+    assert outcome.metrics == plain.metrics
+    for name in ("ensemble_curve", "variance", "choice", "per_class", "gains"):
+        assert outcome.tables[name].equals(plain.tables[name])
+    assert outcome.tables["families"]["template"].tolist() == ["the {}", "so {}"]
+    assert outcome.tables["families"]["difference"][1] == pytest.approx(table["top1"].iloc[5] - table["top1"].iloc[0])
+    assert any(note.startswith("1 template is a control") for note in outcome.notes)
+
+
+def test_gains_are_the_papers_two_steps(noisy):
+    inputs, prompts = noisy(templates=("{}", "the {}", "so {}", "a photo of a {}."))
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    found = {metric.name: metric for metric in outcome.metrics}
+    top1 = outcome.tables["templates"].set_index("template")["top1"]
+    assert found["photo_gain"].value == pytest.approx(top1["a photo of a {}."] - top1["{}"])
+    assert found["ensemble_over_photo"].value == pytest.approx(found["ensemble_top1"].value - top1["a photo of a {}."])
+    right = outcome.examples
+    expected = paired_difference(right["correct.3"].to_numpy(), right["correct.0"].to_numpy())
+    assert (found["photo_gain"].value, found["photo_gain"].interval) == expected
+    table = outcome.tables["gains"]
+    assert table["difference"].tolist() == [found["photo_gain"].value, found["ensemble_over_photo"].value]
+    assert table["better"].tolist() == ["a photo of a {}.", "all 4 templates"]
+
+
+def test_a_set_without_the_papers_single_prompts_is_measured_beside_them(noisy):
+    inputs, prompts = noisy(templates=("the {}", "so {}", "a photo of a {c}."))
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    table = outcome.tables["templates"]
+    assert table["template"].tolist() == ["the {}", "so {}", "a photo of a {c}.", "{}"]
+    assert table["role"].tolist() == ["", "", "", "baseline"]
+    bare = replace(prompts, strings=tuple((name,) for name in prompts.classes))
+    assert table["top1"][3] == values(ZeroShot().evaluate(inputs, ZERO_SHOT, bare))["top1"]
+    assert values(outcome)["mean"] == pytest.approx(table["top1"][:3].mean())
 
 
 def test_mcnemar_by_hand(by_hand):
@@ -190,7 +239,7 @@ def test_classes_with_equal_prompts_count_in_ensembles_as_elsewhere(noisy):
 def test_variance_components_stand_in_a_table(noisy):
     inputs, prompts = noisy()
     table = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["variance"].set_index("component")
-    assert table.index.tolist() == ["template", "example", "residual"]
+    assert table.index.tolist() == ["example", "template", "residual"]
     assert (table["low"] <= table["value"]).all()
     assert (table["low_over_templates"] <= table["high_over_templates"]).all()
 
@@ -250,7 +299,7 @@ def test_descriptions_of_equal_number_are_compared_by_position(make_inputs, fact
     prompts = PromptedClasses("told", "", ("cat", "dog"), (("meows", "purrs"), ("barks", "growls")))
     inputs = make_inputs([[1, 0], [0, 1]], texts, facts(["cat", "dog"]), labels=[0, 1])
     outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
-    assert outcome.tables["templates"]["template"].tolist() == ["meows", "purrs"]
+    assert outcome.tables["templates"]["template"].tolist() == ["meows", "purrs", "{}", "a photo of a {}."]
     assert any("k-th prompt of every class" in note for note in outcome.notes)
 
 
@@ -259,9 +308,9 @@ def test_memory_is_bounded_and_stated(facts, model):
     assert rows_within_budget(classes=1000, templates=80, subsets=80, budget=1 << 25) == 139
     assert rows_within_budget(classes=10**6, templates=80, subsets=80, budget=1 << 24) == 1
     needs = PromptSensitivity().needs(SETTINGS, facts(["cat", "dog"]), model(), filled(["cat", "dog"]))
-    # Six templates: 32 bytes an image and template, whatever the number of classes.
-    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 32 * 6 * 1000
-    assert len(needs.strings) == 12
+    # Six templates and a photo's: 32 bytes an image and template, whatever the number of classes.
+    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 32 * 7 * 1000
+    assert len(needs.strings) == 14
 
 
 def test_every_prompt_choice_is_a_job():
@@ -291,6 +340,7 @@ tasks:
     jobs = {(job.task, job.variant): job for job in results.jobs()}
     table = jobs["prompt_sensitivity", "four"].tables["templates"]
     alone = {template: job.main.value for (task, template), job in jobs.items() if task == "zero_shot"}
+    assert table.frame()["role"].tolist() == ["", "", "", ""]
     assert {row["template"]: row["top1"] for _, row in table.frame().iterrows()} == alone
     assert len(alone) == 4
     pictures = jobs["prompt_sensitivity", "four"].pictures

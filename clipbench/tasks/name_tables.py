@@ -1,0 +1,84 @@
+"""What further names of the classes are worth, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipbench.stats.bootstrap import RESAMPLES, SEED
+from clipbench.stats.comparison import compare_pair
+from clipbench.stats.paired import paired_difference
+from clipbench.stats.significance import holm
+from clipbench.tasks.base import IntArray, Metric
+from clipbench.tasks.name_lists import NameAnswers, Renamed
+from clipbench.tasks.wording import signed
+from clipbench.tasks.wording_layout import Layout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
+    """Yield what two ways of using several names gain over the canonical ones, all templates averaged."""
+    drawn = {"lists": layout.lists, "names": sum(map(len, layout.given.names)), "seed": SEED, "resamples": RESAMPLES}
+    for name, right in (("averaged_names_gain", answers.averaged), ("best_name_gain", answers.best)):
+        gain, interval = paired_difference(right, answers.lists[:, 0])
+        yield Metric(name, gain, len(right), interval, params=drawn)
+
+
+def names_table(answers: NameAnswers) -> pd.DataFrame:
+    """Return how, top1, difference, low, high, p, p_holm: lists of names and ways to use them, all templates averaged.
+
+    The difference is from the canonical names on the same images, with its interval, McNemar's exact p value, and that
+    after Holm's correction for all rows.
+    """
+    import pandas as pd
+
+    canonical, *others = answers.lists.T
+    ways = {f"names {place}": right for place, right in enumerate(others, start=1)}
+    ways |= {"all names averaged": answers.averaged, "the best name counts": answers.best}
+    rows: list[tuple[str | float | None, ...]] = [("canonical names", float(canonical.mean()), *[None] * 4)]
+    rows += [(how, float(right.mean()), *compare_pair(right, canonical).numbers) for how, right in ways.items()]
+    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
+    frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
+    return frame
+
+
+def synonyms_table(answers: NameAnswers, labels: IntArray, classes: Sequence[str]) -> pd.DataFrame:
+    """Return class, name, n, class_top1_before, class_top1, difference, low, high: one class renamed, all others not.
+
+    n images are of the class; the difference is that of the top-1 of all images, with its paired interval.
+    """
+    import pandas as pd
+
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    rows: list[tuple[str | int | float | None, ...]] = []
+    for one in answers.renamed:
+        n = counts[one.label]
+        of_class = (one.before / n, one.after / n) if n else (None, None)
+        rows.append((classes[one.label], one.name, n, *of_class, *_difference(one, len(labels))))
+    columns = ["class", "name", "n", "class_top1_before", "class_top1", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _difference(one: Renamed, images: int) -> tuple[float, float, float]:
+    # The interval depends on nothing but the two counts.
+    place = np.arange(images)
+    difference, interval = paired_difference(
+        place < one.gained, (place >= one.gained) & (place < one.gained + one.lost)
+    )
+    return difference, interval.low, interval.high
+
+
+def names_in_words(metrics: Mapping[str, Metric], layout: Layout) -> str:
+    """Return the sentence of what several names gain."""
+    averaged, best = (metrics[name].value or 0.0 for name in ("averaged_names_gain", "best_name_gain"))
+    further = sum(len(names) - 1 for names in layout.given.names)
+    return (
+        f"Classes have {further:,} further names. Against the canonical names alone, top-1 changes by "
+        f"{signed(averaged)} points if all names of a class are averaged, by {signed(best)} if its best name counts "
+        "(all templates averaged). A better name in the table of synonyms was found on the images that it is reported "
+        "on."
+    )

@@ -1,0 +1,117 @@
+"""Which prompts prompt sensitivity compares: templates that are averaged, others beside them, and lists of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from clipbench.errors import UserError
+from clipbench.tasks.prompted import PLACEHOLDER, PromptedClasses, fill
+
+BARE = "{}"
+PHOTO = "a photo of a {}."
+"""The paper's two single prompts."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A template that is measured beside the others and has no part in what is said of them all."""
+
+    template: str
+    role: str
+    """'control': there to be worse; 'baseline': one of the paper's single prompts, which the set lacks."""
+    prompts: PromptedClasses
+    """One string a class."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """C classes, T templates that are averaged, others beside them, and W lists of names."""
+
+    given: PromptedClasses
+    """The set as it is: a class's strings are of all its names."""
+
+    @cached_property
+    def prompts(self) -> PromptedClasses:
+        """The T prompts of each class under its own name."""
+        return self.named(0)
+
+    @cached_property
+    def templates(self) -> tuple[str, ...]:
+        """(T,) the templates, or the first class's prompts where classes have prompts of their own."""
+        return self.given.templates or self.given.strings[0]
+
+    @cached_property
+    def beside(self) -> tuple[Beside, ...]:
+        """The controls, then the baselines that are not among all these templates."""
+        known = {PLACEHOLDER.sub("{}", template) for template in (*self.given.templates, *self.given.controls)}
+        others = [(template, "control") for template in self.given.controls]
+        others += [(template, "baseline") for template in (BARE, PHOTO) if template not in known]
+        return tuple(Beside(template, role, self._filled(template)) for template, role in others)
+
+    @cached_property
+    def every(self) -> tuple[str, ...]:
+        """All templates by position: those that are averaged, the controls, the baselines."""
+        return (*self.templates, *(one.template for one in self.beside))
+
+    def position(self, template: str) -> int:
+        """Return where one of the paper's single prompts stands among all templates."""
+        return [PLACEHOLDER.sub("{}", one) for one in self.every].index(template)
+
+    @property
+    def lists(self) -> int:
+        """W: the canonical names, and as many more as a class has further names; 1 where none has."""
+        return max(map(len, self.given.names), default=1)
+
+    def named(self, place: int) -> PromptedClasses:
+        """Return the T prompts of each class under one list of names.
+
+        List 0 is the canonical one. List k has each class's k-th further name, and the canonical one of classes
+        that have fewer.
+        """
+        if not self.given.names:
+            return self.given
+        size = len(self.given.templates)
+        starts = (size * (place if place < len(names) else 0) for names in self.given.names)
+        pairs = zip(self.given.strings, starts, strict=True)
+        return replace(self.given, strings=tuple(strings[start : start + size] for strings, start in pairs))
+
+    def strings(self) -> Iterator[str]:
+        """Yield every prompt; some more than once."""
+        for strings in self.given.strings:
+            yield from strings
+        for one in self.beside:
+            yield from (string for (string,) in one.prompts.strings)
+
+    def _filled(self, template: str) -> PromptedClasses:
+        return replace(self.given, strings=tuple((fill(template, name),) for name in self.given.classes))
+
+
+def layout_of(prompts: PromptedClasses, where: str) -> Layout:
+    """Return the layout of prompts of which every class has equally many under each of its names.
+
+    Args:
+        prompts: a filled set.
+        where: the data set, for messages.
+
+    Raises:
+        UserError: there is one prompt, or classes have different numbers of them.
+    """
+    layout = Layout(prompts)
+    counts = [len(strings) for strings in layout.prompts.strings]
+    fewest, most = min(counts), max(counts)
+    if fewest != most:
+        raise UserError(
+            f"prompts {prompts.name!r} have {fewest} prompts for {prompts.classes[counts.index(fewest)]!r} and {most} "
+            f"for {prompts.classes[counts.index(most)]!r}: prompt_sensitivity compares template by template",
+            where=where,
+            fix="use prompts with templates and no descriptions, or describe every class equally often",
+        )
+    if most < 2:
+        raise UserError(
+            f"prompts {prompts.name!r} have one template: prompt_sensitivity compares several",
+            where=where,
+            fix="name a prompt set of several templates, e.g. imagenet-80 or imagenet-7",
+        )
+    return layout

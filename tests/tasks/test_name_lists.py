@@ -1,0 +1,179 @@
+"""Several names for one class: each way of using them against zero-shot jobs of their own, and by hand."""
+
+import numpy as np
+import pytest
+
+from clipbench.stats.paired import paired_difference
+from clipbench.stats.significance import mcnemar
+from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.prompted import PromptedClasses, fill
+from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+
+SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
+ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))
+TEMPLATES = ("a photo of a {}.", "{}", "the {}", "some {}!")
+NAMES = (("cat",), ("dog", "hound", "pup"), ("fox", "vixen"), ("owl", "strix"))
+
+
+def filled(names=NAMES, templates=TEMPLATES, **more):
+    strings = tuple(tuple(fill(template, name) for name in of for template in templates) for of in names)
+    several = names if any(len(of) > 1 for of in names) else ()
+    return PromptedClasses("names", "", tuple(of[0] for of in names), strings, templates, names=several, **more)
+
+
+def renamed(label, name, names=NAMES):
+    """The same classes with one of them under another name."""
+    return filled(tuple((name,) if place == label else of[:1] for place, of in enumerate(names)))
+
+
+@pytest.fixture
+def world(make_inputs, facts):
+    """world(names): 400 images, one without a label, and names that miss their class by much."""
+
+    def make(names=NAMES, spread=0.35):
+        random = np.random.default_rng(3)
+        centres = np.eye(len(names), 16)
+        texts = {}
+        for label, of in enumerate(names):
+            for name in of:
+                shift = random.normal(0, spread, 16)
+                for template in TEMPLATES:
+                    texts.setdefault(fill(template, name), centres[label] + shift + random.normal(0, 0.15, 16))
+        labels = random.integers(0, len(names), 400)
+        images = centres[labels] + random.normal(0, 0.35, (400, 16))
+        labels[7] = -1
+        return make_inputs(images, texts, facts([of[0] for of in names]), labels=labels)
+
+    return make
+
+
+def zero_shot(inputs, prompts):
+    """Whether a zero-shot job with these prompts is right about each labelled image."""
+    return ZeroShot().evaluate(inputs, ZERO_SHOT, prompts).examples["correct"].to_numpy()
+
+
+def test_each_list_of_names_is_as_good_as_a_zero_shot_job_with_it_alone(world):
+    inputs = world()
+    table = PromptSensitivity().evaluate(inputs, SETTINGS, filled()).tables["names"].set_index("how")
+    # A class with fewer names keeps its own.
+    lists = {
+        "canonical names": ("cat", "dog", "fox", "owl"),
+        "names 1": ("cat", "hound", "vixen", "strix"),
+        "names 2": ("cat", "pup", "fox", "owl"),
+    }
+    right = {how: zero_shot(inputs, filled(tuple((name,) for name in names))) for how, names in lists.items()}
+    right["all names averaged"] = zero_shot(inputs, filled())
+    assert list(table.index) == [*right, "the best name counts"]
+    canonical = right["canonical names"]
+    for how, of in right.items():
+        assert table.loc[how, "top1"] == of.mean()
+        if how != "canonical names":
+            value, interval = paired_difference(of, canonical)
+            assert table.loc[how, ["difference", "low", "high"]].tolist() == [value, interval.low, interval.high]
+            assert table.loc[how, "p"] == mcnemar((of & ~canonical).sum(), (canonical & ~of).sum())
+            assert table.loc[how, "p_holm"] >= table.loc[how, "p"]
+    assert table.loc["canonical names", ["difference", "p", "p_holm"]].isna().all()
+
+
+def test_the_best_name_counts_as_the_largest_cosine_of_a_class(world):
+    inputs = world()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled())
+    images = inputs.sets["test"]
+    labelled = images.labels >= 0
+    unit = images.features["projected"].load()[labelled]
+    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    scores = np.full((len(unit), len(NAMES)), -np.inf)
+    for label, names in enumerate(NAMES):
+        for name in names:
+            texts = inputs.text([fill(template, name) for template in TEMPLATES])
+            mean = (texts / np.linalg.norm(texts, axis=1, keepdims=True)).mean(axis=0)
+            scores[:, label] = np.maximum(scores[:, label], unit @ mean / np.linalg.norm(mean))
+    top1 = (scores.argmax(axis=1) == images.labels[labelled]).mean()
+    table = outcome.tables["names"].set_index("how")
+    assert table.loc["the best name counts", "top1"] == top1
+    found = {metric.name: metric for metric in outcome.metrics}
+    assert found["best_name_gain"].value == pytest.approx(top1 - table.loc["canonical names", "top1"])
+    assert found["averaged_names_gain"].value == table.loc["all names averaged", "difference"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [NAMES, (("cat", "tom"), ("dog",), ("cat", "puss"), ("owl", "strix"))],
+    ids=["apart", "twins"],
+)
+def test_one_class_renamed_is_as_good_as_a_zero_shot_job_with_that_name(world, names):
+    inputs = world(names)
+    before = zero_shot(inputs, filled(tuple(of[:1] for of in names)))
+    labels = inputs.sets["test"].labels[inputs.sets["test"].labels >= 0]
+    table = PromptSensitivity().evaluate(inputs, SETTINGS, filled(names)).tables["synonyms"]
+    pairs = [(label, name) for label, of in enumerate(names) for name in of[1:]]
+    assert table["name"].tolist() == [name for _, name in pairs]
+    for (label, name), (_, row) in zip(pairs, table.iterrows(), strict=True):
+        after, own = zero_shot(inputs, renamed(label, name, names)), labels == label
+        value, interval = paired_difference(after, before)
+        assert row[["difference", "low", "high"]].tolist() == [value, interval.low, interval.high]
+        assert row["n"] == own.sum()
+        assert row["class_top1"] == after[own].mean()
+        assert row["class_top1_before"] == before[own].mean()
+
+
+def test_names_and_templates_are_factors_of_the_variance(world):
+    inputs = world()
+    table = PromptSensitivity().evaluate(inputs, SETTINGS, filled()).tables["variance"]
+    assert table["component"].tolist() == [
+        "example",
+        "template",
+        "names",
+        "example x template",
+        "example x names",
+        "template x names",
+        "residual",
+    ]
+    # The classes' names differ much, the templates little.
+    values = table.set_index("component")["value"]
+    assert values["example x names"] > values["example x template"]
+
+
+def test_numbers_of_templates_are_those_under_the_classes_own_names(world):
+    inputs = world()
+    several = PromptSensitivity().evaluate(inputs, SETTINGS, filled())
+    own = PromptSensitivity().evaluate(inputs, SETTINGS, filled(tuple(of[:1] for of in NAMES)))
+    for name in ("templates", "ensemble_curve", "choice", "per_class", "gains"):
+        assert several.tables[name].equals(own.tables[name])
+    added = ["averaged_names_gain", "best_name_gain"]
+    assert [metric for metric in several.metrics if metric.name not in added] == list(own.metrics)
+    assert not {"names", "synonyms"} & set(own.tables)
+    assert "4 further names" in "".join(several.notes)
+
+
+def test_classes_without_an_image_have_no_top1(make_inputs, facts):
+    texts = {
+        fill(template, name): [1, 0] if name == "cat" else [0, 1]
+        for template in TEMPLATES
+        for name in ["cat", "dog", "pup"]
+    }
+    inputs = make_inputs([[1, 0.1]] * 3, texts, facts(["cat", "dog"]), labels=[0, 0, 0])
+    row = PromptSensitivity().evaluate(inputs, SETTINGS, filled((("cat",), ("dog", "pup")))).tables["synonyms"].iloc[0]
+    assert row["n"] == 0
+    assert row[["class_top1_before", "class_top1"]].isna().all()
+    assert row["difference"] == 0
+
+
+def test_names_that_two_classes_share_are_wrong_for_both(make_inputs, facts):
+    names = (("cat", "pet"), ("dog", "pet"))
+    place = {"cat": [1, 0, 0], "dog": [0, 1, 0], "pet": [0, 0, 1]}
+    texts = {fill(template, name): vector for template in TEMPLATES for name, vector in place.items()}
+    inputs = make_inputs([[1, 0, 0], [0, 1, 0], [0.1, 0, 1]], texts, facts(["cat", "dog"]), labels=[0, 1, 0])
+    table = PromptSensitivity().evaluate(inputs, SETTINGS, filled(names)).tables["names"].set_index("how")
+    assert table.loc["canonical names", "top1"] == 1
+    assert table.loc["the best name counts", "top1"] == pytest.approx(2 / 3)
+
+
+def test_memory_and_texts_grow_with_the_lists(facts, model):
+    dataset = facts([of[0] for of in NAMES])
+    several = PromptSensitivity().needs(SETTINGS, dataset, model(), filled())
+    own = PromptSensitivity().needs(SETTINGS, dataset, model(), filled(tuple(of[:1] for of in NAMES)))
+    assert len(several.strings) - len(own.strings) == 4 * len(TEMPLATES)
+    # Three lists of four templates, 32 bytes each an image.
+    assert several.memory({"test": 1000}, 0) - several.memory({"test": 0}, 0) == 32 * 12 * 1000
+    assert own.memory({"test": 1000}, 0) - own.memory({"test": 0}, 0) == 32 * 4 * 1000
