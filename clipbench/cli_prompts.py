@@ -18,7 +18,10 @@ def _group() -> None:
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A prompt set's name or file, a template with {}, or own.")],
-    dataset: Annotated[str | None, typer.Option(help="Fill in the classes of this data set of the catalog.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Fill in the classes of this data set, of the catalog or the suite.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="A suite that defines the data set: a file or a name.")] = None,
     classes: Annotated[
         list[str] | None,
         typer.Option("--class", help="Fill in this class; needs no data set. Repeat for several."),
@@ -42,7 +45,9 @@ def show(
 
     console = Console(emoji=False)
     quieten_libraries(console.is_terminal)
-    listing = show_prompts(name, dataset=dataset, classes=classes or (), model=model, limit=limit, data_root=data_root)
+    listing = show_prompts(
+        name, dataset=dataset, suite=suite, classes=classes or (), model=model, limit=limit, data_root=data_root
+    )
     print_rows(console, listing.columns, listing.rows)
     for note in listing.notes:
         typer.echo(note, err=True)

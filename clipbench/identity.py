@@ -67,8 +67,11 @@ def _prompts_digest(prompts: PromptedClasses | None) -> str:
     if prompts is None:
         return ""
     strings = _strings_digest(prompts.strings)
-    # Which templates are compared with which is no part of the strings.
-    return digest([strings, sorted(prompts.families.items())]) if prompts.families else strings
+    if not (prompts.families or prompts.controls or prompts.names):
+        return strings
+    # Which templates are compared with which is no part of the strings, nor are controls, nor which names they hold.
+    parts: list[Any] = [strings, sorted(prompts.families.items())]
+    return digest([*parts, prompts.controls, prompts.names] if prompts.controls or prompts.names else parts)
 
 
 @lru_cache(maxsize=4)

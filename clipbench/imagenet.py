@@ -1,4 +1,4 @@
-"""ImageNet's class names and prompt templates, read from the installed open_clip."""
+"""ImageNet's class names and prompt templates, read from the installed open_clip and torchvision."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def imagenet_class_names() -> tuple[str, ...]:
     it is, since every published figure rests on it.
     """
     return tuple(_metadata().IMAGENET_CLASSNAMES)
+
+
+@cache
+def imagenet_synset_names() -> tuple[str, ...]:
+    """Return the first lemma of each ImageNet synset in label order: the names that torchvision's weights ship.
+
+    Takes seconds: torchvision imports torch. No weights are fetched.
+    """
+    from torchvision.models import ResNet50_Weights
+
+    return tuple(ResNet50_Weights.DEFAULT.meta["categories"])
 
 
 @cache

@@ -151,7 +151,7 @@ class PreparedJob:
         """Equal for jobs that come to the same, as those of two matched sets with all their classes do."""
         settings = self.job.settings.model_dump_json(exclude={"prompts"})
         cut = None if self.tested.cut is None else tuple(sorted(self.tested.cut.items()))
-        prompts = (self.prompts.strings, tuple(self.prompts.families.items())) if self.prompts else ()
+        prompts = _wording(self.prompts) if self.prompts else ()
         what = (self.job.model.name, self.job.definition.name, self.trained_on, settings, self.job.view_fingerprint)
         return (*what, self.variant, self.facts.classes, cut, prompts)
 
@@ -279,6 +279,11 @@ def _prompts(job: Job, datasets: OpenedDatasets, classes: tuple[str, ...]) -> Pr
         return shared
     dataset = datasets.open(job.definition)
     own = datasets.prompts(None, job.definition) if dataset.templates or dataset.info.prompts else None
-    if own is not None and own.strings == shared.strings:
+    if own is not None and _wording(own) == _wording(shared):
         return own
     return replace(shared, name=f"those of {matching.reference}")
+
+
+def _wording(prompts: PromptedClasses) -> Hashable:
+    """Equal for prompts that come to the same, whatever they are called."""
+    return prompts.strings, tuple(prompts.families.items()), prompts.controls, prompts.names

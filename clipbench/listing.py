@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from clipbench.prompts import PromptSet
 
 What = Literal["models", "datasets", "suites", "prompts", "tasks"]
 Rows = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
@@ -60,9 +63,13 @@ def _prompts() -> Rows:
     from clipbench.prompts import load_prompt_set, prompt_set_names
 
     sets = [load_prompt_set(name) for name in prompt_set_names()]
-    return ("name", "templates", "source"), [
-        (entry.name, str(len(entry.templates)) if entry.templates else "at run time", entry.source) for entry in sets
-    ]
+    return ("name", "templates", "source"), [(entry.name, _size(entry), entry.source) for entry in sets]
+
+
+def _size(prompts: PromptSet) -> str:
+    """Return how many templates a set has that are averaged, translated ones included."""
+    templates = len(prompts.templates) + sum(len(entry.templates) for entry in prompts.translations.values())
+    return str(templates or ("descriptions" if prompts.descriptions else "at run time"))
 
 
 def _tasks() -> Rows:

@@ -1,14 +1,18 @@
-"""What can be wrong with templates and descriptions, wherever they are written."""
+"""What can be wrong with the keys of a prompt set, wherever they are written."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+from clipbench.errors import did_you_mean
 from clipbench.marked_yaml import KeyPath
-from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompt_choice import InlinePrompts, Translation
 from clipbench.tasks.prompted import PLACEHOLDER
 from clipbench.validation import Problem
+
+LANGUAGE = "language"
+"""The wording family that translations make."""
 
 
 def template_problem(template: str, place: KeyPath) -> Problem | None:
@@ -24,12 +28,19 @@ def template_problem(template: str, place: KeyPath) -> Problem | None:
 
 
 def prompts_problems(prompts: InlinePrompts, path: KeyPath = ()) -> Iterator[Problem]:
-    """Yield what is wrong with a set's templates, families and descriptions; `path` is the set's own place."""
+    """Yield what is wrong with the keys of a set that also stand in suites; `path` is the set's own place."""
     yield from templates_problems(prompts.templates, (*path, "templates"))
     for name, templates in prompts.families.items():
         yield from _family_problems(templates, (*path, "families", name))
+    yield from _controls_problems(prompts, (*path, "controls"))
     for name, texts in prompts.descriptions.items():
-        yield from _descriptions_problems(texts, (*path, "descriptions", name))
+        yield from descriptions_problems(texts, (*path, "descriptions", name))
+        yield from _repeated(texts, (*path, "descriptions", name))
+    for name, others in prompts.synonyms.items():
+        yield from _synonyms_problems(name, others, (*path, "synonyms", name))
+    for language, translation in prompts.translations.items():
+        yield from _translation_problems(translation, (*path, "translations", language))
+    yield from _clashes(prompts, path)
 
 
 def templates_problems(templates: Sequence[str], path: KeyPath) -> Iterator[Problem]:
@@ -39,6 +50,14 @@ def templates_problems(templates: Sequence[str], path: KeyPath) -> Iterator[Prob
         if problem:
             yield problem
     yield from _repeated(templates, path)
+
+
+def classes_named(prompts: InlinePrompts) -> Iterator[tuple[KeyPath, str]]:
+    """Yield where a set says something of a single class, and of which."""
+    yield from ((("descriptions", name), name) for name in prompts.descriptions)
+    yield from ((("synonyms", name), name) for name in prompts.synonyms)
+    for language, entry in prompts.translations.items():
+        yield from ((("translations", language, "names", name), name) for name in entry.names)
 
 
 def same_template(template: str) -> str:
@@ -55,7 +74,8 @@ def _family_problems(templates: Sequence[str], path: KeyPath) -> Iterator[Proble
     yield from templates_problems(templates, path)
 
 
-def _descriptions_problems(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+def descriptions_problems(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+    """Yield what is wrong with the descriptions of a class; published ones may stand there twice."""
     if not texts:
         yield Problem(path, "there is no description", "give at least one, or delete the key")
     for index, text in enumerate(texts):
@@ -65,7 +85,47 @@ def _descriptions_problems(texts: Sequence[str], path: KeyPath) -> Iterator[Prob
         elif stray:
             fix = "write {} or {c}, or leave the braces out"
             yield Problem((*path, index), f"{stray!r} in {text!r} is no place for the class name", fix)
-    yield from _repeated(texts, path)
+
+
+def _controls_problems(prompts: InlinePrompts, path: KeyPath) -> Iterator[Problem]:
+    for index, name in enumerate(prompts.controls):
+        if name not in prompts.families:
+            yield Problem((*path, index), f"unknown family {name!r}", did_you_mean(name, prompts.families))
+        elif name in prompts.controls[:index]:
+            yield Problem((*path, index), f"{name!r} is there twice", "delete one")
+
+
+def _synonyms_problems(name: str, others: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+    if not others:
+        yield Problem(path, "there is no other name", "give at least one, or delete the key")
+    for index, other in enumerate(others):
+        if not other.strip():
+            yield Problem((*path, index), "the name is empty", "delete it")
+        elif other == name:
+            fix = "delete it: the class's own name comes first by itself"
+            yield Problem((*path, index), f"{other!r} is the class's own name", fix)
+        elif other in others[:index]:
+            yield Problem((*path, index), f"{other!r} is there twice", "delete one")
+
+
+def _translation_problems(translation: Translation, path: KeyPath) -> Iterator[Problem]:
+    yield from templates_problems(translation.templates, (*path, "templates"))
+    for name, translated in translation.names.items():
+        if not translated.strip():
+            yield Problem((*path, "names", name), "the name is empty", "write the class's name in this language")
+
+
+def _clashes(prompts: InlinePrompts, path: KeyPath) -> Iterator[Problem]:
+    if prompts.translations and prompts.synonyms:
+        problem = "stands beside synonyms, and a class has one name in each language"
+        yield Problem((*path, "translations"), problem, "make two sets of it")
+    if prompts.translations and LANGUAGE in prompts.families:
+        problem = f"the translations make a family {LANGUAGE!r} themselves"
+        yield Problem((*path, "families", LANGUAGE), problem, "call this one something else")
+    for name in prompts.synonyms:
+        if name in prompts.descriptions:
+            problem = f"{name!r} has descriptions, which stand instead of templates filled with names"
+            yield Problem((*path, "synonyms", name), problem, "keep one of the two")
 
 
 def _repeated(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:

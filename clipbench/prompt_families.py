@@ -1,8 +1,8 @@
-"""Wording families of a prompt set: which of its templates differ in one respect only."""
+"""Wording families of a prompt set: which of its templates differ in one respect only, and which are controls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clipbench.prompt_checks import same_template
 
@@ -10,23 +10,38 @@ Families = Mapping[str, Sequence[str]]
 """Name -> templates that differ in one respect, the plain one first."""
 
 
-def with_families(templates: Sequence[str], families: Families) -> tuple[str, ...]:
-    """Return the templates, then those of the families that are not among them, in order of first appearance.
+def with_families(templates: Sequence[str], families: Families, controls: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the templates that count: those given, then those of the families that are not among them.
 
     Templates that stand there twice already stay, since published figures may rest on them.
+
+    Args:
+        templates: given outside the families.
+        families: they come in order of first appearance.
+        controls: families of which only the plain template counts.
     """
-    joined = list(templates)
-    known = set(map(same_template, templates))
-    for template in (template for family in families.values() for template in family):
-        if same_template(template) not in known:
-            known.add(same_template(template))
-            joined.append(template)
-    return tuple(joined)
+    counted = (family[:1] if name in controls else family for name, family in families.items())
+    return (*templates, *_new(templates, counted))
+
+
+def control_templates(counted: Sequence[str], families: Families) -> tuple[str, ...]:
+    """Return the families' templates that do not count, as `with_families` left them out."""
+    return _new(counted, families.values())
 
 
 def family_positions(templates: Sequence[str], families: Families) -> dict[str, tuple[int, ...]]:
-    """Return where each family's templates stand among all, as `with_families` joined them."""
+    """Return where each family's templates stand among all: those that count, then the controls."""
     first: dict[str, int] = {}
     for position, template in enumerate(templates):
         first.setdefault(same_template(template), position)
     return {name: tuple(first[same_template(template)] for template in family) for name, family in families.items()}
+
+
+def _new(known: Iterable[str], families: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the families' templates that are not known, each once."""
+    seen = set(map(same_template, known))
+    found: dict[str, str] = {}
+    for template in (template for family in families for template in family):
+        if same_template(template) not in seen:
+            found.setdefault(same_template(template), template)
+    return tuple(found.values())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipbench.datasets.base import Dataset, DatasetInfo, Split
-from clipbench.datasets.catalog import catalog_definitions, open_dataset
+from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo, Split
+from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.errors import UserError, did_you_mean
+from clipbench.marked_yaml import read_mapping
+from clipbench.prompt_checks import classes_named
 from clipbench.prompt_tokens import TokenCounts, count_tokens
 from clipbench.prompts import OWN, prompt_set, prompts_for
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.suite import load_suite
+from clipbench.suite_reader import EXPECTED
+from clipbench.tasks.prompted import PromptedClasses, fill
 from clipbench.validation import show
 
 
@@ -19,9 +23,10 @@ from clipbench.validation import show
 class PromptListing:
     """A table to print, and sentences beside it."""
 
-    rows: tuple[tuple[str, str, str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
-    columns: tuple[str, str, str, str] = ("class", "prompt", "tokens", "cut")
+    columns: tuple[str, ...] = ("class", "prompt", "tokens", "cut")
+    """Where the set has controls also "role": "control" or nothing."""
 
 
 class _Classes(Dataset):
@@ -41,6 +46,7 @@ def show_prompts(
     name: str,
     *,
     dataset: str | None = None,
+    suite: str | Path | None = None,
     classes: Sequence[str] = (),
     model: str | None = None,
     limit: int = 0,
@@ -50,7 +56,8 @@ def show_prompts(
 
     Args:
         name: of a prompt set, its file, or a template with {}; `own`: the data set's own templates.
-        dataset: a data set of the catalog, whose classes are filled in; its images are not read.
+        dataset: a data set of the catalog or of the suite, whose classes are filled in; its images are not read.
+        suite: a suite's name or file; its own data sets may then be named too.
         classes: instead of a data set, names to fill in; beside one, those of its classes to fill in.
         model: whose tokenizer counts; by default that of the CLIP paper.
         limit: how many classes are listed, 0 for all. What is cut is counted over all.
@@ -61,29 +68,54 @@ def show_prompts(
         Unavailable: the data set's class names, or the tokenizer, are not here and cannot be fetched.
     """
     choice = prompt_set(name)
-    opened = _open(dataset, data_root) if dataset else _named(tuple(classes), tuple(choice.descriptions), name)
+    if suite is not None and not dataset:
+        raise UserError("a suite is named, but none of its data sets", fix="give --dataset NAME too")
+    described = tuple(of_class for _, of_class in classes_named(choice))
+    opened = _open(dataset, suite, data_root) if dataset else _named(tuple(classes), described, name)
     for given in classes:
         if given not in opened.classes:
             fix = did_you_mean(given, opened.classes)
             raise UserError(f"it has no class {given!r}", where=opened.info.name, fix=fix)
     filled = prompts_for(choice, dataset=opened, classes=tuple(dict.fromkeys(classes)) or None)
-    texts = [text for strings in filled.strings for text in strings]
+    return _listing(filled, model, limit)
+
+
+def _listing(filled: PromptedClasses, model: str | None, limit: int) -> PromptListing:
+    prompts = [
+        [(text, "") for text in strings] + [(fill(template, name), "control") for template in filled.controls]
+        for name, strings in zip(filled.classes, filled.strings, strict=True)
+    ]
+    texts = [text for of_class in prompts for text, _ in of_class]
     counts = count_tokens(texts, model) if model else count_tokens(texts)
-    shown = range(len(filled.classes) if limit == 0 else min(limit, len(filled.classes)))
-    rows = tuple(
-        (filled.classes[at], text, str(counts.of[text].tokens), "yes" if counts.of[text].cut else "")
-        for at in shown
-        for text in filled.strings[at]
+    shown = len(filled.classes) if limit == 0 else min(limit, len(filled.classes))
+    rows = (
+        (name, text, str(counts.of[text].tokens), "yes" if counts.of[text].cut else "", role)
+        for name, of_class in zip(filled.classes[:shown], prompts, strict=False)
+        for text, role in of_class
     )
-    return PromptListing(rows, _notes(filled, counts, len(shown), model))
+    columns = (*PromptListing.columns, "role") if filled.controls else PromptListing.columns
+    notes = (*_contents(filled, counts, model), *_warnings(filled, texts, counts, shown))
+    return PromptListing(tuple(row[: len(columns)] for row in rows), notes, columns)
 
 
-def _open(name: str, data_root: Path | None) -> Dataset:
-    known = catalog_definitions()
+def _open(name: str, suite: str | Path | None, data_root: Path | None) -> Dataset:
+    known = {**catalog_definitions(), **(_defined_in(suite) if suite is not None else {})}
     if name not in known:
-        fix = f"{did_you_mean(name, known)} Classes without a data set are given by --class"
-        raise UserError(f"unknown data set {name!r}", fix=fix)
+        hint = "Classes without a data set are given by --class"
+        hint = hint if suite is not None else f"{hint}, a suite with data sets of its own by --suite"
+        raise UserError(f"unknown data set {name!r}", fix=f"{did_you_mean(name, known)} {hint}")
     return open_dataset(known[name], data_root=data_root)
+
+
+def _defined_in(suite: str | Path) -> Mapping[str, DatasetDefinition]:
+    """Return the data sets that a suite's tasks name, and those that it defines beside."""
+    checked = load_suite(suite)
+    document = read_mapping(checked.path, EXPECTED)
+    own = {
+        name: define(name, entry, base=checked.path.parent, where=document.where(("datasets", name)))
+        for name, entry in document.value.get("datasets", {}).items()
+    }
+    return {**own, **checked.datasets}
 
 
 def _named(classes: tuple[str, ...], described: tuple[str, ...], name: str) -> Dataset:
@@ -98,23 +130,38 @@ def _named(classes: tuple[str, ...], described: tuple[str, ...], name: str) -> D
     return _Classes(tuple(dict.fromkeys((*classes, *described))))
 
 
-def _notes(filled: PromptedClasses, counts: TokenCounts, shown: int, model: str | None) -> tuple[str, ...]:
+def _contents(filled: PromptedClasses, counts: TokenCounts, model: str | None) -> Iterator[str]:
+    """Yield what there is."""
     total = sum(map(len, filled.strings))
     tokenizer = f"of {model}" if model else "of the CLIP paper"
-    notes = [
+    yield (
         f"{filled.name}: {_counted(total, 'prompt')} of {_counted(len(filled.classes), 'class', 'classes')}. "
         f"Tokens of the tokenizer {tokenizer}, start and end included; there is room for {counts.room}."
-    ]
+    )
+    several = [names for names in filled.names if len(names) > 1]
+    if several:
+        yield (
+            f"{_counted(len(several), 'class has', 'classes have')} several names, at most "
+            f"{max(map(len, several))}: each is filled into every template, and all are averaged."
+        )
+    if filled.controls:
+        yield (
+            f"Beside them {_counted(len(filled.controls), 'control')} a class: measured, never averaged with the "
+            "others."
+        )
+
+
+def _warnings(filled: PromptedClasses, texts: Sequence[str], counts: TokenCounts, shown: int) -> Iterator[str]:
+    """Yield what is not listed, and what a tokenizer would cut."""
     if shown < len(filled.classes):
-        notes.append(f"Listed: the first {shown:,} of {len(filled.classes):,} classes; --limit 0 lists all.")
-    cut = [text for strings in filled.strings for text in strings if counts.of[text].cut]
+        yield f"Listed: the first {shown:,} of {len(filled.classes):,} classes; --limit 0 lists all."
+    cut = [text for text in texts if counts.of[text].cut]
     if cut:
         verb = "is" if len(cut) == 1 else "are"
-        notes.append(
+        yield (
             f"warning: {_counted(len(cut), 'prompt')} {verb} longer and would be cut, the model would not see "
             f"the end; the first is {show(cut[0])}"
         )
-    return tuple(notes)
 
 
 def _counted(number: int, one: str, several: str = "") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,13 +10,16 @@ from pydantic import Field
 
 from clipbench.datasets.base import Dataset
 from clipbench.errors import UserError, did_you_mean
-from clipbench.imagenet import TEMPLATE_LISTS, templates_of
+from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.marked_yaml import KeyPath, read_mapping
 from clipbench.packaged import prompt_files
-from clipbench.prompt_checks import prompts_problems, template_problem
-from clipbench.prompt_families import family_positions, with_families
+from clipbench.prompt_checks import classes_named, prompts_problems, template_problem
+from clipbench.prompt_descriptions import read_descriptions
+from clipbench.prompt_families import with_families
+from clipbench.prompt_filling import check_named, fill_classes
+from clipbench.prompt_names import NAME_LISTS, Names, names_from, names_with
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
-from clipbench.tasks.prompted import PromptedClasses, fill
+from clipbench.tasks.prompted import PromptedClasses
 from clipbench.validation import Problem, check, refuse
 
 OWN = "own"
@@ -25,6 +27,13 @@ OWN = "own"
 _EXPECTED = "a prompt set is a mapping with name, source, and templates, templates_from, families or descriptions"
 _DATASET = "dataset"
 _INLINE = "written in the suite"
+_INSTEAD = (
+    ("templates_from", "templates"),
+    ("synonyms_from", "synonyms"),
+    ("synonyms_from", "translations"),
+    ("descriptions_from", "descriptions"),
+)
+"""Keys that take the place of others."""
 
 
 class PromptSet(InlinePrompts):
@@ -34,6 +43,12 @@ class PromptSet(InlinePrompts):
     templates_from: str = Field(
         default="", description=f"Instead of templates: {', '.join(TEMPLATE_LISTS)}, or {_DATASET} for its own."
     )
+    synonyms_from: str = Field(
+        default="", description=f"Instead of synonyms: {', '.join(NAME_LISTS)}, the names that its weights ship."
+    )
+    descriptions_from: str = Field(
+        default="", description="Instead of descriptions: a JSON file {class: [sentence, ...]} beside this one."
+    )
     source: str = Field(description="Where the prompts were published.", min_length=1)
     description: str = Field(default="", description="What the set is good for.")
     made_for: str = Field(default="", description="What the images show, e.g. food; left out: anything.")
@@ -42,11 +57,13 @@ class PromptSet(InlinePrompts):
     def fits(self, classes: Sequence[str]) -> bool:
         """Say whether the set suits classes: made for them, or for photographs of anything.
 
-        Wording families suit none by themselves: some of their templates are there to be worse.
+        Wording families and translations suit none by themselves: they are there to be compared.
         """
-        if self.templates_from == _DATASET or self.families:
+        if self.templates_from == _DATASET or self.families or self.translations:
             return False
-        return set(classes) <= set(self.classes) if self.classes else not (self.made_for or self.descriptions)
+        if self.classes or self.synonyms_from:
+            return set(classes) <= set(self.classes or imagenet_class_names())
+        return not (self.made_for or self.descriptions or self.synonyms)
 
 
 def prompt_set_names() -> tuple[str, ...]:
@@ -125,16 +142,21 @@ def prompts_for(
         raise _no_prompts(dataset)
     prompts = prompt_set(chosen)
     given = _own_templates(dataset) if prompts.templates_from == _DATASET else prompts.templates
-    templates = with_families(given, prompts.families)
-    names = dataset.classes if classes is None else classes
-    _check_described(prompts, dataset, names, templates)
-    strings = tuple(
-        tuple(fill(template, name) for template in prompts.descriptions.get(name, templates)) for name in names
-    )
-    filled = PromptedClasses(name=prompts.name, source=prompts.source, classes=names, strings=strings)
-    if any(name in prompts.descriptions for name in names):
-        return filled
-    return replace(filled, templates=templates, families=family_positions(templates, prompts.families))
+    templates = with_families(given, prompts.families, prompts.controls)
+    filled = dataset.classes if classes is None else classes
+    where = f"prompts {prompts.name!r} on {dataset.info.name}"
+    known = {*dataset.classes, *filled, *prompts.classes}
+    if prompts.descriptions_from and set(filled) <= set(prompts.descriptions):
+        known |= set(prompts.descriptions)  # a published file may well describe more classes than these
+    check_named(prompts, filled, known, where=where)
+    names = _names(prompts, filled, where)
+    return fill_classes(prompts, templates, names, source=prompts.source, where=where)
+
+
+def _names(prompts: PromptSet, classes: tuple[str, ...], where: str) -> Names:
+    if prompts.synonyms_from:
+        return names_from(prompts.synonyms_from, classes, where=where)
+    return names_with(prompts.synonyms, classes, where=where)
 
 
 @cache
@@ -149,32 +171,54 @@ def _read(path: Path) -> PromptSet:
     prompts, problems = check(PromptSet, document)
     if prompts is not None:
         problems += [*prompts_problems(prompts), *_lacking(prompts), *_contradictions(prompts)]
+        prompts = _with_descriptions(prompts, path.parent, problems)
     refuse(document, problems)
     assert prompts is not None  # without problems there is a set
     if prompts.templates_from == _DATASET:
         return prompts
     given = templates_of(prompts.templates_from) if prompts.templates_from else prompts.templates
-    return prompts.model_copy(update={"templates": with_families(given, prompts.families)})
+    return prompts.model_copy(update={"templates": with_families(given, prompts.families, prompts.controls)})
+
+
+def _with_descriptions(prompts: PromptSet, folder: Path, problems: list[Problem]) -> PromptSet:
+    """Read the set's file of descriptions, if it has one; what is wrong with it is added to the problems."""
+    if not prompts.descriptions_from:
+        return prompts
+    try:
+        described = read_descriptions(folder / prompts.descriptions_from)
+    except UserError as error:
+        problems.append(Problem(("descriptions_from",), f"{error.where}: {error.problem}", error.fix))
+        return prompts
+    return prompts.model_copy(update={"descriptions": described})
 
 
 def _lacking(prompts: InlinePrompts, place: KeyPath = ()) -> Iterator[Problem]:
-    taken = isinstance(prompts, PromptSet) and prompts.templates_from
-    if not (prompts.templates or prompts.families or prompts.descriptions or taken):
+    from_list = isinstance(prompts, PromptSet) and prompts.templates_from
+    own = prompts.templates or from_list
+    described = prompts.descriptions or (isinstance(prompts, PromptSet) and prompts.descriptions_from)
+    if not (own or prompts.families or described):
         yield Problem(place, "the prompt set is empty", "give it templates or descriptions")
+        return
+    for key in ("synonyms", "synonyms_from", "translations"):
+        if getattr(prompts, key, None) and not (own or prompts.families):
+            yield Problem((*place, key), "there are no templates to stand beside", "give the set templates")
+    if prompts.families and not own and set(prompts.controls) >= set(prompts.families):
+        fix = "write those that count under templates"
+        yield Problem((*place, "controls"), "every family is a control, and no template is left to average", fix)
 
 
 def _contradictions(prompts: PromptSet) -> Iterator[Problem]:
-    place: KeyPath = ("templates_from",)
-    allowed = (_DATASET, *TEMPLATE_LISTS)
-    if prompts.templates_from and prompts.templates_from not in allowed:
-        fix = did_you_mean(prompts.templates_from, allowed)
-        yield Problem(place, f"unknown list of templates {prompts.templates_from!r}", fix)
-    if prompts.templates_from and prompts.templates:
-        yield Problem(place, "stands beside templates", "keep one of the two")
-    for name in prompts.descriptions if prompts.classes else ():
+    for key, names in (("templates_from", (_DATASET, *TEMPLATE_LISTS)), ("synonyms_from", NAME_LISTS)):
+        value = getattr(prompts, key)
+        if value and value not in names:
+            yield Problem((key,), f"unknown list of {key.removesuffix('_from')} {value!r}", did_you_mean(value, names))
+    for key, other in _INSTEAD:
+        if getattr(prompts, key) and getattr(prompts, other):
+            yield Problem((key,), f"stands beside {other}", "keep one of the two")
+    for place, name in classes_named(prompts) if prompts.classes else ():
         if name not in prompts.classes:
             fix = did_you_mean(name, prompts.classes)
-            yield Problem(("descriptions", name), f"{name!r} is not among the set's classes", fix)
+            yield Problem(place, f"{name!r} is not among the set's classes", fix)
 
 
 def _is_template(choice: str) -> bool:
@@ -218,19 +262,6 @@ def _own_templates(dataset: Dataset) -> tuple[str, ...]:
     problems = [template_problem(template, ()) for template in dataset.templates]
     _refuse([problem for problem in problems if problem], f"{dataset.info.name}, its own templates")
     return dataset.templates
-
-
-def _check_described(prompts: PromptSet, dataset: Dataset, names: Sequence[str], templates: Sequence[str]) -> None:
-    where = f"prompts {prompts.name!r} on {dataset.info.name}"
-    for name in prompts.descriptions:
-        if name not in {*dataset.classes, *names, *prompts.classes}:
-            fix = did_you_mean(name, names)
-            raise UserError(f"describes {name!r}, which is no class of the data set", where=where, fix=fix)
-    missing = [name for name in names if name not in prompts.descriptions]
-    if missing and not templates:
-        shown = ", ".join(map(repr, missing[:8])) + (", ..." if len(missing) > 8 else "")
-        fix = "describe them, or give templates for the classes without a description"
-        raise UserError(f"has neither a description of {shown} nor templates", where=where, fix=fix)
 
 
 def _no_prompts(dataset: Dataset) -> UserError:

@@ -9,8 +9,9 @@ import pytest
 
 from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.errors import UserError
-from clipbench.prompts import PromptSet, load_prompt_set, prompt_set_names, prompts_for
+from clipbench.prompts import PromptSet, load_prompt_set, prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompted import fill
 
 
 class Classes(Dataset):
@@ -39,64 +40,6 @@ def message(folder: Path, text: str) -> str:
     with pytest.raises(UserError) as caught:
         load(folder, text)
     return str(caught.value).replace(str(folder / "mine.yaml"), "mine.yaml")
-
-
-@pytest.mark.parametrize("name", prompt_set_names())
-def test_packaged_set_bears_its_files_name_and_a_source(name: str) -> None:
-    prompts = load_prompt_set(name)
-    assert prompts.name == name
-    assert prompts.source
-    assert prompts.templates or prompts.templates_from == "dataset"
-
-
-@pytest.mark.parametrize(
-    ("name", "count"),
-    [
-        ("class-name", 1),
-        ("photo", 1),
-        ("imagenet-80", 80),
-        ("imagenet-7", 7),
-        ("cifar", 18),
-        ("mnist", 1),
-        ("svhn", 6),
-        ("food101", 1),
-        ("pets", 1),
-        ("aircraft", 2),
-        ("flowers", 1),
-        ("dtd", 8),
-        ("eurosat", 3),
-        ("resisc45", 18),
-        ("gtsrb", 3),
-        ("country211", 5),
-        ("cars", 8),
-        ("caltech101", 34),
-        ("sun397", 2),
-        ("stl10", 2),
-        ("voc2007", 1),
-        ("wording", 34),
-    ],
-)
-def test_packaged_set_has_as_many_templates_as_published(name: str, count: int) -> None:
-    assert len(set(load_prompt_set(name).templates)) == count
-
-
-def test_imagenet_templates_come_from_open_clip() -> None:
-    assert load_prompt_set("imagenet-80").templates[0] == "a bad photo of a {}."
-    assert load_prompt_set("imagenet-7").templates == (
-        "itap of a {}.",
-        "a bad photo of the {}.",
-        "a origami {}.",
-        "a photo of the large {}.",
-        "a {} in a video game.",
-        "art of the {}.",
-        "a photo of the small {}.",
-    )
-
-
-@pytest.mark.shared_data
-def test_cifar_templates_are_those_of_the_clip_repository(shared_data: Path) -> None:
-    published = (shared_data / "templates" / "cifar.txt").read_text(encoding="utf-8").splitlines()
-    assert [template.replace("{}", "{c}") for template in load_prompt_set("cifar").templates] == published
 
 
 def test_every_class_gets_every_template_in_order() -> None:
@@ -147,17 +90,6 @@ def test_templates_are_named_only_where_every_class_has_the_same() -> None:
     assert (mixed.strings[1], mixed.templates, mixed.families) == (("a dry animal",), (), {})
     part = prompts_for(described, dataset=FROGS, classes=("frog",))
     assert part.families == {"article": (0, 1), "mark": (0, 2, 3)}
-
-
-def test_packaged_families_begin_with_the_plain_template() -> None:
-    wording = load_prompt_set("wording")
-    assert list(wording.families) == [
-        "article", "plural", "punctuation", "case", "medium", "prefix", "negation", "noise",
-    ]  # fmt: skip
-    assert wording.templates[:2] == ("a photo of a {}.", "{}")
-    for templates in wording.families.values():
-        assert templates[0] == "a photo of a {}."
-        assert 3 <= len(templates) <= 6
 
 
 def test_own_templates_are_used_where_nothing_is_named() -> None:
@@ -212,7 +144,7 @@ def test_description_of_no_class_gives_the_nearest() -> None:
     with pytest.raises(UserError) as caught:
         prompts_for(inline, dataset=FROGS)
     assert str(caught.value) == (
-        "prompts 'd' on pond: describes 'tod', which is no class of the data set; did you mean 'toad'?"
+        "prompts 'd' on pond: 'tod' under descriptions is no class of the data set; did you mean 'toad'?"
     )
 
 

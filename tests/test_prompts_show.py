@@ -54,12 +54,85 @@ def test_of_a_set_with_descriptions_a_part_may_be_named(tmp_path: Path) -> None:
     assert [row[:2] for row in shown(str(path), "frog").rows] == [("frog", "a wet animal")]
 
 
+def test_controls_are_marked_and_counted_apart(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "name: c\nsource: ours\ncontrols: [negation]\nsynonyms: {circle: [disc]}\n"
+        "families: {article: ['a {}', 'the {}'], negation: ['a {}', 'no {}']}\n"
+    )
+    listing = shown(str(path), "circle", "square")
+    assert listing.columns == ("class", "prompt", "tokens", "cut", "role")
+    assert [(row[0], row[1], row[4]) for row in listing.rows] == [
+        ("circle", "a circle", ""),
+        ("circle", "the circle", ""),
+        ("circle", "a disc", ""),
+        ("circle", "the disc", ""),
+        ("circle", "no circle", "control"),
+        ("square", "a square", ""),
+        ("square", "the square", ""),
+        ("square", "no square", "control"),
+    ]
+    assert listing.notes == (
+        f"c: 6 prompts of 2 classes. {ROOM}",
+        "1 class has several names, at most 2: each is filled into every template, and all are averaged.",
+        "Beside them 1 control a class: measured, never averaged with the others.",
+    )
+
+
+SUITE = """
+datasets:
+  leaves: {adapter: folder, path: pictures}
+  spare: {adapter: folder, path: pictures}
+  unseen: {adapter: folder, path: nowhere}
+tasks:
+  - {task: zero_shot, datasets: [leaves], prompts: photo}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A suite with a data set of its own beside it."""
+    for name in ("elm", "oak"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "pictures" / name / "1.png").touch()
+    (tmp_path / "mine.yaml").write_text(SUITE)
+    return tmp_path / "mine.yaml"
+
+
+@pytest.mark.parametrize("dataset", ["leaves", "spare"])
+def test_a_suite_s_own_data_set_lies_where_the_suite_says(suite: Path, dataset: str) -> None:
+    listing = show_prompts("a {}", dataset=dataset, suite=suite, model="clip-tiny")
+    assert [row[:2] for row in listing.rows] == [("elm", "a elm"), ("oak", "a oak")]
+
+
+def test_beside_a_suite_the_catalog_s_data_sets_stay(suite: Path) -> None:
+    assert len(show_prompts("{}", dataset="digits", suite=suite, model="clip-tiny").rows) == 10
+
+
+def test_a_suite_s_data_set_that_is_not_there(suite: Path) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        show_prompts("{}", dataset="unseen", suite=suite)
+    with pytest.raises(UserError) as caught:
+        show_prompts("{}", dataset="leave", suite=suite)
+    assert str(caught.value) == (
+        "unknown data set 'leave'; did you mean 'leaves'? Classes without a data set are given by --class"
+    )
+
+
+def test_a_broken_suite_says_its_line(suite: Path) -> None:
+    suite.write_text(SUITE.replace("path: nowhere", "pth: nowhere"))
+    with pytest.raises(UserError, match=r"mine\.yaml:5: datasets\.unseen\.pth: unknown key"):
+        show_prompts("{}", dataset="leaves", suite=suite)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("phto", {"classes": ["x"]}, "unknown prompt set 'phto'; did you mean 'photo'?"),
         ("photo", {"dataset": "digts"}, "unknown data set 'digts'; did you mean 'digits'? Classes without a data set "
-                                        "are given by --class"),
+                                        "are given by --class, a suite with data sets of its own by --suite"),
+        ("photo", {"classes": ["x"], "suite": "quickstart"}, "a suite is named, but none of its data sets; give "
+                                                             "--dataset NAME too"),
         ("photo", {"dataset": "digits", "classes": ["thre"]}, "digits: it has no class 'thre'; did you mean 'three'?"),
         ("photo", {}, "there are no classes to fill in; give --dataset NAME, or --class NAME once or repeatedly"),
         ("own", {"classes": ["x"]}, "classes alone have no templates of their own; give --dataset NAME, or another "
@@ -105,11 +178,15 @@ def test_a_local_folder_s_tokenizer_counts(shared_data: Path) -> None:
     assert count_tokens(["a photo of a cat."], folder).of["a photo of a cat."].tokens == 8
 
 
-def test_the_command_prints_a_table_and_warns_beside_it(clipbench: CommandLine) -> None:
+def test_the_command_prints_a_table_and_warns_beside_it(clipbench: CommandLine, tmp_path: Path) -> None:
     done = clipbench("prompts", "show", "{}", "--class", "circle", "--class", "! " * 40, "-m", "clip-tiny")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[:2] == ["class\tprompt\ttokens\tcut", "circle\tcircle\t3\t"]
     assert "warning: 1 prompt is longer and would be cut" in done.stderr
+    (tmp_path / "mine.yaml").write_text("datasets: {two: {adapter: scenes, by: shape}}\n"
+                                        "tasks: [{task: zero_shot, datasets: [two], prompts: photo}]\n")  # fmt: skip
+    own = clipbench("prompts", "show", "photo", "--dataset", "two", "--suite", "mine.yaml", "-m", "clip-tiny")
+    assert "circle\ta photo of a circle." in own.stdout, own.stderr
     wrong = clipbench("prompts", "show", "phto", "--class", "circle")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "error: unknown prompt set 'phto'; did you mean 'photo'?\n"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.compare import SAME
+from clipbench.analyses.same_examples import same_examples
 from clipbench.errors import UserError
 from clipbench.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
@@ -169,18 +170,14 @@ def _read(jobs: Sequence[JobResult], evidence: Evidence) -> _Answers:
     fix = "remove the job's files and run the suite again"
     templates = _counted(jobs[0])
     columns = [f"correct.{position}" for position in range(len(templates))]
-    correct: list[_Bools] = []
-    labels: pd.Series[Any] | None = None
-    for job in jobs:
-        table = evidence.examples(job.hash).set_index("id")
+    tables = [evidence.examples(job.hash).set_index("id") for job in jobs]
+    for job, table in zip(jobs, tables, strict=True):
         if len(columns) < 2 or not {"label", *columns} <= set(table.columns):
             problem = f"the per-example table of {job.model} lacks templates"
             raise UserError(problem, where=job.dataset, fix=fix)
-        labels = table["label"] if labels is None else labels
-        same = len(table) == len(labels) and table.index.is_unique and set(table.index) == set(labels.index)
-        if not same or not (table.loc[labels.index, "label"] == labels).all():
+        if not same_examples(tables[0], table):
             raise UserError("the jobs have other examples or labels", where=job.dataset, fix=fix)
-        correct.append(table.loc[labels.index, columns].to_numpy(bool))
+    correct: list[_Bools] = [table.loc[tables[0].index, columns].to_numpy(bool) for table in tables]
     best_first = sorted(range(len(jobs)), key=lambda at: -np.count_nonzero(correct[at]))
     models = tuple(jobs[at].model for at in best_first)
     return _Answers(models, templates, np.stack([correct[at] for at in best_first]))

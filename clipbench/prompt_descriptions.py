@@ -1,0 +1,95 @@
+"""Descriptions of classes from a JSON file of their own, in the form that CuPL publishes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from clipbench.errors import UserError
+from clipbench.prompt_checks import descriptions_problems
+
+MAX_BYTES = 64 * 2**20
+"""CuPL's largest file, 50 sentences for each of ImageNet's 1,000 classes, has a tenth of it."""
+FORM = 'it is one object: {"class": ["a sentence.", ...], ...}'
+
+Descriptions = dict[str, tuple[str, ...]]
+
+
+def read_descriptions(path: Path) -> Descriptions:
+    """Read a JSON object of lists of sentences by class; sentences that stand there twice stay.
+
+    The form is that of Pratt et al., What does a platypus look like? Generating customized prompts for zero-shot
+    image classification, ICCV 2023.
+
+    Raises:
+        UserError: there is no such file, it is larger than `MAX_BYTES`, no JSON or of another form, or a key is there
+            twice. The place is the file, and the key.
+    """
+    content = _content(path)
+    try:
+        document = json.loads(content, object_pairs_hook=_without_twins)
+    except _Twin as error:
+        raise UserError(f"the key {error.key!r} is there twice", where=str(path), fix="keep one of the two") from None
+    except RecursionError:
+        raise UserError("is nested too deeply", where=str(path), fix=FORM) from None
+    except ValueError as error:
+        raise UserError(f"is not JSON ({error})", where=str(path), fix=FORM) from None
+    if not isinstance(document, dict):
+        raise UserError("is not a JSON object", where=str(path), fix=FORM)
+    if not document:
+        raise UserError("describes no class", where=str(path), fix=FORM)
+    for name in document:
+        _check_encodable(name, str(path))
+    return {name: _sentences(value, f"{path}: {name!r}") for name, value in document.items()}
+
+
+def _content(path: Path) -> bytes:
+    if not path.is_file():
+        raise UserError("there is no such file", where=str(path), fix="the path starts from the prompt set's folder")
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", where=str(path)) from error
+    if len(content) > MAX_BYTES:
+        raise UserError(
+            f"is larger than {MAX_BYTES // 2**20} MiB", where=str(path), fix="leave out classes that are not needed"
+        )
+    return content
+
+
+def _sentences(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise UserError("is not a list of sentences", where=where, fix=FORM)
+    for text in value:
+        _check_encodable(text, where)
+    for problem in descriptions_problems(value, ()):
+        place = f"{where}, sentence {int(problem.path[0]) + 1}" if problem.path else where
+        raise UserError(problem.problem, where=place, fix=problem.fix)
+    return tuple(value)
+
+
+def _check_encodable(text: str, where: str) -> None:
+    """Refuse half a surrogate pair, which JSON can write and no tokenizer can read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise UserError(f"{half!r} is half a character", where=where, fix="write the whole one") from None
+
+
+class _Twin(ValueError):
+    """A key that stands in one object twice, where json would keep the last."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    key, count = max(Counter(key for key, _ in pairs).items(), key=lambda item: item[1], default=("", 0))
+    if count > 1:
+        raise _Twin(key)
+    return dict(pairs)

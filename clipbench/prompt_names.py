@@ -1,0 +1,60 @@
+"""The names of classes that templates are filled with: a class's own name, then others that a prompt set gives it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from clipbench.errors import UserError, did_you_mean
+from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
+
+NAME_LISTS = ("torchvision:imagenet",)
+"""Lists of other names, as a prompt set's `synonyms_from` gives them."""
+
+Names = tuple[tuple[str, ...], ...]
+"""For each class its names, its own first."""
+
+
+def names_with(synonyms: Mapping[str, Sequence[str]], classes: Sequence[str], *, where: str) -> Names:
+    """Return the names of each class by a table: class -> other names.
+
+    Raises:
+        UserError: another name of a class is the own name of a second one, so that it would stand for both.
+    """
+    own = set(classes)
+    for name in classes:
+        for other in synonyms.get(name, ()):
+            if other in own:
+                problem = f"the synonym {other!r} of {name!r} is the name of another class"
+                raise UserError(problem, where=where, fix="give one that means this class only")
+    return tuple((name, *synonyms.get(name, ())) for name in classes)
+
+
+def names_from(source: str, classes: Sequence[str], *, where: str) -> Names:
+    """Return the names of each class by one of `NAME_LISTS`.
+
+    All classes of ImageNet in its order are named by position, a part of them by name. ImageNet has two pairs of
+    equal names; in a part it cannot be said which of the two is meant, so that they get no second name.
+
+    Raises:
+        UserError: a class is none of ImageNet's.
+    """
+    ours = imagenet_class_names()
+    if tuple(classes) == ours:
+        return tuple(map(_distinct, ours, imagenet_synset_names()))
+    count = Counter(ours)
+    for name in classes:
+        if name not in count:
+            problem = f"synonyms_from: {source} names the classes of ImageNet, and {name!r} is none of them"
+            fix = did_you_mean(name, ours) if _is_near(name, ours) else "give the set synonyms instead"
+            raise UserError(problem, where=where, fix=fix)
+    others = dict(zip(ours, imagenet_synset_names(), strict=True))
+    return tuple(_distinct(name, others[name]) if count[name] == 1 else (name,) for name in classes)
+
+
+def _distinct(name: str, other: str) -> tuple[str, ...]:
+    return (name,) if name == other else (name, other)
+
+
+def _is_near(name: str, allowed: Sequence[str]) -> bool:
+    return did_you_mean(name, allowed).startswith("did you mean")

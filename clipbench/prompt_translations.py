@@ -1,0 +1,40 @@
+"""Templates in other languages: what they are called in the results, and the strings they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from clipbench.errors import UserError
+from clipbench.tasks.prompt_choice import Translation
+from clipbench.tasks.prompted import fill
+
+Translations = Mapping[str, Translation]
+"""Language -> its templates, and the classes' names in it."""
+
+
+def labels_of(translations: Translations) -> tuple[str, ...]:
+    """Return what the translated templates are called, in order: 'German: ein Foto von {}.'."""
+    return tuple(f"{language}: {template}" for language, entry in translations.items() for template in entry.templates)
+
+
+def strings_of(translations: Translations, name: str) -> tuple[str, ...]:
+    """Return the translated templates filled with a class's names, in the order of `labels_of`."""
+    return tuple(fill(template, entry.names[name]) for entry in translations.values() for template in entry.templates)
+
+
+def check_translated(translations: Translations, classes: Sequence[str], *, where: str) -> None:
+    """Check that every language has a name for every class.
+
+    Raises:
+        UserError: one lacks some.
+    """
+    for language, entry in translations.items():
+        missing = [name for name in classes if name not in entry.names]
+        if missing:
+            problem = f"the {language} translation has no name for {listed(missing)}"
+            raise UserError(problem, where=where, fix=f"add it under translations.{language}.names")
+
+
+def listed(names: Sequence[str], limit: int = 8) -> str:
+    """Write the first names of a list as a message shows them."""
+    return ", ".join(map(repr, names[:limit])) + (", ..." if len(names) > limit else "")
