@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clipbench.records import JobResult, Record
-from clipbench.report import grids, labels, numbers
+from clipbench.report import grids, labels, numbers, rank_flips
 from clipbench.report.board import Board
 from clipbench.report.cells import Grid, Head
 
@@ -34,6 +34,8 @@ class Comparison:
     cells: tuple[Number, ...]
     """As many as the section has heads."""
     tables: tuple[Grid, ...]
+    flips: rank_flips.FlipMatrix | None = None
+    """Which models change places, where the finding is about that."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def _comparison(finding: JobResult, metrics: Sequence[str], tell_split: bool) ->
         on=", ".join(part for part in on if part),
         cells=tuple(number(records.get(metric)) for metric in metrics),
         tables=grids.of_job(finding),
+        flips=rank_flips.matrix(finding),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clipbench.records import JobResult
-from clipbench.report import axes, labels, numbers, wordings
+from clipbench.report import axes, labels, numbers, wording_effects, wording_variance, wordings
 from clipbench.report.board import Board
 from clipbench.report.curve import Curve, errors_of, reach
 from clipbench.report.figures import Figure, text
@@ -36,11 +36,12 @@ def of_board(board: Board, limit: int) -> Mapping[str, Mapping[str, Curve]]:
 
 def of_job(job: JobResult) -> Mapping[str, Curve]:
     """Return the curves of a job, by the name of their table; none of fewer than two points."""
-    return {
-        name: draw(job, rows)
+    found = (
+        (name, draw(job, rows))
         for name, draw in _DRAWN.items()
         if len(rows := _positive(known_rows(job.tables, name))) > 1
-    }
+    )
+    return {name: curve for name, curve in found if curve is not None}
 
 
 def _positive(rows: Sequence[Row]) -> Sequence[Row]:
@@ -124,13 +125,17 @@ def _dashed(x: list[float], y: list[float]) -> dict[str, Any]:
     return trace | {"meta": {"role": "second"}, "hoverinfo": "skip", "showlegend": False}
 
 
-_DRAWN: Mapping[str, Callable[[JobResult, Sequence[Row]], Curve]] = {
+_DRAWN: Mapping[str, Callable[[JobResult, Sequence[Row]], Curve | None]] = {
     "validation_curve": _choice_of_c,
     "k_curve": _neighbours,
     "alpha_curve": _interpolation,
     "templates": wordings.templates,
-    "families": wordings.families,
+    "gains": wording_effects.gains,
+    "families": wording_effects.families,
+    "names": wording_effects.names,
+    "choice": wordings.choice,
     "ensemble_curve": wordings.ensembles,
+    "variance": wording_variance.variance,
 }
 
 

@@ -68,6 +68,18 @@ _DEFINITIONS = (
         "on the other half of the images; the chosen template's gain over the mean; and what the best template on the "
         "reported images has more, which is no gain.",
     ),
+    (
+        r"(photo_gain|ensemble_over_photo)$",
+        "gain of a photo, of the ensemble over a photo",
+        "top-1 of 'a photo of a {}.' minus that of the bare class name, and top-1 with all templates averaged minus "
+        "that of 'a photo of a {}.', on the same images, in points.",
+    ),
+    (
+        r"(averaged_names|best_name)_gain$",
+        "gain of several names",
+        "top-1 with all names of a class averaged, and with the best-scoring name of each class counting, minus that "
+        "with the canonical names; each with all templates averaged, on the same images, in points.",
+    ),
     (r".*_difference$", "difference", "the first named minus the second, on the same images, in points."),
     (
         r"shots_to_match$",

@@ -26,7 +26,7 @@ FEW_PARAMETERS = 3
 """Up to so many stand beside their metric, more of them below the table."""
 
 _FRACTIONS = {"accuracy", "recall", "precision", "average_precision", "share", "low", "high", "f1"}
-_HEADS = {"n": "n", "average_precision": "average precision"}
+_HEADS = {"n": "n", "average_precision": "average precision", "mean": "mean over templates [lowest, highest]"}
 
 
 def metrics(records: Sequence[Record]) -> Grid:
@@ -80,7 +80,12 @@ def full_classes(job: JobResult) -> list[list[Any]] | None:
         return None
     rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
     shown = _worst_first(rows, measure)[:LISTED_CLASSES]
-    return [[str(row["class"]), *(_rounded(row.get(name)) for name in ("n", measure, "low", "high"))] for row in shown]
+    return [[str(row["class"]), *map(_rounded, (row.get("n"), row[measure], *_ends(row)))] for row in shown]
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return the ends of a measure's interval, or of its reach over templates."""
+    return row.get("low", row.get("lowest")), row.get("high", row.get("highest"))
 
 
 def _rounded(value: float | None) -> float | None:
@@ -92,7 +97,7 @@ _ORDER = {"per_class": 0, "confusions": 1, "per_group": 2}
 
 def _measure(table: Table) -> str | None:
     """Return the column that a table of classes or groups is about."""
-    known = ("accuracy", "recall", "average_precision", "f1")
+    known = ("accuracy", "recall", "average_precision", "f1", "mean")
     return next((name for name in known if name in table.columns), None)
 
 
@@ -120,7 +125,7 @@ def _measured(row: Mapping[str, Any], measure: str) -> Entry:
     value = row.get(measure)
     return Entry(
         numbers.with_unit(value),
-        numbers.ends(row.get("low"), row.get("high")),
+        numbers.ends(*_ends(row)),
         None if value is None else min(max(value, 0.0), 1.0),
     )
 

@@ -32,6 +32,10 @@ _METRICS = {
     "optimism": "optimism of the best template",
     "chosen_gain": "gain of the chosen template",
     "greedy_top1": "greedy ensemble",
+    "photo_gain": "gain of a photo over the bare name",
+    "ensemble_over_photo": "gain of the ensemble over a photo",
+    "averaged_names_gain": "gain of all names averaged",
+    "best_name_gain": "gain where the best name counts",
     "kendall_tau": "agreement of orders",
     "order_flip_share": "order flips",
     "surviving_claims": "claims that survive",
@@ -80,7 +84,7 @@ _GAPS = {"gap", "mean_gap", "corruption_gap"}
 _DIFFERENCES = {
     *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
     *("reference_gain", "mean_shift_gain", "range", "ensemble_gain", "standard_deviation"),
-    *("chosen_gain", "optimism"),
+    *("chosen_gain", "optimism", "photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"),
 }
 """Metrics that are a difference of two fractions, beside those whose name ends in it."""
 
@@ -119,6 +123,17 @@ def shown_unit(name: str, unit: str) -> str:
 def task(name: str) -> str:
     """Return a task's name for readers."""
     return _TASKS.get(name, name.replace("_", " "))
+
+
+def opens_with_finding(name: str) -> bool:
+    """Return whether the first note of this task's jobs says in a sentence what was found."""
+    return name == "prompt_sensitivity"
+
+
+def pictures(role: str) -> str:
+    """Return a heading for pictures of this role, e.g. 'Confident mistakes'."""
+    heading = role or "picture"
+    return f"{heading[:1].upper()}{heading[1:]}{'' if heading.endswith('s') else 's'}"
 
 
 def task_order(name: str) -> tuple[int, str]:

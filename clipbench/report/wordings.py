@@ -1,54 +1,64 @@
-"""Figures of prompt sensitivity: every template sorted, what families of wording do, and ensembles by their size."""
+"""Figures of prompt sensitivity: every template sorted, ways to come from many to one, and ensembles by their size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clipbench.records import JobResult
-from clipbench.report import axes, labels, numbers
+from clipbench.report import axes, numbers
 from clipbench.report.curve import Curve, errors_of, reach
-from clipbench.report.figures import Figure, row_height, row_layout, text
+from clipbench.report.figures import Figure, text
 from clipbench.report.points import CAPTIONS, Row
 from clipbench.report.shortening import cut
+from clipbench.report.wording_rows import dots, row_figure, row_names
 
-_LABEL = 34
-_STEP = 22
+_ROLES = {"control": "hollow: controls, meant to be worse", "baseline": "diamonds: baselines"}
+"""What a template is that counts in no mean, and how it is marked."""
+
+_HOVER = 90
+"""Characters of an ensemble's templates that a pointer is shown."""
 
 
 def templates(job: JobResult, rows: Sequence[Row]) -> Curve:
-    """Draw each template's top-1 with its interval, best first; ringed is the ensemble of all beside them."""
+    """Draw each template's top-1 with its interval, best first, beside the ensemble of those that count."""
     rows = sorted(rows, key=lambda row: -row["top1"])
-    names = _names([str(row.get("template", row["position"])) for row in rows])
-    height = row_height(len(rows), _STEP)
-    layout = row_layout(names, [numbers.number(row["top1"]) for row in rows], height)
-    values = reach(rows, "top1")
     ensemble = next((record.value for record in job.records if record.metric == "ensemble_top1"), None)
-    layout["xaxis"] = axes.percent([*values, *([ensemble] if ensemble is not None else [])]) | {"automargin": False}
-    points = _points(rows, "top1", [_hover(name, row) for name, row in zip(names, rows, strict=True)])
-    data = [points, *(_upright(ensemble, len(rows)) if ensemble is not None else ())]
-    best, worst = rows[0], rows[-1]
-    summary = (
-        f"top-1 of {len(rows)} templates, from {numbers.with_unit(best['top1'])} to {numbers.with_unit(worst['top1'])}"
+    points = dots(rows, "top1", [_hover(row) for row in rows])
+    points["meta"]["hollow"] = [row.get("role") == "control" for row in rows]
+    points["marker"]["symbol"] = ["diamond" if row.get("role") == "baseline" else "circle" for row in rows]
+    upright = [] if ensemble is None else [_upright(ensemble, len(rows))]
+    figure = row_figure(
+        row_names([str(row.get("template", row["position"])) for row in rows]),
+        [numbers.number(row["top1"]) for row in rows],
+        [points, *upright],
+        _percent([*reach(rows, "top1"), *([] if ensemble is None else [ensemble])]),
+        _summary(rows),
     )
-    legend = "Top-1 of each template alone, with intervals"
-    legend += "; dashed: all of them averaged" if ensemble is not None else ""
-    return Curve(CAPTIONS["templates"], Figure({"data": data, "layout": layout}, height, summary), legend)
+    marked = [how for role, how in _ROLES.items() if any(row.get("role") == role for row in rows)]
+    parts = ["Top-1 of each template alone, with intervals", *(["dashed: all of them averaged"] if upright else [])]
+    legend = "; ".join([*parts, *marked]) + (". These count in no mean and no ensemble" if marked else "")
+    return Curve(CAPTIONS["templates"], figure, legend)
 
 
-def families(job: JobResult, rows: Sequence[Row]) -> Curve:
-    """Draw each template's difference from the plain one of its family, with its interval."""
-    names = _names([f"{row['family']}: {row['template']}" for row in rows])
-    height = row_height(len(rows), _STEP)
-    layout = row_layout(names, [numbers.number(row["difference"], "difference") for row in rows], height)
-    layout["xaxis"] = axes.differences(reach(rows, "difference"))
-    points = _points(rows, "difference", [_hover_family(row) for row in rows])
-    clear = [row for row in rows if row.get("p_holm") is not None and row["p_holm"] < 0.05]
-    points["meta"]["hollow"] = [row not in clear for row in rows]
-    plain = text(str(rows[0].get("plain", "the plain template")))
-    legend = f"Points of top-1 against '{plain}'; filled: p < 0.05 after Holm's correction for all {len(rows)}"
-    summary = f"differences of {len(rows)} wordings from the plain one of their family; {len(clear)} are clear"
-    return Curve(CAPTIONS["families"], Figure({"data": [points], "layout": layout}, height, summary), legend)
+def choice(job: JobResult, rows: Sequence[Row]) -> Curve:
+    """Draw the ways to come from many templates to one number; hollow is what was chosen on the images reported on."""
+    optimistic = [row.get("chosen_on") == job.split for row in rows]
+    points = dots(rows, "top1", [_hover_way(row) for row in rows])
+    points["meta"]["hollow"] = optimistic
+    names = [str(row["how"]) for row in rows]
+    shares = [numbers.with_unit(row["top1"]) for row in rows]
+    figure = row_figure(
+        row_names(names),
+        [numbers.number(row["top1"]) for row in rows],
+        [points],
+        _percent(reach(rows, "top1")),
+        "top-1: " + "; ".join(f"{name} {share}" for name, share in zip(names, shares, strict=True)),
+        26,
+    )
+    legend = "Top-1 with intervals"
+    legend += "; hollow: chosen on the images it is reported on, so optimistic" if any(optimistic) else ""
+    return Curve(CAPTIONS["choice"], figure, legend)
 
 
 def ensembles(job: JobResult, rows: Sequence[Row]) -> Curve:
@@ -84,38 +94,36 @@ def ensembles(job: JobResult, rows: Sequence[Row]) -> Curve:
     return Curve(CAPTIONS["ensemble_curve"], Figure({"data": [line], "layout": layout}, 270, summary), legend)
 
 
-def _names(full: Sequence[str]) -> list[str]:
-    return [text(cut(" ".join(name.split()), _LABEL)) for name in full]
+def _summary(rows: Sequence[Row]) -> str:
+    """Say the ends of the templates that count, best first, and how many others there are."""
+    counted = [row for row in rows if not row.get("role")] or rows
+    ends = [numbers.with_unit(row["top1"]) for row in (counted[0], counted[-1])]
+    others = len(rows) - len(counted)
+    beside = f"; beside them {others} that count in no mean" if others else ""
+    return f"top-1 of {len(counted)} templates, from {ends[0]} to {ends[1]}{beside}"
 
 
-def _points(rows: Sequence[Row], column: str, hover: Sequence[str]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [row[column] for row in rows],
-        "y": list(range(len(rows))),
-        "error_x": errors_of(rows, column),
-        "customdata": list(hover),
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"size": 8, "line": {"width": 1.6}},
-        "cliponaxis": False,
-        "meta": {"role": "curve"},
-        "showlegend": False,
-    }
+def _percent(values: Sequence[float]) -> dict[str, Any]:
+    return axes.percent(values) | {"automargin": False}
 
 
-def _upright(at: float, rows: int) -> list[dict[str, Any]]:
+def _upright(at: float, rows: int) -> dict[str, Any]:
     trace = {"type": "scatter", "mode": "lines", "x": [at, at], "y": [-0.5, rows - 0.5], "hoverinfo": "skip"}
-    return [trace | {"line": {"width": 1.4, "dash": "dash"}, "meta": {"role": "second"}, "showlegend": False}]
+    return trace | {"line": {"width": 1.4, "dash": "dash"}, "meta": {"role": "second"}, "showlegend": False}
 
 
-def _hover(name: str, row: Row) -> str:
-    measured = f"<b>{numbers.with_unit(row['top1'])}</b> {numbers.ends(row.get('low'), row.get('high'))}".rstrip()
-    family = text(str(row.get("family") or ""))
-    return "<br>".join(part for part in (text(str(row.get("template", name))), measured, family) if part)
+def _measured(row: Row) -> str:
+    return f"<b>{numbers.with_unit(row['top1'])}</b> {numbers.ends(row.get('low'), row.get('high'))}".rstrip()
 
 
-def _hover_family(row: Row) -> str:
-    points = numbers.number(row["difference"], "difference")
-    ends = numbers.ends(row.get("low"), row.get("high"), "difference")
-    return f"{text(str(row['template']))}<br><b>{points} points</b> {ends} of {labels.metric('top1')}"
+def _hover(row: Row) -> str:
+    told = [text(str(row.get(name) or "")) for name in ("family", "role")]
+    return "<br>".join(
+        part for part in (text(str(row.get("template", row["position"]))), _measured(row), *told) if part
+    )
+
+
+def _hover_way(row: Mapping[str, Any]) -> str:
+    which, on = (str(row.get(name) or "") for name in ("templates", "chosen_on"))
+    parts = (text(str(row["how"])), _measured(row), text(cut(which, _HOVER)), f"chosen on {text(on)}" if on else "")
+    return "<br>".join(part for part in parts if part)

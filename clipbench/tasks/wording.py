@@ -11,8 +11,8 @@ def points(fraction: float) -> str:
 
 
 def signed(fraction: float) -> str:
-    """Return a difference of fractions in points with its sign, e.g. '+3.7' or '−3.7'."""
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+    """Return a difference of fractions in points with its sign, e.g. '+3.7' or '−3.7'; none where it rounds to 0.0."""
+    return f"{100 * fraction:+.1f}".replace("-", "−") if abs(fraction) >= 0.0005 else "0.0"
 
 
 def ends(low: float, high: float, sign: int = 1) -> str:

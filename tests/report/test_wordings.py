@@ -1,9 +1,21 @@
-"""Figures of prompt sensitivity."""
+"""Figures and tables of prompt sensitivity."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from clipbench.records import JobResult, Pedigree, Record, Table
+from clipbench.report import definitions, grids, labels
+from clipbench.report.curve import Curve
 from clipbench.report.curves import of_job
+from clipbench.report.page import render
+from clipbench.results import Results
+
+from .made_up import HOSTILE
 
 TEMPLATES = Table(
     ("position", "template", "family", "first_prompt", "top1", "low", "high"),
@@ -24,6 +36,48 @@ ENSEMBLES = Table(
     ("size", "subsets", "top1", "low", "high"),
     ((1, 3, 0.6, 0.5, 0.7), (2, 3, 0.65, 0.6, 0.7), (3, 1, 0.66, None, None)),
 )
+ROLES = Table(
+    ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
+    (
+        (0, "a photo of a {}.", "noise", "", "a photo of a cat.", 0.6, 0.55, 0.65),
+        (1, "a picture of a {}.", "", "", "a picture of a cat.", 0.62, 0.57, 0.67),
+        (2, "not a {}.", "noise", "control", "not a cat.", 0.7, 0.65, 0.75),
+        (3, "{}", "", "baseline", "cat", 0.5, 0.45, 0.55),
+    ),
+)
+GAINS = Table(
+    ("gain", "plain", "better", "difference", "low", "high", "p"),
+    (
+        ("a photo over the bare name", "{}", "a photo of a {}.", 0.1, 0.05, 0.15, 0.0004),
+        ("all templates over a photo", "a photo of a {}.", "all 2 templates", -0.01, -0.05, 0.03, 0.6),
+    ),
+)
+NAMES = Table(
+    ("how", "top1", "difference", "low", "high", "p", "p_holm"),
+    (
+        ("canonical names", 0.6, None, None, None, None, None),
+        ("names 1", 0.5, -0.1, -0.15, -0.05, 0.001, 0.003),
+        ("all names averaged", 0.62, 0.02, -0.02, 0.06, 0.4, 0.8),
+        ("the best name counts", 0.61, 0.01, -0.03, 0.05, 0.6, 0.8),
+    ),
+)
+CHOICE = Table(
+    ("how", "top1", "low", "high", "templates", "chosen_on"),
+    (
+        ("best on validation", 0.6, 0.55, 0.65, "a photo of a {}.", "validation"),
+        ("best on test (optimistic)", 0.62, 0.57, 0.67, "a picture of a {}.", "test"),
+        ("mean of templates", 0.61, 0.56, 0.66, "all 2", ""),
+    ),
+)
+VARIANCE = Table(
+    ("component", "value", "low", "high", "low_over_templates", "high_over_templates"),
+    (
+        ("template", -0.01, -0.02, 0.005, -0.03, 0.03),
+        ("example", 0.16, 0.14, 0.18, 0.1, 0.2),
+        ("template x names", 0.05, 0.04, 0.06, None, None),
+    ),
+)
+NOTES = ("Top-1 moves by 20.0 points with the wording.", "The best is optimistic.")
 
 
 def job(**tables: Table) -> JobResult:
@@ -61,6 +115,171 @@ def test_ensembles_are_drawn_by_their_size():
     assert line["y"] == [0.6, 0.65, 0.66]
 
 
+def drawn(name: str, table: Table) -> Curve:
+    return of_job(job(**{name: table}))[name]
+
+
+def grid(name: str, table: Table) -> dict[str, list[str]]:
+    """The texts of a table's columns, with what stands in smaller print, by heading."""
+    (shown,) = grids.of_job(job(**{name: table}))
+    columns = zip(*shown.rows, strict=True)
+    texts = ([f"{entry.text} {entry.small}".strip() for entry in column] for column in columns)
+    return dict(zip([head.text for head in shown.heads], texts, strict=True))
+
+
+def test_controls_and_baselines_are_marked_and_count_in_no_mean():
+    curve = drawn("templates", ROLES)
+    points = curve.figure.spec["data"][0]
+    assert points["x"] == [0.7, 0.62, 0.6, 0.5]
+    assert points["meta"]["hollow"] == [True, False, False, False]
+    assert points["marker"]["symbol"] == ["circle", "circle", "circle", "diamond"]
+    assert curve.legend.endswith(
+        "hollow: controls, meant to be worse; diamonds: baselines. These count in no mean and no ensemble"
+    )
+    assert curve.figure.summary == (
+        "top-1 of 2 templates, from 62.0\u202f% to 60.0\u202f%; beside them 2 that count in no mean"
+    )
+
+
+def test_without_roles_no_mark_is_explained():
+    assert drawn("templates", TEMPLATES).legend == (
+        "Top-1 of each template alone, with intervals; dashed: all of them averaged"
+    )
+
+
+def test_families_with_several_plain_templates_name_none_of_them():
+    rows = (*FAMILIES.rows, ("language", "{}", "German: ein Foto von {}.", 0.0, -0.1, 0.1, 1.0, 1.0))
+    assert "against the plain one of its family;" in drawn("families", Table(FAMILIES.columns, rows)).legend
+
+
+def test_other_names_are_drawn_as_differences_from_the_canonical_ones():
+    curve = drawn("names", NAMES)
+    (points,) = curve.figure.spec["data"]
+    assert points["x"] == [-0.1, 0.02, 0.01]
+    assert points["meta"]["hollow"] == [False, True, True]
+    assert "against canonical names (60.0\u202f%)" in curve.legend
+    assert "Holm's correction for all 3" in curve.legend
+
+
+def test_names_without_another_way_are_not_drawn():
+    table = Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))
+    assert "names" not in of_job(job(names=table))
+
+
+def test_gains_are_drawn_with_their_own_p_values():
+    curve = drawn("gains", GAINS)
+    (points,) = curve.figure.spec["data"]
+    assert points["meta"]["hollow"] == [False, True]
+    assert [note["text"] for note in curve.figure.spec["layout"]["annotations"]] == ["+10.0", "−1.0"]
+
+
+def test_the_optimistic_choice_is_hollow():
+    curve = drawn("choice", CHOICE)
+    (points,) = curve.figure.spec["data"]
+    assert points["meta"]["hollow"] == [False, True, False]
+    assert points["error_x"]["array"] == pytest.approx([0.05] * 3)
+    assert "optimistic" in curve.legend
+
+
+def test_variance_components_are_shares_of_their_sum_and_may_be_below_zero():
+    curve = drawn("variance", VARIANCE)
+    images, over_templates = curve.figure.spec["data"]
+    assert images["x"] == over_templates["x"] == pytest.approx([-0.05, 0.8, 0.25])
+    assert images["error_x"]["array"] == pytest.approx([0.075, 0.1, 0.05])
+    assert over_templates["error_x"]["array"][2] is None
+    assert curve.figure.spec["layout"]["xaxis"]["range"][0] < -0.15
+    assert curve.figure.summary == (
+        "variance of right and wrong answers: template −5.0\u202f%; example 80.0\u202f%; template × names 25.0\u202f%"
+    )
+
+
+def test_variance_without_intervals_over_templates_has_one_mark_a_row():
+    curve = drawn("variance", Table(VARIANCE.columns, tuple((*row[:4], None, None) for row in VARIANCE.rows)))
+    (images,) = curve.figure.spec["data"]
+    assert images["y"] == [0, 1, 2]
+    assert curve.legend.endswith("over images")
+
+
+def test_no_share_is_drawn_of_a_variance_that_sums_to_nothing():
+    table = Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))
+    assert "variance" not in of_job(job(variance=table))
+
+
+def test_tables_show_differences_in_points_and_small_p_values_as_bounds():
+    shown = grid("gains", GAINS)
+    assert shown["difference, points"] == ["+10.0 [+5.0, +15.0]", "−1.0 [−5.0, +3.0]"]
+    assert shown["p"] == ["< 0.001", "0.600"]
+
+
+def test_an_interval_stands_beside_the_number_that_it_is_of():
+    shown = grid("names", NAMES)
+    assert shown["top-1"] == ["60.0\u202f%", "50.0\u202f%", "62.0\u202f%", "61.0\u202f%"]
+    assert shown["difference, points"][:2] == ["–", "−10.0 [−15.0, −5.0]"]
+    variance = grid("variance", VARIANCE)
+    assert variance["variance × 1,000"][0] == "−10.0 [−20.0, 5.0]"
+    assert variance["interval over templates"] == ["[−30.0, 30.0]", "[100.0, 200.0]", ""]
+
+
+def test_of_many_renamed_classes_those_that_matter_most_are_listed():
+    columns = ("class", "name", "n", "class_top1_before", "class_top1", "difference", "low", "high")
+    rows = tuple((f"c{at}", f"d{at}", 10, 0.5, 0.4, (at - 75) / 1000, -0.1, 0.1) for at in range(150))
+    (shown,) = grids.of_job(job(synonyms=Table(columns, rows)))
+    assert len(shown.rows) == 100
+    assert shown.rows[0][0].text == "c0"
+    assert shown.note.startswith("The 100 of 150 rows with the largest difference")
+
+
+def test_classes_are_listed_by_their_mean_over_templates():
+    rows = (("cat", 10, 0.7, 0.6, 0.8, 0.2, 0), ("dog", 10, 0.4, 0.1, 0.5, 0.4, 1), ("ox", 0, *[None] * 4, 2))
+    table = Table(("class", "n", "mean", "lowest", "highest", "range", "label"), rows)
+    shown = grid("per_class", table)
+    assert shown["mean over templates [lowest, highest]"] == [
+        "40.0\u202f% [10.0, 50.0]",
+        "70.0\u202f% [60.0, 80.0]",
+    ]
+
+
+@pytest.mark.parametrize("metric", ["photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"])
+def test_gains_are_shown_in_points_and_explained(metric: str):
+    assert labels.shown_unit(metric, "fraction") == "difference"
+    assert "_" not in labels.metric(metric)
+    assert len(definitions.definitions({metric})) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "heading"),
+    [("flips between prompts", "Flips between prompts"), ("confident mistake", "Confident mistakes"), ("", "Pictures")],
+)
+def test_pictures_have_a_heading(role: str, heading: str):
+    assert labels.pictures(role) == heading
+
+
+def test_what_was_found_stands_in_the_line_that_opens_a_job(make_results: Callable[..., Results]):
+    caption = f"true: {HOSTILE['script']}; predicted: cat (3 of 4 templates), dog (1)"
+    picture = {"id": "1", "split": "test", "role": "flips between prompts", "caption": caption, "thumb": ""}
+    page = render(make_results(replace(job(templates=ROLES), notes=NOTES, pictures=(picture,))))
+    line = page[page.index('<details id="job-0-0">') :].split("</summary>")[0]
+    assert NOTES[0] in line
+    assert page.count(NOTES[0]) == 1
+    assert NOTES[1] in page
+    assert "Flips between prompts</p>" in page
+    assert '<span class="soft">predicted</span> <bdi>cat (3 of 4 templates), dog (1)</bdi>' in page
+    assert HOSTILE["script"] not in page
+
+
 def test_tables_that_lack_their_numbers_are_not_drawn():
     broken = Table(TEMPLATES.columns, tuple((*row[:4], None, None, None) for row in TEMPLATES.rows))
     assert "templates" not in of_job(job(templates=broken))
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column"),
+    [("choice", CHOICE, "how"), ("families", FAMILIES, "template"), ("variance", VARIANCE, "component")],
+)
+def test_tables_that_lack_their_names_are_not_drawn(name: str, table: Table, column: str):
+    place = table.columns.index(column)
+
+    def without(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*values[:place], *values[place + 1 :])
+
+    assert of_job(job(**{name: Table(without(table.columns), tuple(map(without, table.rows)))})) == {}
