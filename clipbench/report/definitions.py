@@ -75,10 +75,11 @@ _DEFINITIONS = (
         "that of 'a photo of a {}.', on the same images, in points.",
     ),
     (
-        r"(averaged_names|best_name)_gain$",
-        "gain of several names",
-        "top-1 with all names of a class averaged, and with the best-scoring name of each class counting, minus that "
-        "with the canonical names; each with all templates averaged, on the same images, in points.",
+        r"(names_range|(averaged_names|best_name)_gain)$",
+        "range over lists of names, gain of several names",
+        "top-1 of the best list of names minus that of the worst, on the images that they are reported on; and top-1 "
+        "with all names of a class averaged, and with the best-scoring name of each class counting, minus that with "
+        "the canonical names; each with all templates averaged, on the same images, in points.",
     ),
     (r".*_difference$", "difference", "the first named minus the second, on the same images, in points."),
     (

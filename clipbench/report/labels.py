@@ -34,6 +34,7 @@ _METRICS = {
     "greedy_top1": "greedy ensemble",
     "photo_gain": "gain of a photo over the bare name",
     "ensemble_over_photo": "gain of the ensemble over a photo",
+    "names_range": "range over lists of names",
     "averaged_names_gain": "gain of all names averaged",
     "best_name_gain": "gain where the best name counts",
     "kendall_tau": "agreement of orders",
@@ -85,6 +86,7 @@ _DIFFERENCES = {
     *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
     *("reference_gain", "mean_shift_gain", "range", "ensemble_gain", "standard_deviation"),
     *("chosen_gain", "optimism", "photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"),
+    "names_range",
 }
 """Metrics that are a difference of two fractions, beside those whose name ends in it."""
 

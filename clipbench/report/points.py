@@ -105,7 +105,8 @@ def grids(tables: Mapping[str, Table]) -> tuple[Grid, ...]:
 
 
 def _grid(name: str, rows: Sequence[Row]) -> Grid:
-    shown = [column for column in rows[0] if column not in {"metric", "chosen", *_ALL_ENDS}]
+    beside = {"metric", "chosen", *_ALL_ENDS}
+    shown = [column for column in rows[0] if column not in beside and any(row[column] != "" for row in rows)]
     columns: list[tuple[Head, Callable[[Row], Entry]]] = [_column(column, rows) for column in shown]
     columns += [
         (Head(heading, True), partial(_ends, low=low, high=high, value=_owner(rows)))

@@ -13,7 +13,7 @@ from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm
 from clipbench.tasks.base import IntArray, Metric
 from clipbench.tasks.name_lists import NameAnswers, Renamed
-from clipbench.tasks.wording import signed
+from clipbench.tasks.wording import points, signed
 from clipbench.tasks.wording_layout import Layout
 
 if TYPE_CHECKING:
@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 
 
 def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
-    """Yield what two ways of using several names gain over the canonical ones, all templates averaged."""
+    """Yield how far lists of names move top-1, and what two ways of using all names gain over the canonical ones.
+
+    All templates are averaged throughout. The range is that of the best list on these images minus the worst.
+    """
+    top1 = answers.lists.mean(axis=0)
+    best, worst = int(top1.argmax()), int(top1.argmin())
     drawn = {"lists": layout.lists, "names": sum(map(len, layout.given.names)), "seed": SEED, "resamples": RESAMPLES}
+    moved, interval = paired_difference(answers.lists[:, best], answers.lists[:, worst])
+    ends = {"best": _list_name(best), "worst": _list_name(worst), "lowest": float(top1[worst])}
+    yield Metric("names_range", moved, len(answers.averaged), interval, params=ends | drawn)
     for name, right in (("averaged_names_gain", answers.averaged), ("best_name_gain", answers.best)):
         gain, interval = paired_difference(right, answers.lists[:, 0])
         yield Metric(name, gain, len(right), interval, params=drawn)
@@ -37,13 +45,17 @@ def names_table(answers: NameAnswers) -> pd.DataFrame:
     import pandas as pd
 
     canonical, *others = answers.lists.T
-    ways = {f"names {place}": right for place, right in enumerate(others, start=1)}
+    ways = {_list_name(place): right for place, right in enumerate(others, start=1)}
     ways |= {"all names averaged": answers.averaged, "the best name counts": answers.best}
-    rows: list[tuple[str | float | None, ...]] = [("canonical names", float(canonical.mean()), *[None] * 4)]
+    rows: list[tuple[str | float | None, ...]] = [(_list_name(0), float(canonical.mean()), *[None] * 4)]
     rows += [(how, float(right.mean()), *compare_pair(right, canonical).numbers) for how, right in ways.items()]
     frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
     frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
     return frame
+
+
+def _list_name(place: int) -> str:
+    return f"names {place}" if place else "canonical names"
 
 
 def synonyms_table(answers: NameAnswers, labels: IntArray, classes: Sequence[str]) -> pd.DataFrame:
@@ -72,8 +84,18 @@ def _difference(one: Renamed, images: int) -> tuple[float, float, float]:
     return difference, interval.low, interval.high
 
 
-def names_in_words(metrics: Mapping[str, Metric], layout: Layout) -> str:
-    """Return the sentence of what several names gain."""
+def names_move(metrics: Mapping[str, Metric]) -> str:
+    """Return the sentence of how far lists of names move top-1."""
+    moved = metrics["names_range"]
+    value, lowest = moved.value or 0.0, moved.params["lowest"]
+    return (
+        f"With the list of names it moves by {points(value)} points: from {points(lowest)} % ({moved.params['worst']}) "
+        f"to {points(lowest + value)} % ({moved.params['best']}), all templates averaged."
+    )
+
+
+def names_gain(metrics: Mapping[str, Metric], layout: Layout) -> str:
+    """Return the sentences of what several names of a class gain."""
     averaged, best = (metrics[name].value or 0.0 for name in ("averaged_names_gain", "best_name_gain"))
     further = sum(len(names) - 1 for names in layout.given.names)
     return (

@@ -16,7 +16,7 @@ from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.ensemble_curve import BUDGET, Draws, ensemble_curve
 from clipbench.tasks.honest_choice import HonestChoice, choose
 from clipbench.tasks.name_lists import NameAnswers, answer_names
-from clipbench.tasks.name_tables import names_in_words, names_metrics, names_table, synonyms_table
+from clipbench.tasks.name_tables import names_gain, names_metrics, names_move, names_table, synonyms_table
 from clipbench.tasks.prompt_choice import Names
 from clipbench.tasks.prompt_gains import gains_in_words, gains_metrics, gains_table
 from clipbench.tasks.prompted import PromptedClasses
@@ -223,10 +223,13 @@ def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None)
 
 
 def _in_words(metrics: Mapping[str, Metric], layout: Layout) -> Iterator[str]:
-    yield from moves_in_words(metrics)
+    several = layout.lists > 1
+    first, *others = moves_in_words(metrics)
+    yield f"{first} {names_move(metrics)}" if several else first
+    yield from others
     yield gains_in_words(metrics)
-    if layout.lists > 1:
-        yield names_in_words(metrics, layout)
+    if several:
+        yield names_gain(metrics, layout)
 
 
 def _notes(answers: TemplateAnswers, found: Flips, layout: Layout, images: int) -> Iterator[str]:

@@ -88,13 +88,24 @@ def template_classifiers(
         UserError: the features of a text are NaN, infinite or all zero.
     """
     prompts = layout.named(place)
+    beside = () if place else layout.beside
+    text = _read_once(text, [prompts, *(one.prompts for one in beside)])
     alone = (
         replace(prompts, strings=tuple((strings[position],) for strings in prompts.strings))
         for position in range(len(layout.templates))
     )
     single = tuple(text_classifier(one, text, model) for one in alone)
-    beside = () if place else tuple(text_classifier(one.prompts, text, model) for one in layout.beside)
-    return TemplateClassifiers(single, text_classifier(prompts, text, model), beside)
+    others = tuple(text_classifier(one.prompts, text, model) for one in beside)
+    return TemplateClassifiers(single, text_classifier(prompts, text, model), others)
+
+
+def _read_once(
+    text: Callable[[Sequence[str]], FloatArray], every: Sequence[PromptedClasses]
+) -> Callable[[Sequence[str]], FloatArray]:
+    """Return `text` for the strings of some prompts, all read now: those of one template lie in all files."""
+    strings = dict.fromkeys(string for prompts in every for of_class in prompts.strings for string in of_class)
+    place, features = {string: row for row, string in enumerate(strings)}, text(tuple(strings))
+    return lambda wanted: features[[place[string] for string in wanted]]
 
 
 def joined_templates(

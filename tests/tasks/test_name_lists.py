@@ -75,6 +75,15 @@ def test_each_list_of_names_is_as_good_as_a_zero_shot_job_with_it_alone(world):
     assert table.loc["canonical names", ["difference", "p", "p_holm"]].isna().all()
 
 
+def test_the_range_over_lists_is_that_of_the_best_and_the_worst(world):
+    outcome = PromptSensitivity().evaluate(world(), SETTINGS, filled())
+    (moved,) = (metric for metric in outcome.metrics if metric.name == "names_range")
+    lists = outcome.tables["names"].set_index("how")["top1"].iloc[:3]
+    assert moved.value == pytest.approx(lists.max() - lists.min())
+    assert (moved.params["best"], moved.params["worst"]) == (lists.idxmax(), lists.idxmin())
+    assert f"({moved.params['worst']})" in outcome.notes[0]
+
+
 def test_the_best_name_counts_as_the_largest_cosine_of_a_class(world):
     inputs = world()
     outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled())
@@ -140,7 +149,7 @@ def test_numbers_of_templates_are_those_under_the_classes_own_names(world):
     own = PromptSensitivity().evaluate(inputs, SETTINGS, filled(tuple(of[:1] for of in NAMES)))
     for name in ("templates", "ensemble_curve", "choice", "per_class", "gains"):
         assert several.tables[name].equals(own.tables[name])
-    added = ["averaged_names_gain", "best_name_gain"]
+    added = ["names_range", "averaged_names_gain", "best_name_gain"]
     assert [metric for metric in several.metrics if metric.name not in added] == list(own.metrics)
     assert not {"names", "synonyms"} & set(own.tables)
     assert "4 further names" in "".join(several.notes)
