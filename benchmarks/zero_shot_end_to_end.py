@@ -23,6 +23,7 @@ from pathlib import Path
 from measure import Ratio, Run, alternate, show
 from mirror import CIFAR10, development_data, mirror_cifar10
 
+from clipbench.records import JobResult
 from clipbench.results import load_results
 
 PEER = ("clip-benchmark==1.6.2", "requests")
@@ -46,25 +47,30 @@ class Bench:
         """Return a run of clipbench into a results folder of the round's own; a round has one store."""
 
         def run(number: int) -> dict[str, float]:
-            output = self.work / f"{results}-{number}"
-            command = [sys.executable, "-m", "clipbench", "run", "zeroshot", "--only", "cifar10", "--output", output]
-            command += ["--model", f"open_clip:local-dir:{self.model}", "--data-root", self.work]
-            command += ["--device", "cpu", "--precision", "float32", "--batch-size", BATCH]
-            command += [] if workers is None else ["--workers", workers]
-            self._call(command, {"CLIPBENCH_CACHE": f"{self.work}/store-{number}", "PYTHONPATH": str(REPOSITORY)})
-            (job,) = load_results(output).jobs()
+            output, store = self.work / f"{results}-{number}", self.work / f"store-{number}"
+            job = self.run_suite("zeroshot", output, store, workers)
             values = {record.metric: record.value for record in job.records}
             return {"top-1": values["top1"] or 0.0, "top-5": values["top5"] or 0.0}
 
         return run
 
-    def peer(self, python: Path, workers: int) -> Run:
-        """Return a run of CLIP_benchmark with so many loader processes."""
+    def run_suite(self, suite: str | Path, output: Path, store: Path, workers: int | None) -> JobResult:
+        """Run clipbench's command on CIFAR-10, for which the suite has one job, and return what it found."""
+        command: list[object] = [sys.executable, "-m", "clipbench", "run", suite, "--only", "cifar10"]
+        command += ["--output", output, "--model", f"open_clip:local-dir:{self.model}", "--data-root", self.work]
+        command += ["--device", "cpu", "--precision", "float32", "--batch-size", BATCH]
+        command += [] if workers is None else ["--workers", workers]
+        self._call(command, {"CLIPBENCH_CACHE": str(store), "PYTHONPATH": str(REPOSITORY)})
+        (job,) = load_results(output).jobs()
+        return job
+
+    def peer(self, python: Path, workers: int, *options: object) -> Run:
+        """Return a run of CLIP_benchmark with so many loader processes, and with further options."""
         output = self.work / "peer.json"
         script = Path(__file__).with_name("clip_benchmark_on_numpy2.py")
         command = [python, script, "eval", "--dataset", "wds/vtab/cifar10", "--dataset_root", self.work / CIFAR10]
         command += ["--task", "zeroshot_classification", "--model", f"local-dir:{self.model}", "--pretrained", ""]
-        command += ["--no_amp", "--batch_size", BATCH, "--num_workers", workers, "--output", output]
+        command += ["--no_amp", "--batch_size", BATCH, "--num_workers", workers, "--output", output, *options]
 
         def run(_: int) -> dict[str, float]:
             output.unlink(missing_ok=True)
