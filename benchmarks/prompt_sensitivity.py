@@ -35,7 +35,7 @@ from clipbench.embed.image_set import open_set
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.catalog import find_model
-from clipbench.prompts import load_prompt_set
+from clipbench.prompts.sets import load_prompt_set
 from clipbench.records import JobResult, Table
 from clipbench.tasks.base import DatasetFacts, Inputs, Outcome
 from clipbench.tasks.prompt_sensitivity import PromptSensitivity

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from clipbench.prompts import PromptSet
+    from clipbench.prompts.sets import PromptSet
 
 What = Literal["models", "datasets", "suites", "prompts", "tasks"]
 Rows = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
@@ -60,7 +60,7 @@ def _suites() -> Rows:
 
 
 def _prompts() -> Rows:
-    from clipbench.prompts import load_prompt_set, prompt_set_names
+    from clipbench.prompts.sets import load_prompt_set, prompt_set_names
 
     sets = [load_prompt_set(name) for name in prompt_set_names()]
     return ("name", "templates", "source"), [(entry.name, _size(entry), entry.source) for entry in sets]

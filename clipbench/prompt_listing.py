@@ -10,9 +10,9 @@ from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo, Spl
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import read_mapping
-from clipbench.prompt_checks import classes_named
-from clipbench.prompt_tokens import TokenCounts, count_tokens
-from clipbench.prompts import OWN, prompt_set, prompts_for
+from clipbench.prompts.checks import classes_named
+from clipbench.prompts.sets import OWN, prompt_set, prompts_for
+from clipbench.prompts.tokens import TokenCounts, count_tokens
 from clipbench.suite import load_suite
 from clipbench.suite_reader import EXPECTED
 from clipbench.tasks.prompted import PromptedClasses, fill

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from clipbench.class_match import ClassMatch
-from clipbench.prompts import is_prompt_file
+from clipbench.prompts.sets import is_prompt_file
 
 _WIDTH = 110
 

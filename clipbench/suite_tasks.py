@@ -11,7 +11,7 @@ from clipbench.datasets.catalog import define
 from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import KeyPath, MarkedYaml, render
 from clipbench.plugins import is_dotted_path
-from clipbench.prompts import OWN, read_choice
+from clipbench.prompts.sets import OWN, read_choice
 from clipbench.studies.registry import entry_names, load_entry
 from clipbench.tasks.base import SuiteEntry, TaskSettings
 from clipbench.tasks.prompt_choice import PromptChoice

@@ -24,7 +24,7 @@ from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_d
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names
 from clipbench.packaged import suite_names
-from clipbench.prompts import PromptSet, load_prompt_set
+from clipbench.prompts.sets import PromptSet, load_prompt_set
 from clipbench.records import Pedigree
 from clipbench.suite_reader import SuiteKeys
 from clipbench.tasks.registry import load_task, task_names

@@ -17,7 +17,7 @@ def test_thousand_names_with_the_two_known_pairs() -> None:
 
 
 def test_reading_them_does_not_import_torch() -> None:
-    code = "import sys; from clipbench.prompts import load_prompt_set; load_prompt_set('imagenet-80'); " \
+    code = "import sys; from clipbench.prompts.sets import load_prompt_set; load_prompt_set('imagenet-80'); " \
            "print('torch' in sys.modules)"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from clipbench.errors import UserError
 from clipbench.packaged import suite_names
-from clipbench.prompts import PromptSet
+from clipbench.prompts.sets import PromptSet
 from clipbench.suite import Suite, load_suite
 
 BROKEN = sorted((Path(__file__).parent / "suites_broken").glob("*.yaml"))

@@ -126,7 +126,7 @@ def _renamed(
     vectors_of_names = np.stack([ensembles[place].vectors[ensembles[place].column[label]] for label, place, _ in what])
     renamed = TextClassifier(np.arange(len(what)), np.arange(len(what)), vectors_of_names)
     counts = np.zeros((4, len(what)), np.int64)
-    for _, labels, vectors in _labelled_chunks(images, len(own.column), model, where):
+    for _, labels, vectors in _labelled_chunks(images, max(len(own.column), len(what)), model, where):
         counts += _changes(labels, _class_scores(vectors, own, model), class_logits(vectors, renamed, model), own, of)
     rows = zip(what, counts.T.tolist(), strict=True)
     return tuple(Renamed(label, name, *numbers) for (label, _, name), numbers in rows)
@@ -178,11 +178,11 @@ def _class_scores(vectors: FloatArray, classifier: TextClassifier, model: ModelI
 
 
 def _labelled_chunks(
-    images: ImageSet, classes: int, model: ModelInfo, where: str
+    images: ImageSet, scores: int, model: ModelInfo, where: str
 ) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
-    """Iterate over (places, labels, unit vectors) of labelled images, some at a time."""
+    """Iterate over (places, labels, unit vectors) of labelled images; of each so many scores are made at once."""
     labels = images.labels
     assert labels is not None
-    for start, vectors in unit_chunks(images, rows_at_a_time(classes), model, where):
+    for start, vectors in unit_chunks(images, rows_at_a_time(scores), model, where):
         known = np.flatnonzero(labels[start : start + len(vectors)] >= 0)
         yield start + known, labels[start + known], vectors[known]

@@ -10,8 +10,8 @@ import pytest
 
 from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.imagenet import imagenet_class_names
-from clipbench.prompt_tokens import count_tokens
-from clipbench.prompts import load_prompt_set, prompt_set_names, prompts_for
+from clipbench.prompts.sets import load_prompt_set, prompt_set_names, prompts_for
+from clipbench.prompts.tokens import count_tokens
 from clipbench.suite import load_suite
 from clipbench.tasks.prompt_sensitivity import PromptSensitivitySettings
 from clipbench.tasks.prompted import PLACEHOLDER, PromptedClasses

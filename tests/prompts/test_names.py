@@ -11,10 +11,10 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
-from clipbench.prompts import prompts_for
+from clipbench.prompts.sets import prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts
 
-from .test_prompts import FROGS, HEAD, Classes, load, message
+from .test_sets import FROGS, HEAD, Classes, load, message
 
 Synonyms = Mapping[str, tuple[str, ...]]
 
@@ -156,7 +156,7 @@ def test_other_classes_than_imagenet_s(tmp_path: Path, name: str, fix: str) -> N
 def test_torchvision_is_imported_only_when_imagenet_is_filled(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(IMAGENET)
     code = (
-        "import sys, clipbench.cli; from clipbench.prompts import load_prompt_set; load_prompt_set('mine.yaml'); "
+        "import sys, clipbench.cli; from clipbench.prompts.sets import load_prompt_set; load_prompt_set('mine.yaml'); "
         "print({'torch', 'torchvision'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

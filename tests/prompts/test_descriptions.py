@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.prompts import load_prompt_set, prompts_for
+from clipbench.prompts.sets import load_prompt_set, prompts_for
 from clipbench.suite import load_suite
 
-from .test_prompts import FROGS, HEAD, Classes, load, message
+from .test_sets import FROGS, HEAD, Classes, load, message
 
 SET = HEAD + "descriptions_from: seen.json\n"
 FORM = 'it is one object: {"class": ["a sentence.", ...], ...}'
@@ -93,7 +93,7 @@ def test_other_files_than_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "seen.json").write_bytes(b'{"frog": ["\xff"]}')
     assert "seen.json: is not JSON ('utf-8' codec can't decode" in message(tmp_path, SET)
     assert "/dev/zero: there is no such file" in message(tmp_path, HEAD + "descriptions_from: /dev/zero\n")
-    monkeypatch.setattr("clipbench.prompt_descriptions.MAX_BYTES", 2**20)
+    monkeypatch.setattr("clipbench.prompts.descriptions.MAX_BYTES", 2**20)
     write(tmp_path, {"frog": ["x" * 2**20]})
     assert "seen.json: is larger than 1 MiB; leave out classes that are not needed" in message(tmp_path, SET)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from clipbench.prompt_checks import same_template
+from clipbench.prompts.checks import same_template
 
 Families = Mapping[str, Sequence[str]]
 """Name -> templates that differ in one respect, the plain one first."""

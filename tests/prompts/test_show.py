@@ -8,9 +8,9 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.prompt_listing import PromptListing, show_prompts
-from clipbench.prompt_tokens import count_tokens
+from clipbench.prompts.tokens import count_tokens
 
-from .conftest import CommandLine
+from ..conftest import CommandLine
 
 ROOM = "Tokens of the tokenizer of clip-tiny, start and end included; there is room for 32."
 
@@ -167,7 +167,7 @@ def test_the_weights_of_a_named_model_are_not_needed(monkeypatch: pytest.MonkeyP
 
 
 def test_a_class_by_dotted_path_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "examples")
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "examples")
     counts = count_tokens(["a red circle"], "colour_words_model:ColourWords")
     assert counts.of["a red circle"].tokens <= counts.room
 

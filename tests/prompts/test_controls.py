@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.prompts import load_prompt_set, prompts_for
+from clipbench.prompts.sets import load_prompt_set, prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts
 
-from .test_prompts import FROGS, HEAD, Classes, load, message
+from .test_sets import FROGS, HEAD, Classes, load, message
 
 FAMILIES = {"article": ("a {}.", "the {}."), "negation": ("a {}.", "no {}.", "not a {}."), "noise": ("a {}.", "q {}.")}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.prompts import prompts_for
+from clipbench.prompts.sets import prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts, Translation
 
-from .test_prompts import FROGS, HEAD, Classes, load, message
+from .test_sets import FROGS, HEAD, Classes, load, message
 
 GERMAN = Translation(
     templates=("ein Foto von {}.", "hier ist {c}"), names={"frog": "einem Frosch", "toad": "einer Kröte"}

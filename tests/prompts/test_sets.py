@@ -9,7 +9,7 @@ import pytest
 
 from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.errors import UserError
-from clipbench.prompts import PromptSet, load_prompt_set, prompts_for
+from clipbench.prompts.sets import PromptSet, load_prompt_set, prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts
 from clipbench.tasks.prompted import fill
 

@@ -1,4 +1,4 @@
-"""Prompt sets, and the strings they make of a data set's class names."""
+"""Reading prompt sets, and the strings they make of a data set's class names."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.marked_yaml import KeyPath, read_mapping
 from clipbench.packaged import prompt_files
-from clipbench.prompt_checks import classes_named, prompts_problems, template_problem
-from clipbench.prompt_descriptions import read_descriptions
-from clipbench.prompt_families import with_families
-from clipbench.prompt_filling import check_named, fill_classes
-from clipbench.prompt_names import NAME_LISTS, Names, names_from, names_with
+from clipbench.prompts.checks import classes_named, prompts_problems, template_problem
+from clipbench.prompts.descriptions import read_descriptions
+from clipbench.prompts.families import with_families
+from clipbench.prompts.filling import check_named, fill_classes
+from clipbench.prompts.names import NAME_LISTS, Names, names_from, names_with
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.validation import Problem, check, refuse

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import render
-from clipbench.prompt_checks import LANGUAGE, classes_named
-from clipbench.prompt_families import control_templates, family_positions
-from clipbench.prompt_names import Names
-from clipbench.prompt_translations import check_translated, labels_of, listed, strings_of
+from clipbench.prompts.checks import LANGUAGE, classes_named
+from clipbench.prompts.families import control_templates, family_positions
+from clipbench.prompts.names import Names
+from clipbench.prompts.translations import check_translated, labels_of, listed, strings_of
 from clipbench.tasks.prompt_choice import InlinePrompts
 from clipbench.tasks.prompted import PromptedClasses, fill
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.errors import UserError
-from clipbench.prompt_checks import descriptions_problems
+from clipbench.prompts.checks import descriptions_problems
 
 MAX_BYTES = 64 * 2**20
 """CuPL's largest file, 50 sentences for each of ImageNet's 1,000 classes, has a tenth of it."""

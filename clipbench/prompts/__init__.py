@@ -1,0 +1,1 @@
+"""Prompt sets: what their files may say, and the strings that they make of class names."""
