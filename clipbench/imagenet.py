@@ -34,7 +34,8 @@ def imagenet_class_names() -> tuple[str, ...]:
 def imagenet_synset_names() -> tuple[str, ...]:
     """Return the first lemma of each ImageNet synset in label order: the names that torchvision's weights ship.
 
-    Takes seconds: torchvision imports torch. No weights are fetched.
+    No two are equal: of two cranes and two maillots one each is called "crane bird" and "maillot tank suit". Takes
+    seconds, since torchvision imports torch; no weights are fetched.
     """
     from torchvision.models import ResNet50_Weights
 

@@ -31,25 +31,32 @@ def names_with(synonyms: Mapping[str, Sequence[str]], classes: Sequence[str], *,
 
 
 def names_from(source: str, classes: Sequence[str], *, where: str) -> Names:
-    """Return the names of each class by one of `NAME_LISTS`.
+    """Return the names of each class by one of `NAME_LISTS`: of OpenAI's curated names and WordNet's the other one.
 
-    All classes of ImageNet in its order are named by position, a part of them by name. ImageNet has two pairs of
-    equal names; in a part it cannot be said which of the two is meant, so that they get no second name.
+    All classes of ImageNet in its order are named by position, a part of them by name. Names that a list has twice say
+    not which of two classes is meant, so that in a part they get no second name.
 
     Raises:
-        UserError: a class is none of ImageNet's.
+        UserError: a class is none of ImageNet's by either list.
     """
-    ours = imagenet_class_names()
-    if tuple(classes) == ours:
-        return tuple(map(_distinct, ours, imagenet_synset_names()))
-    count = Counter(ours)
+    curated, synsets = imagenet_class_names(), imagenet_synset_names()
+    for own, other in ((curated, synsets), (synsets, curated)):
+        if tuple(classes) == own:
+            return tuple(map(_distinct, own, other))
+    known = {*curated, *synsets}
     for name in classes:
-        if name not in count:
+        if name not in known:
             problem = f"synonyms_from: {source} names the classes of ImageNet, and {name!r} is none of them"
-            fix = did_you_mean(name, ours) if _is_near(name, ours) else "give the set synonyms instead"
+            fix = did_you_mean(name, curated) if _is_near(name, curated) else "give the set synonyms instead"
             raise UserError(problem, where=where, fix=fix)
-    others = dict(zip(ours, imagenet_synset_names(), strict=True))
-    return tuple(_distinct(name, others[name]) if count[name] == 1 else (name,) for name in classes)
+    others = _others(synsets, curated) | _others(curated, synsets)
+    return tuple(_distinct(name, others.get(name, name)) for name in classes)
+
+
+def _others(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """Return for each name that a list has once the one that another list has in its place."""
+    count = Counter(names)
+    return {name: other for name, other in zip(names, others, strict=True) if count[name] == 1}
 
 
 def _distinct(name: str, other: str) -> tuple[str, ...]:

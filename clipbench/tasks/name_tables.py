@@ -88,6 +88,8 @@ def names_move(metrics: Mapping[str, Metric]) -> str:
     """Return the sentence of how far lists of names move top-1."""
     moved = metrics["names_range"]
     value, lowest = moved.value or 0.0, moved.params["lowest"]
+    if not value:
+        return f"With every list of names it is {points(lowest)} %, all templates averaged."
     return (
         f"With the list of names it moves by {points(value)} points: from {points(lowest)} % ({moved.params['worst']}) "
         f"to {points(lowest + value)} % ({moved.params['best']}), all templates averaged."

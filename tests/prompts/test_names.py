@@ -137,6 +137,14 @@ def test_a_part_of_imagenet_is_named_by_name(tmp_path: Path) -> None:
     assert prompts_for(load(tmp_path, IMAGENET), dataset=whole, classes=part).names == filled.names
 
 
+def test_classes_called_by_wordnet_get_the_curated_name(tmp_path: Path) -> None:
+    part = ("hammerhead", "projectile", "tench")
+    names = prompts_for(load(tmp_path, IMAGENET), dataset=Classes(*part)).names
+    assert names == (("hammerhead", "hammerhead shark"), ("projectile", "missile"), ("tench",))
+    whole = prompts_for(load(tmp_path, IMAGENET), dataset=Classes(*imagenet_synset_names())).names
+    assert (whole[134], whole[517]) == (("crane bird",), ("crane", "construction crane"))
+
+
 @pytest.mark.parametrize(
     ("name", "fix"),
     [("hammerhead shrk", "did you mean 'hammerhead shark'?"), ("日本", "give the set synonyms instead")],
