@@ -69,7 +69,7 @@ def test_prompt_sensitivity_scores_every_template_on_the_same_images():
 
     templates = ("a photo of a {}.", "{}", "a sketch of a {}.")
     strings = tuple(tuple(template.replace("{}", name) for template in templates) for name in CLASSES)
-    prompts = PromptedClasses("wording", "test", CLASSES, strings)
+    prompts = PromptedClasses("wording", "test", CLASSES, strings, templates)
     generator = np.random.default_rng(3)
     vectors = {
         text: np.eye(8, dtype=np.float32)[at] + generator.normal(0, 0.2, 8).astype(np.float32)
