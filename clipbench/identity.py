@@ -39,7 +39,7 @@ def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, SetId
             _joined({name: known.labels for name, known in tested.items()}), prepared.tested, prepared.facts.classes
         ),
         training=digest(fitted_on) if fitted_on else "",
-        prompts=_prompts_digest(prepared.prompts),
+        prompts=_prompts_digest(prepared.prompts, told_apart=prepared.needs.templates),
         protocol=f"{prepared.task.name}/{prepared.task.protocol}",
         settings=digest(own),
     )
@@ -63,15 +63,14 @@ def _joined(digests: Mapping[str, str]) -> str:
     return next(iter(digests.values())) if len(digests) == 1 else digest(dict(digests))
 
 
-def _prompts_digest(prompts: PromptedClasses | None) -> str:
+def _prompts_digest(prompts: PromptedClasses | None, *, told_apart: bool) -> str:
     if prompts is None:
         return ""
     strings = _strings_digest(prompts.strings)
-    if not (prompts.families or prompts.controls or prompts.names):
+    if not told_apart:
         return strings
-    # Which templates are compared with which is no part of the strings, nor are controls, nor which names they hold.
-    parts: list[Any] = [strings, sorted(prompts.families.items())]
-    return digest([*parts, prompts.controls, prompts.names] if prompts.controls or prompts.names else parts)
+    # What the strings are made of: which belong to one template or name, what is compared with what, and labels.
+    return digest([strings, prompts.templates, sorted(prompts.families.items()), prompts.controls, prompts.names])
 
 
 @lru_cache(maxsize=4)

@@ -286,4 +286,4 @@ def _prompts(job: Job, datasets: OpenedDatasets, classes: tuple[str, ...]) -> Pr
 
 def _wording(prompts: PromptedClasses) -> Hashable:
     """Equal for prompts that come to the same, whatever they are called."""
-    return prompts.strings, tuple(prompts.families.items()), prompts.controls, prompts.names
+    return prompts.strings, prompts.templates, tuple(prompts.families.items()), prompts.controls, prompts.names

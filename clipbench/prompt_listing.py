@@ -68,6 +68,8 @@ def show_prompts(
         Unavailable: the data set's class names, or the tokenizer, are not here and cannot be fetched.
     """
     choice = prompt_set(name)
+    if not all(given.strip() for given in classes):
+        raise UserError("a class's name is empty", where="--class", fix="give a name, or leave --class out")
     if suite is not None and not dataset:
         raise UserError("a suite is named, but none of its data sets", fix="give --dataset NAME too")
     described = tuple(of_class for _, of_class in classes_named(choice))

@@ -224,10 +224,11 @@ def test_several_names_are_tried_on_ones_own_photographs(
     own_images(tmp_path / "shapes")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
-    main("shapes/test", "clip-tiny", "circle=disc,ring", "diamond=lozenge")
+    main(["shapes/test", "clip-tiny", "circle=disc,ring", "diamond=lozenge"])
     printed = capsys.readouterr().out
+    assert "clip-tiny on shapes/test, 24 images" in printed
     assert "Classes have 3 further names." in printed
-    (job,) = package.load_results(tmp_path / "results" / "names-for-own-classes").jobs()
+    (job,) = package.load_results(tmp_path / "results" / "names-of-test").jobs()
     synonyms = job.tables["synonyms"].frame()
     assert synonyms[["class", "name", "n"]].values.tolist() == [
         ["circle", "disc", 6],
@@ -236,3 +237,8 @@ def test_several_names_are_tried_on_ones_own_photographs(
     ]
     # A ring is a shape of its own to this model: it takes no circle for one.
     assert synonyms.loc[1, ["class_top1_before", "class_top1"]].tolist() == [1, 0]
+    # A failure tells itself, and not what was found before.
+    with pytest.raises(SystemExit, match="'cirle' under synonyms is no class of the data set; did you mean 'circle'"):
+        main(["shapes/test", "clip-tiny", "cirle=disc"])
+    with pytest.raises(SystemExit, match="write a class and its other names"):
+        main(["shapes/test", "clip-tiny", "circle"])

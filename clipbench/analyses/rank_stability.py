@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Any, ClassVar, Literal
@@ -76,10 +76,10 @@ class _Answers:
         """(P, T) which of two models is ahead."""
         return order_signs(self.right)
 
-    @property
-    def survives(self) -> _Bools:
-        """(P,) whether the same model is ahead with every template."""
-        alike: _Bools = np.abs(self.signs.sum(axis=1, dtype=np.int64)) == len(self.templates)
+    def survives(self, tenths: int = 10) -> _Bools:
+        """Return (P,) whether the same model is ahead with so many tenths of the templates, or more."""
+        first, second = (np.count_nonzero(self.signs == sign, axis=1) for sign in (1, -1))
+        alike: _Bools = 10 * np.maximum(first, second) >= tenths * len(self.templates)
         return alike
 
     @cached_property
@@ -186,10 +186,12 @@ def _read(jobs: Sequence[JobResult], evidence: Evidence) -> _Answers:
 def _counted(job: JobResult) -> tuple[str, ...]:
     """Return the templates that stand for reasonable wordings: controls are there to be worse."""
     listed = job.tables.get("templates")
-    if listed is None or "role" not in listed.columns:
+    if listed is None:
         return ()
     frame = listed.frame()
-    return tuple(map(str, frame["template"][frame["role"] == ""]))
+    # Protocol 1 had no controls.
+    counted = frame["role"] == "" if "role" in frame else slice(None)
+    return tuple(map(str, frame["template"][counted]))
 
 
 def _metrics(answers: _Answers) -> Iterator[Metric]:
@@ -210,7 +212,7 @@ def _metrics(answers: _Answers) -> Iterator[Metric]:
         params=drawn | {"template_pairs": ordered * (ordered - 1) // 2},
     )
     yield Metric("order_flip_share", flips, n, of_flips, params=drawn | {"ties": float(tie_shares(signs).mean())})
-    survives = answers.survives
+    survives = answers.survives()
     significant = [kept and claim.p_holm < ALPHA for kept, claim in zip(survives.tolist(), answers.claims, strict=True)]
     params = size | {"pairs": len(signs)}
     yield Metric("surviving_claims", int(survives.sum()), n, unit="pairs", params=params)
@@ -241,16 +243,17 @@ def _intervals(answers: _Answers, tau: float, flips: float) -> tuple[Interval | 
 
 
 def _within(interval: Interval, lowest: float) -> Interval | None:
-    if np.isclose(interval.low, interval.high, rtol=0, atol=1e-12):
-        return None
-    return Interval(max(lowest, interval.low), min(1.0, interval.high), interval.kind, interval.level)
+    found = replace(interval, low=max(lowest, interval.low), high=min(1.0, interval.high))
+    return None if np.isclose(found.low, found.high, rtol=0, atol=1e-12) else found
 
 
 def _rank_flips(answers: _Answers) -> pd.DataFrame:
     """Return one row a pair of models; difference, its interval and p_holm are those with the first template."""
     names = [*("first", "second", "first_ahead", "second_ahead", "ties", "flip_share", "survives")]
     names += ["difference", "low", "high", "p_holm"]
-    each = zip(answers.pairs, answers.signs, flip_shares(answers.signs), answers.survives, answers.claims, strict=True)
+    each = zip(
+        answers.pairs, answers.signs, flip_shares(answers.signs), answers.survives(), answers.claims, strict=True
+    )
     rows = []
     for pair, signs, share, survives, claim in each:
         ahead = [int(np.count_nonzero(signs == sign)) for sign in (1, -1, 0)]
@@ -276,7 +279,8 @@ def _in_words(answers: _Answers, metrics: Mapping[str, Metric]) -> Iterator[str]
     kept, significant = metrics["surviving_claims"].value, metrics["significant_surviving_claims"].value
     yield (
         f"The order of {len(answers.models)} models flips in {100 * (flips.value or 0):.1f} % of pairs between "
-        f"templates; {kept:.0f} of {len(answers.pairs)} claims 'A beats B' survive every wording."
+        f"templates; {kept:.0f} of {len(answers.pairs)} claims 'A beats B' survive every wording, "
+        f"{np.count_nonzero(answers.survives(9))} survive nine in ten."
     )
     if kept:
         yield (

@@ -41,6 +41,15 @@ def prompts_problems(prompts: InlinePrompts, path: KeyPath = ()) -> Iterator[Pro
     for language, translation in prompts.translations.items():
         yield from _translation_problems(translation, (*path, "translations", language))
     yield from _clashes(prompts, path)
+    yield from described_names(prompts, path)
+
+
+def described_names(prompts: InlinePrompts, path: KeyPath = ()) -> Iterator[Problem]:
+    """Yield the classes that have both descriptions and names to fill into templates."""
+    for name in prompts.synonyms:
+        if name in prompts.descriptions:
+            problem = f"{name!r} has descriptions, which stand instead of templates filled with names"
+            yield Problem((*path, "synonyms", name), problem, "keep one of the two")
 
 
 def templates_problems(templates: Sequence[str], path: KeyPath) -> Iterator[Problem]:
@@ -122,10 +131,6 @@ def _clashes(prompts: InlinePrompts, path: KeyPath) -> Iterator[Problem]:
     if prompts.translations and LANGUAGE in prompts.families:
         problem = f"the translations make a family {LANGUAGE!r} themselves"
         yield Problem((*path, "families", LANGUAGE), problem, "call this one something else")
-    for name in prompts.synonyms:
-        if name in prompts.descriptions:
-            problem = f"{name!r} has descriptions, which stand instead of templates filled with names"
-            yield Problem((*path, "synonyms", name), problem, "keep one of the two")
 
 
 def _repeated(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:

@@ -43,12 +43,13 @@ def names_from(source: str, classes: Sequence[str], *, where: str) -> Names:
     for own, other in ((curated, synsets), (synsets, curated)):
         if tuple(classes) == own:
             return tuple(map(_distinct, own, other))
-    known = {*curated, *synsets}
-    for name in classes:
-        if name not in known:
-            problem = f"synonyms_from: {source} names the classes of ImageNet, and {name!r} is none of them"
-            fix = did_you_mean(name, curated) if _is_near(name, curated) else "give the set synonyms instead"
-            raise UserError(problem, where=where, fix=fix)
+    strange = [name for name in classes if name not in {*curated, *synsets}]
+    if strange:
+        problem = f"synonyms_from: {source} names the classes of ImageNet, and {strange[0]!r} is none of them"
+        # Where most are, one is misspelt.
+        near = did_you_mean(strange[0], curated) if 2 * len(strange) < len(classes) else ""
+        fix = near if near.startswith("did you mean") else "give the set synonyms instead"
+        raise UserError(problem, where=where, fix=fix)
     others = _others(synsets, curated) | _others(curated, synsets)
     return tuple(_distinct(name, others.get(name, name)) for name in classes)
 
@@ -61,7 +62,3 @@ def _others(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
 
 def _distinct(name: str, other: str) -> tuple[str, ...]:
     return (name,) if name == other else (name, other)
-
-
-def _is_near(name: str, allowed: Sequence[str]) -> bool:
-    return did_you_mean(name, allowed).startswith("did you mean")

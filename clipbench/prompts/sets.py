@@ -13,11 +13,12 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.marked_yaml import KeyPath, read_mapping
 from clipbench.packaged import prompt_files
-from clipbench.prompts.checks import classes_named, prompts_problems, template_problem
+from clipbench.prompts.checks import classes_named, described_names, prompts_problems, template_problem
 from clipbench.prompts.descriptions import read_descriptions
 from clipbench.prompts.families import with_families
 from clipbench.prompts.filling import check_named, fill_classes
 from clipbench.prompts.names import NAME_LISTS, Names, names_from, names_with
+from clipbench.prompts.translations import listed
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.validation import Problem, check, refuse
@@ -27,10 +28,13 @@ OWN = "own"
 _EXPECTED = "a prompt set is a mapping with name, source, and templates, templates_from, families or descriptions"
 _DATASET = "dataset"
 _INLINE = "written in the suite"
+_FROM_WHERE = "a path in a suite starts from the suite's folder, elsewhere from the working directory"
 _INSTEAD = (
     ("templates_from", "templates"),
     ("synonyms_from", "synonyms"),
     ("synonyms_from", "translations"),
+    ("synonyms_from", "descriptions"),
+    ("synonyms_from", "descriptions_from"),
     ("descriptions_from", "descriptions"),
 )
 """Keys that take the place of others."""
@@ -145,12 +149,24 @@ def prompts_for(
     templates = with_families(given, prompts.families, prompts.controls)
     filled = dataset.classes if classes is None else classes
     where = f"prompts {prompts.name!r} on {dataset.info.name}"
-    known = {*dataset.classes, *filled, *prompts.classes}
-    if prompts.descriptions_from and set(filled) <= set(prompts.descriptions):
-        known |= set(prompts.descriptions)  # a published file may well describe more classes than these
-    check_named(prompts, filled, known, where=where)
+    _check_classes(prompts, dataset, filled, where)
     names = _names(prompts, filled, where)
     return fill_classes(prompts, templates, names, source=prompts.source, where=where)
+
+
+def _check_classes(prompts: PromptSet, dataset: Dataset, filled: tuple[str, ...], where: str) -> None:
+    if any(classes_named(prompts)) and prompts.classes and set(filled).isdisjoint(prompts.classes):
+        problem = "says something of single classes, and of none that the data set has"
+        raise UserError(problem, where=where, fix=f"the set is made for {listed(prompts.classes)}")
+    known = {*dataset.classes, *filled, *prompts.classes}
+    if prompts.descriptions_from:
+        missing = [name for name in filled if name not in prompts.descriptions]
+        others = [name for name in prompts.descriptions if name not in known]
+        if missing and others:
+            problem = f"{prompts.descriptions_from} does not describe {listed(missing)}, but {listed(others)}"
+            raise UserError(problem, where=where, fix="describe all classes; others may then stand there too")
+        known |= set(others)
+    check_named(prompts, filled, known, where=where)
 
 
 def _names(prompts: PromptSet, classes: tuple[str, ...], where: str) -> Names:
@@ -166,7 +182,7 @@ def _read_packaged(path: Path) -> PromptSet:
 
 def _read(path: Path) -> PromptSet:
     if not path.is_file():
-        raise UserError("there is no such prompt file", where=str(path), fix="paths start from the suite's folder")
+        raise UserError("there is no such prompt file", where=str(path), fix=_FROM_WHERE)
     document = read_mapping(path, _EXPECTED)
     prompts, problems = check(PromptSet, document)
     if prompts is not None:
@@ -189,19 +205,20 @@ def _with_descriptions(prompts: PromptSet, folder: Path, problems: list[Problem]
     except UserError as error:
         problems.append(Problem(("descriptions_from",), f"{error.where}: {error.problem}", error.fix))
         return prompts
-    return prompts.model_copy(update={"descriptions": described})
+    prompts = prompts.model_copy(update={"descriptions": described})
+    problems += described_names(prompts)
+    return prompts
 
 
 def _lacking(prompts: InlinePrompts, place: KeyPath = ()) -> Iterator[Problem]:
     from_list = isinstance(prompts, PromptSet) and prompts.templates_from
     own = prompts.templates or from_list
     described = prompts.descriptions or (isinstance(prompts, PromptSet) and prompts.descriptions_from)
-    if not (own or prompts.families or described):
+    beside = [key for key in ("synonyms", "synonyms_from", "translations") if getattr(prompts, key, None)]
+    if not (own or prompts.families or described or beside):
         yield Problem(place, "the prompt set is empty", "give it templates or descriptions")
-        return
-    for key in ("synonyms", "synonyms_from", "translations"):
-        if getattr(prompts, key, None) and not (own or prompts.families):
-            yield Problem((*place, key), "there are no templates to stand beside", "give the set templates")
+    for key in beside if not (own or prompts.families) else ():
+        yield Problem((*place, key), "there are no templates to stand beside", "give the set templates of its own")
     if prompts.families and not own and set(prompts.controls) >= set(prompts.families):
         fix = "write those that count under templates"
         yield Problem((*place, "controls"), "every family is a control, and no template is left to average", fix)
@@ -219,6 +236,11 @@ def _contradictions(prompts: PromptSet) -> Iterator[Problem]:
         if name not in prompts.classes:
             fix = did_you_mean(name, prompts.classes)
             yield Problem(place, f"{name!r} is not among the set's classes", fix)
+    for name, others in prompts.synonyms.items() if prompts.classes else ():
+        for index, other in enumerate(others):
+            if other in prompts.classes and other != name:
+                fix = "give one that means this class only"
+                yield Problem(("synonyms", name, index), f"{other!r} is the name of another class", fix)
 
 
 def _is_template(choice: str) -> bool:

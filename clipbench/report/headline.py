@@ -51,10 +51,12 @@ def sentences(board: Board, group_means: Sequence[Means]) -> tuple[Sentence, ...
 
 
 def _sentence(board: Board, model: str, group_means: Sequence[Means]) -> Sentence:
-    found: dict[tuple[str, str], list[Average]] = defaultdict(list)
+    found: dict[tuple[str, str, str], list[Average]] = defaultdict(list)
     for group in group_means:
         if model in group.by_model:
-            found[group.task, group.regime].append(group.by_model[model])
+            # Each prompt set is worth a phrase, and none is the plainest.
+            apart = group.condition if group.task == "prompt_sensitivity" else ""
+            found[group.task, group.regime, apart].append(group.by_model[model])
     phrases = tuple(_phrase(*_telling(averages)) for averages in found.values())
     if phrases:
         return Sentence(model, phrases)

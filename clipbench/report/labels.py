@@ -82,11 +82,13 @@ _LOWER_IS_BETTER = re.compile(r"(^|_)(rank|error|loss|ece|fpr|mce|perplexity|gap
 
 _GAPS = {"gap", "mean_gap", "corruption_gap"}
 
+_SPANS = {"range", "names_range", "standard_deviation"}
+"""Lengths on the scale of a fraction: points without a sign."""
+
 _DIFFERENCES = {
     *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
-    *("reference_gain", "mean_shift_gain", "range", "ensemble_gain", "standard_deviation"),
-    *("chosen_gain", "optimism", "photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"),
-    "names_range",
+    *("reference_gain", "mean_shift_gain", "ensemble_gain", "chosen_gain", "optimism"),
+    *("photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"),
 }
 """Metrics that are a difference of two fractions, beside those whose name ends in it."""
 
@@ -117,7 +119,7 @@ def shown_unit(name: str, unit: str) -> str:
     """Return the unit to show a metric in: a difference of fractions is shown in points, and with its sign."""
     if unit != "fraction":
         return unit
-    if name in _GAPS:
+    if name in _GAPS or name in _SPANS:
         return "gap"
     return "difference" if name in _DIFFERENCES or name.endswith("_difference") else unit
 
@@ -165,8 +167,11 @@ def variant_order(task_name: str, name: str) -> tuple[object, ...]:
 
 
 def condition(task_name: str, name: str, *, prompted: bool) -> str:
-    """Return what of a variant makes a number another measurement: everything but the choice of prompts."""
-    if not prompted:
+    """Return what of a variant makes a number another measurement: everything but the choice of prompts.
+
+    Prompt sensitivity is about the prompts, so that another set of them is another measurement.
+    """
+    if not prompted or task_name == "prompt_sensitivity":
         return name
     return ", ".join(_HEAD_WORDS.findall(name)) if task_name == "wise_ft" else ""
 

@@ -50,6 +50,8 @@ def number(value: float | None, unit: str = "fraction") -> str:
         return f"{value:,.1f}"
     if unit == "rank":
         return f"{value:,.1f}".removesuffix(".0")
+    if unit == "tau":
+        return _signless_zero(f"{value:.2f}").replace("-", "−")
     return f"{value:.4g}"
 
 

@@ -123,11 +123,13 @@ def _grid(name: str, rows: Sequence[Row]) -> Grid:
 
 
 def _largest(name: str, rows: Sequence[Row]) -> tuple[Sequence[Row], str]:
-    """Return the rows with the largest numbers, and what is left out; all in their order where they are not many."""
-    if name not in _MOST_BY or len(rows) <= MOST_ROWS:
+    """Return the rows with the largest numbers first, and what is left out; in their order where none are largest."""
+    if name not in _MOST_BY:
         return rows, ""
     by = _MOST_BY[name]
     kept = sorted(rows, key=lambda row: -abs(row[by]))[:MOST_ROWS]
+    if len(kept) == len(rows):
+        return kept, ""
     largest = f"The {MOST_ROWS} of {numbers.count(len(rows))} rows with the largest {by.replace('_', ' ')}"
     return kept, f"{largest}; the others are in the results folder."
 

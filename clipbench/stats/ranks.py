@@ -45,7 +45,8 @@ def mean_tau_b(signs: Signs) -> Floats:
     ordered = np.count_nonzero(untied, axis=-1)
     pairs = ordered * (ordered - 1)
     twice = np.square(scaled.sum(axis=-1)).sum(axis=-1) - ordered
-    mean: Floats = np.where(pairs > 0, twice / np.maximum(pairs, 1), np.nan)
+    # Rounding must not lead beyond the ends.
+    mean: Floats = np.where(pairs > 0, np.clip(twice / np.maximum(pairs, 1), -1, 1), np.nan)
     return mean
 
 

@@ -120,6 +120,8 @@ class Needs:
     strings: tuple[str, ...] = ()
     captions: bool = False
     """True: every caption of the splits is embedded too."""
+    templates: bool = False
+    """True: the outcome tells templates apart, so that it depends on them beside the strings that they make."""
     memory: Memory | None = None
     """What `evaluate` holds at once, where that grows with the data; None: it does not."""
 

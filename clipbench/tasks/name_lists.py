@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.tasks.base import FloatArray, ImageSet, IntArray
-from clipbench.tasks.class_columns import ClassColumns
 from clipbench.tasks.classifier import TextClassifier, text_classifier
-from clipbench.tasks.decisions import class_logits, predict, rows_at_a_time, unit_chunks
+from clipbench.tasks.decisions import class_logits, rows_at_a_time, unit_chunks
 from clipbench.tasks.template_scores import Answered, answers_of, template_classifiers
 from clipbench.tasks.wording_layout import Layout
 
@@ -54,17 +54,12 @@ class NameAnswers:
 
 
 def answer_names(
-    tested: Answered,
-    canonical: TextClassifier,
-    layout: Layout,
-    text: Callable[[Sequence[str]], FloatArray],
-    model: ModelInfo,
+    tested: Answered, layout: Layout, text: Callable[[Sequence[str]], FloatArray], model: ModelInfo
 ) -> NameAnswers:
-    """Classify every labelled image with every list of names.
+    """Classify every labelled image with every list of names, and with all names of a class together.
 
     Args:
         tested: the images, and the answers under the classes' own names.
-        canonical: the classifier of all templates under the classes' own names.
         layout: of W > 1 lists.
         text: (strings) -> (strings, D) features.
         model: for its logit scale and bias.
@@ -76,113 +71,138 @@ def answer_names(
     """
     images, answers, where = tested.images, tested.answers, tested.where
     rows, labels = answers.rows, answers.labels
-    correct, together, ensembles = [answers.correct], [answers.ensemble_correct], [canonical]
+    correct, together = [answers.correct], [answers.ensemble_correct]
     for place in range(1, layout.lists):
         classifiers = template_classifiers(layout, text, model.name, place)
         found = answers_of(images, (*classifiers.single, classifiers.ensemble), model, where)[rows] == labels[:, None]
         correct.append(found[:, :-1])
         together.append(found[:, -1])
-        ensembles.append(classifiers.ensemble)
     averaged = text_classifier(layout.given, text, model.name)
+    names = _ClassNames.of(layout, text, model)
+    best, renamed = _by_name(images, names, model, where)
     return NameAnswers(
         correct=np.stack(correct, axis=2),
         lists=np.stack(together, axis=1),
         averaged=answers_of(images, [averaged], model, where)[rows, 0] == labels,
-        best=_best_name(images, ensembles, averaged.twin, model, where)[rows],
-        renamed=_renamed(images, ensembles, layout, model, where),
+        best=best[rows],
+        renamed=renamed,
     )
 
 
-def _best_name(
-    images: ImageSet, ensembles: Sequence[TextClassifier], twin: IntArray, model: ModelInfo, where: str
-) -> Bools:
-    """Return (n images,) right answers where the best of a class's names counts.
+@dataclass(frozen=True)
+class _ClassNames:
+    """All K names of C classes, each with all templates averaged; equal vectors share a column, so that they tie."""
 
-    Two classes that share a name tie on an image that this name suits best, which is wrong for both. Classes all of
-    whose prompts are the same are told apart as in zero-shot: the lower index wins.
+    classifier: TextClassifier
+    """Of K names."""
+    label: IntArray
+    """(K,) the class of each name; classes ascend, and each one's own name comes first."""
+    same: IntArray
+    """(K,) a number for each name, the same where two classes are called the same."""
+    names: tuple[str, ...]
+    """(K,)"""
+
+    @classmethod
+    def of(cls, layout: Layout, text: Callable[[Sequence[str]], FloatArray], model: ModelInfo) -> _ClassNames:
+        pairs = [(label, name) for label, of_class in enumerate(layout.given.names) for name in of_class]
+        names = tuple(name for _, name in pairs)
+        # Each name as if it were a class.
+        alone = replace(layout.given, classes=names, strings=tuple(layout.strings_by_name()), names=())
+        return cls(
+            classifier=text_classifier(alone, text, model.name),
+            label=np.array([label for label, _ in pairs], np.int64),
+            same=np.unique(names, return_inverse=True)[1].astype(np.int64),
+            names=names,
+        )
+
+    @cached_property
+    def own(self) -> IntArray:
+        """(C,) where each class's own name stands."""
+        return np.unique(self.label, return_index=True)[1].astype(np.int64)
+
+    @cached_property
+    def further(self) -> IntArray:
+        """(S,) where the other names stand."""
+        return np.setdiff1d(np.arange(len(self.names)), self.own)
+
+
+def _by_name(images: ImageSet, names: _ClassNames, model: ModelInfo, where: str) -> tuple[Bools, tuple[Renamed, ...]]:
+    """Return (n images,) right answers where the best of a class's names counts, and what each further name changes."""
+    best = np.zeros(len(images), np.bool_)
+    counts = np.zeros((4, len(names.further)), np.int64)
+    known = images.labels
+    assert known is not None
+    for start, vectors in unit_chunks(images, rows_at_a_time(len(names.names)), model, where):
+        some = np.flatnonzero(known[start : start + len(vectors)] >= 0)
+        labels = known[start + some]
+        scores = class_logits(vectors, names.classifier, model)[some][:, names.classifier.column]
+        best[start + some] = _best_is_right(labels, scores, names)
+        counts += _changes(labels, scores, names)
+    told = zip(names.further.tolist(), counts.T.tolist(), strict=True)
+    return best, tuple(Renamed(int(names.label[at]), names.names[at], *numbers) for at, numbers in told)
+
+
+def _best_is_right(labels: IntArray, scores: FloatArray, names: _ClassNames) -> Bools:
+    """Return (m,) right answers of (m, K) scores.
+
+    As in zero-shot, of two classes that tie because they are called the same the lower index wins; any other tie is
+    wrong.
     """
-    first, column = np.unique(twin, return_inverse=True)
-    columns = ClassColumns(column.astype(np.int64), twin)
-    right = np.zeros(len(images), np.bool_)
-    for some, labels, vectors in _labelled_chunks(images, len(twin), model, where):
-        scores = _class_scores(vectors, ensembles[0], model)[:, first]
-        for ensemble in ensembles[1:]:
-            np.maximum(scores, _class_scores(vectors, ensemble, model)[:, first], out=scores)
-        right[some] = predict(labels, scores, columns) == labels
+    of_class = np.maximum.reduceat(scores, names.own, axis=1)
+    true = of_class[np.arange(len(labels)), labels]
+    right: Bools = np.count_nonzero(of_class >= true[:, None], axis=1) == 1
+    for row in np.flatnonzero(~right & (of_class.max(axis=1) == true)):
+        top = np.flatnonzero(scores[row] == true[row])
+        called = names.same[top[names.label[top] == labels[row]]]
+        alike = np.isin(names.same[top], called) & (names.label[top] > labels[row])
+        rivals = set(names.label[top].tolist()) - {int(labels[row])} - set(names.label[top][alike].tolist())
+        right[row] = not rivals
     return right
 
 
-def _renamed(
-    images: ImageSet, ensembles: Sequence[TextClassifier], layout: Layout, model: ModelInfo, where: str
-) -> tuple[Renamed, ...]:
-    """Judge each further name by what changes when it alone takes the place of its class's own."""
-    what = [
-        (label, place, name)
-        for label, names in enumerate(layout.given.names)
-        for place, name in enumerate(names)
-        if place
-    ]
-    own, of = ensembles[0], np.array([label for label, _, _ in what])
-    vectors_of_names = np.stack([ensembles[place].vectors[ensembles[place].column[label]] for label, place, _ in what])
-    renamed = TextClassifier(np.arange(len(what)), np.arange(len(what)), vectors_of_names)
-    counts = np.zeros((4, len(what)), np.int64)
-    for _, labels, vectors in _labelled_chunks(images, max(len(own.column), len(what)), model, where):
-        counts += _changes(labels, _class_scores(vectors, own, model), class_logits(vectors, renamed, model), own, of)
-    rows = zip(what, counts.T.tolist(), strict=True)
-    return tuple(Renamed(label, name, *numbers) for (label, _, name), numbers in rows)
-
-
-def _changes(labels: IntArray, scores: FloatArray, names: FloatArray, own: TextClassifier, of: IntArray) -> IntArray:
-    """Return (4, S) images gained, lost, and of the class right before and after, for S names.
+def _changes(labels: IntArray, scores: FloatArray, names: _ClassNames) -> IntArray:
+    """Return (4, S) images gained, lost, and of the class right before and after, for S further names.
 
     Args:
         labels: (m,) true classes.
-        scores: (m, C) under the classes' own names.
-        names: (m, S) scores of the further names.
-        own: which classes have the same prompts.
-        of: (S,) the class of each name.
+        scores: (m, K) of all names.
+        names: whose further ones take their class's own name's place one at a time.
     """
-    rows, classes = np.arange(len(labels)), np.arange(scores.shape[1])
-    true = scores[rows, labels]
-    others = scores.copy()
-    others[rows, labels] = -np.inf
-    any_other = others.max(axis=1)
-    # Of classes with the same prompts the lower index wins.
-    others[(own.twin == own.twin[labels][:, None]) & (classes > labels[:, None])] = -np.inf
+    own, new = scores[:, names.own], scores[:, names.further]
+    of, called = names.label[names.further], names.same[names.further]
+    is_own = labels[:, None] == of
+    before, after = _others_beaten(labels, own, names, of)
+    true = own[np.arange(len(labels)), labels]
+    # Where another class takes this one's name, the lower index wins.
+    ahead = (called == names.same[names.own[labels]][:, None]) & (labels[:, None] < of)
+    after &= (true[:, None] > new) | ahead
+    for at in range(len(of)):
+        rows = np.flatnonzero(is_own[:, at])
+        # The class that is renamed has no twin but those that are called so already.
+        behind = (names.same[names.own] == called[at]) & (np.arange(own.shape[1]) > of[at])
+        behind[of[at]] = True
+        after[rows, at] = new[rows, at] > own[rows][:, ~behind].max(axis=1, initial=-np.inf)
+    gained = np.count_nonzero(after & ~before[:, None], axis=0)
+    lost = np.count_nonzero(before[:, None] & ~after, axis=0)
+    of_class = (np.count_nonzero(is_own & right, axis=0) for right in (before[:, None], after))
+    return np.stack([gained, lost, *of_class])
+
+
+def _others_beaten(labels: IntArray, own: FloatArray, names: _ClassNames, of: IntArray) -> tuple[Bools, Bools]:
+    """Return (m,) whether the true class beats all others, and (m, S) whether it does all but one of them.
+
+    Args:
+        labels: (m,) true classes.
+        own: (m, C) scores under the classes' own names.
+        names: of these classes; of those that are called the same the lower index wins.
+        of: (S,) the class that is left aside.
+    """
+    rows, called = np.arange(len(labels)), names.same[names.own]
+    true, others = own[rows, labels], own.copy()
+    others[(called == called[labels][:, None]) & (np.arange(own.shape[1]) >= labels[:, None])] = -np.inf
     rival = others.argmax(axis=1)
     best = others[rows, rival]
     others[rows, rival] = -np.inf
     second = others.max(axis=1)
-
-    before = true > best
     rest = np.where(rival[:, None] == of, second[:, None], best[:, None])
-    after = true[:, None] > np.maximum(rest, names)
-    is_own = labels[:, None] == of
-    # A class that is renamed has no twin any more.
-    after = np.where(is_own, names > any_other[:, None], after)
-    gained = np.count_nonzero(after & ~before[:, None], axis=0)
-    lost = np.count_nonzero(before[:, None] & ~after, axis=0)
-    return np.stack(
-        [
-            gained,
-            lost,
-            np.count_nonzero(is_own & before[:, None], axis=0),
-            np.count_nonzero(is_own & after, axis=0),
-        ]
-    )
-
-
-def _class_scores(vectors: FloatArray, classifier: TextClassifier, model: ModelInfo) -> FloatArray:
-    """Return (m, C) logits, classes with equal vectors having equal ones."""
-    return class_logits(vectors, classifier, model)[:, classifier.column]
-
-
-def _labelled_chunks(
-    images: ImageSet, scores: int, model: ModelInfo, where: str
-) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
-    """Iterate over (places, labels, unit vectors) of labelled images; of each so many scores are made at once."""
-    labels = images.labels
-    assert labels is not None
-    for start, vectors in unit_chunks(images, rows_at_a_time(scores), model, where):
-        known = np.flatnonzero(labels[start : start + len(vectors)] >= 0)
-        yield start + known, labels[start + known], vectors[known]
+    return true > best, true[:, None] > rest

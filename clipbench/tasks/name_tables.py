@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm
 from clipbench.tasks.base import IntArray, Metric
 from clipbench.tasks.name_lists import NameAnswers, Renamed
-from clipbench.tasks.wording import points, signed
+from clipbench.tasks.wording import listed, points, signed
 from clipbench.tasks.wording_layout import Layout
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
     top1 = answers.lists.mean(axis=0)
     best, worst = int(top1.argmax()), int(top1.argmin())
     drawn = {"lists": layout.lists, "names": sum(map(len, layout.given.names)), "seed": SEED, "resamples": RESAMPLES}
-    moved, interval = paired_difference(answers.lists[:, best], answers.lists[:, worst])
+    moved, between = paired_difference(answers.lists[:, best], answers.lists[:, worst])
+    interval = replace(between, low=max(0.0, between.low))
     ends = {"best": _list_name(best), "worst": _list_name(worst), "lowest": float(top1[worst])}
     yield Metric("names_range", moved, len(answers.averaged), interval, params=ends | drawn)
     for name, right in (("averaged_names_gain", answers.averaged), ("best_name_gain", answers.best)):
@@ -36,22 +38,31 @@ def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
         yield Metric(name, gain, len(right), interval, params=drawn)
 
 
-def names_table(answers: NameAnswers) -> pd.DataFrame:
-    """Return how, top1, difference, low, high, p, p_holm: lists of names and ways to use them, all templates averaged.
+def names_table(answers: NameAnswers, layout: Layout) -> pd.DataFrame:
+    """Return how, top1, difference, low, high, p, names, p_holm: lists of names and ways to use them.
 
-    The difference is from the canonical names on the same images, with its interval, McNemar's exact p value, and that
-    after Holm's correction for all rows.
+    All templates are averaged. The difference is from the canonical names on the same images, with its interval,
+    McNemar's exact p value, and that after Holm's correction for all rows. names has the first of a list's names that
+    are not the classes' own.
     """
     import pandas as pd
 
     canonical, *others = answers.lists.T
     ways = {_list_name(place): right for place, right in enumerate(others, start=1)}
     ways |= {"all names averaged": answers.averaged, "the best name counts": answers.best}
-    rows: list[tuple[str | float | None, ...]] = [(_list_name(0), float(canonical.mean()), *[None] * 4)]
-    rows += [(how, float(right.mean()), *compare_pair(right, canonical).numbers) for how, right in ways.items()]
-    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
+    rows: list[tuple[str | float | None, ...]] = [(_list_name(0), float(canonical.mean()), *[None] * 4, "")]
+    rows += [
+        (how, float(right.mean()), *compare_pair(right, canonical).numbers, _members(layout, place))
+        for place, (how, right) in enumerate(ways.items(), start=1)
+    ]
+    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p", "names"])
     frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
     return frame
+
+
+def _members(layout: Layout, place: int) -> str:
+    """Return the names of a list that are not the classes' own; '' of what is no list."""
+    return listed([names[place] for names in layout.given.names if place < len(names)]) if place < layout.lists else ""
 
 
 def _list_name(place: int) -> str:
@@ -100,8 +111,9 @@ def names_gain(metrics: Mapping[str, Metric], layout: Layout) -> str:
     """Return the sentences of what several names of a class gain."""
     averaged, best = (metrics[name].value or 0.0 for name in ("averaged_names_gain", "best_name_gain"))
     further = sum(len(names) - 1 for names in layout.given.names)
+    noun = "name" if further == 1 else "names"
     return (
-        f"Classes have {further:,} further names. Against the canonical names alone, top-1 changes by "
+        f"Classes have {further:,} further {noun}. Against the canonical names alone, top-1 changes by "
         f"{signed(averaged)} points if all names of a class are averaged, by {signed(best)} if its best name counts "
         "(all templates averaged). A better name in the table of synonyms was found on the images that it is reported "
         "on."

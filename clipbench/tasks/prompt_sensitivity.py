@@ -27,6 +27,7 @@ from clipbench.tasks.template_scores import (
     TemplateAnswers,
     TemplateClassifiers,
     answer_templates,
+    equal_prompts,
     joined_templates,
     template_classifiers,
 )
@@ -40,6 +41,7 @@ from clipbench.tasks.template_tables import (
     variance_table,
 )
 from clipbench.tasks.training_set import VALIDATION_NAMES
+from clipbench.tasks.wording import points
 from clipbench.tasks.wording_layout import Layout, layout_of
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ class PromptSensitivity:
             chosen_on = counts[validation] * templates if validation else 0
             return _BYTES_A_VECTOR * vectors * width + _BYTES_AN_ANSWER * (answers + chosen_on) + 8 * BUDGET
 
-        return Needs(splits=splits, strings=tuple(dict.fromkeys(layout.strings())), memory=memory)
+        strings = tuple(dict.fromkeys(layout.strings()))
+        return Needs(splits=splits, strings=strings, memory=memory, templates=True)
 
     def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
         """Compute what each template decides, and what that says of all of them.
@@ -123,7 +126,7 @@ class PromptSensitivity:
         found = flips(answers.predictions)
         choice = _choice(inputs, tested, classifiers, own, layout)
         several = layout.lists > 1
-        names = answer_names(tested, classifiers.ensemble, layout, inputs.text, model) if several else None
+        names = answer_names(tested, layout, inputs.text, model) if several else None
         metrics = (
             *template_metrics(answers, found, layout.templates),
             *choice_metrics(answers, choice, layout.templates),
@@ -145,6 +148,7 @@ class PromptSensitivity:
                 *_in_words(by_name, layout),
                 *choice_in_words(by_name, choice, dataset.name, own.split),
                 *_notes(answers, found, layout, len(images)),
+                *equal_prompts(classifiers.single, layout),
             ),
         )
 
@@ -215,7 +219,7 @@ def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None)
         components = crossed_components(
             names.correct, ("example", "template", "names"), resampled=("example", "template")
         )
-        tables["names"] = names_table(names)
+        tables["names"] = names_table(names, layout)
         tables["synonyms"] = synonyms_table(names, answers.labels, classes)
     tables["variance"] = variance_table(components)
     tables["per_class"] = per_class_table(answers, classes)
@@ -225,7 +229,8 @@ def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None)
 def _in_words(metrics: Mapping[str, Metric], layout: Layout) -> Iterator[str]:
     several = layout.lists > 1
     first, *others = moves_in_words(metrics)
-    yield f"{first} {names_move(metrics)}" if several else first
+    chance = f"Chance is {points(1 / len(layout.given.classes))} %."
+    yield " ".join([first, *([names_move(metrics)] if several else []), chance])
     yield from others
     yield gains_in_words(metrics)
     if several:
@@ -239,7 +244,12 @@ def _notes(answers: TemplateAnswers, found: Flips, layout: Layout, images: int) 
         verb = "template is a control" if controls == 1 else "templates are controls"
         yield (
             f"{controls} {verb}, there to be worse: beside the tables of templates and families they have no part in "
-            "any number."
+            "any number but the paper's two gains, where one of its prompts is among them."
+        )
+    if layout.most_names > layout.lists:
+        yield (
+            f"One class has {layout.most_names:,} names: {layout.lists} lists of names are compared, and the variance "
+            "is over these; all other numbers of several names are of all of them."
         )
     if not layout.given.templates:
         yield "Classes have prompts of their own, so the k-th template stands for the k-th prompt of every class."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def template_metrics(answers: TemplateAnswers, found: Flips, templates: Sequence
     best, worst = int(top1.argmax()), int(top1.argmin())
     drawn = {"templates": len(templates), "seed": SEED, "resamples": RESAMPLES}
     spread, between = paired_difference(correct[:, best], correct[:, worst])
+    between = replace(between, low=max(0.0, between.low))
     yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
     yield Metric("range", spread, n, between, params=drawn)
     yield Metric("standard_deviation", float(top1.std(ddof=1)), n, _deviation_interval(correct), params=drawn)

@@ -13,6 +13,9 @@ BARE = "{}"
 PHOTO = "a photo of a {}."
 """The paper's two single prompts."""
 
+MOST_LISTS = 16
+"""Lists of names that are compared; names beyond have a part where all names of a class do, and one by one."""
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -61,7 +64,12 @@ class Layout:
 
     @property
     def lists(self) -> int:
-        """W: the canonical names, and as many more as a class has further names; 1 where none has."""
+        """W: the canonical names, and as many more as a class has further names, up to a limit; 1 where none has."""
+        return min(self.most_names, MOST_LISTS)
+
+    @property
+    def most_names(self) -> int:
+        """How many names the class has that has the most."""
         return max(map(len, self.given.names), default=1)
 
     def named(self, place: int) -> PromptedClasses:
@@ -76,6 +84,12 @@ class Layout:
         starts = (size * (place if place < len(names) else 0) for names in self.given.names)
         pairs = zip(self.given.strings, starts, strict=True)
         return replace(self.given, strings=tuple(strings[start : start + size] for strings, start in pairs))
+
+    def strings_by_name(self) -> Iterator[tuple[str, ...]]:
+        """Yield the T prompts of every name, class by class; of nothing where no class has a second name."""
+        size = len(self.given.templates)
+        for names, strings in zip(self.given.names, self.given.strings, strict=False):
+            yield from (strings[size * place : size * (place + 1)] for place in range(len(names)))
 
     def strings(self) -> Iterator[str]:
         """Yield every prompt; some more than once."""
@@ -103,15 +117,15 @@ def layout_of(prompts: PromptedClasses, where: str) -> Layout:
     fewest, most = min(counts), max(counts)
     if fewest != most:
         raise UserError(
-            f"prompts {prompts.name!r} have {fewest} prompts for {prompts.classes[counts.index(fewest)]!r} and {most} "
+            f"prompts {prompts.name!r} have {fewest} for {prompts.classes[counts.index(fewest)]!r} and {most} "
             f"for {prompts.classes[counts.index(most)]!r}: prompt_sensitivity compares template by template",
             where=where,
-            fix="use prompts with templates and no descriptions, or describe every class equally often",
+            fix="describe every class equally often, use prompts with templates and no descriptions, or zero_shot",
         )
     if most < 2:
         raise UserError(
             f"prompts {prompts.name!r} have one template: prompt_sensitivity compares several",
             where=where,
-            fix="name a prompt set of several templates, e.g. imagenet-80 or imagenet-7",
+            fix="name a set of several, e.g. wording or imagenet-80, or write one: {name: mine, templates: [..., ...]}",
         )
     return layout

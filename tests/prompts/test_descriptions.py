@@ -49,8 +49,18 @@ def test_a_misspelt_class_is_not_given_templates_silently(tmp_path: Path) -> Non
     with pytest.raises(UserError) as caught:
         prompts_for(load(tmp_path, SET + "templates: ['a {}.']\n"), dataset=FROGS)
     assert str(caught.value) == (
-        "prompts 'mine' on pond: 'taod' under descriptions is no class of the data set; did you mean 'toad'?"
+        "prompts 'mine' on pond: seen.json does not describe 'toad', but 'taod'; describe all classes; others may then "
+        "stand there too"
     )
+
+
+def test_a_class_of_the_file_has_no_synonyms(tmp_path: Path) -> None:
+    write(tmp_path, {"frog": ["A frog is wet."], "toad": ["A toad is dry."]})
+    expected = (
+        "mine.yaml:5: synonyms.frog: 'frog' has descriptions, which stand instead of templates filled with names; keep "
+        "one of the two"
+    )
+    assert message(tmp_path, SET + "templates: ['a {}.']\nsynonyms: {frog: [rana]}\n") == expected
 
 
 def test_a_class_that_is_not_described_gets_the_templates(tmp_path: Path) -> None:

@@ -86,6 +86,10 @@ def test_another_class_s_name_is_free_where_that_class_is_left_out() -> None:
          "descriptions, which stand instead of templates filled with names; keep one of the two"),
         ("classes: [frog]\nsynonyms: {forg: [rana]}\n", "mine.yaml:5: synonyms.forg: 'forg' is not among the set's "
                                                         "classes; did you mean 'frog'?"),
+        ("classes: [frog, toad]\nsynonyms: {frog: [rana, toad]}\n", "mine.yaml:5: synonyms.frog[1]: 'toad' is the name "
+         "of another class; give one that means this class only"),
+        ("synonyms_from: torchvision:imagenet\ndescriptions: {frog: [a]}\n", "mine.yaml:4: synonyms_from: stands "
+         "beside descriptions; keep one of the two"),
         ("synonyms_from: torchvision:imgnet\n", "mine.yaml:4: synonyms_from: unknown list of synonyms "
          "'torchvision:imgnet'; did you mean 'torchvision:imagenet'?"),
         ("synonyms_from: torchvision:imagenet\nsynonyms: {frog: [rana]}\n", "mine.yaml:4: synonyms_from: stands beside "
@@ -98,11 +102,22 @@ def test_broken_file_gives_exactly_its_message(tmp_path: Path, text: str, expect
 
 def test_names_alone_make_no_prompts(tmp_path: Path) -> None:
     assert message(tmp_path, HEAD + "synonyms: {frog: [rana]}\n") == (
-        "mine.yaml:1: the prompt set is empty; give it templates or descriptions"
+        "mine.yaml:3: synonyms: there are no templates to stand beside; give the set templates of its own"
     )
     assert message(tmp_path, HEAD + "descriptions: {toad: [a]}\nsynonyms: {frog: [rana]}\n") == (
-        "mine.yaml:4: synonyms: there are no templates to stand beside; give the set templates"
+        "mine.yaml:4: synonyms: there are no templates to stand beside; give the set templates of its own"
     )
+
+
+def test_a_set_for_other_classes_is_refused(tmp_path: Path) -> None:
+    text = HEAD + "templates: ['a {}.']\nclasses: [oak, maple]\nsynonyms: {oak: [quercus]}\n"
+    with pytest.raises(UserError) as caught:
+        prompts_for(load(tmp_path, text), dataset=FROGS)
+    assert str(caught.value) == (
+        "prompts 'mine' on pond: says something of single classes, and of none that the data set has; the set is made "
+        "for 'oak', 'maple'"
+    )
+    assert prompts_for(load(tmp_path, text), dataset=Classes("maple", "fir")).names == ()
 
 
 def test_a_set_with_synonyms_fits_its_own_classes(tmp_path: Path) -> None:
@@ -154,7 +169,7 @@ def test_other_classes_than_imagenet_s(tmp_path: Path, name: str, fix: str) -> N
     assert not prompts.fits((name,))
     assert prompts.fits(("tench", "goldfish"))
     with pytest.raises(UserError) as caught:
-        prompts_for(prompts, dataset=Classes("tench", name))
+        prompts_for(prompts, dataset=Classes("tench", "goldfish", name))
     assert str(caught.value) == (
         f"prompts 'mine' on pond: synonyms_from: torchvision:imagenet names the classes of ImageNet, and {name!r} is "
         f"none of them; {fix}"

@@ -131,7 +131,9 @@ def test_broken_file_gives_exactly_its_message(tmp_path: Path, text: str, expect
 
 def test_translations_have_a_template_to_be_compared_with(tmp_path: Path) -> None:
     german = "translations: {German: {templates: ['ein {}'], names: {frog: Frosch}}}\n"
-    assert message(tmp_path, HEAD + german) == "mine.yaml:1: the prompt set is empty; give it templates or descriptions"
+    assert message(tmp_path, HEAD + german) == (
+        "mine.yaml:3: translations: there are no templates to stand beside; give the set templates of its own"
+    )
     assert message(tmp_path, HEAD + german + "descriptions: {toad: [a]}\n") == (
-        "mine.yaml:3: translations: there are no templates to stand beside; give the set templates"
+        "mine.yaml:3: translations: there are no templates to stand beside; give the set templates of its own"
     )

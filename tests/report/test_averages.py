@@ -34,6 +34,21 @@ def test_benchmark_and_shift_are_not_mixed() -> None:
     }
 
 
+def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
+    def measured(variant: str, value: float) -> JobResult:
+        job = replace(classification("a", "x", value, variant=variant), task="prompt_sensitivity")
+        return replace(job, records=(replace(job.records[0], metric="mean"),))
+
+    board = make_board([measured("wording", 0.6), measured("languages", 0.2)])
+    groups = means(board)
+    assert [(group.condition, group.by_model["a"].value) for group in groups] == [("languages", 0.2), ("wording", 0.6)]
+    (sentence,) = sentences(board, groups)
+    assert [phrase.meaning.split("(")[1] for phrase in sentence.phrases] == [
+        "prompt sensitivity, languages)",
+        "prompt sensitivity, wording)",
+    ]
+
+
 def test_tasks_are_not_mixed() -> None:
     groups = means(make_board([classification("a", "x", 0.9), retrieval("a", "captions", 0.4)]))
     assert [(group.task, group.of) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]

@@ -105,7 +105,8 @@ def test_long_names_are_cut_and_stand_whole_in_the_title() -> None:
 def test_the_table_of_pairs_names_the_share_and_its_difference() -> None:
     (section,) = comparisons.sections([finding("abc", [0.25, 0.0, 0.5])], make_board([]))
     (grid,) = section.rows[0].tables
-    shown = dict(zip([head.text for head in grid.heads], grid.rows[0], strict=True))
+    # The largest share comes first.
+    shown = dict(zip([head.text for head in grid.heads], grid.rows[1], strict=True))
     assert shown["order flips"].text == "25.0\u202f%"
     assert (shown["difference, points"].text, shown["difference, points"].small) == ("+10.0", "[0.0, +20.0]")
 

@@ -107,7 +107,7 @@ def test_metrics_by_hand(by_hand):
     assert all(metric.n == 4 for metric in outcome.metrics)
     assert outcome.notes[0] == (
         "Top-1 moves by 100.0 points with the wording: from 0.0 % ('no {}') to 100.0 % ('a {}'); "
-        "100.0 % of images change their prediction."
+        "100.0 % of images change their prediction. Chance is 50.0 %."
     )
     assert "optimistic" in outcome.notes[1]
 
@@ -269,8 +269,8 @@ def test_templates_that_agree_everywhere_leave_no_interval_around_their_deviatio
 @pytest.mark.parametrize(
     ("strings", "problem", "fix"),
     [
-        ((("cat",), ("dog",)), "have one template", "imagenet-7"),
-        ((("cat", "a cat"), ("dog",)), "1 prompts for 'dog' and 2 for 'cat'", "no descriptions"),
+        ((("cat",), ("dog",)), "have one template", "imagenet-80"),
+        ((("cat", "a cat"), ("dog",)), "have 1 for 'dog' and 2 for 'cat'", "no descriptions"),
     ],
 )
 def test_prompts_must_be_several_and_as_many_for_each_class(facts, model, strings, problem, fix):
@@ -319,6 +319,28 @@ def test_every_prompt_choice_is_a_job():
     )
     assert [settings.variant for settings in both.variants()] == ["imagenet-7", "imagenet-80"]
     assert SETTINGS.variants() == (SETTINGS,)
+
+
+def test_the_same_strings_as_templates_and_as_descriptions_are_two_jobs(tmp_path):
+    names = ["circle", "square", "triangle", "diamond", "star", "heart", "ring", "crescent"]
+    described = "".join(f"\n          {name}: [{name}, a photo of a {name}.]" for name in names)
+    suite = tmp_path / "same.yaml"
+    suite.write_text(f"""
+name: same
+tasks:
+  - task: prompt_sensitivity
+    datasets: scenes-shape
+    limit: 80
+    prompts:
+      - {{name: templates, templates: ["{{}}", "a photo of a {{}}."]}}
+      - name: described
+        descriptions:{described}
+""")
+    options = clipbench.RunOptions(tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    jobs = clipbench.run(clipbench.load_suite(suite), ["clip-tiny"], options).jobs()
+    assert [job.error for job in jobs] == ["", ""]
+    roles = {job.variant: job.tables["templates"].frame()["role"].tolist() for job in jobs}
+    assert roles == {"templates": ["", ""], "described": ["", "", "baseline", "baseline"]}
 
 
 def test_a_run_on_digits_gives_each_template_what_zero_shot_gives_it(tmp_path):
