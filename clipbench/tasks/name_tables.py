@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SHOWN = 6
+"""Names of a list that stand in the table."""
+
+
 def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
     """Yield how far lists of names move top-1, and what two ways of using all names gain over the canonical ones.
 
@@ -39,7 +43,7 @@ def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
 
 
 def names_table(answers: NameAnswers, layout: Layout) -> pd.DataFrame:
-    """Return how, top1, difference, low, high, p, names, p_holm: lists of names and ways to use them.
+    """Return how, top1, difference, low, high, p, p_holm, names: lists of names and ways to use them.
 
     All templates are averaged. The difference is from the canonical names on the same images, with its interval,
     McNemar's exact p value, and that after Holm's correction for all rows. names has the first of a list's names that
@@ -50,19 +54,19 @@ def names_table(answers: NameAnswers, layout: Layout) -> pd.DataFrame:
     canonical, *others = answers.lists.T
     ways = {_list_name(place): right for place, right in enumerate(others, start=1)}
     ways |= {"all names averaged": answers.averaged, "the best name counts": answers.best}
-    rows: list[tuple[str | float | None, ...]] = [(_list_name(0), float(canonical.mean()), *[None] * 4, "")]
-    rows += [
-        (how, float(right.mean()), *compare_pair(right, canonical).numbers, _members(layout, place))
-        for place, (how, right) in enumerate(ways.items(), start=1)
-    ]
-    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p", "names"])
+    rows: list[tuple[str | float | None, ...]] = [(_list_name(0), float(canonical.mean()), *[None] * 4)]
+    rows += [(how, float(right.mean()), *compare_pair(right, canonical).numbers) for how, right in ways.items()]
+    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
     frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
+    frame["names"] = ["", *(_members(layout, place) for place in range(1, len(rows)))]
     return frame
 
 
 def _members(layout: Layout, place: int) -> str:
     """Return the names of a list that are not the classes' own; '' of what is no list."""
-    return listed([names[place] for names in layout.given.names if place < len(names)]) if place < layout.lists else ""
+    if place >= layout.lists:
+        return ""
+    return listed([names[place] for names in layout.given.names if place < len(names)], _SHOWN)
 
 
 def _list_name(place: int) -> str:
