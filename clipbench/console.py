@@ -91,7 +91,8 @@ class RunConsole(Listener):
         if self.page_path is not None and not self._page_problem:
             self.console.print(f"page     {escape(str(self.page_path))}", highlight=False, soft_wrap=True)
         if self.failed:
-            self.console.print(f"[red]{self.failed} jobs failed[/]; the same command runs them again")
+            jobs, them = ("job", "it") if self.failed == 1 else ("jobs", "them")
+            self.console.print(f"[red]{self.failed} {jobs} failed[/]; the same command runs {them} again")
 
     def _stop(self) -> None:
         if self._progress is not None:

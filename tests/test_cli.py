@@ -150,7 +150,7 @@ def test_a_job_that_fails_does_not_stop_the_others_and_runs_again(clipbench: Com
     assert run.returncode == 1
     assert "failed  clip-tiny · gone" in run.stdout
     assert "done    clip-tiny · few-scenes" in run.stdout
-    assert "1 jobs failed" in run.stdout
+    assert "1 job failed; the same command runs it again" in run.stdout
 
     folder_of_images(tmp_path / "pictures")
     again = clipbench("run", path, "--model", "clip-tiny")

@@ -92,6 +92,6 @@ def _sentence(rows: Sequence[Row], short: Mapping[str, str]) -> str:
     if most["flip_share"] == 0:
         return f"None of {pairs} pairs changes places."
     first, second = (short[str(most[name])] for name in ("first", "second"))
-    never = numbers.count(sum(row["flip_share"] == 0 for row in rows))
-    share = numbers.with_unit(most["flip_share"])
-    return f"Most often {first} and {second}: {share}; {never} of {pairs} pairs never change places."
+    never = sum(row["flip_share"] == 0 for row in rows)
+    share, changes = numbers.with_unit(most["flip_share"]), "changes" if never == 1 else "change"
+    return f"Most often {first} and {second}: {share}; {numbers.count(never)} of {pairs} pairs never {changes} places."

@@ -54,7 +54,7 @@ def test_a_pair_has_its_share_on_both_sides_of_an_empty_diagonal() -> None:
     ]
     assert [cell.shade for cell in found.rows[1]] == [0.5, 0.0, 1.0]
     assert found.rows[2][1].says == "50.0\u202f%: a ahead with 8 templates, c ahead with 2, equal with 0"
-    assert found.sentence == "Most often a and c: 50.0\u202f%; 1 of 3 pairs never change places."
+    assert found.sentence == "Most often a and c: 50.0\u202f%; 1 of 3 pairs never changes places."
 
 
 def test_bold_is_a_claim_that_holds_with_every_template_and_is_significant() -> None:
