@@ -27,7 +27,7 @@ from measure import Ratio, Run, Timed, Timing, alternate, show
 from mirror import CIFAR10, development_data, mirror_cifar10
 from prompt_scale import PROMPTS, SETTINGS, SPLIT, Evaluation, World, filled, needed_strings, warm_up
 from threadpoolctl import threadpool_limits
-from zero_shot_end_to_end import REPOSITORY, Bench, make_peer, peer_versions
+from zero_shot_end_to_end import REPOSITORY, Bench, add_options, make_peer, peer_versions
 
 from clipbench.datasets.webdataset import WebDataset
 from clipbench.embed.encode import EncodeSettings
@@ -228,16 +228,9 @@ def at_scale(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time prompt sensitivity against CLIP_benchmark, or at scale.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--peer-python", type=Path, help="the Python of an environment with CLIP_benchmark")
-    what.add_argument("--make-peer", type=Path, metavar="DIR", help="make such an environment here")
+    add_options(parser, what)
     what.add_argument("--scale", type=int, nargs=2, metavar=("N", "C"), help="made-up images and classes instead")
     parser.add_argument("--peer-templates", type=int, default=3, help="templates that it is timed on [%(default)s]")
-    parser.add_argument("--peer-workers", default="1,4", help="loader processes to try; its default is 4 [%(default)s]")
-    parser.add_argument("--workers", type=int, help="clipbench's decoding processes [its own default]")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch and of BLAS [%(default)s]")
-    parser.add_argument("--limit-images", type=int, help="use the first so many images: to try the script")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each command is timed [%(default)s]")
-    parser.add_argument("--json", type=Path, help="write the numbers to this file too")
     arguments = parser.parse_args()
     if arguments.scale:
         at_scale(arguments)

@@ -108,19 +108,23 @@ def peer_versions(python: Path) -> str:
     return ", ".join(f"{name} {number}" for name, number in zip(names, done.stdout.split(), strict=True))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Time zero-shot on CIFAR-10 against CLIP_benchmark, command to result."
-    )
-    peer = parser.add_mutually_exclusive_group(required=True)
+def add_options(parser: argparse.ArgumentParser, peer: argparse._MutuallyExclusiveGroup) -> None:
+    """Add the options of a benchmark on CIFAR-10 beside CLIP_benchmark; those that name the peer to a group."""
     peer.add_argument("--peer-python", type=Path, help="the Python of an environment with CLIP_benchmark")
     peer.add_argument("--make-peer", type=Path, metavar="DIR", help="make such an environment here")
     parser.add_argument("--peer-workers", default="1,4", help="loader processes to try; its default is 4 [%(default)s]")
     parser.add_argument("--workers", type=int, help="clipbench's decoding processes [its own default]")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch, for both [%(default)s]")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each side [%(default)s]")
     parser.add_argument("--limit-images", type=int, help="use the first so many images: to try the script")
     parser.add_argument("--rounds", type=int, default=3, help="how often each command is timed [%(default)s]")
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Time zero-shot on CIFAR-10 against CLIP_benchmark, command to result."
+    )
+    add_options(parser, parser.add_mutually_exclusive_group(required=True))
     arguments = parser.parse_args()
     python = make_peer(arguments.make_peer) if arguments.make_peer else arguments.peer_python
     workers = [int(number) for number in arguments.peer_workers.split(",")]

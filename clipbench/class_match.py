@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, quoted
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,6 @@ def _check_table(
 
 
 def _nothing(reference: Sequence[str], shift: Sequence[str], where: str) -> UserError:
-    def first(names: Sequence[str]) -> str:
-        return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
-
-    problem = f"no class has the same name in both: the reference has {first(reference)}; the shift {first(shift)}"
+    sides = f"the reference has {quoted(reference, 5)}; the shift {quoted(shift, 5)}"
+    problem = f"no class has the same name in both: {sides}"
     return UserError(problem, where=where, fix="say under `classes` which class of the shift is which of the reference")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -25,6 +25,11 @@ class UserError(Exception):
 
 class Unavailable(UserError):
     """A model or a data set that is not on this machine and cannot be fetched."""
+
+
+def quoted(names: Sequence[str], limit: int = 8) -> str:
+    """Return the first names of a list as a message shows them: "'oak', 'maple', ..."."""
+    return ", ".join(map(repr, names[:limit])) + (", ..." if len(names) > limit else "")
 
 
 def did_you_mean(name: str, allowed: Iterable[str], limit: int = 12) -> str:

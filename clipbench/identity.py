@@ -67,10 +67,7 @@ def _prompts_digest(prompts: PromptedClasses | None, *, told_apart: bool) -> str
     if prompts is None:
         return ""
     strings = _strings_digest(prompts.strings)
-    if not told_apart:
-        return strings
-    # What the strings are made of: which belong to one template or name, what is compared with what, and labels.
-    return digest([strings, prompts.templates, sorted(prompts.families.items()), prompts.controls, prompts.names])
+    return digest([strings, *prompts.structure]) if told_apart else strings
 
 
 @lru_cache(maxsize=4)

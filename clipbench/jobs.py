@@ -151,9 +151,10 @@ class PreparedJob:
         """Equal for jobs that come to the same, as those of two matched sets with all their classes do."""
         settings = self.job.settings.model_dump_json(exclude={"prompts"})
         cut = None if self.tested.cut is None else tuple(sorted(self.tested.cut.items()))
-        prompts = _wording(self.prompts) if self.prompts else ()
+        strings = self.prompts.strings if self.prompts else ()
+        structure = self.prompts.structure if self.prompts and self.needs.templates else ()
         what = (self.job.model.name, self.job.definition.name, self.trained_on, settings, self.job.view_fingerprint)
-        return (*what, self.variant, self.facts.classes, cut, prompts)
+        return (*what, self.variant, self.facts.classes, cut, strings, structure)
 
     @property
     def variant(self) -> str:
@@ -279,11 +280,6 @@ def _prompts(job: Job, datasets: OpenedDatasets, classes: tuple[str, ...]) -> Pr
         return shared
     dataset = datasets.open(job.definition)
     own = datasets.prompts(None, job.definition) if dataset.templates or dataset.info.prompts else None
-    if own is not None and _wording(own) == _wording(shared):
+    if own is not None and own.strings == shared.strings:
         return own
     return replace(shared, name=f"those of {matching.reference}")
-
-
-def _wording(prompts: PromptedClasses) -> Hashable:
-    """Equal for prompts that come to the same, whatever they are called."""
-    return prompts.strings, prompts.templates, tuple(prompts.families.items()), prompts.controls, prompts.names

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, quoted
 from clipbench.marked_yaml import render
 from clipbench.prompts.checks import LANGUAGE, classes_named
 from clipbench.prompts.families import control_templates, family_positions
 from clipbench.prompts.names import Names
-from clipbench.prompts.translations import check_translated, labels_of, listed, strings_of
+from clipbench.prompts.translations import check_translated, labels_of, strings_of
 from clipbench.tasks.prompt_choice import InlinePrompts
 from clipbench.tasks.prompted import PromptedClasses, fill
 
@@ -34,7 +34,7 @@ def fill_classes(
     plain = [name for name in classes if name not in prompts.descriptions]
     if plain and not templates:
         fix = "describe them, or give templates for the classes without a description"
-        raise UserError(f"has neither a description of {listed(plain)} nor templates", where=where, fix=fix)
+        raise UserError(f"has neither a description of {quoted(plain)} nor templates", where=where, fix=fix)
     check_translated(prompts.translations, plain, where=where)
     strings = tuple(_strings(prompts, templates, of_class) for of_class in names)
     filled = PromptedClasses(name=prompts.name, source=source, classes=classes, strings=strings)

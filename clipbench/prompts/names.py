@@ -43,7 +43,8 @@ def names_from(source: str, classes: Sequence[str], *, where: str) -> Names:
     for own, other in ((curated, synsets), (synsets, curated)):
         if tuple(classes) == own:
             return tuple(map(_distinct, own, other))
-    strange = [name for name in classes if name not in {*curated, *synsets}]
+    known = {*curated, *synsets}
+    strange = [name for name in classes if name not in known]
     if strange:
         problem = f"synonyms_from: {source} names the classes of ImageNet, and {strange[0]!r} is none of them"
         # Where most are, one is misspelt.

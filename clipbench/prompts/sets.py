@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from clipbench.datasets.base import Dataset
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, quoted
 from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.marked_yaml import KeyPath, read_mapping
 from clipbench.packaged import prompt_files
@@ -18,7 +18,6 @@ from clipbench.prompts.descriptions import read_descriptions
 from clipbench.prompts.families import with_families
 from clipbench.prompts.filling import check_named, fill_classes
 from clipbench.prompts.names import NAME_LISTS, Names, names_from, names_with
-from clipbench.prompts.translations import listed
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.validation import Problem, check, refuse
@@ -157,13 +156,13 @@ def prompts_for(
 def _check_classes(prompts: PromptSet, dataset: Dataset, filled: tuple[str, ...], where: str) -> None:
     if any(classes_named(prompts)) and prompts.classes and set(filled).isdisjoint(prompts.classes):
         problem = "says something of single classes, and of none that the data set has"
-        raise UserError(problem, where=where, fix=f"the set is made for {listed(prompts.classes)}")
+        raise UserError(problem, where=where, fix=f"the set is made for {quoted(prompts.classes)}")
     known = {*dataset.classes, *filled, *prompts.classes}
     if prompts.descriptions_from:
         missing = [name for name in filled if name not in prompts.descriptions]
         others = [name for name in prompts.descriptions if name not in known]
         if missing and others:
-            problem = f"{prompts.descriptions_from} does not describe {listed(missing)}, but {listed(others)}"
+            problem = f"{prompts.descriptions_from} does not describe {quoted(missing)}, but {quoted(others)}"
             raise UserError(problem, where=where, fix="describe all classes; others may then stand there too")
         known |= set(others)
     check_named(prompts, filled, known, where=where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from clipbench.errors import UserError
+from clipbench.errors import UserError, quoted
 from clipbench.tasks.prompt_choice import Translation
 from clipbench.tasks.prompted import fill
 
@@ -31,10 +31,5 @@ def check_translated(translations: Translations, classes: Sequence[str], *, wher
     for language, entry in translations.items():
         missing = [name for name in classes if name not in entry.names]
         if missing:
-            problem = f"the {language} translation has no name for {listed(missing)}"
+            problem = f"the {language} translation has no name for {quoted(missing)}"
             raise UserError(problem, where=where, fix=f"add it under translations.{language}.names")
-
-
-def listed(names: Sequence[str], limit: int = 8) -> str:
-    """Write the first names of a list as a message shows them."""
-    return ", ".join(map(repr, names[:limit])) + (", ..." if len(names) > limit else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,3 +41,27 @@ def compare_pair(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
     difference, interval = paired_difference(first, second)
     p = mcnemar(int(np.count_nonzero(first & ~second)), int(np.count_nonzero(second & ~first)))
     return Comparison(difference, interval, p)
+
+
+@dataclass(frozen=True)
+class Span:
+    """How far several classifiers lie apart: the best on these examples beside the worst."""
+
+    best: int
+    worst: int
+    """Their places; of equals the first."""
+    difference: float
+    interval: Interval
+    """Of these two, not below 0, since no other two are further apart."""
+
+
+def span(right: NDArray[Any]) -> Span:
+    """Compare the best and the worst of several classifiers.
+
+    Args:
+        right: (n, K) whether each is right.
+    """
+    accuracy = right.mean(axis=0)
+    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
+    difference, interval = paired_difference(right[:, best], right[:, worst])
+    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))

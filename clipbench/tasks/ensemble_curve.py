@@ -88,7 +88,7 @@ def ensemble_curve(
     templates = len(classifiers.single)
     inner = sizes_of(templates)[1:-1]
     chosen = [_subsets(size, templates, _limited(draws, answers, classifiers, len(inner))) for size in inner]
-    top1 = {1: answers.correct.mean(axis=0), templates: np.mean(answers.ensemble == answers.labels, keepdims=True)}
+    top1 = {1: answers.correct.mean(axis=0), templates: answers.ensemble_correct.mean(keepdims=True)}
     if inner:
         subsets = np.concatenate(chosen)
         rows_at_once = rows_within_budget(len(classifiers.ensemble.vectors), templates, len(subsets))

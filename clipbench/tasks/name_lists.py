@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.tasks.base import FloatArray, ImageSet, IntArray
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import class_logits, rows_at_a_time, unit_chunks
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
 
 Bools = NDArray[np.bool_]
+
+AVERAGED, BEST = "all names averaged", "the best name counts"
+"""Ways to use all names of a class."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,19 @@ class NameAnswers:
     best: Bools
     """(n,) right where a class's score is that of its best name, all templates averaged."""
     renamed: tuple[Renamed, ...]
+
+    @cached_property
+    def ways(self) -> Mapping[str, Comparison]:
+        """Each other list, and each way to use all names, against the canonical names."""
+        canonical, *others = self.lists.T
+        found = {list_name(place): right for place, right in enumerate(others, start=1)}
+        found |= {AVERAGED: self.averaged, BEST: self.best}
+        return {how: compare_pair(right, canonical) for how, right in found.items()}
+
+
+def list_name(place: int) -> str:
+    """Return what a list of names is called."""
+    return f"names {place}" if place else "canonical names"
 
 
 def answer_names(

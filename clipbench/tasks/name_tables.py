@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipbench.stats.bootstrap import RESAMPLES, SEED
-from clipbench.stats.comparison import compare_pair
+from clipbench.stats.comparison import span
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm
 from clipbench.tasks.base import IntArray, Metric
-from clipbench.tasks.name_lists import NameAnswers, Renamed
+from clipbench.tasks.name_lists import AVERAGED, BEST, NameAnswers, Renamed, list_name
 from clipbench.tasks.wording import listed, points, signed
 from clipbench.tasks.wording_layout import Layout
 
@@ -30,16 +29,14 @@ def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
 
     All templates are averaged throughout. The range is that of the best list on these images minus the worst.
     """
-    top1 = answers.lists.mean(axis=0)
-    best, worst = int(top1.argmax()), int(top1.argmin())
+    n, apart = len(answers.averaged), span(answers.lists)
     drawn = {"lists": layout.lists, "names": sum(map(len, layout.given.names)), "seed": SEED, "resamples": RESAMPLES}
-    moved, between = paired_difference(answers.lists[:, best], answers.lists[:, worst])
-    interval = replace(between, low=max(0.0, between.low))
-    ends = {"best": _list_name(best), "worst": _list_name(worst), "lowest": float(top1[worst])}
-    yield Metric("names_range", moved, len(answers.averaged), interval, params=ends | drawn)
-    for name, right in (("averaged_names_gain", answers.averaged), ("best_name_gain", answers.best)):
-        gain, interval = paired_difference(right, answers.lists[:, 0])
-        yield Metric(name, gain, len(right), interval, params=drawn)
+    lowest = float(answers.lists[:, apart.worst].mean())
+    ends = {"best": list_name(apart.best), "worst": list_name(apart.worst), "lowest": lowest}
+    yield Metric("names_range", apart.difference, n, apart.interval, params=ends | drawn)
+    for name, how in (("averaged_names_gain", AVERAGED), ("best_name_gain", BEST)):
+        gain = answers.ways[how]
+        yield Metric(name, gain.difference, n, gain.interval, params=drawn)
 
 
 def names_table(answers: NameAnswers, layout: Layout) -> pd.DataFrame:
@@ -51,11 +48,11 @@ def names_table(answers: NameAnswers, layout: Layout) -> pd.DataFrame:
     """
     import pandas as pd
 
-    canonical, *others = answers.lists.T
-    ways = {_list_name(place): right for place, right in enumerate(others, start=1)}
-    ways |= {"all names averaged": answers.averaged, "the best name counts": answers.best}
-    rows: list[tuple[str | float | None, ...]] = [(_list_name(0), float(canonical.mean()), *[None] * 4)]
-    rows += [(how, float(right.mean()), *compare_pair(right, canonical).numbers) for how, right in ways.items()]
+    canonical = float(answers.lists[:, 0].mean())
+    right = [*answers.lists.T[1:], answers.averaged, answers.best]
+    rows: list[tuple[str | float | None, ...]] = [(list_name(0), canonical, *[None] * 4)]
+    for of, (how, found) in zip(right, answers.ways.items(), strict=True):
+        rows.append((how, float(of.mean()), *found.numbers))
     frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
     frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
     frame["names"] = ["", *(_members(layout, place) for place in range(1, len(rows)))]
@@ -67,10 +64,6 @@ def _members(layout: Layout, place: int) -> str:
     if place >= layout.lists:
         return ""
     return listed([names[place] for names in layout.given.names if place < len(names)], _SHOWN)
-
-
-def _list_name(place: int) -> str:
-    return f"names {place}" if place else "canonical names"
 
 
 def synonyms_table(answers: NameAnswers, labels: IntArray, classes: Sequence[str]) -> pd.DataFrame:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clipbench.stats.bootstrap import RESAMPLES, SEED
-from clipbench.stats.comparison import compare_pair
-from clipbench.stats.paired import paired_difference
+from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.tasks.base import Metric
 from clipbench.tasks.template_scores import TemplateAnswers
 from clipbench.tasks.wording import signed
@@ -16,32 +16,42 @@ from clipbench.tasks.wording_layout import BARE, PHOTO, Layout
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clipbench.tasks.name_lists import Bools
+
+@dataclass(frozen=True)
+class Gain:
+    """What one step of the paper gains on these images."""
+
+    name: str
+    """Of the metric."""
+    words: str
+    plain: str
+    better: str
+    found: Comparison
 
 
-def gains_metrics(answers: TemplateAnswers, layout: Layout) -> Iterator[Metric]:
-    """Yield the two gains."""
-    for name, _, plain, better, before, after in _gains(answers, layout):
-        gain, interval = paired_difference(after, before)
-        params = {"plain": plain, "better": better, "seed": SEED, "resamples": RESAMPLES}
-        yield Metric(name, gain, len(after), interval, params=params)
+def gains(answers: TemplateAnswers, layout: Layout) -> tuple[Gain, ...]:
+    """Return the two gains."""
+    bare, photo = (answers.every_correct[:, layout.position(template)] for template in (BARE, PHOTO))
+    together, over = f"all {len(layout.templates)} templates", compare_pair(answers.ensemble_correct, photo)
+    return (
+        Gain("photo_gain", "a photo over the bare name", BARE, PHOTO, compare_pair(photo, bare)),
+        Gain("ensemble_over_photo", "all templates over a photo", PHOTO, together, over),
+    )
 
 
-def gains_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame:
+def gains_metrics(found: Sequence[Gain], images: int) -> Iterator[Metric]:
+    """Yield a metric for each gain on so many images."""
+    for gain in found:
+        params = {"plain": gain.plain, "better": gain.better, "seed": SEED, "resamples": RESAMPLES}
+        yield Metric(gain.name, gain.found.difference, images, gain.found.interval, params=params)
+
+
+def gains_table(found: Sequence[Gain]) -> pd.DataFrame:
     """Return gain, plain, better, difference, low, high, p (McNemar's exact test)."""
     import pandas as pd
 
-    rows = []
-    for _, words, plain, better, before, after in _gains(answers, layout):
-        rows.append((words, plain, better, *compare_pair(after, before).numbers))
+    rows = [(gain.words, gain.plain, gain.better, *gain.found.numbers) for gain in found]
     return pd.DataFrame(rows, columns=["gain", "plain", "better", "difference", "low", "high", "p"])
-
-
-def _gains(answers: TemplateAnswers, layout: Layout) -> Iterator[tuple[str, str, str, str, Bools, Bools]]:
-    bare, photo = (answers.every_correct[:, layout.position(template)] for template in (BARE, PHOTO))
-    together = f"all {len(layout.templates)} templates"
-    yield "photo_gain", "a photo over the bare name", BARE, PHOTO, bare, photo
-    yield "ensemble_over_photo", "all templates over a photo", PHOTO, together, photo, answers.ensemble_correct
 
 
 def gains_in_words(metrics: Mapping[str, Metric]) -> str:

@@ -18,16 +18,21 @@ from clipbench.tasks.honest_choice import HonestChoice, choose
 from clipbench.tasks.name_lists import NameAnswers, answer_names
 from clipbench.tasks.name_tables import names_gain, names_metrics, names_move, names_table, synonyms_table
 from clipbench.tasks.prompt_choice import Names
-from clipbench.tasks.prompt_gains import gains_in_words, gains_metrics, gains_table
+from clipbench.tasks.prompt_gains import gains, gains_in_words, gains_metrics, gains_table
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.template_metrics import choice_in_words, choice_metrics, moves_in_words, template_metrics
+from clipbench.tasks.template_metrics import (
+    choice_in_words,
+    choice_metrics,
+    equal_prompts,
+    moves_in_words,
+    template_metrics,
+)
 from clipbench.tasks.template_scores import (
     Answered,
     TemplateAnswers,
     TemplateClassifiers,
     answer_templates,
-    equal_prompts,
     joined_templates,
     template_classifiers,
 )
@@ -123,18 +128,18 @@ class PromptSensitivity:
         images, answers = tested.images, tested.answers
         if len(answers.rows) < 2:
             raise UserError("has one labelled image", where=tested.where, fix="prompt_sensitivity needs at least two")
-        found = flips(answers.predictions)
+        found, steps = flips(answers.predictions), gains(answers, layout)
         choice = _choice(inputs, tested, classifiers, own, layout)
         several = layout.lists > 1
         names = answer_names(tested, layout, inputs.text, model) if several else None
         metrics = (
             *template_metrics(answers, found, layout.templates),
             *choice_metrics(answers, choice, layout.templates),
-            *gains_metrics(answers, layout),
+            *gains_metrics(steps, len(answers.rows)),
             *(names_metrics(names, layout) if names else ()),
         )
         by_name = {metric.name: metric for metric in metrics}
-        tables = _tables(answers, layout, names)
+        tables = _tables(answers, layout, names) | {"gains": gains_table(steps)}
         tables["ensemble_curve"] = ensemble_curve(
             images, answers, classifiers, Draws(own.seed, own.subsets), model, tested.where
         )
@@ -211,7 +216,6 @@ def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None)
     families = families_table(answers, layout)
     if families is not None:
         tables["families"] = families
-    tables["gains"] = gains_table(answers, layout)
     classes = layout.prompts.classes
     if names is None:
         components = crossed_components(answers.correct, ("example", "template"))

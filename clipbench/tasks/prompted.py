@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 PLACEHOLDER = re.compile(r"\{c?\}")
@@ -29,6 +29,11 @@ class PromptedClasses:
     """Templates that are there to be worse: measured beside the others, never averaged with them."""
     names: tuple[tuple[str, ...], ...] = ()
     """For each class its names, that of `classes` first; () where no class has a second one."""
+
+    @property
+    def structure(self) -> tuple[Hashable, ...]:
+        """What the strings are made of: which belong to one template or name, what is compared, and labels."""
+        return self.templates, tuple(sorted(self.families.items())), self.controls, self.names
 
 
 def fill(template: str, class_name: str) -> str:

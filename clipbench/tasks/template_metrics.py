@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from clipbench.metrics.flips import Flips
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_units
+from clipbench.stats.comparison import span
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
+from clipbench.tasks.classifier import TextClassifier
 from clipbench.tasks.honest_choice import Chosen, HonestChoice
 from clipbench.tasks.single_label import proportion
 from clipbench.tasks.template_scores import TemplateAnswers
-from clipbench.tasks.wording import points
+from clipbench.tasks.wording import both, listed, points
+from clipbench.tasks.wording_layout import Layout
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,14 +33,12 @@ def template_metrics(answers: TemplateAnswers, found: Flips, templates: Sequence
     """
     correct, together, n = answers.correct, answers.ensemble_correct, len(answers.rows)
     top1, shares = correct.mean(axis=0), correct.mean(axis=1)
-    best, worst = int(top1.argmax()), int(top1.argmin())
+    apart = span(correct)
     drawn = {"templates": len(templates), "seed": SEED, "resamples": RESAMPLES}
-    spread, between = paired_difference(correct[:, best], correct[:, worst])
-    between = replace(between, low=max(0.0, between.low))
     yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
-    yield Metric("range", spread, n, between, params=drawn)
+    yield Metric("range", apart.difference, n, apart.interval, params=drawn)
     yield Metric("standard_deviation", float(top1.std(ddof=1)), n, _deviation_interval(correct), params=drawn)
-    for name, position in (("best", best), ("worst", worst)):
+    for name, position in (("best", apart.best), ("worst", apart.worst)):
         params: dict[str, Any] = {"template": templates[position], "position": position}
         yield proportion(name, correct[:, position], params)
     yield proportion("flip_share", found.different > 1)
@@ -145,3 +146,23 @@ def choice_in_words(metrics: Mapping[str, Metric], choice: HonestChoice, name: s
             "Greedy ensemble selection stopped before its end: a step more would take more than about a billion "
             "scores (image x class x template)."
         )
+
+
+def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[str]:
+    """Yield which classes have the same prompt with some template, and which share a further name."""
+    classes, templates = layout.given.classes, layout.templates
+    places: dict[tuple[int, int], list[int]] = {}
+    for position, classifier in enumerate(single):
+        for pair in classifier.twins:
+            places.setdefault(pair, []).append(position)
+    if places:
+        told = [
+            both(classes, low, high)
+            + ("" if len(at) == len(single) else f" with {listed([templates[place] for place in at], 2)}")
+            for (low, high), at in places.items()
+        ]
+        yield f"Equal prompts, of which the lower index wins: {listed(told, 5)}."
+    own = Counter(name for names in layout.given.names for name in set(names))
+    shared = [name for name, count in own.items() if count > 1]
+    if shared:
+        yield f"Names that several classes have: {listed(shared, 5)}."

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from clipbench.tasks.base import FloatArray, ImageSet, IntArray
 from clipbench.tasks.classifier import TextClassifier, text_classifier
 from clipbench.tasks.decisions import class_logits, labelled_rows, predict, rows_at_a_time, unit_chunks
 from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.wording import listed
 from clipbench.tasks.wording_layout import Layout
 
 if TYPE_CHECKING:
@@ -108,26 +106,6 @@ def _read_once(
     strings = dict.fromkeys(string for prompts in every for of_class in prompts.strings for string in of_class)
     place, features = {string: row for row, string in enumerate(strings)}, text(tuple(strings))
     return lambda wanted: features[[place[string] for string in wanted]]
-
-
-def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[str]:
-    """Yield which classes have the same prompt with some template, and which share a further name."""
-    classes, templates = layout.given.classes, layout.templates
-    places: dict[tuple[int, int], list[int]] = {}
-    for position, classifier in enumerate(single):
-        for pair in classifier.twins:
-            places.setdefault(pair, []).append(position)
-    if places:
-        told = [
-            f"{classes[low]} ({low}) and {classes[high]} ({high})"
-            + ("" if len(at) == len(single) else f" with {listed([templates[place] for place in at], 2)}")
-            for (low, high), at in places.items()
-        ]
-        yield f"Equal prompts, of which the lower index wins: {listed(told, 5)}."
-    own = Counter(name for names in layout.given.names for name in set(names))
-    shared = [name for name, count in own.items() if count > 1]
-    if shared:
-        yield f"Names that several classes have: {listed(shared, 5)}."
 
 
 def joined_templates(

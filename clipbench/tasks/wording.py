@@ -21,6 +21,11 @@ def ends(low: float, high: float, sign: int = 1) -> str:
     return f" (95 % interval {points(first)} to {points(second)})"
 
 
+def both(classes: Sequence[str], first: int, second: int) -> str:
+    """Return two classes that need their numbers to be told apart: 'missile (657) and missile (744)'."""
+    return f"{classes[first]} ({first}) and {classes[second]} ({second})"
+
+
 def listed(names: Sequence[str], limit: int = 10) -> str:
     """Return names joined by commas, the first few and how many more."""
     more = len(names) - limit

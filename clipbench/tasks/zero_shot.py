@@ -17,7 +17,7 @@ from clipbench.tasks.prompt_choice import Names
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.single_label import proportion, single_label_outcome
-from clipbench.tasks.wording import listed
+from clipbench.tasks.wording import both, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +96,7 @@ def _with_equal_prompts(outcome: Outcome, classifier: TextClassifier, prompts: P
     notes = list(outcome.notes)
     classes = prompts.classes
     if classifier.twins:
-        pairs = [f"{classes[low]} ({low}) and {classes[index]} ({index})" for low, index in classifier.twins]
+        pairs = [both(classes, *twins) for twins in classifier.twins]
         notes.append(
             f"Equal prompts: {listed(pairs)}. The lower index wins, as in published figures; strict_top1, where "
             "given, counts these ties as wrong."

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.imagenet import imagenet_class_names
 from clipbench.prompts.sets import load_prompt_set, prompt_set_names, prompts_for
 from clipbench.prompts.tokens import count_tokens
@@ -16,26 +14,16 @@ from clipbench.suite import load_suite
 from clipbench.tasks.prompt_sensitivity import PromptSensitivitySettings
 from clipbench.tasks.prompted import PLACEHOLDER, PromptedClasses
 
+from .test_sets import Classes
+
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LANGUAGES = {"German", "French", "Spanish", "Italian", "Portuguese", "Dutch", "Russian", "Chinese", "Japanese"}
 """Of `cifar10-languages`, beside English."""
 
 
-class Classes(Dataset):
-    """A data set of which only the classes matter."""
-
-    def __init__(self, classes: tuple[str, ...]) -> None:
-        self.classes = classes
-        self.info = DatasetInfo(name="pond")
-
-    @property
-    def splits(self) -> Mapping[str, Split]:
-        return {}
-
-
 def filled(name: str, classes: tuple[str, ...] = ()) -> PromptedClasses:
     """A packaged set with the classes it is made for, or with others."""
-    return prompts_for(name, dataset=Classes(classes or load_prompt_set(name).classes))
+    return prompts_for(name, dataset=Classes(*(classes or load_prompt_set(name).classes)))
 
 
 def made_for_classes() -> list[str]:
