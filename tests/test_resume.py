@@ -1,4 +1,4 @@
-"""A run that is killed at any moment goes on where it was and gives the same records, bit for bit."""
+"""A run that is killed at any moment, or made again elsewhere, gives the same records, bit for bit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from clipbench.tasks.registry import task_names
 
 from .conftest import CommandLine, command_environment
 
@@ -109,3 +111,45 @@ def test_two_processes_may_share_cache_and_results(tmp_path: Path, clipbench: Co
     alone = clipbench(*arguments(suite, tmp_path / "alone"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")})
     assert alone.returncode == 0, alone.stderr
     assert records(tmp_path / "shared") == records(tmp_path / "alone")
+
+
+EVERY_TASK = """
+name: every-task
+datasets:
+  told-scenes: {adapter: scenes, by: caption, n: 60}
+tasks:
+  - {task: zero_shot, datasets: [digits], prompts: [own, "a picture of a {}."]}
+  - {task: robustness, reference: scenes-shape, shifts: [scenes-sketch, scenes-noise]}
+  - task: prompt_sensitivity
+    datasets: [scenes-shape]
+    prompts:
+      name: shared-names
+      templates: ["a {}", "a picture of a {}."]
+      families: {article: ["a {}", "the {}", "{}"], noise: ["a picture of a {}.", "a picutre of a {}."]}
+      controls: [noise]
+      synonyms: {circle: [round, thing, shape], square: [shape, round, thing]}
+  - {task: linear_probe, datasets: [digits]}
+  - {task: few_shot, datasets: [digits], shots: [1, 2]}
+  - {task: knn, datasets: [digits]}
+  - {task: wise_ft, datasets: [digits]}
+  - {task: corruptions, datasets: [digits], protocol: adapted, corruptions: [gaussian_noise, contrast]}
+  - {task: retrieval, datasets: [told-scenes]}
+"""
+
+
+@pytest.mark.slow
+def test_the_order_of_sets_in_memory_changes_no_record_and_no_page(tmp_path: Path, clipbench: CommandLine):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(EVERY_TASK)
+    found, pages = [], []
+    for seed in ("1", "2"):  # of Python's hash of strings, and so of the order in which a set gives them
+        output, page = tmp_path / f"seed{seed}", tmp_path / f"{seed}.html"
+        done = clipbench(*arguments(suite, output), "--limit", 80, env={"PYTHONHASHSEED": seed})
+        assert done.returncode == 0, done.stdout + done.stderr
+        found.append(records(output))
+        written = clipbench("report", tmp_path / "seed1", "--output", page, env={"PYTHONHASHSEED": seed})
+        assert written.returncode == 0, written.stderr
+        pages.append(page.read_bytes())
+    assert found[0] == found[1]
+    assert {job["task"] for job in found[0]["jobs"].values()} == set(task_names())
+    assert pages[0] == pages[1]

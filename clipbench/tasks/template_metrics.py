@@ -162,7 +162,7 @@ def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[
             for (low, high), at in places.items()
         ]
         yield f"Equal prompts, of which the lower index wins: {listed(told, 5)}."
-    own = Counter(name for names in layout.given.names for name in set(names))
+    own = Counter(name for names in layout.given.names for name in dict.fromkeys(names))
     shared = [name for name, count in own.items() if count > 1]
     if shared:
         yield f"Names that several classes have: {listed(shared, 5)}."
