@@ -21,7 +21,9 @@ def show(
     dataset: Annotated[
         str | None, typer.Option(help="Fill in the classes of this data set, of the catalog or the suite.")
     ] = None,
-    suite: Annotated[str | None, typer.Option(help="A suite that defines the data set: a file or a name.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A suite that defines the data set or the prompt set: a file or a name.")
+    ] = None,
     classes: Annotated[
         list[str] | None,
         typer.Option("--class", help="Fill in this class; needs no data set. Repeat for several."),

@@ -15,7 +15,8 @@ from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.datasets.folder import SPLIT_FOLDERS
 from clipbench.datasets.recognise import adapter_of
 from clipbench.errors import UserError
-from clipbench.prompts.sets import is_prompt_file, prompts_for
+from clipbench.prompts.filling import prompts_for
+from clipbench.prompts.sets import is_prompt_file
 from clipbench.shift_suite_text import Side, suite_text
 
 PROMPTS = "a photo of a {}."

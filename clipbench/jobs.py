@@ -13,7 +13,7 @@ from clipbench.datasets.catalog import open_dataset
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
 from clipbench.models.base import ModelInfo
-from clipbench.prompts.sets import prompts_for
+from clipbench.prompts.filling import prompts_for
 from clipbench.tasks.base import DatasetFacts, Needs, Task, TaskSettings
 from clipbench.tasks.prompt_choice import PromptChoice
 from clipbench.tasks.prompted import PromptedClasses

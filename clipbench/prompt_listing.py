@@ -11,9 +11,10 @@ from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.errors import UserError, did_you_mean
 from clipbench.marked_yaml import read_mapping
 from clipbench.prompts.checks import classes_named
-from clipbench.prompts.sets import OWN, prompt_set, prompts_for
+from clipbench.prompts.filling import prompts_for
+from clipbench.prompts.sets import OWN, PromptSet, prompt_set
 from clipbench.prompts.tokens import TokenCounts, count_tokens
-from clipbench.suite import load_suite
+from clipbench.suite import Suite, load_suite
 from clipbench.suite_reader import EXPECTED
 from clipbench.tasks.prompted import PromptedClasses, fill
 from clipbench.validation import show
@@ -55,9 +56,10 @@ def show_prompts(
     """Fill a prompt set with class names and count the tokens of every string.
 
     Args:
-        name: of a prompt set, its file, or a template with {}; `own`: the data set's own templates.
+        name: of a prompt set, its file, or a template with {}; `own`: the data set's own templates. Of sets of
+            the suite that are called the same, the one that a task uses on the data set.
         dataset: a data set of the catalog or of the suite, whose classes are filled in; its images are not read.
-        suite: a suite's name or file; its own data sets may then be named too.
+        suite: a suite's name or file; its own data sets and prompt sets may then be named too.
         classes: instead of a data set, names to fill in; beside one, those of its classes to fill in.
         model: whose tokenizer counts; by default that of the CLIP paper.
         limit: how many classes are listed, 0 for all. What is cut is counted over all.
@@ -67,13 +69,14 @@ def show_prompts(
         UserError: no such set, data set, class or model, or the prompts do not fit the classes.
         Unavailable: the data set's class names, or the tokenizer, are not here and cannot be fetched.
     """
-    choice = prompt_set(name)
+    checked = load_suite(suite) if suite is not None else None
+    choice = (_sets_of(checked, dataset) if checked else {}).get(name) or prompt_set(name)
     if not all(given.strip() for given in classes):
         raise UserError("a class's name is empty", where="--class", fix="give a name, or leave --class out")
     if suite is not None and not dataset:
         raise UserError("a suite is named, but none of its data sets", fix="give --dataset NAME too")
     described = tuple(of_class for _, of_class in classes_named(choice))
-    opened = _open(dataset, suite, data_root) if dataset else _named(tuple(classes), described, name)
+    opened = _open(dataset, checked, data_root) if dataset else _named(tuple(classes), described, name)
     for given in classes:
         if given not in opened.classes:
             fix = did_you_mean(given, opened.classes)
@@ -100,24 +103,30 @@ def _listing(filled: PromptedClasses, model: str | None, limit: int) -> PromptLi
     return PromptListing(tuple(row[: len(columns)] for row in rows), notes, columns)
 
 
-def _open(name: str, suite: str | Path | None, data_root: Path | None) -> Dataset:
-    known = {**catalog_definitions(), **(_defined_in(suite) if suite is not None else {})}
+def _sets_of(suite: Suite, dataset: str | None) -> dict[str, PromptSet]:
+    """Return the sets that are written in a suite or in files that it names."""
+    entries = sorted(suite.tasks, key=lambda entry: dataset in {name for _, name in entry.named()})
+    choices = (choice for entry in entries for choice in getattr(entry, "prompts", ()))
+    return {choice.name: choice for choice in choices if isinstance(choice, PromptSet)}
+
+
+def _open(name: str, suite: Suite | None, data_root: Path | None) -> Dataset:
+    known = {**catalog_definitions(), **(_defined_in(suite) if suite else {})}
     if name not in known:
         hint = "Classes without a data set are given by --class"
-        hint = hint if suite is not None else f"{hint}, a suite with data sets of its own by --suite"
+        hint = hint if suite else f"{hint}, a suite with data sets of its own by --suite"
         raise UserError(f"unknown data set {name!r}", fix=f"{did_you_mean(name, known)} {hint}")
     return open_dataset(known[name], data_root=data_root)
 
 
-def _defined_in(suite: str | Path) -> Mapping[str, DatasetDefinition]:
+def _defined_in(suite: Suite) -> Mapping[str, DatasetDefinition]:
     """Return the data sets that a suite's tasks name, and those that it defines beside."""
-    checked = load_suite(suite)
-    document = read_mapping(checked.path, EXPECTED)
+    document = read_mapping(suite.path, EXPECTED)
     own = {
-        name: define(name, entry, base=checked.path.parent, where=document.where(("datasets", name)))
+        name: define(name, entry, base=suite.path.parent, where=document.where(("datasets", name)))
         for name, entry in document.value.get("datasets", {}).items()
     }
-    return {**own, **checked.datasets}
+    return {**own, **suite.datasets}
 
 
 def _named(classes: tuple[str, ...], described: tuple[str, ...], name: str) -> Dataset:

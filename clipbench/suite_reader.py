@@ -110,7 +110,7 @@ def _define(document: MarkedYaml, base: Path, path: KeyPath, problems: list[Prob
         return None
     info = definition.info
     if info.prompts:
-        problems += read_choice(info.prompts, base, (*path, "prompts"))[1]
+        problems += read_choice(info.prompts, base, document, (*path, "prompts"))[1]
     if is_prompt_file(info.prompts):
         info = dataclasses.replace(info, prompts=str(base.resolve() / info.prompts))
     return dataclasses.replace(definition, info=info)

@@ -86,7 +86,7 @@ class TaskReader:
             return settings
         read: list[PromptChoice] = []
         for position, choice in enumerate(choices):
-            found, problems = read_choice(choice, self.base, self._item((*path, position)))
+            found, problems = read_choice(choice, self.base, self.document, self._item((*path, position)))
             self.problems += problems
             read.append(found)
         return settings.model_copy(update={"prompts": tuple(read)})

@@ -238,7 +238,7 @@ def test_several_names_are_tried_on_ones_own_photographs(
     # A ring is a shape of its own to this model: it takes no circle for one.
     assert synonyms.loc[1, ["class_top1_before", "class_top1"]].tolist() == [1, 0]
     # A failure tells itself, and not what was found before.
-    with pytest.raises(SystemExit, match="'cirle' under synonyms is no class of the data set; did you mean 'circle'"):
+    with pytest.raises(SystemExit, match=r"suite\.yaml:.*'cirle' is no class of own; did you mean 'circle'"):
         main(["shapes/test", "clip-tiny", "cirle=disc"])
     with pytest.raises(SystemExit, match="write a class and its other names"):
         main(["shapes/test", "clip-tiny", "circle"])

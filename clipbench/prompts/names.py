@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
+from clipbench.marked_yaml import KeyPath
 
 NAME_LISTS = ("torchvision:imagenet",)
 """Lists of other names, as a prompt set's `synonyms_from` gives them."""
@@ -15,18 +16,21 @@ Names = tuple[tuple[str, ...], ...]
 """For each class its names, its own first."""
 
 
-def names_with(synonyms: Mapping[str, Sequence[str]], classes: Sequence[str], *, where: str) -> Names:
-    """Return the names of each class by a table: class -> other names.
+def names_with(
+    synonyms: Mapping[str, Sequence[str]], classes: Sequence[str], *, where: Callable[[KeyPath], str]
+) -> Names:
+    """Return the names of each class by a table: class -> other names; `where` gives the place of a key of its set.
 
     Raises:
         UserError: another name of a class is the own name of a second one, so that it would stand for both.
     """
     own = set(classes)
     for name in classes:
-        for other in synonyms.get(name, ()):
+        for index, other in enumerate(synonyms.get(name, ())):
             if other in own:
                 problem = f"the synonym {other!r} of {name!r} is the name of another class"
-                raise UserError(problem, where=where, fix="give one that means this class only")
+                place = where(("synonyms", name, index))
+                raise UserError(problem, where=place, fix="give one that means this class only")
     return tuple((name, *synonyms.get(name, ())) for name in classes)
 
 

@@ -1,4 +1,4 @@
-"""Reading prompt sets, and the strings they make of a data set's class names."""
+"""Reading prompt sets, from files, from suites and from what a caller gives."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from clipbench.datasets.base import Dataset
-from clipbench.errors import UserError, did_you_mean, quoted
+from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
-from clipbench.marked_yaml import KeyPath, read_mapping
+from clipbench.marked_yaml import KeyPath, MarkedYaml, read_mapping, render
 from clipbench.packaged import prompt_files
 from clipbench.prompts.checks import classes_named, described_names, prompts_problems, template_problem
 from clipbench.prompts.descriptions import read_descriptions
 from clipbench.prompts.families import with_families
-from clipbench.prompts.filling import check_named, fill_classes
-from clipbench.prompts.names import NAME_LISTS, Names, names_from, names_with
+from clipbench.prompts.names import NAME_LISTS
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
-from clipbench.tasks.prompted import PromptedClasses
 from clipbench.validation import Problem, check, refuse
 
 OWN = "own"
 """The packaged prompt set that stands for the data set's own templates."""
 _EXPECTED = "a prompt set is a mapping with name, source, and templates, templates_from, families or descriptions"
-_DATASET = "dataset"
+DATASET = "dataset"
+"""What `templates_from` says where the data set has the templates."""
 _INLINE = "written in the suite"
 _FROM_WHERE = "a path in a suite starts from the suite's folder, elsewhere from the working directory"
 _INSTEAD = (
@@ -44,7 +42,7 @@ class PromptSet(InlinePrompts):
 
     templates: tuple[str, ...] = Field(default=(), description="Templates; {} or {c} stands for the class name.")
     templates_from: str = Field(
-        default="", description=f"Instead of templates: {', '.join(TEMPLATE_LISTS)}, or {_DATASET} for its own."
+        default="", description=f"Instead of templates: {', '.join(TEMPLATE_LISTS)}, or {DATASET} for its own."
     )
     synonyms_from: str = Field(
         default="", description=f"Instead of synonyms: {', '.join(NAME_LISTS)}, the names that its weights ship."
@@ -56,13 +54,31 @@ class PromptSet(InlinePrompts):
     description: str = Field(default="", description="What the set is good for.")
     made_for: str = Field(default="", description="What the images show, e.g. food; left out: anything.")
     classes: tuple[str, ...] = Field(default=(), description="The classes the set is made for; left out: any.")
+    _document: MarkedYaml | None = PrivateAttr(default=None)
+    _place: KeyPath = PrivateAttr(default=())
+
+    def written_in(self, document: MarkedYaml, place: KeyPath = ()) -> PromptSet:
+        """Return the set with the file it was read from, and its own place there, for messages."""
+        found = self.model_copy()
+        found._document, found._place = document, place
+        return found
+
+    def where(self, key: KeyPath, *, dataset: str) -> str:
+        """Return the place of a key, for messages: its file and line where the set was read from a file.
+
+        What is wrong with the set as a whole is wrong with its use on a data set, and has the two names.
+        """
+        if key and self._document is not None:
+            return self._document.where((*self._place, *key))
+        place = f"prompts {self.name!r} on {dataset}"
+        return f"{place}: {render(key)}" if key else place
 
     def fits(self, classes: Sequence[str]) -> bool:
         """Say whether the set suits classes: made for them, or for photographs of anything.
 
         Wording families and translations suit none by themselves: they are there to be compared.
         """
-        if self.templates_from == _DATASET or self.families or self.translations:
+        if self.templates_from == DATASET or self.families or self.translations:
             return False
         if self.classes or self.synonyms_from:
             return set(classes) <= set(self.classes or imagenet_class_names())
@@ -97,19 +113,23 @@ def load_prompt_set(name_or_path: str, base: Path | None = None) -> PromptSet:
     return _read_packaged(files[name_or_path])
 
 
-def read_choice(choice: PromptChoice, base: Path, place: KeyPath) -> tuple[PromptChoice, list[Problem]]:
-    """Check a prompt choice of a suite; a file is read and becomes a `PromptSet`, the rest stays as it is.
+def read_choice(
+    choice: PromptChoice, base: Path, document: MarkedYaml, place: KeyPath
+) -> tuple[PromptChoice, list[Problem]]:
+    """Check a prompt choice of a suite; a file is read, and like an inline set becomes a `PromptSet`.
 
     Args:
-        choice: what the suite says.
+        choice: what the suite says; names of packaged sets and templates stay as they are.
         base: the suite's folder.
+        document: the suite.
         place: where it says so.
 
     Returns:
         The choice, and what is wrong with it.
     """
     if isinstance(choice, InlinePrompts):
-        return choice, [*prompts_problems(choice, place), *_lacking(choice, place)]
+        problems = [*prompts_problems(choice, place), *_lacking(choice, place)]
+        return (choice, problems) if problems else (prompt_set(choice).written_in(document, place), [])
     if _is_template(choice):
         problem = template_problem(choice, place)
         return choice, [problem] if problem else []
@@ -120,58 +140,6 @@ def read_choice(choice: PromptChoice, base: Path, place: KeyPath) -> tuple[Promp
         return load_prompt_set(choice, base), []
     except UserError as error:
         return choice, [Problem(place, f"{error.where}: {error.problem}", error.fix)]
-
-
-def prompts_for(
-    choice: PromptChoice | None, *, dataset: Dataset, classes: tuple[str, ...] | None = None
-) -> PromptedClasses:
-    """Fill a prompt choice with a data set's class names, or with others.
-
-    A class that the set describes gets its descriptions, every other class the templates.
-
-    Args:
-        choice: a prompt set's name or file, an inline template or set; None: what the data set declares, or
-            else its own templates. Nothing else is ever filled in silently.
-        dataset: an open data set, whose own or declared prompts are used where none are chosen.
-        classes: the names to fill in; by default the data set's.
-
-    Raises:
-        UserError: the data set has no classes, no prompts are declared, or the prompts do not fit the classes.
-    """
-    if not dataset.classes:
-        raise UserError("has no classes to name in prompts", where=dataset.info.name, fix="is it a set of captions?")
-    chosen = choice if choice is not None else dataset.info.prompts or (OWN if dataset.templates else None)
-    if chosen is None:
-        raise _no_prompts(dataset)
-    prompts = prompt_set(chosen)
-    given = _own_templates(dataset) if prompts.templates_from == _DATASET else prompts.templates
-    templates = with_families(given, prompts.families, prompts.controls)
-    filled = dataset.classes if classes is None else classes
-    where = f"prompts {prompts.name!r} on {dataset.info.name}"
-    _check_classes(prompts, dataset, filled, where)
-    names = _names(prompts, filled, where)
-    return fill_classes(prompts, templates, names, source=prompts.source, where=where)
-
-
-def _check_classes(prompts: PromptSet, dataset: Dataset, filled: tuple[str, ...], where: str) -> None:
-    if any(classes_named(prompts)) and prompts.classes and set(filled).isdisjoint(prompts.classes):
-        problem = "says something of single classes, and of none that the data set has"
-        raise UserError(problem, where=where, fix=f"the set is made for {quoted(prompts.classes)}")
-    known = {*dataset.classes, *filled, *prompts.classes}
-    if prompts.descriptions_from:
-        missing = [name for name in filled if name not in prompts.descriptions]
-        others = [name for name in prompts.descriptions if name not in known]
-        if missing and others:
-            problem = f"{prompts.descriptions_from} does not describe {quoted(missing)}, but {quoted(others)}"
-            raise UserError(problem, where=where, fix="describe all classes; others may then stand there too")
-        known |= set(others)
-    check_named(prompts, filled, known, where=where)
-
-
-def _names(prompts: PromptSet, classes: tuple[str, ...], where: str) -> Names:
-    if prompts.synonyms_from:
-        return names_from(prompts.synonyms_from, classes, where=where)
-    return names_with(prompts.synonyms, classes, where=where)
 
 
 @cache
@@ -189,7 +157,8 @@ def _read(path: Path) -> PromptSet:
         prompts = _with_descriptions(prompts, path.parent, problems)
     refuse(document, problems)
     assert prompts is not None  # without problems there is a set
-    if prompts.templates_from == _DATASET:
+    prompts = prompts.written_in(document)
+    if prompts.templates_from == DATASET:
         return prompts
     given = templates_of(prompts.templates_from) if prompts.templates_from else prompts.templates
     return prompts.model_copy(update={"templates": with_families(given, prompts.families, prompts.controls)})
@@ -224,7 +193,7 @@ def _lacking(prompts: InlinePrompts, place: KeyPath = ()) -> Iterator[Problem]:
 
 
 def _contradictions(prompts: PromptSet) -> Iterator[Problem]:
-    for key, names in (("templates_from", (_DATASET, *TEMPLATE_LISTS)), ("synonyms_from", NAME_LISTS)):
+    for key, names in (("templates_from", (DATASET, *TEMPLATE_LISTS)), ("synonyms_from", NAME_LISTS)):
         value = getattr(prompts, key)
         if value and value not in names:
             yield Problem((key,), f"unknown list of {key.removesuffix('_from')} {value!r}", did_you_mean(value, names))
@@ -274,19 +243,3 @@ def _refuse(problems: Sequence[Problem], where: str) -> None:
     """Raise the first problem of prompts that stand in no YAML file."""
     for problem in problems:
         raise UserError(problem.problem, where=where, fix=problem.fix)
-
-
-def _own_templates(dataset: Dataset) -> tuple[str, ...]:
-    """Return the data set's own templates; repeated ones stay, since published figures rest on them."""
-    if not dataset.templates:
-        raise _no_prompts(dataset)
-    problems = [template_problem(template, ()) for template in dataset.templates]
-    _refuse([problem for problem in problems if problem], f"{dataset.info.name}, its own templates")
-    return dataset.templates
-
-
-def _no_prompts(dataset: Dataset) -> UserError:
-    fitting = [name for name in prompt_set_names() if load_prompt_set(name).fits(dataset.classes)]
-    problem = "has no prompt templates of its own, and no prompt set is named for it"
-    fix = f"give the task prompts: {', '.join(fitting)}, or a template of your own such as 'a photo of a {{}}.'"
-    return UserError(problem, where=dataset.info.name, fix=fix)

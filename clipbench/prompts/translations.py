@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from clipbench.errors import UserError, quoted
+from clipbench.marked_yaml import KeyPath
 from clipbench.tasks.prompt_choice import Translation
 from clipbench.tasks.prompted import fill
 
@@ -22,8 +23,8 @@ def strings_of(translations: Translations, name: str) -> tuple[str, ...]:
     return tuple(fill(template, entry.names[name]) for entry in translations.values() for template in entry.templates)
 
 
-def check_translated(translations: Translations, classes: Sequence[str], *, where: str) -> None:
-    """Check that every language has a name for every class.
+def check_translated(translations: Translations, classes: Sequence[str], *, where: Callable[[KeyPath], str]) -> None:
+    """Check that every language has a name for every class; `where` gives the place of a key of their set.
 
     Raises:
         UserError: one lacks some.
@@ -32,4 +33,5 @@ def check_translated(translations: Translations, classes: Sequence[str], *, wher
         missing = [name for name in classes if name not in entry.names]
         if missing:
             problem = f"the {language} translation has no name for {quoted(missing)}"
-            raise UserError(problem, where=where, fix=f"add it under translations.{language}.names")
+            place = where(("translations", language, "names"))
+            raise UserError(problem, where=place, fix="add it")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.prompts.sets import load_prompt_set, prompts_for
+from clipbench.prompts.filling import prompts_for
+from clipbench.prompts.sets import load_prompt_set
 from clipbench.tasks.prompt_choice import InlinePrompts
 
 from .test_sets import FROGS, HEAD, Classes, load, message

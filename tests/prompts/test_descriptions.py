@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.prompts.sets import load_prompt_set, prompts_for
+from clipbench.prompts.filling import prompts_for
+from clipbench.prompts.sets import load_prompt_set
 from clipbench.suite import load_suite
 
 from .test_sets import FROGS, HEAD, Classes, load, message

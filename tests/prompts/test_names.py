@@ -11,7 +11,8 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
-from clipbench.prompts.sets import prompts_for
+from clipbench.prompts.filling import prompts_for
+from clipbench.suite import load_suite
 from clipbench.tasks.prompt_choice import InlinePrompts
 
 from .test_sets import FROGS, HEAD, Classes, load, message
@@ -55,16 +56,33 @@ def test_names_are_data() -> None:
 @pytest.mark.parametrize(
     ("synonyms", "problem"),
     [
-        ({"tod": ("bufo",)}, "prompts 'n' on pond: 'tod' under synonyms is no class of the data set; did you mean "
-                             "'toad'?"),
-        ({"toad": ("frog",)}, "prompts 'n' on pond: the synonym 'frog' of 'toad' is the name of another class; give "
-                              "one that means this class only"),
+        ({"tod": ("bufo",)}, "synonyms.tod: 'tod' is no class of pond; did you mean 'toad'?"),
+        ({"toad": ("frog",)}, "synonyms.toad[0]: the synonym 'frog' of 'toad' is the name of another class; give one "
+                              "that means this class only"),
     ],
 )  # fmt: skip
 def test_synonyms_that_do_not_fit_the_classes(synonyms: Synonyms, problem: str) -> None:
     with pytest.raises(UserError) as caught:
         prompts_for(named(synonyms), dataset=FROGS)
-    assert str(caught.value) == problem
+    assert str(caught.value) == f"prompts 'n' on pond: {problem}"
+
+
+def test_a_misnamed_class_has_file_and_line_where_there_is_a_file(tmp_path: Path) -> None:
+    text = HEAD + "templates: ['a {}.']\nsynonyms:\n  frog: [rana]\n  tod: [bufo]\n"
+    with pytest.raises(UserError) as caught:
+        prompts_for(load(tmp_path, text), dataset=FROGS)
+    path = tmp_path / "mine.yaml"
+    assert str(caught.value) == f"{path}:6: synonyms.tod: 'tod' is no class of pond; did you mean 'toad'?"
+    path.write_text(
+        "tasks:\n- task: zero_shot\n  datasets: digits\n  prompts:\n  - photo\n"
+        "  - {name: n, templates: ['a {}.'], synonyms: {\n      '11': [eleven]}}\n"
+    )
+    (_, prompts) = load_suite(path).tasks[0].prompts  # type: ignore[attr-defined]
+    with pytest.raises(UserError) as caught:
+        prompts_for(prompts, dataset=FROGS)
+    assert str(caught.value).startswith(
+        f"{path}:7: tasks[0].prompts[1].synonyms.11: '11' is no class of pond; one of: frog, toad"
+    )
 
 
 def test_another_class_s_name_is_free_where_that_class_is_left_out() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.errors import UserError
-from clipbench.prompts.sets import PromptSet, load_prompt_set, prompts_for
+from clipbench.prompts.filling import prompts_for
+from clipbench.prompts.sets import PromptSet, load_prompt_set
 from clipbench.tasks.prompt_choice import InlinePrompts
 from clipbench.tasks.prompted import fill
 
@@ -144,7 +145,7 @@ def test_description_of_no_class_gives_the_nearest() -> None:
     with pytest.raises(UserError) as caught:
         prompts_for(inline, dataset=FROGS)
     assert str(caught.value) == (
-        "prompts 'd' on pond: 'tod' under descriptions is no class of the data set; did you mean 'toad'?"
+        "prompts 'd' on pond: descriptions.tod: 'tod' is no class of pond; did you mean 'toad'?"
     )
 
 

@@ -105,6 +105,26 @@ def test_a_suite_s_own_data_set_lies_where_the_suite_says(suite: Path, dataset: 
     assert [row[:2] for row in listing.rows] == [("elm", "a elm"), ("oak", "a oak")]
 
 
+def test_a_suite_s_own_prompt_sets_are_called_by_their_names(suite: Path) -> None:
+    suite.write_text(
+        SUITE.replace(
+            "prompts: photo}",
+            "prompts: {name: wild, templates: ['wild {}']}}\n"
+            "  - {task: zero_shot, datasets: [digits], prompts: [{name: wild, templates: ['{}!']}, here.yaml]}",
+        )
+    )
+    (suite.parent / "here.yaml").write_text("name: file\nsource: ours\ntemplates: ['the {}']\n")
+
+    def first(name: str, dataset: str) -> str:
+        return show_prompts(name, dataset=dataset, suite=suite, model="clip-tiny").rows[0][1]
+
+    # Of two that are called the same, each data set has its own; any other set stays within reach.
+    assert first("wild", "leaves") == "wild elm"
+    assert first("wild", "digits").endswith("!")
+    assert first("file", "leaves") == "the elm"
+    assert first("photo", "leaves") == "a photo of a elm."
+
+
 def test_beside_a_suite_the_catalog_s_data_sets_stay(suite: Path) -> None:
     assert len(show_prompts("{}", dataset="digits", suite=suite, model="clip-tiny").rows) == 10
 

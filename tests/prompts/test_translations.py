@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.prompts.sets import prompts_for
+from clipbench.prompts.filling import prompts_for
 from clipbench.tasks.prompt_choice import InlinePrompts, Translation
 
 from .test_sets import FROGS, HEAD, Classes, load, message
@@ -76,16 +76,15 @@ def test_a_described_class_needs_no_name() -> None:
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        ({"frog": "Frosch"}, "the German translation has no name for 'toad'; add it under translations.German.names"),
-        ({"forg": "Frosch"}, "'forg' under translations.German.names is no class of the data set; did you mean "
-                             "'frog'?"),
+        ({"frog": "Frosch"}, ": the German translation has no name for 'toad'; add it"),
+        ({"forg": "Frosch"}, ".forg: 'forg' is no class of pond; did you mean 'frog'?"),
     ],
 )  # fmt: skip
 def test_every_class_needs_a_name_in_every_language(names: Mapping[str, str], problem: str) -> None:
     german = {"German": Translation(templates=("ein {}",), names=names)}
     with pytest.raises(UserError) as caught:
         prompts_for(translated("{}", translations=german), dataset=FROGS)
-    assert str(caught.value) == f"prompts 't' on pond: {problem}"
+    assert str(caught.value) == f"prompts 't' on pond: translations.German.names{problem}"
 
 
 def test_a_set_with_translations_fits_nothing_by_itself(tmp_path: Path) -> None:
