@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clipbench.records import JobResult, Record, Table
 from clipbench.report import labels
 from clipbench.report.board import Board
+from clipbench.report.findings import findings_of
 from clipbench.report.points import Row, is_number
 
 _NEEDED = {"severities": ("severity", "top1"), "corruptions": ("top1",)}
@@ -77,19 +78,13 @@ class CorruptionFindings:
 
 def gather(findings: Sequence[JobResult], board: Board) -> CorruptionFindings:
     """Gather the findings of task 'corruption_error'; models in the leaderboard's order."""
-    ours = [finding for finding in findings if finding.task == "corruption_error"]
-    order = {model: place for place, model in enumerate(board.models)}
+    ours = findings_of("corruption_error", findings, board)
     found: dict[tuple[str, str, str, str], list[Corrupted]] = defaultdict(list)
-    silent = []
-    for finding in sorted(ours, key=lambda one: (order.get(one.model, len(order)), one.model)):
-        records = {record.metric: record for record in finding.records}
-        if any(record.value is not None for record in records.values()):
-            key = (finding.dataset, finding.split, finding.variant, finding.pedigree.subset)
-            found[key].append(Corrupted(finding, records))
-        elif finding.status == "done":
-            silent.append(finding)
+    for finding, records in ours.sound:
+        key = (finding.dataset, finding.split, finding.variant, finding.pedigree.subset)
+        found[key].append(Corrupted(finding, records))
     sets = (CorruptedSet(*key, tuple(found[key])) for key in sorted(found, key=_place))
-    return CorruptionFindings(tuple(sets), tuple(silent), tuple(one.error for one in ours if one.status == "failed"))
+    return CorruptionFindings(tuple(sets), ours.silent, ours.errors)
 
 
 def _place(key: tuple[str, str, str, str]) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from clipbench.records import JobResult, Record
 from clipbench.report import labels
 from clipbench.report.board import Board
+from clipbench.report.findings import findings_of
 
 
 @dataclass(frozen=True)
@@ -96,29 +97,19 @@ class Robustness:
 
 def gather(findings: Sequence[JobResult], board: Board) -> Robustness:
     """Gather the findings of task 'robustness'; models in the leaderboard's order."""
-    ours = [finding for finding in findings if finding.task == "robustness"]
-    order = {model: place for place, model in enumerate(board.models)}
-    done = sorted(
-        (finding for finding in ours if finding.status == "done"),
-        key=lambda finding: (order.get(finding.model, len(order)), finding.model),
-    )
+    ours = findings_of("robustness", findings, board)
     shifts: list[Shift] = []
     summaries: list[Summary] = []
-    silent: list[JobResult] = []
-    for finding in done:
-        records = {record.metric: record for record in finding.records}
-        if any(record.value is not None for record in records.values()):
-            if any(metric.startswith("mean_") for metric in records):
-                summaries.append(Summary(finding, records))
-            else:
-                _join(shifts, Measured(finding, records))
+    for finding, records in ours.sound:
+        if any(metric.startswith("mean_") for metric in records):
+            summaries.append(Summary(finding, records))
         else:
-            silent.append(finding)
+            _join(shifts, Measured(finding, records))
     return Robustness(
         summaries=tuple(summaries),
         shifts=tuple(sorted(shifts, key=_place)),
-        silent=tuple(silent),
-        errors=tuple(finding.error for finding in ours if finding.status == "failed"),
+        silent=ours.silent,
+        errors=ours.errors,
     )
 
 
