@@ -105,6 +105,19 @@ def render(path: KeyPath) -> str:
     return text
 
 
+def check_characters(text: str, where: str) -> None:
+    """Refuse half a surrogate pair, which YAML and JSON can write as `\\ud800`, and no file or tokenizer can hold.
+
+    Raises:
+        UserError: there is one.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start]
+        raise UserError(f"{half!r} is half a character", where=where, fix="write the whole one") from None
+
+
 def _place(name: str, line: int, path: KeyPath) -> str:
     return f"{name}:{line}: {render(path)}" if path else f"{name}:{line}"
 
@@ -229,10 +242,10 @@ class _Builder:
             meaning = {"bool": "true or false", "null": "nothing", "timestamp": "a date"}.get(tag, "a number")
             problem = f"YAML reads the key {node.value} as {meaning}, and keys must be text"
             raise self._error(node, path, problem, f"write '{node.value}' in quotes")
-        return str(node.value)
+        return self._text(node, path)
 
     def _scalar(self, node: yaml.ScalarNode, tag: str, path: KeyPath) -> Any:
-        text = str(node.value)
+        text = self._text(node, path)
         if tag in {"str", "timestamp", "value"} or (tag in {"int", "float"} and _is_old_style(text)):
             return text
         construct = yaml.constructor.SafeConstructor()
@@ -241,6 +254,10 @@ class _Builder:
         except (ValueError, KeyError):
             problem = f"{text[:40]!r} cannot be read as !!{tag}"
             raise self._error(node, path, problem, "write it in quotes, or another value") from None
+
+    def _text(self, node: yaml.ScalarNode, path: KeyPath) -> str:
+        check_characters(node.value, _place(self.name, _line(node), path))
+        return str(node.value)
 
     def _error(self, node: yaml.Node, path: KeyPath, problem: str, fix: str) -> UserError:
         return UserError(problem, where=_place(self.name, _line(node), path), fix=fix)

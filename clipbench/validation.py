@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from clipbench.errors import UserError, did_you_mean
@@ -198,6 +199,9 @@ def _conversion(kind: str, document: MarkedYaml, path: KeyPath) -> str | None:
         return "remove the quotes"
     if kind in {"tuple_type", "list_type"} and isinstance(value, dict):
         return "begin each entry with '- '"
+    if kind in {"tuple_type", "list_type"} and isinstance(value, str):
+        # As YAML it may need quotes: a template has braces, which mean a mapping between brackets.
+        return f"write {yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=math.inf).strip()}"
     if kind in {"tuple_type", "list_type"} and written:
         return f"write [{written}]"
     return None

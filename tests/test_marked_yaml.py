@@ -96,6 +96,8 @@ def test_byte_order_mark_and_windows_lines_are_read() -> None:
         ("~: a\n", "a.yaml:1: YAML reads the key ~ as nothing, and keys must be text; write '~' in quotes"),
         ("2026-01-31: a", "a.yaml:1: YAML reads the key 2026-01-31 as a date, and keys must be text; "
                           "write '2026-01-31' in quotes"),
+        ('a:\n  - "b \\ud800"\n', r"a.yaml:2: a[0]: '\ud800' is half a character; write the whole one"),
+        ('"b \\udc00": 1\n', r"a.yaml:1: '\udc00' is half a character; write the whole one"),
         ("? [a]\n: b\n", "a.yaml:1: a key must be text, not a list or mapping; write a name"),
         ("a: !!int x\n", "a.yaml:1: a: 'x' cannot be read as !!int; write it in quotes, or another value"),
         ("a: !!seq {b: 1}\n", "a.yaml:1: a: the tag !!seq does not fit what follows it; remove the tag"),

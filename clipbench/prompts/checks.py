@@ -142,5 +142,5 @@ def _repeated(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
 
 def _stray_brace(text: str) -> str:
     """Return what stands in braces without being a place for the class name; empty if there is none."""
-    found = re.search(r"\{[^{}]*\}?|\}", PLACEHOLDER.sub("", text))
-    return found.group() if found else ""
+    found = re.search(r"\{[^{}]*\}?|\}", PLACEHOLDER.sub("\0", text))
+    return found.group().replace("\0", "{}") if found else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.errors import UserError
+from clipbench.marked_yaml import check_characters
 from clipbench.prompts.checks import descriptions_problems
 
 MAX_BYTES = 64 * 2**20
@@ -41,7 +42,7 @@ def read_descriptions(path: Path) -> Descriptions:
     if not document:
         raise UserError("describes no class", where=str(path), fix=FORM)
     for name in document:
-        _check_encodable(name, str(path))
+        check_characters(name, str(path))
     return {name: _sentences(value, f"{path}: {name!r}") for name, value in document.items()}
 
 
@@ -64,20 +65,11 @@ def _sentences(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise UserError("is not a list of sentences", where=where, fix=FORM)
     for text in value:
-        _check_encodable(text, where)
+        check_characters(text, where)
     for problem in descriptions_problems(value, ()):
         place = f"{where}, sentence {int(problem.path[0]) + 1}" if problem.path else where
         raise UserError(problem.problem, where=place, fix=problem.fix)
     return tuple(value)
-
-
-def _check_encodable(text: str, where: str) -> None:
-    """Refuse half a surrogate pair, which JSON can write and no tokenizer can read."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        half = text[error.start]
-        raise UserError(f"{half!r} is half a character", where=where, fix="write the whole one") from None
 
 
 class _Twin(ValueError):

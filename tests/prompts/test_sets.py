@@ -188,7 +188,10 @@ HEAD = "name: mine\nsource: ours\n"
     [
         ("", "mine.yaml:1: the prompt set is empty; give it templates or descriptions"),
         ("templates: []\n", "mine.yaml:1: the prompt set is empty; give it templates or descriptions"),
-        ("templates: a {}.\n", "mine.yaml:3: templates: expected a list, got 'a {}.'; write [a {}.]"),
+        ("templates: a {}.\n", "mine.yaml:3: templates: expected a list, got 'a {}.'; write ['a {}.']"),
+        ("templates: 'a {}.'\n", "mine.yaml:3: templates: expected a list, got 'a {}.'; write ['a {}.']"),
+        ("templates: ['a {{}}']\n", "mine.yaml:3: templates[0]: '{{}}' in 'a {{}}' is no place for the class name; "
+                                    "write {} or {c}"),
         ("templates: ['a {}', 'a photo']\n", "mine.yaml:3: templates[1]: the template 'a photo' has no place for the "
                                             "class name; write {} where it belongs"),
         ("templates:\n  - a {}\n  - the {}\n  - a {c}\n", "mine.yaml:6: templates[2]: 'a {c}' is there twice; "

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -261,8 +260,6 @@ def test_names_that_are_no_text_do_not_lose_the_page(make_results: Make, tmp_pat
 def test_many_models_on_many_sets(make_results: Make, models: int) -> None:
     sets = 360 // models
     results = make_results(*(classification(f"m{m}", f"d{d}", 0.001 * m) for m in range(models) for d in range(sets)))
-    started = time.perf_counter()
     page = render(results)
-    assert time.perf_counter() - started < 20
     assert page.count("data-plot ") == sets
     assert len(page) < 12_000_000
