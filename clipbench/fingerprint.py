@@ -21,7 +21,8 @@ def digest(value: Any) -> str:
         TypeError: the value holds something that JSON cannot represent exactly (NaN included).
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    # The path of a file may hold bytes that are no UTF-8; Python has half characters in their place.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def digest_strings(strings: Iterable[str]) -> str:

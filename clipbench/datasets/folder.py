@@ -19,7 +19,8 @@ class ImageFolder(Dataset):
 
     Labels follow the sorted names of the class folders, and an underscore in such a name is read as a space.
     A class folder without images stays a class. Sub-folders of a class belong to it. Hidden files and files
-    without an image's extension are passed over. An id is the path below `path`.
+    without an image's extension are passed over. An id is the path below `path`; bytes of it that are no UTF-8 are
+    written as `\\xff`.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ImageFolder(Dataset):
 
     def _open(self, place: Path, folders: Sequence[str]) -> FileSplit:
         files = [
-            ImageFile(file.relative_to(self._root).as_posix(), file, label)
+            ImageFile(_as_text(file.relative_to(self._root).as_posix()), file, label)
             for label, folder in enumerate(folders)
             if (place / folder).is_dir()
             for file in self._images(place / folder)
@@ -97,6 +98,10 @@ class ImageFolder(Dataset):
             raise UserError(f"is a link that leaves {self._root}", where=str(place), fix=fix)
 
 
+def _as_text(name: str) -> str:
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 def _subfolders(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
@@ -112,6 +117,10 @@ def _name_classes(
         return _map_classes(folders, classes, where)
     names = class_list(classes, where=where)
     if names is None:
+        for folder in folders:
+            if _as_text(folder) != folder:
+                fix = "rename the folder, or name its class with `classes`"
+                raise UserError(f"the folder's name {_as_text(folder)} is not UTF-8 text", where=where, fix=fix)
         return tuple(folder.replace("_", " ") for folder in folders)
     if len(names) != len(folders):
         shown = IMAGENET if classes == IMAGENET else "`classes`"

@@ -19,6 +19,10 @@ def template_problem(template: str, place: KeyPath) -> Problem | None:
     """Return what is wrong with a template: no place for the class name, or braces that are none."""
     if not template.strip():
         return Problem(place, "the template is empty", "delete it, or write {} for the bare class name")
+    try:
+        template.encode()
+    except UnicodeEncodeError:  # typed in a terminal that is not UTF-8, or written by code: no file can hold this
+        return Problem(place, f"{template!r} holds bytes that are no text", "write it as UTF-8")
     stray = _stray_brace(template)
     if stray:
         return Problem(place, f"{stray!r} in {template!r} is no place for the class name", "write {} or {c}")

@@ -125,6 +125,21 @@ def test_an_image_that_cannot_be_read_is_broken_and_the_others_are_read(animals)
     }
 
 
+def test_file_names_of_an_older_encoding_are_read_and_class_names_are_not_guessed(animals, png):
+    try:
+        (animals / "ant" / os.fsdecode(b"f\xfcr.png")).write_bytes(png())
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    split = ImageFolder(path=animals).split("test")
+    assert ("ant/f\\xfcr.png", 0) in list(split.keys())
+    assert split.image("ant/f\\xfcr.png").size == (4, 4)
+    assert len(split.locator()) == 64
+    (animals / "ant").rename(animals / os.fsdecode(b"k\xe4fer"))
+    with pytest.raises(UserError, match=r"animals: the folder's name k\\xe4fer is not UTF-8 text; rename the folder"):
+        ImageFolder(path=animals)
+    assert ImageFolder(path=animals, classes=["Käfer", "Eisbär"]).split("test").count == 5
+
+
 def test_a_link_within_the_folder_is_read(animals):
     (animals / "polar_bear/link.png").symlink_to(animals / "ant/a.png")
     assert ("polar_bear/link.png", 1) in _keys(animals)

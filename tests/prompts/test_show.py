@@ -151,6 +151,7 @@ def test_a_broken_suite_says_its_line(suite: Path) -> None:
         ("phto", {"classes": ["x"]}, "unknown prompt set 'phto'; did you mean 'photo'?"),
         ("photo", {"dataset": "digts"}, "unknown data set 'digts'; did you mean 'digits'? Classes without a data set "
                                         "are given by --class, a suite with data sets of its own by --suite"),
+        ("a \udcff {}", {"classes": ["x"]}, r"prompts: 'a \udcff {}' holds bytes that are no text; write it as UTF-8"),
         ("photo", {"classes": ["x"], "suite": "quickstart"}, "a suite is named, but none of its data sets; give "
                                                              "--dataset NAME too"),
         ("photo", {"dataset": "digits", "classes": ["thre"]}, "digits: it has no class 'thre'; did you mean 'three'?"),
