@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +11,12 @@ from numpy.typing import NDArray
 
 from clipbench.tasks.base import IntArray
 from clipbench.tasks.classifier import TextClassifier
-from clipbench.tasks.ensemble_curve import BUDGET, cosine_chunks, right_answers, rows_within_budget
+from clipbench.tasks.greedy_ensemble import Searched, search
 from clipbench.tasks.holdout import shuffled_by_id
 from clipbench.tasks.template_scores import Answered, TemplateClassifiers, answers_of
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
-
-_WORK = 1 << 30
-"""Scores (image x class x template) of a whole greedy search, at most."""
-
-_FEWEST = 4
-"""Steps of a greedy search; where fewer would fit into its work it is not begun."""
 
 Bools = NDArray[np.bool_]
 
@@ -49,8 +42,8 @@ class HonestChoice:
     """The images that were chosen on, in words."""
     cross_fitted: bool
     """Chosen on each half of the images reported on, and judged on the other half."""
-    stopped: bool
-    """The greedy search ended because its work was used up."""
+    searches: tuple[Searched, ...]
+    """The greedy search on each set of images that was chosen on; none where it would have taken too much work."""
 
 
 @dataclass(frozen=True)
@@ -77,39 +70,6 @@ def second_half(ids: Sequence[str], labels: IntArray) -> Bools:
     return second
 
 
-def forward_selection(single: IntArray, right: Callable[[Bools], IntArray], steps: int) -> tuple[tuple[int, ...], bool]:
-    """Return the templates of a greedy ensemble, and whether the search ended by itself.
-
-    The best template comes first; each step adds the one that makes the ensemble right about the most images, if these
-    are more than before. Of equals the earliest template is taken.
-
-    Args:
-        single: (T,) right answers of each template alone.
-        right: (K, T) masks of ensembles -> (K,) right answers of each.
-        steps: the most that are tried.
-    """
-    chosen, reached = [int(single.argmax())], int(single.max())
-    for _ in range(steps):
-        left = np.setdiff1d(np.arange(len(single)), chosen)
-        if not len(left):
-            break
-        masks = np.zeros((len(left), len(single)), np.bool_)
-        masks[:, chosen] = True
-        masks[np.arange(len(left)), left] = True
-        counts = right(masks)
-        if counts.max() <= reached:
-            return tuple(chosen), True
-        chosen.append(int(left[counts.argmax()]))
-        reached = int(counts.max())
-    return tuple(chosen), len(chosen) == len(single)
-
-
-def steps_within_budget(images: int, classes: int, templates: int, budget: int = _WORK) -> int:
-    """Return how many steps of a greedy search fit into a number of scores; 0 where these are too few to begin."""
-    steps = budget // (images * classes * templates)
-    return steps if steps >= min(_FEWEST, templates - 1) else 0
-
-
 def choose(
     reported: Answered,
     validation: Answered | None,
@@ -130,13 +90,10 @@ def choose(
     correct, own = grounds.source.answers.correct, reported.answers.correct
     best = tuple((int(correct[part].sum(axis=0).argmax()),) for part in grounds.parts)
     judged = [own[:, position] for (position,) in best]
-    most, templates = max(int(part.sum()) for part in grounds.parts), own.shape[1]
-    steps = steps_within_budget(most, len(classifiers.ensemble.vectors), templates)
-    greedy, ended = None, True
-    if steps:
-        found = [_search(grounds.source, part, classifiers, steps, model) for part in grounds.parts]
-        ended = all(by_itself for _, by_itself in found)
-        positions = tuple(chosen for chosen, _ in found)
+    searches = _searches(grounds, best, classifiers, model)
+    greedy = None
+    if searches:
+        positions = tuple(found.templates for found in searches)
         answered = {some: _right(some, reported, joined, model) for some in dict.fromkeys(positions)}
         greedy = Chosen(positions, _assembled([answered[some] for some in positions], grounds.judged))
     return HonestChoice(
@@ -144,7 +101,7 @@ def choose(
         greedy=greedy,
         chosen_on=grounds.name,
         cross_fitted=validation is None,
-        stopped=not ended,
+        searches=searches,
     )
 
 
@@ -158,22 +115,15 @@ def _grounds(reported: Answered, validation: Answered | None) -> _Grounds:
     return _Grounds(reported, (~second, second), (second, ~second), name)
 
 
-def _search(
-    source: Answered, part: Bools, classifiers: TemplateClassifiers, steps: int, model: ModelInfo
-) -> tuple[tuple[int, ...], bool]:
-    among = np.zeros(len(source.images), np.bool_)
-    among[source.answers.rows[part]] = True
-
-    classes, templates = len(classifiers.ensemble.vectors), len(classifiers.single)
-    rows = rows_within_budget(classes, templates, templates)
-    read = partial(cosine_chunks, source.images, classifiers, rows, model, source.where, among)
-    # Few enough are computed once, others anew at each step.
-    held = list(read()) if int(part.sum()) * classes * templates <= BUDGET // 2 else None
-
-    def right(masks: Bools) -> IntArray:
-        return right_answers(read() if held is None else held, classifiers, masks)
-
-    return forward_selection(source.answers.correct[part].sum(axis=0), right, steps)
+def _searches(
+    grounds: _Grounds, best: Sequence[tuple[int, ...]], classifiers: TemplateClassifiers, model: ModelInfo
+) -> tuple[Searched, ...]:
+    """Return a search on each part of the images to choose on; none where there is one that takes too much work."""
+    found = [
+        search(grounds.source, part, first, classifiers, model)
+        for part, (first,) in zip(grounds.parts, best, strict=True)
+    ]
+    return tuple(one for one in found if one) if all(found) else ()
 
 
 def _right(

@@ -136,16 +136,24 @@ def choice_in_words(metrics: Mapping[str, Metric], choice: HonestChoice, name: s
             f"{name} has no validation split, so templates are chosen by two-fold cross-fitting: on each half of "
             f"{split} (by a hash of the ids, stratified by class), and judged on the other half."
         )
+    yield from _search_in_words(choice)
+
+
+def _search_in_words(choice: HonestChoice) -> Iterator[str]:
+    """Yield what a greedy search left out to stay within its work."""
+    limit = "about a billion scores (image x class x template)"
     if choice.greedy is None:
+        yield f"Greedy ensemble selection is left out: even on few images it would take more than {limit}."
+    sampled = [found.images for found in choice.searches if found.sampled]
+    if sampled:
+        counts = " and ".join(dict.fromkeys(f"{count:,}" for count in sampled))
         yield (
-            "Greedy ensemble selection is left out: it would take more than about a billion scores (image x class x "
-            "template). A limit makes room for it."
+            f"Greedy ensemble selection looked at {counts} images (by a hash of the ids) of those that some templates "
+            f"are right about and others are not: all would take more than {limit}. The ensemble that it found is "
+            "judged on all images."
         )
-    elif choice.stopped:
-        yield (
-            "Greedy ensemble selection stopped before its end: a step more would take more than about a billion "
-            "scores (image x class x template)."
-        )
+    if not all(found.ended for found in choice.searches):
+        yield f"Greedy ensemble selection stopped before its end: a step more would take more than {limit}."
 
 
 def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[str]:

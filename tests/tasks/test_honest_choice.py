@@ -1,6 +1,7 @@
 """Templates chosen on some images and judged on others, in worlds where each template's answers are written out."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from clipbench.errors import UserError
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import ArrayFeatures, ImageSet
-from clipbench.tasks.honest_choice import forward_selection, second_half, steps_within_budget
+from clipbench.tasks.greedy_ensemble import forward_selection, images_within_budget, search
+from clipbench.tasks.holdout import shuffled_by_id
+from clipbench.tasks.honest_choice import second_half
 from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
@@ -129,13 +132,13 @@ def test_halves_follow_the_ids_and_hold_as_many_of_each_class():
     assert (second_half([ids[row] for row in order], labels[order]) == second[order]).all()
 
 
-def greedy_by_hand(margins):
+def greedy_by_hand(margins, first=None):
     """Return the ensemble that forward selection finds, with every step tried out."""
 
     def right(some):
         return np.count_nonzero(margins[:, some].sum(axis=1) > 0)
 
-    chosen = [max(range(margins.shape[1]), key=lambda one: right([one]))]
+    chosen = [max(range(margins.shape[1]), key=lambda one: right([one])) if first is None else first]
     while True:
         left = [one for one in range(margins.shape[1]) if one not in chosen]
         best = max(left, key=lambda one: right([*chosen, one]), default=None)
@@ -147,9 +150,9 @@ def greedy_by_hand(margins):
 @pytest.mark.parametrize("budget", [1 << 24, 0], ids=["cosines held", "cosines computed anew"])
 @pytest.mark.parametrize("seed", range(4))
 def test_greedy_selection_is_that_of_every_step_tried_out(world, seed, budget, monkeypatch):
-    monkeypatch.setattr("clipbench.tasks.honest_choice.BUDGET", budget)
+    monkeypatch.setattr("clipbench.tasks.greedy_ensemble.BUDGET", budget)
     # Images come in several chunks.
-    monkeypatch.setattr("clipbench.tasks.honest_choice.rows_within_budget", lambda *_: 17)
+    monkeypatch.setattr("clipbench.tasks.greedy_ensemble.rows_within_budget", lambda *_: 17)
     random = np.random.default_rng(seed)
     drawn = {split: random.normal(0.3, 1, (60, 4)) for split in ("val", "test")}
     labels = random.integers(0, 2, 60)
@@ -187,31 +190,78 @@ def test_forward_selection_by_hand():
         asked.append(len(masks))
         return np.array([gains[tuple(np.flatnonzero(mask))] for mask in masks])
 
-    # The first of two equals, then the earlier of two equal second ones; a third gains nothing.
+    # The earlier of two equal second ones; a third gains nothing.
     single = np.array([5, 6, 6, 1])
-    assert forward_selection(single, right, 9) == ((1, 2), True)
+    assert forward_selection(single, 1, right, 9) == ((1, 2), True)
     assert asked == [3, 2]
-    assert forward_selection(single, right, 1) == ((1, 2), False)
-    assert forward_selection(np.array([1, 2]), lambda masks: np.array([3]), 1) == ((1, 0), True)
+    assert forward_selection(single, 1, right, 1) == ((1, 2), False)
+    assert forward_selection(np.array([1, 2]), 1, lambda masks: np.array([3]), 1) == ((1, 0), True)
 
 
-def test_a_search_beyond_its_budget_is_left_out_with_a_note(world, monkeypatch):
-    assert steps_within_budget(10_000, 10, 80) == 134
-    assert steps_within_budget(50_000, 1000, 80) == 0
-    assert steps_within_budget(100, 10, 8, budget=8000 * 3) == 0
-    assert steps_within_budget(100, 10, 8, budget=8000 * 4) == 4
+def test_images_of_a_search():
+    assert images_within_budget(10_000, 10, 80) == 10_000
+    assert images_within_budget(25_000, 1000, 80) == (1 << 30) // (1000 * 80 * 10) == 1342
+    assert images_within_budget(1000, 10, 2, budget=20 * 300) == 300  # one step is all that two templates have
+    assert images_within_budget(1000, 10, 2, budget=20 * 199) == 0
+    assert images_within_budget(100, 10, 2, budget=20 * 100) == 100
+
+
+def limited(monkeypatch, scores):
+    monkeypatch.setattr("clipbench.tasks.honest_choice.search", partial(search, budget=scores))
+
+
+def test_a_search_beyond_its_budget_looks_at_images_that_templates_differ_about(world, monkeypatch):
+    random = np.random.default_rng(4)
+    margins = random.normal(0.3, 1, (900, 4))
+    labels = random.integers(0, 2, 900)
+    sets = {split: image_set(margins, labels, split) for split in ("test", "val")}
+    differ = (margins > 0).any(axis=1) & (margins < 0).any(axis=1)
+    assert 600 < differ.sum() < 900
+    # They are gathered from several chunks.
+    monkeypatch.setattr("clipbench.tasks.greedy_ensemble.rows_within_budget", lambda *_: 7)
+    monkeypatch.setattr("clipbench.tasks.ensemble_curve._READ", 5)
+    # Room for all of these, but not for all images: the same choice as with room for everything.
+    limited(monkeypatch, 899 * 2 * 4 * 3)
+    outcome, found = evaluated(*world(**sets))
+    chosen = greedy_by_hand(margins[differ])
+    assert found["greedy_top1"].params["templates"] == " + ".join(TEMPLATES[place] for place in chosen)
+    assert found["greedy_top1"].n == 900
+    assert found["greedy_top1"].value == np.mean(margins[:, chosen].sum(axis=1) > 0)
+    assert any(
+        f"looked at {differ.sum()} images (by a hash of the ids) of those that" in note for note in outcome.notes
+    )
+    # Room for some: those that come first by their ids' hash, whatever their order.
+    limited(monkeypatch, 250 * 2 * 4 * 3)
+    outcome, found = evaluated(*world(**sets))
+    first = np.flatnonzero(differ)[shuffled_by_id([f"val-{row}" for row in np.flatnonzero(differ)], 0)[:250]]
+    best = int((margins > 0).sum(axis=0).argmax())
+    chosen = greedy_by_hand(margins[first], best)
+    assert len(chosen) > 1
+    assert found["greedy_top1"].params["templates"] == " + ".join(TEMPLATES[place] for place in chosen)
+    assert any("looked at 250 images" in note for note in outcome.notes)
+
+
+def test_a_search_that_has_no_room_is_left_out_or_stopped_with_a_note(world, monkeypatch):
     random = np.random.default_rng(1)
-    sets = {split: image_set(random.normal(0.3, 1, (60, 4)), [0, 1] * 30, split) for split in ("test", "val")}
-    monkeypatch.setattr("clipbench.tasks.honest_choice.steps_within_budget", lambda *_: 0)
+    sets = {split: image_set(random.normal(0.3, 1, (300, 4)), [0, 1] * 150, split) for split in ("test", "val")}
+    limited(monkeypatch, 199 * 2 * 4 * 3)
     outcome, found = evaluated(*world(**sets))
     assert found["greedy_top1"].value is None
     assert found["chosen_top1"].value is not None
     assert "greedy ensemble" not in outcome.tables["choice"]["how"].tolist()
     assert any("selection is left out" in note for note in outcome.notes)
-    monkeypatch.setattr("clipbench.tasks.honest_choice.steps_within_budget", lambda *_: 1)
+    monkeypatch.setattr("clipbench.tasks.greedy_ensemble._STEPS", 1)
+    limited(monkeypatch, 300 * 2 * 4)
     outcome, found = evaluated(*world(**sets))
     assert found["greedy_top1"].params["templates"].count(" + ") == 1
     assert any("stopped before its end" in note for note in outcome.notes)
+    assert not any("looked at" in note for note in outcome.notes)
+
+
+def test_a_search_on_a_sample_of_which_templates_say_the_same(world, monkeypatch):
+    limited(monkeypatch, 250 * 2 * 3 * 2)
+    _, found = evaluated(*world(test=image_set(np.ones((600, 3)), [0, 1] * 300)))
+    assert found["greedy_top1"].params["templates"] == "a {}"
 
 
 def test_templates_that_are_all_alike_leave_nothing_to_choose(world):
