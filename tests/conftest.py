@@ -16,6 +16,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Two processes with a thread for every core each would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
+    # Each makes rich or typer colour what is read here as text.
+    os.environ.pop(name, None)
+# Servers of tests are on this machine, whatever proxy leads out of it.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -4,8 +4,6 @@ from scipy.stats import binom, norm
 
 from clipbench.stats.bootstrap import bootstrap_mean, bootstrap_multinomial, bootstrap_units, percentile
 
-RANDOM = np.random.default_rng(3)
-
 
 def test_a_proportion_has_the_quantiles_of_the_binomial():
     n, correct = 1000, 700
@@ -16,7 +14,7 @@ def test_a_proportion_has_the_quantiles_of_the_binomial():
 
 
 def test_a_mean_has_the_width_of_the_central_limit_theorem():
-    values = RANDOM.normal(5, 2, 2000)
+    values = np.random.default_rng(3).normal(5, 2, 2000)
     interval = bootstrap_mean(values, level=0.9)
     half = norm.ppf(0.95) * values.std() / np.sqrt(len(values))
     assert interval.low == pytest.approx(values.mean() - half, abs=0.1 * half)
@@ -24,7 +22,7 @@ def test_a_mean_has_the_width_of_the_central_limit_theorem():
 
 
 def test_units_drawn_give_the_same_interval_as_cells_drawn():
-    right = RANDOM.random(500) < 0.3
+    right = np.random.default_rng(3).random(500) < 0.3
     cells = bootstrap_multinomial(np.array([right.sum(), (~right).sum()]), lambda drawn: drawn[:, 0] / 500)
     (units,) = bootstrap_units(500, lambda weights: (weights @ right / 500)[:, None])
     assert (units.low, units.high) == pytest.approx((cells.low, cells.high), abs=0.006)
@@ -46,7 +44,7 @@ def test_each_resample_draws_as_many_units_as_there_are():
 
 
 def test_the_seed_decides():
-    values = RANDOM.normal(size=50)
+    values = np.random.default_rng(3).normal(size=50)
     assert bootstrap_mean(values, seed=1) == bootstrap_mean(values, seed=1)
     assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)
 
