@@ -148,9 +148,8 @@ def _search_in_words(choice: HonestChoice) -> Iterator[str]:
     if sampled:
         counts = " and ".join(dict.fromkeys(f"{count:,}" for count in sampled))
         yield (
-            f"Greedy ensemble selection looked at {counts} images (by a hash of the ids) of those that some templates "
-            f"are right about and others are not: all would take more than {limit}. The ensemble that it found is "
-            "judged on all images."
+            f"Greedy ensemble selection looked at {counts} images that some templates are right about and others are "
+            f"not: all images would take more than {limit}. The ensemble that it found is judged on all."
         )
     if not all(found.ended for found in choice.searches):
         yield f"Greedy ensemble selection stopped before its end: a step more would take more than {limit}."
