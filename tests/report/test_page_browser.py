@@ -34,9 +34,8 @@ def test_nothing_overflows_a_phone_when_all_is_open(visit: Callable[..., Visit],
     results = make_results()
     hostile_jobs(results)
     page = visit(results, PHONE)
-    page.draw_all()
     page.open_all()
-    page.page.wait_for_timeout(200)
+    page.draw_all()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
 
 
