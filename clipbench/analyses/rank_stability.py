@@ -280,7 +280,7 @@ def _in_words(answers: _Answers, metrics: Mapping[str, Metric]) -> Iterator[str]
     yield (
         f"The order of {len(answers.models)} models flips in {100 * (flips.value or 0):.1f} % of pairs between "
         f"templates; {kept:.0f} of {len(answers.pairs)} claims 'A beats B' survive every wording, "
-        f"{np.count_nonzero(answers.survives(9))} survive nine in ten."
+        f"{np.count_nonzero(answers.survives(9))} nine wordings in ten."
     )
     if kept:
         yield (

@@ -110,7 +110,7 @@ def test_three_models_and_three_templates_by_hand(world: World) -> None:
     assert [(row["first"], row["second"], row["survives"]) for row in others] == [("a", "c", "yes"), ("b", "c", "yes")]
     assert finding.notes[0] == (
         "The order of 3 models flips in 11.1 % of pairs between templates; 2 of 3 claims 'A beats B' survive every "
-        "wording, 2 survive nine in ten."
+        "wording, 2 nine wordings in ten."
     )
     assert "In 22.2 % more" in finding.notes[2]
 
