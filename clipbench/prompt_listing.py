@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo, Split
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, quoted
 from clipbench.marked_yaml import read_mapping
 from clipbench.prompts.checks import classes_named
 from clipbench.prompts.filling import prompts_for
@@ -82,7 +82,11 @@ def show_prompts(
             fix = did_you_mean(given, opened.classes)
             raise UserError(f"it has no class {given!r}", where=opened.info.name, fix=fix)
     filled = prompts_for(choice, dataset=opened, classes=tuple(dict.fromkeys(classes)) or None)
-    return _listing(filled, model, limit)
+    listing = _listing(filled, model, limit)
+    strange = [] if dataset or choice.classes else list(dict.fromkeys(one for one in described if one not in classes))
+    if not (strange and classes):
+        return listing
+    return replace(listing, notes=(*listing.notes, f"It also says something of {quoted(strange)}: no --class is one."))
 
 
 def _listing(filled: PromptedClasses, model: str | None, limit: int) -> PromptListing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from unicodedata import category
 
 from clipbench.errors import did_you_mean
 from clipbench.marked_yaml import KeyPath
@@ -23,6 +24,8 @@ def template_problem(template: str, place: KeyPath) -> Problem | None:
         template.encode()
     except UnicodeEncodeError:  # typed in a terminal that is not UTF-8, or written by code: no file can hold this
         return Problem(place, f"{template!r} holds bytes that are no text", "write it as UTF-8")
+    if control := control_character(template):
+        return Problem(place, f"the template holds the control character {control}", "delete it")
     stray = _stray_brace(template)
     if stray:
         return Problem(place, f"{stray!r} in {template!r} is no place for the class name", "write {} or {c}")
@@ -73,6 +76,16 @@ def classes_named(prompts: InlinePrompts) -> Iterator[tuple[KeyPath, str]]:
         yield from ((("translations", language, "names", name), name) for name in entry.names)
 
 
+def control_character(text: str) -> str:
+    """Return the first control character of a text as 'U+0007'; empty if there is none."""
+    return next((f"U+{ord(one):04X}" for one in text if category(one) == "Cc"), "")
+
+
+def same_name(name: str) -> str:
+    """Return the one form of names that differ in nothing but case and spaces."""
+    return " ".join(name.split()).casefold()
+
+
 def same_template(template: str) -> str:
     """Return the one form of templates that differ in nothing but `{}` or `{c}`."""
     return PLACEHOLDER.sub("{}", template)
@@ -114,6 +127,8 @@ def _synonyms_problems(name: str, others: Sequence[str], path: KeyPath) -> Itera
     for index, other in enumerate(others):
         if not other.strip():
             yield Problem((*path, index), "the name is empty", "delete it")
+        elif control := control_character(other):
+            yield Problem((*path, index), f"the name holds the control character {control}", "delete it")
         elif other == name:
             fix = "delete it: the class's own name comes first by itself"
             yield Problem((*path, index), f"{other!r} is the class's own name", fix)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.marked_yaml import KeyPath
+from clipbench.prompts.checks import same_name
 
 NAME_LISTS = ("torchvision:imagenet",)
 """Lists of other names, as a prompt set's `synonyms_from` gives them."""
@@ -24,10 +25,10 @@ def names_with(
     Raises:
         UserError: another name of a class is the own name of a second one, so that it would stand for both.
     """
-    own = set(classes)
+    own = {same_name(name): name for name in classes}
     for name in classes:
         for index, other in enumerate(synonyms.get(name, ())):
-            if other in own:
+            if own.get(same_name(other), name) != name:
                 problem = f"the synonym {other!r} of {name!r} is the name of another class"
                 place = where(("synonyms", name, index))
                 raise UserError(problem, where=place, fix="give one that means this class only")

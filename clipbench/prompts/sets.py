@@ -12,7 +12,13 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.marked_yaml import KeyPath, MarkedYaml, read_mapping, render
 from clipbench.packaged import prompt_files
-from clipbench.prompts.checks import classes_named, described_names, prompts_problems, template_problem
+from clipbench.prompts.checks import (
+    classes_named,
+    described_names,
+    prompts_problems,
+    same_name,
+    template_problem,
+)
 from clipbench.prompts.descriptions import read_descriptions
 from clipbench.prompts.families import with_families
 from clipbench.prompts.names import NAME_LISTS
@@ -204,9 +210,10 @@ def _contradictions(prompts: PromptSet) -> Iterator[Problem]:
         if name not in prompts.classes:
             fix = did_you_mean(name, prompts.classes)
             yield Problem(place, f"{name!r} is not among the set's classes", fix)
-    for name, others in prompts.synonyms.items() if prompts.classes else ():
+    own = {same_name(name): name for name in prompts.classes}
+    for name, others in prompts.synonyms.items():
         for index, other in enumerate(others):
-            if other in prompts.classes and other != name:
+            if own.get(same_name(other), name) != name:
                 fix = "give one that means this class only"
                 yield Problem(("synonyms", name, index), f"{other!r} is the name of another class", fix)
 

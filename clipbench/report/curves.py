@@ -131,6 +131,7 @@ _DRAWN: Mapping[str, Callable[[JobResult, Sequence[Row]], Curve | None]] = {
     "alpha_curve": _interpolation,
     "templates": wordings.templates,
     "gains": wording_effects.gains,
+    "family_effects": wording_effects.family_effects,
     "families": wording_effects.families,
     "names": wording_effects.names,
     "choice": wordings.choice,

@@ -42,7 +42,8 @@ _DEFINITIONS = (
         r"(mean|range|standard_deviation|best|worst)$",
         "over templates",
         "top-1 of each prompt template alone: the mean, best minus worst, the standard deviation, and the ends. The "
-        "best was chosen on the images it is reported on, so it is optimistic.",
+        "best was chosen on the images it is reported on, so it is optimistic; the deviation holds the noise of the "
+        "images too.",
     ),
     (r"flip_share$", "images that flip", "share of images whose prediction differs between any two templates."),
     (
@@ -54,7 +55,8 @@ _DEFINITIONS = (
         r"(kendall_tau|order_flip_share)$",
         "agreement of orders, order flips",
         "how far prompt templates agree on the order of the models: Kendall's tau-b averaged over pairs of templates "
-        "(1: the same order, -1: the reverse), and the share of pairs of models and of templates that change order.",
+        "(1: the same order, -1: the reverse), and the share of pairs of models and of templates that change order. "
+        "Models that the images cannot tell apart change order by chance, which counts.",
     ),
     (
         r"(significant_)?surviving_claims$",

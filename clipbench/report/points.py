@@ -16,8 +16,9 @@ CAPTIONS = {
     "validation_curve": "Choice of C",
     "k_curve": "Number of neighbours",
     "alpha_curve": "From zero-shot to fitted weights",
-    "templates": "Templates, best first",
+    "templates": "Templates",
     "gains": "Gains of a photo and of the ensemble",
+    "family_effects": "What each family of wordings does",
     "families": "What a change of the wording does",
     "names": "What other names of the classes do",
     "synonyms": "One class renamed at a time",
@@ -35,6 +36,7 @@ _NEEDED = {
     "alpha_curve": ("alpha", "top1", "validation"),
     "templates": ("position", "top1"),
     "gains": ("difference",),
+    "family_effects": ("difference", "others"),
     "families": ("difference",),
     "names": ("top1",),
     "synonyms": ("difference",),
@@ -49,6 +51,7 @@ _NEEDED = {
 
 _NAMED = {
     "gains": ("gain",),
+    "family_effects": ("family", "plain"),
     "families": ("family", "template"),
     "names": ("how",),
     "synonyms": ("class", "name"),

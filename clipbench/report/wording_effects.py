@@ -27,6 +27,16 @@ def families(job: JobResult, rows: Sequence[Row]) -> Curve:
     return Curve(CAPTIONS["families"], _effects(rows, called, summary), legend)
 
 
+def family_effects(job: JobResult, rows: Sequence[Row]) -> Curve:
+    """Draw what the wordings of each family do together against its plain one."""
+    called = [f"{row['family']} ({row['others']:.0f})" for row in rows]
+    legend = (
+        "Points of top-1: the mean of a family's other templates (how many) against its plain one; filled: p < 0.05 "
+        f"after Holm's correction for all {len(rows)}"
+    )
+    return Curve(CAPTIONS["family_effects"], _effects(rows, called, _listed(rows, called)), legend)
+
+
 def names(job: JobResult, rows: Sequence[Row]) -> Curve | None:
     """Draw what other names of the classes do against the canonical ones; None where there is no other."""
     canonical = next((row for row in rows if row.get("difference") is None), None)

@@ -38,7 +38,7 @@ def templates(job: JobResult, rows: Sequence[Row]) -> Curve:
     marked = [how for role, how in _ROLES.items() if any(row.get("role") == role for row in rows)]
     parts = ["Top-1 of each template alone, with intervals", *(["dashed: all of them averaged"] if upright else [])]
     legend = "; ".join([*parts, *marked]) + (". These count in no mean and no ensemble" if marked else "")
-    return Curve(CAPTIONS["templates"], figure, legend)
+    return Curve(f"{CAPTIONS['templates']}, best first", figure, legend)
 
 
 def choice(job: JobResult, rows: Sequence[Row]) -> Curve:

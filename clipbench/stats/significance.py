@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the p value of McNemar's exact test: of examples about which one of two is right, is it as often either?
@@ -32,3 +35,20 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(known) - rank) * p))
         corrected[at] = largest
     return corrected
+
+
+def mean_is_zero(values: NDArray[np.float64]) -> float:
+    """Return the two-sided p value of the mean of (n,) differences being zero, by a paired t test.
+
+    1 where all are zero, 0 where all are another number.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    if len(values) < 2:
+        raise ValueError("a t test needs two values or more")
+    if np.ptp(values) == 0:
+        return 1.0 if values[0] == 0 else 0.0
+    from scipy.stats import ttest_1samp
+
+    return float(ttest_1samp(values, 0.0).pvalue)

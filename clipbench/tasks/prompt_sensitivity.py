@@ -25,6 +25,7 @@ from clipbench.tasks.template_metrics import (
     choice_in_words,
     choice_metrics,
     equal_prompts,
+    equal_templates,
     moves_in_words,
     template_metrics,
 )
@@ -39,6 +40,7 @@ from clipbench.tasks.template_scores import (
 from clipbench.tasks.template_tables import (
     choice_table,
     families_table,
+    family_effects_table,
     flip_pictures,
     per_class_table,
     template_examples,
@@ -154,6 +156,7 @@ class PromptSensitivity:
                 *choice_in_words(by_name, choice, dataset.name, own.split),
                 *_notes(answers, found, layout, len(images)),
                 *equal_prompts(classifiers.single, layout),
+                *equal_templates(classifiers.single, layout.templates),
             ),
         )
 
@@ -213,9 +216,9 @@ def _choice(
 
 def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None) -> dict[str, pd.DataFrame]:
     tables = {"templates": templates_table(answers, layout)}
-    families = families_table(answers, layout)
-    if families is not None:
-        tables["families"] = families
+    if layout.given.families:
+        tables["families"] = families_table(answers, layout)
+        tables["family_effects"] = family_effects_table(answers, layout)
     classes = layout.prompts.classes
     if names is None:
         components = crossed_components(answers.correct, ("example", "template"))
@@ -262,6 +265,6 @@ def _notes(answers: TemplateAnswers, found: Flips, layout: Layout, images: int) 
     if n < FEWEST:
         yield f"{n} images are too few to resample: the variance components have no interval over images."
     if (found.different == 1).all():
-        yield "All templates predict the same of every image, so nothing varies with the wording."
+        yield "All templates predict the same of every image, so nothing varies with the template."
     if images > n:
         yield f"Left out for want of a label: {images - n:,} of {images:,} images."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,20 @@ def _search_in_words(choice: HonestChoice) -> Iterator[str]:
         yield f"Greedy ensemble selection stopped before its end: a step more would take more than {limit}."
 
 
+def equal_templates(single: Sequence[TextClassifier], templates: Sequence[str]) -> Iterator[str]:
+    """Yield which templates make the same classifier, as those do that differ in case where a tokenizer has none."""
+    groups: dict[bytes, list[str]] = {}
+    for template, classifier in zip(templates, single, strict=True):
+        made_of = sha256(classifier.vectors.tobytes() + classifier.column.tobytes()).digest()
+        groups.setdefault(made_of, []).append(template)
+    told = [" = ".join(f"'{template}'" for template in group) for group in groups.values() if len(group) > 1]
+    if told:
+        yield (
+            f"To the model {len(groups)} of the {len(templates)} templates are distinct; those that are the same as "
+            f"another count all the same: {'; '.join(told)}."
+        )
+
+
 def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[str]:
     """Yield which classes have the same prompt with some template, and which share a further name."""
     classes, templates = layout.given.classes, layout.templates
@@ -169,6 +184,19 @@ def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[
             for (low, high), at in places.items()
         ]
         yield f"Equal prompts, of which the lower index wins: {listed(told, 5)}."
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for position, classifier in enumerate(single):
+        for group in classifier.tied:
+            alike.setdefault(group, []).append(position)
+    if alike:
+        told = [
+            f"{listed([classes[index] for index in group], 3)} with {listed([templates[place] for place in at], 2)}"
+            for group, at in alike.items()
+        ]
+        yield (
+            "Prompts that differ and are the same to the model, so that these classes tie, which is wrong of all of "
+            f"them: {listed(told, 5)}."
+        )
     own = Counter(name for names in layout.given.names for name in dict.fromkeys(names))
     shared = [name for name, count in own.items() if count > 1]
     if shared:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipbench.metrics.flips import Flips
+from clipbench.stats.bootstrap import bootstrap_mean
 from clipbench.stats.comparison import compare_pair
 from clipbench.stats.crossed import Component
 from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.significance import holm
+from clipbench.stats.significance import holm, mean_is_zero
 from clipbench.tasks.base import Metric, Picture
 from clipbench.tasks.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
 from clipbench.tasks.template_scores import TemplateAnswers
@@ -41,8 +42,8 @@ def templates_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def families_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame | None:
-    """Return family, plain, template, difference, low, high, p, p_holm; None where there are no families.
+def families_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame:
+    """Return family, plain, template, difference, low, high, p, p_holm.
 
     One row for each template of a family but its plain one: its top-1 minus the plain one's on the same images, with
     McNemar's exact p value, and that after Holm's correction for all rows.
@@ -55,9 +56,30 @@ def families_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame | N
         for family, (plain, *others) in layout.given.families.items()
         for position in others
     ]
-    if not rows:
-        return None
     frame = pd.DataFrame(rows, columns=["family", "plain", "template", "difference", "low", "high", "p"])
+    frame["p_holm"] = holm(frame["p"].tolist())
+    return frame
+
+
+def family_effects_table(answers: TemplateAnswers, layout: Layout) -> pd.DataFrame:
+    """Return family, plain, others, difference, low, high, p, p_holm.
+
+    One row a family: the mean top-1 of its other templates, as many as `others` says, minus the plain one's on the same
+    images, with the interval of a bootstrap over images, the p value of a paired t test, and that after Holm's
+    correction for all families.
+    """
+    import pandas as pd
+
+    correct = answers.every_correct
+    rows = []
+    for family, (plain, *others) in layout.given.families.items():
+        gained = correct[:, others].mean(axis=1) - correct[:, plain]
+        # Every resample would repeat a difference that is the same of all images; each of the others then has it too.
+        alike = np.ptp(gained) == 0
+        interval = compare_pair(correct[:, others[0]], correct[:, plain]).interval if alike else bootstrap_mean(gained)
+        p = mean_is_zero(gained)
+        rows.append((family, layout.every[plain], len(others), gained.mean(), interval.low, interval.high, p))
+    frame = pd.DataFrame(rows, columns=["family", "plain", "others", "difference", "low", "high", "p"])
     frame["p_holm"] = holm(frame["p"].tolist())
     return frame
 

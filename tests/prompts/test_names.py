@@ -59,6 +59,8 @@ def test_names_are_data() -> None:
         ({"tod": ("bufo",)}, "synonyms.tod: 'tod' is no class of pond; did you mean 'toad'?"),
         ({"toad": ("frog",)}, "synonyms.toad[0]: the synonym 'frog' of 'toad' is the name of another class; give one "
                               "that means this class only"),
+        ({"toad": (" Frog",)}, "synonyms.toad[0]: the synonym ' Frog' of 'toad' is the name of another class; give one "
+                               "that means this class only"),
     ],
 )  # fmt: skip
 def test_synonyms_that_do_not_fit_the_classes(synonyms: Synonyms, problem: str) -> None:
@@ -95,6 +97,8 @@ def test_another_class_s_name_is_free_where_that_class_is_left_out() -> None:
     [
         ("synonyms: {frog: []}\n", "mine.yaml:4: synonyms.frog: there is no other name; give at least one, or delete "
                                    "the key"),
+        ('synonyms: {frog: ["r\\e[31m"]}\n', "mine.yaml:4: synonyms.frog[0]: the name holds the control character "
+                                           "U+001B; delete it"),
         ("synonyms: {frog: ['  ']}\n", "mine.yaml:4: synonyms.frog[0]: the name is empty; delete it"),
         ("synonyms: {frog: [a, a]}\n", "mine.yaml:4: synonyms.frog[1]: 'a' is there twice; delete one"),
         ("synonyms: {frog: [a, frog]}\n", "mine.yaml:4: synonyms.frog[1]: 'frog' is the class's own name; delete it: "

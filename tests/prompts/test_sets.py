@@ -190,6 +190,8 @@ HEAD = "name: mine\nsource: ours\n"
         ("templates: []\n", "mine.yaml:1: the prompt set is empty; give it templates or descriptions"),
         ("templates: a {}.\n", "mine.yaml:3: templates: expected a list, got 'a {}.'; write ['a {}.']"),
         ("templates: 'a {}.'\n", "mine.yaml:3: templates: expected a list, got 'a {}.'; write ['a {}.']"),
+        ('templates: ["a\\n{}"]\n', "mine.yaml:3: templates[0]: the template holds the control character U+000A; "
+                                    "delete it"),
         ("templates: ['a {{}}']\n", "mine.yaml:3: templates[0]: '{{}}' in 'a {{}}' is no place for the class name; "
                                     "write {} or {c}"),
         ("templates: ['a {}', 'a photo']\n", "mine.yaml:3: templates[1]: the template 'a photo' has no place for the "

@@ -54,6 +54,13 @@ def test_of_a_set_with_descriptions_a_part_may_be_named(tmp_path: Path) -> None:
     assert [row[:2] for row in shown(str(path), "frog").rows] == [("frog", "a wet animal")]
 
 
+def test_a_set_that_names_no_class_given_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("name: s\nsource: ours\ntemplates: ['a {}']\nsynonyms: {dogg: [hound], cat: [puss]}\n")
+    assert shown(str(path), "dog", "cat").notes[-1] == "It also says something of 'dogg': no --class is one."
+    assert not any("It also says" in note for note in shown(str(path), "dogg", "cat").notes)
+
+
 def test_controls_are_marked_and_counted_apart(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(

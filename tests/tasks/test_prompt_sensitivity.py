@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 import clipbench
 from clipbench.errors import UserError
@@ -135,10 +136,51 @@ def test_families_are_compared_with_their_plain_template(noisy):
     # Holm: the smaller of two p values is doubled, the larger is at least that.
     smaller, larger = sorted(table["p"])
     assert sorted(table["p_holm"]) == [min(1, 2 * smaller), max(min(1, 2 * smaller), larger)]
+    # With one other template each, a family's effect is that template's.
+    effects = outcome.tables["family_effects"]
+    assert effects[["family", "plain", "others"]].values.tolist() == [["article", "a {}", 1], ["mark", "{}", 1]]
+    assert effects["difference"].tolist() == pytest.approx(table["difference"].tolist())
+    gained = examples["correct.2"].to_numpy().astype(float) - examples["correct.1"]
+    assert effects.loc[0, "p"] == pytest.approx(
+        ttest_rel(examples["correct.2"].astype(float), examples["correct.1"]).pvalue
+    )
+    assert effects.loc[0, ["low", "high"]].tolist() == pytest.approx(
+        gained.mean() + np.array([-1.96, 1.96]) * gained.std() / np.sqrt(len(gained)), abs=0.01
+    )
     families = ["mark", "article", "article", "", "mark", ""]
     assert outcome.tables["templates"]["family"].tolist() == [*families, ""]
     without = PromptSensitivity().evaluate(inputs, SETTINGS, replace(prompts, families={}))
-    assert "families" not in without.tables
+    assert not {"families", "family_effects"} & set(without.tables)
+
+
+def test_a_family_s_effect_is_the_mean_of_its_others(noisy):
+    inputs, prompts = noisy()
+    prompts = replace(prompts, families={"many": (0, 1, 2, 3)})
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    (effect,) = outcome.tables["family_effects"].to_dict("records")
+    assert effect["others"] == 3
+    assert effect["difference"] == pytest.approx(outcome.tables["families"]["difference"].mean())
+    assert effect["p"] == effect["p_holm"]
+    assert effect["low"] < effect["difference"] < effect["high"]
+
+
+def test_prompts_that_the_model_cannot_tell_apart_are_told(make_inputs, facts):
+    """As those of a tokenizer that lowers case, or that knows no letter of a language."""
+    prompts = filled(("cat", "dog", "fox"), ("{}", "A {}", "a {}", "その{}"), {})
+    texts = {"cat": [1, 0, 0], "dog": [0, 1, 0], "fox": [0, 0, 1]}
+    texts |= {
+        f"{article} {name}": [1, 1, 1] + 3 * np.array(texts[name]) for name in prompts.classes for article in "Aa"
+    }
+    texts |= {"そのcat": [1, 0, 1], "そのdog": [1, 0, 1], "そのfox": [0, 0, 1]}
+    inputs = make_inputs(np.eye(3), texts, facts(prompts.classes), labels=np.arange(3))
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    assert outcome.tables["templates"]["top1"].tolist()[:4] == [1, 1, 1, pytest.approx(1 / 3)]
+    assert outcome.notes[-2:] == (
+        "Prompts that differ and are the same to the model, so that these classes tie, which is wrong of all of them: "
+        "cat, dog with その{}.",
+        "To the model 3 of the 4 templates are distinct; those that are the same as another count all the same: "
+        "'A {}' = 'a {}'.",
+    )
 
 
 def test_controls_are_measured_and_have_no_part_in_anything_else(noisy):
