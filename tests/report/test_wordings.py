@@ -32,6 +32,13 @@ FAMILIES = Table(
         ("noise", "a photo of a {}.", "a pohto of a {}.", -0.01, -0.05, 0.03, 0.6, 0.6),
     ),
 )
+FAMILY_EFFECTS = Table(
+    ("family", "plain", "others", "difference", "low", "high", "p", "p_holm"),
+    (
+        ("plural", "a photo of a {}.", 4, -0.4, -0.45, -0.35, 0.001, 0.002),
+        ("case", "a photo of a {}.", 3, 0.001, -0.01, 0.01, 0.6, 0.6),
+    ),
+)
 ENSEMBLES = Table(
     ("size", "subsets", "top1", "low", "high"),
     ((1, 3, 0.6, 0.5, 0.7), (2, 3, 0.65, 0.6, 0.7), (3, 1, 0.66, None, None)),
@@ -106,6 +113,16 @@ def test_what_a_wording_does_is_filled_where_it_is_clear_after_correction():
     assert points["x"] == [0.1, -0.01]
     assert points["meta"]["hollow"] == [False, True]
     assert "p < 0.05 after Holm's correction for all 2" in curve.legend
+
+
+def test_what_a_family_does_is_filled_where_it_is_clear_after_correction():
+    curve = of_job(job(family_effects=FAMILY_EFFECTS))["family_effects"]
+    (points,) = curve.figure.spec["data"]
+    assert points["x"] == [-0.4, 0.001]
+    assert points["meta"]["hollow"] == [False, True]
+    assert curve.figure.spec["layout"]["yaxis"]["ticktext"] == ["plural (4)", "case (3)"]
+    assert "p < 0.05 after Holm's correction for all 2" in curve.legend
+    assert curve.figure.summary == "differences: plural (4) −40.0\u202fpoints; case (3) +0.1\u202fpoints"
 
 
 def test_ensembles_are_drawn_by_their_size():
