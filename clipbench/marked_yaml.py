@@ -105,17 +105,27 @@ def render(path: KeyPath) -> str:
     return text
 
 
-def check_characters(text: str, where: str) -> None:
-    """Refuse half a surrogate pair, which YAML and JSON can write as `\\ud800`, and no file or tokenizer can hold.
+def half_character(text: str) -> str:
+    """Return the first half of a surrogate pair that stands alone; empty if there is none.
 
-    Raises:
-        UserError: there is one.
+    YAML and JSON can write one as `\\ud800`, and Python has them for bytes that are no text; no file or tokenizer can
+    hold them.
     """
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        half = text[error.start]
-        raise UserError(f"{half!r} is half a character", where=where, fix="write the whole one") from None
+        return text[error.start]
+    return ""
+
+
+def check_characters(text: str, where: str) -> None:
+    """Refuse text with half a character.
+
+    Raises:
+        UserError: there is one.
+    """
+    if half := half_character(text):
+        raise UserError(f"{half!r} is half a character", where=where, fix="write the whole one")
 
 
 def _place(name: str, line: int, path: KeyPath) -> str:

@@ -83,8 +83,9 @@ def show_prompts(
             raise UserError(f"it has no class {given!r}", where=opened.info.name, fix=fix)
     filled = prompts_for(choice, dataset=opened, classes=tuple(dict.fromkeys(classes)) or None)
     listing = _listing(filled, model, limit)
-    strange = [] if dataset or choice.classes else list(dict.fromkeys(one for one in described if one not in classes))
-    if not (strange and classes):
+    strange = [name for name in dict.fromkeys(described) if name not in classes]
+    # Whether a data set has the classes that are not listed is checked where it is filled.
+    if dataset or choice.classes or not classes or not strange:
         return listing
     return replace(listing, notes=(*listing.notes, f"It also says something of {quoted(strange)}: no --class is one."))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from unicodedata import category
 
 from clipbench.errors import did_you_mean
-from clipbench.marked_yaml import KeyPath
+from clipbench.marked_yaml import KeyPath, half_character
 from clipbench.tasks.prompt_choice import InlinePrompts, Translation
 from clipbench.tasks.prompted import PLACEHOLDER
 from clipbench.validation import Problem
@@ -20,11 +20,9 @@ def template_problem(template: str, place: KeyPath) -> Problem | None:
     """Return what is wrong with a template: no place for the class name, or braces that are none."""
     if not template.strip():
         return Problem(place, "the template is empty", "delete it, or write {} for the bare class name")
-    try:
-        template.encode()
-    except UnicodeEncodeError:  # typed in a terminal that is not UTF-8, or written by code: no file can hold this
+    if half_character(template):  # typed in a terminal that is not UTF-8, or written by code
         return Problem(place, f"{template!r} holds bytes that are no text", "write it as UTF-8")
-    if control := control_character(template):
+    if control := _control_character(template):
         return Problem(place, f"the template holds the control character {control}", "delete it")
     stray = _stray_brace(template)
     if stray:
@@ -76,11 +74,6 @@ def classes_named(prompts: InlinePrompts) -> Iterator[tuple[KeyPath, str]]:
         yield from ((("translations", language, "names", name), name) for name in entry.names)
 
 
-def control_character(text: str) -> str:
-    """Return the first control character of a text as 'U+0007'; empty if there is none."""
-    return next((f"U+{ord(one):04X}" for one in text if category(one) == "Cc"), "")
-
-
 def same_name(name: str) -> str:
     """Return the one form of names that differ in nothing but case and spaces."""
     return " ".join(name.split()).casefold()
@@ -125,10 +118,8 @@ def _synonyms_problems(name: str, others: Sequence[str], path: KeyPath) -> Itera
     if not others:
         yield Problem(path, "there is no other name", "give at least one, or delete the key")
     for index, other in enumerate(others):
-        if not other.strip():
-            yield Problem((*path, index), "the name is empty", "delete it")
-        elif control := control_character(other):
-            yield Problem((*path, index), f"the name holds the control character {control}", "delete it")
+        if problem := _name_problem(other, (*path, index), "delete it"):
+            yield problem
         elif other == name:
             fix = "delete it: the class's own name comes first by itself"
             yield Problem((*path, index), f"{other!r} is the class's own name", fix)
@@ -136,11 +127,20 @@ def _synonyms_problems(name: str, others: Sequence[str], path: KeyPath) -> Itera
             yield Problem((*path, index), f"{other!r} is there twice", "delete one")
 
 
+def _name_problem(name: str, place: KeyPath, instead: str) -> Problem | None:
+    """Return what is wrong with a name by itself; `instead` says what to do about an empty one."""
+    if not name.strip():
+        return Problem(place, "the name is empty", instead)
+    if control := _control_character(name):
+        return Problem(place, f"the name holds the control character {control}", "delete it")
+    return None
+
+
 def _translation_problems(translation: Translation, path: KeyPath) -> Iterator[Problem]:
     yield from templates_problems(translation.templates, (*path, "templates"))
     for name, translated in translation.names.items():
-        if not translated.strip():
-            yield Problem((*path, "names", name), "the name is empty", "write the class's name in this language")
+        if problem := _name_problem(translated, (*path, "names", name), "write the class's name in this language"):
+            yield problem
 
 
 def _clashes(prompts: InlinePrompts, path: KeyPath) -> Iterator[Problem]:
@@ -157,6 +157,11 @@ def _repeated(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
     for index, text in enumerate(texts):
         if first.setdefault(same_template(text), index) != index:
             yield Problem((*path, index), f"{text!r} is there twice", "delete one")
+
+
+def _control_character(text: str) -> str:
+    """Return the first control character of a text as 'U+0007'; empty if there is none."""
+    return next((f"U+{ord(one):04X}" for one in text if category(one) == "Cc"), "")
 
 
 def _stray_brace(text: str) -> str:

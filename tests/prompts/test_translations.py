@@ -110,6 +110,8 @@ def test_a_set_with_translations_fits_nothing_by_itself(tmp_path: Path) -> None:
          "translations.German.templates[1]: 'ein {c}' is there twice; delete one"),
         ("translations:\n  German:\n    templates: ['ein {}']\n    names: {frog: ' '}\n", "mine.yaml:7: "
          "translations.German.names.frog: the name is empty; write the class's name in this language"),
+        ('translations:\n  German:\n    templates: ["ein {}"]\n    names: {frog: "Fr\\tosch"}\n', "mine.yaml:7: "
+         "translations.German.names.frog: the name holds the control character U+0009; delete it"),
         ("translations: {German: {template: ['ein {}'], names: {frog: Frosch}}}\n", "mine.yaml:4: "
          "translations.German.template: unknown key; did you mean 'templates'?"),
         ("translations: {German: {templates: ['ein {}'], names: {frog: Frosch}}}\nclasses: [toad]\n", "mine.yaml:4: "
