@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ KeyPath = tuple[str | int, ...]
 MAX_VALUES = 100_000
 """Aliases counted as often as they are used: what a file may expand to."""
 MAX_DEPTH = 50
+QUOTE_BRACES = "text that begins with '{' needs quotes"
+_UNQUOTED_TEMPLATE = re.compile(r"[-:]\s+\{c?\}\s*[^\s#,\]}]")
+"""`- {} in the wild`, which YAML takes for a mapping and something after it."""
 _STANDARD = "tag:yaml.org,2002:"
 _SCALARS = {"str", "int", "float", "bool", "null", "timestamp", "value"}
 
@@ -155,7 +159,7 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         problem = f"holds the control character U+{ord(text[error.position]):04X}"
         raise UserError(problem, where=f"{name}:{line}", fix="delete it") from None
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, name) from None
+        raise _syntax_error(error, name, text) from None
     except RecursionError:
         raise UserError(f"is nested more than {MAX_DEPTH} levels deep", where=name) from None
     if second is not None:
@@ -164,7 +168,7 @@ def _compose(text: str, name: str) -> yaml.Node | None:
     return first
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, name: str) -> UserError:
+def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> UserError:
     mark = error.problem_mark or error.context_mark
     where = f"{name}:{mark.line + 1}" if mark else name
     problem = error.problem or error.context or "unreadable"
@@ -174,6 +178,9 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str) -> UserError:
     if error.context and error.context_mark:
         context = f" ({error.context} that begins on line {error.context_mark.line + 1})"
     fix = "text that contains ': ' needs quotes" if problem.startswith("mapping values are not") else None
+    lines = text.splitlines()
+    if mark and mark.line < len(lines) and _UNQUOTED_TEMPLATE.search(lines[mark.line]):
+        fix = QUOTE_BRACES
     return UserError(f"is not valid YAML: {problem}{context}", where=where, fix=fix)
 
 
@@ -201,7 +208,7 @@ class _Builder:
     def _check_size(self, node: yaml.Node, path: KeyPath) -> None:
         self._count += 1
         if self._count > MAX_VALUES:
-            fix = "use fewer aliases (*name)"
+            fix = "use fewer aliases (*name), or a smaller file"
             raise UserError(f"expands to more than {MAX_VALUES:,} values", where=f"{self.name}:{_line(node)}", fix=fix)
         if len(path) > MAX_DEPTH:
             problem = f"is nested more than {MAX_DEPTH} levels deep"

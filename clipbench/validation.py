@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.marked_yaml import KeyPath, MarkedYaml
+from clipbench.marked_yaml import QUOTE_BRACES, KeyPath, MarkedYaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -192,7 +192,8 @@ def _conversion(kind: str, document: MarkedYaml, path: KeyPath) -> str | None:
         return None
     value, written = document.at(path), document.marks[path].written
     if kind == "string_type":
-        return unquoted_fix(document, path)
+        # {} and {c} by themselves are templates, and mappings to YAML.
+        return QUOTE_BRACES if value in ({}, {"c": None}) else unquoted_fix(document, path)
     if kind in {"int_type", "float_type"} and isinstance(value, str):
         return _as_number(value, written, whole=kind == "int_type")
     if kind == "bool_type" and isinstance(value, str) and value.lower() in {"true", "false", "yes", "no", "on", "off"}:

@@ -67,7 +67,7 @@ class _Counts:
     @property
     def p(self) -> float:
         """Of McNemar's exact test."""
-        return mcnemar(self.only_first, self.only_second)
+        return float(mcnemar(self.only_first, self.only_second))
 
 
 @dataclass(frozen=True)

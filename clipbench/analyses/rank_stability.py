@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import combinations, pairwise
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,79 +14,26 @@ from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.compare import SAME
-from clipbench.analyses.same_examples import same_examples
+from clipbench.analyses.template_orders import ALPHA, TemplateOrders, read_orders
 from clipbench.errors import UserError
 from clipbench.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
-from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.stats.intervals import Interval
 from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
-from clipbench.stats.significance import holm
 from clipbench.tasks.base import Metric
+from clipbench.tasks.wording import listed
 
-ALPHA = 0.05
-"""A claim is significant where its corrected p value is below this."""
-
-_Bools = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
+
+_SHOWN = 3
+"""Templates against a claim that stand in the table."""
 
 
 class RankStabilitySettings(AnalysisSettings):
     """Settings of rank stability: it has none."""
 
     analysis: Literal["rank_stability"]
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """Two models with the first template, the first minus the second."""
-
-    found: Comparison
-    p_holm: float
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """What several models make of the same images with the same templates."""
-
-    models: tuple[str, ...]
-    """Best first, by the mean over templates."""
-    templates: tuple[str, ...]
-    correct: _Bools
-    """(M, n, T) whether a model is right about an image with a template."""
-
-    @property
-    def n(self) -> int:
-        return int(self.correct.shape[1])
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        return list(combinations(self.models, 2))
-
-    @cached_property
-    def right(self) -> _Ints:
-        """(M, T) right answers."""
-        right: _Ints = self.correct.sum(axis=1, dtype=np.int64)
-        return right
-
-    @cached_property
-    def signs(self) -> Signs:
-        """(P, T) which of two models is ahead."""
-        return order_signs(self.right)
-
-    def survives(self, tenths: int = 10) -> _Bools:
-        """Return (P,) whether the same model is ahead with so many tenths of the templates, or more."""
-        first, second = (np.count_nonzero(self.signs == sign, axis=1) for sign in (1, -1))
-        alike: _Bools = 10 * np.maximum(first, second) >= tenths * len(self.templates)
-        return alike
-
-    @cached_property
-    def claims(self) -> list[_Claim]:
-        """Of every pair; p of McNemar's exact test, after Holm's correction for all pairs."""
-        found = [compare_pair(first, second) for first, second in combinations(self.correct[:, :, 0], 2)]
-        corrected = holm([one.p for one in found])
-        return [_Claim(one, p or 0.0) for one, p in zip(found, corrected, strict=True)]
 
 
 class RankStability:
@@ -148,7 +94,7 @@ def _about(jobs: Sequence[JobResult]) -> Mapping[str, str]:
 
 def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str, ...]) -> Finding:
     try:
-        answers = _read(jobs, evidence)
+        answers = read_orders(jobs, evidence)
     except UserError as error:
         return _without(jobs, f"Not compared: {error}.")
     metrics = tuple(_metrics(answers))
@@ -161,40 +107,7 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str,
     )
 
 
-def _read(jobs: Sequence[JobResult], evidence: Evidence) -> _Answers:
-    """Read the answers, images in the first job's order.
-
-    Raises:
-        UserError: a table cannot be read, or is of other images, labels or templates.
-    """
-    fix = "remove the job's files and run the suite again"
-    templates = _counted(jobs[0])
-    columns = [f"correct.{position}" for position in range(len(templates))]
-    tables = [evidence.examples(job.hash).set_index("id") for job in jobs]
-    for job, table in zip(jobs, tables, strict=True):
-        if len(columns) < 2 or not {"label", *columns} <= set(table.columns):
-            problem = f"the per-example table of {job.model} lacks templates"
-            raise UserError(problem, where=job.dataset, fix=fix)
-        if not same_examples(tables[0], table):
-            raise UserError("the jobs have other examples or labels", where=job.dataset, fix=fix)
-    correct: list[_Bools] = [table.loc[tables[0].index, columns].to_numpy(bool) for table in tables]
-    best_first = sorted(range(len(jobs)), key=lambda at: -np.count_nonzero(correct[at]))
-    models = tuple(jobs[at].model for at in best_first)
-    return _Answers(models, templates, np.stack([correct[at] for at in best_first]))
-
-
-def _counted(job: JobResult) -> tuple[str, ...]:
-    """Return the templates that stand for reasonable wordings: controls are there to be worse."""
-    listed = job.tables.get("templates")
-    if listed is None:
-        return ()
-    frame = listed.frame()
-    # Protocol 1 had no controls.
-    counted = frame["role"] == "" if "role" in frame else slice(None)
-    return tuple(map(str, frame["template"][counted]))
-
-
-def _metrics(answers: _Answers) -> Iterator[Metric]:
+def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
     """Yield tau, which stands for the finding, the flips, and the claims that every template supports."""
     signs, n = answers.signs, answers.n
     tau, flips = float(mean_tau_b(signs)), float(flip_shares(signs).mean())
@@ -218,9 +131,17 @@ def _metrics(answers: _Answers) -> Iterator[Metric]:
     yield Metric("surviving_claims", int(survives.sum()), n, unit="pairs", params=params)
     params = params | {"template": answers.templates[0], "alpha": ALPHA}
     yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=params)
+    decided = answers.significant
+    params = size | {"pairs": len(signs), "alpha": ALPHA, "tests": decided.size}
+    yield Metric("significant_order_flips", _flipped(decided), n, unit="pairs", params=params)
 
 
-def _intervals(answers: _Answers, tau: float, flips: float) -> tuple[Interval | None, Interval | None]:
+def _flipped(signs: Signs) -> int:
+    """Return of how many pairs each model is ahead with some template."""
+    return int(np.count_nonzero((signs > 0).any(axis=1) & (signs < 0).any(axis=1)))
+
+
+def _intervals(answers: TemplateOrders, tau: float, flips: float) -> tuple[Interval | None, Interval | None]:
     """Return the intervals over images of tau and of the share of flips; None where next to nothing varies.
 
     Resampling adds noise to each accuracy, so flips to the orders, which centring on the value takes off again.
@@ -247,22 +168,33 @@ def _within(interval: Interval, lowest: float) -> Interval | None:
     return None if np.isclose(found.low, found.high, rtol=0, atol=1e-12) else found
 
 
-def _rank_flips(answers: _Answers) -> pd.DataFrame:
+def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
     """Return one row a pair of models; difference, its interval and p_holm are those with the first template."""
-    names = [*("first", "second", "first_ahead", "second_ahead", "ties", "flip_share", "survives")]
-    names += ["difference", "low", "high", "p_holm"]
-    each = zip(
-        answers.pairs, answers.signs, flip_shares(answers.signs), answers.survives(), answers.claims, strict=True
-    )
-    rows = []
-    for pair, signs, share, survives, claim in each:
-        ahead = [int(np.count_nonzero(signs == sign)) for sign in (1, -1, 0)]
-        found = claim.found.numbers[:3]
-        rows.append((*pair, *ahead, share, "yes" if survives else "no", *found, claim.p_holm))
-    return pd.DataFrame(rows, columns=names)
+    rows, survives = [], answers.survives()
+    for at, pair in enumerate(answers.pairs):
+        signs, decided, claim = answers.signs[at], answers.significant[at], answers.claims[at]
+        rows.append(
+            {
+                "first": pair[0],
+                "second": pair[1],
+                "first_ahead": int(np.count_nonzero(signs > 0)),
+                "second_ahead": int(np.count_nonzero(signs < 0)),
+                "ties": int(np.count_nonzero(signs == 0)),
+                "first_significant": int(np.count_nonzero(decided > 0)),
+                "second_significant": int(np.count_nonzero(decided < 0)),
+                "flip_share": float(flip_shares(signs)),
+                "survives": "yes" if survives[at] else "no",
+                "against": listed(answers.against[at], _SHOWN),
+                "difference": claim.found.difference,
+                "low": claim.found.interval.low,
+                "high": claim.found.interval.high,
+                "p_holm": claim.p_holm,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def _orders(answers: _Answers) -> pd.DataFrame:
+def _orders(answers: TemplateOrders) -> pd.DataFrame:
     """Return each template with its models, best first; ' = ' stands between models that are equal."""
     rows = []
     for template, right in zip(answers.templates, answers.right.T.tolist(), strict=True):
@@ -274,7 +206,7 @@ def _orders(answers: _Answers) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["template", "models"])
 
 
-def _in_words(answers: _Answers, metrics: Mapping[str, Metric]) -> Iterator[str]:
+def _in_words(answers: TemplateOrders, metrics: Mapping[str, Metric]) -> Iterator[str]:
     tau, flips = metrics["kendall_tau"], metrics["order_flip_share"]
     kept, significant = metrics["surviving_claims"].value, metrics["significant_surviving_claims"].value
     yield (
@@ -290,6 +222,14 @@ def _in_words(answers: _Answers, metrics: Mapping[str, Metric]) -> Iterator[str]
     if flips.params["ties"]:
         share = 100 * flips.params["ties"]
         yield f"In {share:.1f} % more, two models are equal with one of two templates, which is no flip."
+    changing = _flipped(answers.signs)
+    if changing:
+        firm = metrics["significant_order_flips"].value or 0
+        yield (
+            f"{changing} {'pair changes' if changing == 1 else 'pairs change'} order with the wording, {firm:.0f} of "
+            "them beyond the chance of these images: each model is significantly ahead with some template (McNemar's "
+            "exact test of every pair with every template after Holm's correction)."
+        )
     if tau.value is None:
         yield "Fewer than two templates tell the models apart, so Kendall's tau is undefined."
     elif tau.interval is None:

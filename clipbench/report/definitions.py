@@ -64,6 +64,12 @@ _DEFINITIONS = (
         "pairs of models of which the same one is ahead with every template; of these, significant with the first.",
     ),
     (
+        r"significant_order_flips$",
+        "significant order flips",
+        "pairs of models of which each is significantly ahead with some template, after correction for all pairs and "
+        "templates: the wording changes their order, not the choice of images.",
+    ),
+    (
         r"(chosen_top1|chosen_gain|greedy_top1|optimism)$",
         "chosen, greedy",
         "top-1 of the template, and of the ensemble built template by template, that did best on validation data, or "
@@ -77,11 +83,12 @@ _DEFINITIONS = (
         "that of 'a photo of a {}.', on the same images, in points.",
     ),
     (
-        r"(names_range|(averaged_names|best_name)_gain)$",
+        r"(names_range|(averaged_names|best_name)_gain|best_name_over_averaged)$",
         "range over lists of names, gain of several names",
         "top-1 of the best list of names minus that of the worst, on the images that they are reported on; and top-1 "
         "with all names of a class averaged, and with the best-scoring name of each class counting, minus that with "
-        "the canonical names; each with all templates averaged, on the same images, in points.",
+        "the canonical names; the latter minus the former; each with all templates averaged, on the same images, in "
+        "points.",
     ),
     (r".*_difference$", "difference", "the first named minus the second, on the same images, in points."),
     (

@@ -37,10 +37,12 @@ _METRICS = {
     "names_range": "range over lists of names",
     "averaged_names_gain": "gain of all names averaged",
     "best_name_gain": "gain where the best name counts",
+    "best_name_over_averaged": "best name over all averaged",
     "kendall_tau": "agreement of orders",
     "order_flip_share": "order flips",
     "surviving_claims": "claims that survive",
     "significant_surviving_claims": "of these significant",
+    "significant_order_flips": "significant order flips",
     "top1_at_chosen_alpha": "top-1 at the chosen alpha",
     "shots_to_match": "labels to match zero-shot",
     "reference_top1": "reference top-1",
@@ -89,6 +91,7 @@ _DIFFERENCES = {
     *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
     *("reference_gain", "mean_shift_gain", "ensemble_gain", "chosen_gain", "optimism"),
     *("photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"),
+    "best_name_over_averaged",
 }
 """Metrics that are a difference of two fractions, beside those whose name ends in it."""
 

@@ -84,7 +84,10 @@ def _cell(pairs: Mapping[tuple[str, str], Row], model: str, other: str, short: M
 
 def _says(row: Row, short: Mapping[str, str]) -> str:
     first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
-    return f"{numbers.with_unit(row['flip_share'])}: {first} templates, {second}, equal with {row['ties']}"
+    said = f"{numbers.with_unit(row['flip_share'])}: {first} templates, {second}, equal with {row['ties']}"
+    decided = [row.get(f"{name}_significant") for name in ("first", "second")]
+    # Results of an earlier version have no such columns.
+    return said if None in decided else f"{said}; significantly ahead with {decided[0]} and {decided[1]}"
 
 
 def _sentence(rows: Sequence[Row], short: Mapping[str, str]) -> str:

@@ -39,8 +39,8 @@ def compare_pair(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
         ValueError: no examples, or not the same number.
     """
     difference, interval = paired_difference(first, second)
-    p = mcnemar(int(np.count_nonzero(first & ~second)), int(np.count_nonzero(second & ~first)))
-    return Comparison(difference, interval, p)
+    p = mcnemar(np.count_nonzero(first & ~second), np.count_nonzero(second & ~first))
+    return Comparison(difference, interval, float(p))
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
-def mcnemar(only_first: int, only_second: int) -> float:
+def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> NDArray[np.float64]:
     """Return the p value of McNemar's exact test: of examples about which one of two is right, is it as often either?
 
     Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
 
     Args:
-        only_first: examples about which only the first is right.
-        only_second: likewise; examples about which both or neither is right say nothing.
-    """
-    from scipy.stats import binomtest  # type: ignore[import-untyped]
+        only_first: (...) counts of examples about which only the first is right.
+        only_second: (...) likewise; examples about which both or neither is right say nothing.
 
-    unequal = only_first + only_second
-    return float(binomtest(only_first, unequal, 0.5).pvalue) if unequal else 1.0
+    Returns:
+        (...) p values, each by itself; 1 where no example tells the two apart.
+    """
+    from scipy.stats import binom  # type: ignore[import-untyped]
+
+    first, second = np.asarray(only_first, np.int64), np.asarray(only_second, np.int64)
+    # The binomial distribution of a fair coin is symmetric, so both tails are twice the one.
+    tails: NDArray[np.float64] = np.minimum(1.0, 2 * binom.cdf(np.minimum(first, second), first + second, 0.5))
+    return tails
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

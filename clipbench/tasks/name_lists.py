@@ -64,6 +64,11 @@ class NameAnswers:
         found |= {AVERAGED: self.averaged, BEST: self.best}
         return {how: compare_pair(right, canonical) for how, right in found.items()}
 
+    @cached_property
+    def best_over_averaged(self) -> Comparison:
+        """The two ways to use all names, against each other."""
+        return compare_pair(self.best, self.averaged)
+
 
 def list_name(place: int) -> str:
     """Return what a list of names is called."""

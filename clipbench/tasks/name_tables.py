@@ -27,6 +27,8 @@ _SHOWN = 6
 def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
     """Yield how far lists of names move top-1, and what two ways of using all names gain over the canonical ones.
 
+    The two ways are compared with each other too.
+
     All templates are averaged throughout. The range is that of the best list on these images minus the worst.
     """
     n, apart = len(answers.averaged), span(answers.lists)
@@ -37,6 +39,8 @@ def names_metrics(answers: NameAnswers, layout: Layout) -> Iterator[Metric]:
     for name, how in (("averaged_names_gain", AVERAGED), ("best_name_gain", BEST)):
         gain = answers.ways[how]
         yield Metric(name, gain.difference, n, gain.interval, params=drawn)
+    between = answers.best_over_averaged
+    yield Metric("best_name_over_averaged", between.difference, n, between.interval, params=drawn | {"p": between.p})
 
 
 def names_table(answers: NameAnswers, layout: Layout) -> pd.DataFrame:
@@ -108,10 +112,19 @@ def names_gain(metrics: Mapping[str, Metric], layout: Layout) -> str:
     """Return the sentences of what several names of a class gain."""
     averaged, best = (metrics[name].value or 0.0 for name in ("averaged_names_gain", "best_name_gain"))
     further = sum(len(names) - 1 for names in layout.given.names)
-    noun = "name" if further == 1 else "names"
+    noun, between = "name" if further == 1 else "names", _better_way(metrics["best_name_over_averaged"])
     return (
         f"Classes have {further:,} further {noun}. Against the canonical names alone, top-1 changes by "
         f"{signed(averaged)} points if all names of a class are averaged, by {signed(best)} if its best name counts "
-        "(all templates averaged). A better name in the table of synonyms was found on the images that it is reported "
-        "on."
+        f"(all templates averaged); {between}. A better name in the table of synonyms was found on the images that it "
+        "is reported on."
     )
+
+
+def _better_way(between: Metric) -> str:
+    value, p = between.value or 0.0, between.params["p"]
+    if not value:
+        return "the two are equally often right"
+    better, worse = ("the best name", "averaging") if value > 0 else ("averaging", "the best name")
+    certain = "" if p < 0.05 else ", which may be chance"
+    return f"{better} is {points(abs(value))} points better than {worse}{certain} (McNemar's exact test, p = {p:.2g})"

@@ -13,9 +13,11 @@ import pytest
 from scipy.stats import kendalltau
 
 from clipbench.analyses.run import analyse
+from clipbench.analyses.template_orders import TemplateOrders
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.report.page import render
 from clipbench.results import Results
+from clipbench.stats.ranks import flip_shares
 
 from ..report.test_page import Outline
 
@@ -112,6 +114,7 @@ def test_three_models_and_three_templates_by_hand(world: World) -> None:
         "The order of 3 models flips in 11.1 % of pairs between templates; 2 of 3 claims 'A beats B' survive every "
         "wording, 2 nine wordings in ten."
     )
+    assert "1 pair changes order with the wording, 0 of them beyond the chance of these images" in finding.notes[3]
     assert "In 22.2 % more" in finding.notes[2]
 
 
@@ -147,6 +150,44 @@ def test_a_claim_may_survive_every_wording_without_being_significant(world: Worl
     assert (found["kendall_tau"].value, found["order_flip_share"].value) == (1, 0)
     assert (found["surviving_claims"].value, found["significant_surviving_claims"].value) == (1, 0)
     assert "Of these, 0 are significant with the first template, 'wording 0 {}'" in finding.notes[1]
+
+
+def test_an_order_flips_significantly_where_each_is_ahead_beyond_chance(world: World) -> None:
+    world.job("a", first(100, 100, 90, 80))
+    world.job("b", first(80, 98, 100, 100))
+    finding = world.finding()
+    (pair,) = rows(finding, "rank_flips")
+    # Of 4 tests: 20 images that only one is right about, p = 2 / 2^20, with two templates; 10, with one; 2, with one.
+    assert (pair["first"], pair["first_ahead"], pair["second_ahead"]) == ("b", 2, 2)
+    assert (pair["first_significant"], pair["second_significant"]) == (2, 1)
+    assert pair["against"] == "wording 0 {}, wording 1 {}"
+    found = metrics(finding)["significant_order_flips"]
+    assert (found.value, found.unit, found.params["tests"], found.params["pairs"]) == (1, "pairs", 4, 1)
+    told = "1 pair changes order with the wording, 1 of them beyond the chance of these images"
+    assert told in "".join(finding.notes)
+
+
+def test_an_order_that_a_few_images_turn_round_does_not_flip_significantly(world: World) -> None:
+    world.job("a", first(100, 100))
+    world.job("b", first(80, 103))
+    finding = world.finding()
+    (pair,) = rows(finding, "rank_flips")
+    assert (pair["first"], pair["first_significant"], pair["second_significant"]) == ("a", 1, 0)
+    assert (pair["survives"], pair["against"]) == ("no", "wording 1 {}")
+    assert metrics(finding)["significant_order_flips"].value == 0
+
+
+def test_models_that_are_equally_good_flip_significantly_as_seldom_as_they_should(world: World) -> None:
+    generator, flips, significant = np.random.default_rng(7), 0, 0
+    for _ in range(200):
+        hard = generator.normal(size=(N, 1))
+        correct = np.stack([hard + generator.normal(0, 0.5, (N, 6)) < 0.3 for _ in range(3)])
+        orders = TemplateOrders(("a", "b", "c"), tuple("123456"), correct)
+        flips += bool((flip_shares(orders.signs) > 0).any())
+        significant += bool(orders.significant.any())
+    # The family-wise rate of Holm's correction is at most 0.05, and McNemar's exact test stays below it.
+    assert flips > 150
+    assert significant <= 200 * 0.05
 
 
 def test_what_is_the_same_in_every_resample_has_no_interval(world: World) -> None:

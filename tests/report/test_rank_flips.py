@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from clipbench.records import JobResult, Pedigree, Record, Table
@@ -55,6 +56,16 @@ def test_a_pair_has_its_share_on_both_sides_of_an_empty_diagonal() -> None:
     assert [cell.shade for cell in found.rows[1]] == [0.5, 0.0, 1.0]
     assert found.rows[2][1].says == "50.0\u202f%: a ahead with 8 templates, c ahead with 2, equal with 0"
     assert found.sentence == "Most often a and c: 50.0\u202f%; 1 of 3 pairs never changes places."
+
+
+def test_a_pointer_is_told_with_how_many_templates_either_is_significantly_ahead() -> None:
+    known = finding("abc", [0.25, 0.0, 0.5])
+    columns, rows = known.tables["rank_flips"].columns, known.tables["rank_flips"].rows
+    more = (*columns, "first_significant", "second_significant")
+    table = Table(more, tuple((*row, 5, 1) for row in rows))
+    found = matrix(replace(known, tables={"rank_flips": table}))
+    assert found is not None
+    assert found.rows[0][1].says.endswith("equal with 0; significantly ahead with 5 and 1")
 
 
 def test_bold_is_a_claim_that_holds_with_every_template_and_is_significant() -> None:

@@ -256,7 +256,9 @@ def test_classes_are_listed_by_their_mean_over_templates():
     ]
 
 
-@pytest.mark.parametrize("metric", ["photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"])
+@pytest.mark.parametrize(
+    "metric", ["photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain", "best_name_over_averaged"]
+)
 def test_gains_are_shown_in_points_and_explained(metric: str):
     assert labels.shown_unit(metric, "fraction") == "difference"
     assert "_" not in labels.metric(metric)

@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from clipbench.stats.significance import mean_is_zero
+from clipbench.stats.significance import mcnemar, mean_is_zero
+
+
+def test_mcnemar_of_many_pairs_is_the_exact_binomial_test_of_each():
+    first, second = np.array([[0, 3, 150], [7, 4999, 0]]), np.array([[0, 3, 86], [1, 5001, 40]])
+    found = mcnemar(first, second)
+    pairs = zip(first.ravel().tolist(), second.ravel().tolist(), strict=True)
+    expected = [binomtest(one, one + other).pvalue if one + other else 1.0 for one, other in pairs]
+    np.testing.assert_allclose(found.ravel(), expected, rtol=1e-10)
+    assert found[0, 0] == found[0, 1] == 1
 
 
 def test_the_mean_of_differences_by_hand():

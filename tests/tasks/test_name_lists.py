@@ -30,7 +30,7 @@ def renamed(label, name, names=NAMES):
 def world(make_inputs, facts):
     """world(names): 400 images, one without a label, and names that miss their class by much."""
 
-    def make(names=NAMES, spread=0.35):
+    def make(names=NAMES, spread=0.35, noise=0.35):
         random = np.random.default_rng(3)
         centres = np.eye(len(names), 16)
         texts = {}
@@ -40,7 +40,7 @@ def world(make_inputs, facts):
                 for template in TEMPLATES:
                     texts.setdefault(fill(template, name), centres[label] + shift + random.normal(0, 0.15, 16))
         labels = random.integers(0, len(names), 400)
-        images = centres[labels] + random.normal(0, 0.35, (400, 16))
+        images = centres[labels] + random.normal(0, noise, (400, 16))
         labels[7] = -1
         return make_inputs(images, texts, facts([of[0] for of in names]), labels=labels)
 
@@ -105,6 +105,24 @@ def test_the_best_name_counts_as_the_largest_cosine_of_a_class(world):
     assert found["averaged_names_gain"].value == table.loc["all names averaged", "difference"]
 
 
+def test_the_two_ways_to_use_all_names_are_compared_on_the_same_images(world):
+    inputs = world()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled())
+    top1 = outcome.tables["names"].set_index("how")["top1"]
+    (between,) = (metric for metric in outcome.metrics if metric.name == "best_name_over_averaged")
+    assert between.value == pytest.approx(top1["the best name counts"] - top1["all names averaged"])
+    assert between.interval.kind == "paired bootstrap"
+    assert between.interval.low <= between.value <= between.interval.high
+    better = "the best name is" if between.value > 0 else "averaging is"
+    assert f"{better} {100 * abs(between.value):.1f} points better than" in "".join(outcome.notes)
+    assert (", which may be chance" in "".join(outcome.notes)) == (between.params["p"] >= 0.05)
+
+
+def test_two_ways_that_are_right_about_the_same_images_are_told(world):
+    outcome = PromptSensitivity().evaluate(world(spread=0.0, noise=0.01), SETTINGS, filled())
+    assert "the two are equally often right" in "".join(outcome.notes)
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -154,7 +172,7 @@ def test_numbers_of_templates_are_those_under_the_classes_own_names(world):
     own = PromptSensitivity().evaluate(inputs, SETTINGS, filled(tuple(of[:1] for of in NAMES)))
     for name in ("templates", "ensemble_curve", "choice", "per_class", "gains"):
         assert several.tables[name].equals(own.tables[name])
-    added = ["names_range", "averaged_names_gain", "best_name_gain"]
+    added = ["names_range", "averaged_names_gain", "best_name_gain", "best_name_over_averaged"]
     assert [metric for metric in several.metrics if metric.name not in added] == list(own.metrics)
     assert not {"names", "synonyms"} & set(own.tables)
     assert "4 further names" in "".join(several.notes)
