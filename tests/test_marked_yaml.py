@@ -105,7 +105,7 @@ def test_byte_order_mark_and_windows_lines_are_read() -> None:
         ("a: \0\n", "a.yaml:1: holds the control character U+0000; delete it"),
         (b"a: 1\nb: \xff\n", "a.yaml:2: is not UTF-8 text (byte 0xff); save the file as UTF-8"),
         ("a:\n- {} photo\n", "a.yaml:2: is not valid YAML: expected <block end>, but found '<scalar>' (while parsing a "
-                             "block collection that begins on line 2); text that begins with '{' needs quotes"),
+                             "block mapping that begins on line 1); text that begins with '{' needs quotes"),
         ("a: {c} afar", "a.yaml:1: is not valid YAML: expected <block end>, but found '<scalar>' (while parsing a "
                         "block mapping that begins on line 1); text that begins with '{' needs quotes"),
         ("a: @x\n", "a.yaml:1: is not valid YAML: found character '@' that cannot start any token"),
