@@ -16,10 +16,7 @@ from clipbench.errors import UserError
 from clipbench.records import JobResult
 from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
-from clipbench.stats.significance import holm, mcnemar
-
-ALPHA = 0.05
-"""A model is significantly ahead where the corrected p value is below this."""
+from clipbench.stats.significance import ALPHA, holm, mcnemar
 
 _Bools = NDArray[np.bool_]
 _Ints = NDArray[np.int64]

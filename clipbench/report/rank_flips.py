@@ -9,6 +9,7 @@ from clipbench.records import JobResult
 from clipbench.report import numbers
 from clipbench.report.points import Row, known_rows
 from clipbench.report.shortening import short_names
+from clipbench.stats.significance import ALPHA
 
 NUMBERED = 20
 """With more models than that a cell has no room for its number."""
@@ -23,8 +24,6 @@ _FEWEST = 3
 
 _TOSS = 0.5
 """Share at which either model is ahead as often, so that a cell has its full shade."""
-
-_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def _cell(pairs: Mapping[tuple[str, str], Row], model: str, other: str, short: M
     if row is None:
         return FlipCell("" if model == other else numbers.MISSING)
     share, p = row["flip_share"], row.get("p_holm")
-    firm = row.get("survives") == "yes" and p is not None and p < _ALPHA
+    firm = row.get("survives") == "yes" and p is not None and p < ALPHA
     return FlipCell(numbers.number(share), min(share / _TOSS, 1.0), _says(row, short), firm)
 
 

@@ -10,9 +10,7 @@ from clipbench.report.curve import Curve, reach
 from clipbench.report.figures import Figure, text
 from clipbench.report.points import CAPTIONS, Row, is_number
 from clipbench.report.wording_rows import dots, row_figure, row_names
-
-ALPHA = 0.05
-"""A difference whose p value is below this is drawn filled."""
+from clipbench.stats.significance import ALPHA
 
 
 def families(job: JobResult, rows: Sequence[Row]) -> Curve:

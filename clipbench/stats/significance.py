@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ALPHA = 0.05
+"""A difference is called significant where its p value, corrected where several are tested, is below this."""
+
 
 def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> NDArray[np.float64]:
     """Return the p value of McNemar's exact test: of examples about which one of two is right, is it as often either?

@@ -10,7 +10,7 @@ import numpy as np
 from clipbench.stats.bootstrap import RESAMPLES, SEED
 from clipbench.stats.comparison import span
 from clipbench.stats.paired import paired_difference
-from clipbench.stats.significance import holm
+from clipbench.stats.significance import ALPHA, holm
 from clipbench.tasks.base import IntArray, Metric
 from clipbench.tasks.name_lists import AVERAGED, BEST, NameAnswers, Renamed, list_name
 from clipbench.tasks.wording import listed, points, signed
@@ -126,5 +126,5 @@ def _better_way(between: Metric) -> str:
     if not value:
         return "the two are equally often right"
     better, worse = ("the best name", "averaging") if value > 0 else ("averaging", "the best name")
-    certain = "" if p < 0.05 else ", which may be chance"
+    certain = "" if p < ALPHA else ", which may be chance"
     return f"{better} is {points(abs(value))} points better than {worse}{certain} (McNemar's exact test, p = {p:.2g})"
