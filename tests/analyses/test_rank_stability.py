@@ -185,9 +185,9 @@ def test_models_that_are_equally_good_flip_significantly_as_seldom_as_they_shoul
         orders = TemplateOrders(("a", "b", "c"), tuple("123456"), correct)
         flips += bool((flip_shares(orders.signs) > 0).any())
         significant += bool(orders.significant.any())
-    # The family-wise rate of Holm's correction is at most 0.05, and McNemar's exact test stays below it.
     assert flips > 150
-    assert significant <= 200 * 0.05
+    # Of 18 tests together one may be wrong in 5 % of the worlds; three standard deviations of 200 such draws.
+    assert significant / 200 <= 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
 
 
 def test_what_is_the_same_in_every_resample_has_no_interval(world: World) -> None:
