@@ -139,7 +139,7 @@ def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
 
 def _flipped(signs: Signs) -> int:
     """Return of how many pairs each model is ahead with some template."""
-    return int(np.count_nonzero((signs > 0).any(axis=1) & (signs < 0).any(axis=1)))
+    return int(np.count_nonzero(flip_shares(signs)))
 
 
 def _intervals(answers: TemplateOrders, tau: float, flips: float) -> tuple[Interval | None, Interval | None]:

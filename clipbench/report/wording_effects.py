@@ -17,7 +17,7 @@ def families(job: JobResult, rows: Sequence[Row]) -> Curve:
     """Draw each template's difference from the plain one of its family, with its interval."""
     plain = {str(row.get("plain") or "the plain template") for row in rows}
     against = f"'{next(iter(plain))}'" if len(plain) == 1 else "the plain one of its family"
-    legend = f"Points of top-1 against {against}; filled: p < 0.05 after Holm's correction for all {len(rows)}"
+    legend = f"Points of top-1 against {against}; filled: p < {ALPHA} after Holm's correction for all {len(rows)}"
     summary = (
         f"differences of {len(rows)} wordings from the plain one of their family; {sum(map(_is_clear, rows))} are clear"
     )
@@ -29,8 +29,8 @@ def family_effects(job: JobResult, rows: Sequence[Row]) -> Curve:
     """Draw what the wordings of each family do together against its plain one."""
     called = [f"{row['family']} ({row['others']:.0f})" for row in rows]
     legend = (
-        "Points of top-1: the mean of a family's other templates (how many) against its plain one; filled: p < 0.05 "
-        f"after Holm's correction for all {len(rows)}"
+        "Points of top-1: the mean of a family's other templates (how many) against its plain one; filled: "
+        f"p < {ALPHA} after Holm's correction for all {len(rows)}"
     )
     return Curve(CAPTIONS["family_effects"], _effects(rows, called, _listed(rows, called)), legend)
 
@@ -43,7 +43,7 @@ def names(job: JobResult, rows: Sequence[Row]) -> Curve | None:
         return None
     against = f"{canonical['how']} ({numbers.with_unit(canonical['top1'])})" if canonical else "the canonical names"
     legend = (
-        f"Points of top-1 against {against}, each with all templates averaged; filled: p < 0.05 after Holm's "
+        f"Points of top-1 against {against}, each with all templates averaged; filled: p < {ALPHA} after Holm's "
         f"correction for all {len(others)}"
     )
     called = [str(row["how"]) for row in others]
@@ -53,7 +53,7 @@ def names(job: JobResult, rows: Sequence[Row]) -> Curve | None:
 def gains(job: JobResult, rows: Sequence[Row]) -> Curve:
     """Draw what a photo gains over the bare name, and the ensemble over that."""
     called = [str(row["gain"]) for row in rows]
-    legend = "Points of top-1 on the same images; filled: p < 0.05"
+    legend = f"Points of top-1 on the same images; filled: p < {ALPHA}"
     return Curve(CAPTIONS["gains"], _effects(rows, called, _listed(rows, called)), legend)
 
 
