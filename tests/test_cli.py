@@ -89,7 +89,7 @@ def test_a_run_that_finds_everything_done_does_not_import_torch(clipbench: Comma
     arguments = ["run", str(suite), "--model", "clip-tiny", "--device", "cpu"]
     assert clipbench(*arguments).returncode == 0
     code = (
-        f"import sys; from clipbench.cli import main; sys.argv = ['clipbench', *{arguments}]\n"
+        f"import sys; from clipbench.cli.main import main; sys.argv = ['clipbench', *{arguments}]\n"
         "try: main()\nexcept SystemExit as end: assert end.code == 0\n"
         "print('torch' in sys.modules)"
     )
@@ -237,7 +237,7 @@ def test_the_version_is_the_package_s(clipbench: CommandLine):
 )
 def test_quick_commands_import_nothing_heavy(tmp_path: Path, command: list[str]):
     code = (
-        f"import sys; from clipbench.cli import main; sys.argv = ['clipbench', *{command}]\n"
+        f"import sys; from clipbench.cli.main import main; sys.argv = ['clipbench', *{command}]\n"
         "try: main()\nexcept SystemExit: pass\n"
         "print(sorted({'torch', 'open_clip', 'pandas', 'datasets', 'plotly', 'sklearn'} & set(sys.modules)))"
     )

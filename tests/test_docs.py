@@ -33,7 +33,7 @@ from .conftest import REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*.md")])
 ROOMS = "clipbench|suites|prompts|docs|tests|examples|benchmarks|reports"
-APPS = {"clipbench": "clipbench.cli", "clipbench.training": "clipbench.training.__main__"}
+APPS = {"clipbench": "clipbench.cli.main", "clipbench.training": "clipbench.training.__main__"}
 PLACEHOLDER = re.compile(r"\b[A-Z]+\b|\.\.\.")
 """Words in capitals stand for something of the reader's."""
 

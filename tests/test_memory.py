@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipbench.console import print_plan, print_problems
+from clipbench.cli.console import print_plan, print_problems
 from clipbench.listener import Listener
 from clipbench.runner import Runner, RunOptions
 from clipbench.suite import load_suite

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipbench.console import format_bytes, format_seconds, print_plan, print_problems
+from clipbench.cli.console import format_bytes, format_seconds, print_plan, print_problems
 from clipbench.listener import Listener
 from clipbench.records import JobResult
 from clipbench.runner import Runner, RunOptions

@@ -41,9 +41,9 @@ def show(
     """Print the filled strings of a prompt set, their token counts, and which a tokenizer would cut."""
     from rich.console import Console
 
-    from clipbench.console import print_rows
-    from clipbench.prompt_listing import show_prompts
-    from clipbench.quiet import quieten_libraries
+    from clipbench.cli.console import print_rows
+    from clipbench.cli.log_setup import quieten_libraries
+    from clipbench.cli.prompt_listing import show_prompts
 
     console = Console(emoji=False)
     quieten_libraries(console.is_terminal)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clipbench.console import print_rows
+from clipbench.cli.console import print_rows
 from clipbench.report import numbers
 
 if TYPE_CHECKING:

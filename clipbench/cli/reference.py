@@ -52,7 +52,7 @@ def reference_pair() -> None:
 def _print_listing(listing: Listing) -> None:
     from rich.console import Console
 
-    from clipbench.console import print_rows
+    from clipbench.cli.console import print_rows
 
     console = Console(emoji=False)
     print_rows(console, listing.columns, listing.rows)

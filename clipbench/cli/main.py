@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from clipbench import cli_prompts, cli_reference
+from clipbench.cli import prompts as cli_prompts
+from clipbench.cli import reference as cli_reference
 from clipbench.errors import UserError
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -83,8 +84,8 @@ def run(
     """Run a suite of tasks over models; what is finished is never computed again."""
     from rich.console import Console
 
-    from clipbench.console import RunConsole, print_plan, print_problems
-    from clipbench.quiet import quieten_libraries
+    from clipbench.cli.console import RunConsole, print_plan, print_problems
+    from clipbench.cli.log_setup import quieten_libraries
     from clipbench.suite import load_suite
 
     chosen = load_suite(suite)
@@ -132,8 +133,8 @@ def list_names(
     """List the names that suites and options may use."""
     from rich.console import Console
 
-    from clipbench.console import print_rows
-    from clipbench.listing import rows_of
+    from clipbench.cli.console import print_rows
+    from clipbench.cli.listing import rows_of
 
     columns, rows = rows_of(what)
     print_rows(Console(emoji=False), columns, rows)
@@ -168,7 +169,7 @@ def compare(
     from rich.console import Console
 
     from clipbench.analyses.compare import compare as compare_models
-    from clipbench.comparison_text import print_comparison
+    from clipbench.cli.comparison import print_comparison
     from clipbench.results import load_results
 
     print_comparison(Console(emoji=False), compare_models(load_results(*runs), first, second))
@@ -212,7 +213,7 @@ def cache_list() -> None:
     """List what is stored, model by model."""
     from rich.console import Console
 
-    from clipbench.console import cache_rows, print_rows
+    from clipbench.cli.console import cache_rows, print_rows
     from clipbench.embed.housekeeping import cache_entries
     from clipbench.embed.store import default_cache
 
@@ -223,7 +224,7 @@ def cache_list() -> None:
 @cache_app.command("size")
 def cache_size() -> None:
     """Print how large the store is, and where."""
-    from clipbench.console import format_bytes
+    from clipbench.cli.console import format_bytes
     from clipbench.embed.housekeeping import cache_bytes
     from clipbench.embed.store import default_cache
 
@@ -240,7 +241,7 @@ def cache_prune(
     everything: Annotated[bool, typer.Option("--all", help="Remove everything.")] = False,
 ) -> None:
     """Remove what killed runs left behind and, if asked, embeddings."""
-    from clipbench.console import format_bytes
+    from clipbench.cli.console import format_bytes
     from clipbench.embed.housekeeping import prune
     from clipbench.embed.store import default_cache
 
