@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import argument_schema, catalog_definitions, define
+from clipbench.documents.marked_yaml import KeyPath, MarkedYaml
+from clipbench.documents.validation import Problem, check, refuse, unquoted_fix
 from clipbench.errors import UserError, did_you_mean
-from clipbench.marked_yaml import KeyPath, MarkedYaml
 from clipbench.prompts.sets import is_prompt_file, read_choice
 from clipbench.suite_tasks import TaskReader
 from clipbench.tasks.base import SuiteEntry
-from clipbench.validation import Problem, check, refuse, unquoted_fix
 
 EXPECTED = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import define
+from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, render
+from clipbench.documents.validation import Problem, check, show, unquoted_fix
 from clipbench.errors import UserError, did_you_mean
-from clipbench.marked_yaml import KeyPath, MarkedYaml, render
 from clipbench.plugins import is_dotted_path
 from clipbench.prompts.sets import OWN, read_choice
 from clipbench.studies.registry import entry_names, load_entry
 from clipbench.tasks.base import SuiteEntry, TaskSettings
 from clipbench.tasks.prompt_choice import PromptChoice
-from clipbench.validation import Problem, check, show, unquoted_fix
 
 
 class TaskReader:

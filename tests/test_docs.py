@@ -21,9 +21,9 @@ import clipbench as package
 from clipbench.analyses.registry import ANALYSES
 from clipbench.datasets.arguments import Declarations
 from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions
+from clipbench.documents.packaged import suite_names
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names
-from clipbench.packaged import suite_names
 from clipbench.prompts.sets import PromptSet, load_prompt_set
 from clipbench.records import Pedigree
 from clipbench.suite_reader import SuiteKeys

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from clipbench.documents.marked_yaml import MAX_VALUES, MarkedYaml, parse_mapping, read_mapping, render
 from clipbench.errors import UserError
-from clipbench.marked_yaml import MAX_VALUES, MarkedYaml, parse_mapping, read_mapping, render
 
 
 def parse(text: str | bytes) -> MarkedYaml:

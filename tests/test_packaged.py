@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import clipbench.packaged
+import clipbench.documents.packaged
+from clipbench.documents.packaged import find_suite, packaged_folder, prompt_files, suite_names
 from clipbench.errors import UserError
-from clipbench.packaged import find_suite, packaged_folder, prompt_files, suite_names
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -34,14 +34,14 @@ def test_wheel_holds_them_inside_the_package(tmp_path: Path) -> None:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     for name in ("packaged.py", "errors.py"):
-        shutil.copy(Path(clipbench.packaged.__file__).with_name(name), package / name)
+        shutil.copy(Path(clipbench.documents.packaged.__file__).with_name(name), package / name)
     for kind, stem in (("suites", "inside"), ("prompts", "wording")):
         (package / "_packaged" / kind).mkdir(parents=True)
         (package / "_packaged" / kind / f"{stem}.yaml").touch()
     (tmp_path / "site" / "suites").mkdir()
     (tmp_path / "site" / "suites" / "stranger.yaml").touch()
     code = (
-        "from clipbench.packaged import *; "
+        "from clipbench.documents.packaged import *; "
         "print(suite_names(), list(prompt_files()), find_suite('inside').name, find_suite('suites/inside.yaml').name)"
     )
     environment = {"PYTHONPATH": str(tmp_path / "site")}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from clipbench.datasets.catalog import adapter_names
-from clipbench.packaged import find_suite, suite_names
+from clipbench.documents.packaged import find_suite, suite_names
 from clipbench.schema import suite_schema
 from clipbench.studies.registry import entry_names
 

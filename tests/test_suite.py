@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from clipbench.documents.packaged import suite_names
 from clipbench.errors import UserError
-from clipbench.packaged import suite_names
 from clipbench.prompts.sets import PromptSet
 from clipbench.suite import Suite, load_suite
 

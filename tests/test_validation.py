@@ -7,9 +7,9 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from clipbench.documents.marked_yaml import parse_mapping
+from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError
-from clipbench.marked_yaml import parse_mapping
-from clipbench.validation import Problem, check, refuse
 
 
 class Inner(BaseModel):

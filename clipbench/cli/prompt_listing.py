@@ -8,8 +8,9 @@ from pathlib import Path
 
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo, Split
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
+from clipbench.documents.marked_yaml import read_mapping
+from clipbench.documents.validation import show
 from clipbench.errors import UserError, did_you_mean, quoted
-from clipbench.marked_yaml import read_mapping
 from clipbench.prompts.checks import classes_named
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import OWN, PromptSet, prompt_set
@@ -17,7 +18,6 @@ from clipbench.prompts.tokens import TokenCounts, count_tokens
 from clipbench.suite import Suite, load_suite
 from clipbench.suite_reader import EXPECTED
 from clipbench.tasks.prompted import PromptedClasses, fill
-from clipbench.validation import show
 
 
 @dataclass(frozen=True)

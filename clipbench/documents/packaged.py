@@ -12,7 +12,7 @@ Kind = Literal["suites", "prompts"]
 
 def packaged_folder(kind: Kind) -> Path:
     """Return the folder of packaged YAML files: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "_packaged" / kind
     return inside if inside.is_dir() else package.parent / kind
 

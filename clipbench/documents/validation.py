@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from clipbench.documents.marked_yaml import QUOTE_BRACES, KeyPath, MarkedYaml
 from clipbench.errors import UserError, did_you_mean
-from clipbench.marked_yaml import QUOTE_BRACES, KeyPath, MarkedYaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
