@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
     from clipbench.results import Results, load_results
     from clipbench.runner import RunOptions, run
-    from clipbench.suite import Suite, load_suite
+    from clipbench.suite.loading import Suite, load_suite
 
 _HOMES = {
     "Dataset": "datasets.base",
@@ -27,12 +27,12 @@ _HOMES = {
     "Results": "results",
     "RunOptions": "runner",
     "Split": "datasets.base",
-    "Suite": "suite",
+    "Suite": "suite.loading",
     "Tokens": "models.base",
     "UserError": "errors",
     "compare": "analyses.compare",
     "load_results": "results",
-    "load_suite": "suite",
+    "load_suite": "suite.loading",
     "run": "runner",
 }
 

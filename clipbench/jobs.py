@@ -22,7 +22,7 @@ from clipbench.tasks.work import Matching, Work
 
 if TYPE_CHECKING:
     from clipbench.datasets.views import View
-    from clipbench.suite import Suite
+    from clipbench.suite.loading import Suite
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from clipbench.report.page import write_page
 from clipbench.results import Results
 
 if TYPE_CHECKING:
-    from clipbench.suite import Suite
+    from clipbench.suite.loading import Suite
 
 PAGE = "report.html"
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import clipbench
-from clipbench.init_shift import shift_suite
+from clipbench.suite.init_shift import shift_suite
 
 
 def compare(benchmark: Path, real: Path, model: str, output: Path) -> clipbench.Results:

@@ -26,7 +26,7 @@ from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names
 from clipbench.prompts.sets import PromptSet, load_prompt_set
 from clipbench.records import Pedigree
-from clipbench.suite_reader import SuiteKeys
+from clipbench.suite.reader import SuiteKeys
 from clipbench.tasks.registry import load_task, task_names
 
 from .conftest import REPOSITORY

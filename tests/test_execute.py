@@ -14,7 +14,7 @@ from clipbench.listener import Listener
 from clipbench.records import JobResult
 from clipbench.results import load_results
 from clipbench.runner import Runner, RunOptions, run
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY
 

@@ -12,7 +12,7 @@ from clipbench.identity import pedigree_of
 from clipbench.jobs import OpenedDatasets, PreparedJob, list_jobs, prepare
 from clipbench.listener import Listener
 from clipbench.runner import Runner, RunOptions
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY
 

@@ -18,7 +18,7 @@ from clipbench import load_suite
 from clipbench.class_match import match_classes
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
 from clipbench.errors import UserError
-from clipbench.init_shift import shift_suite
+from clipbench.suite.init_shift import shift_suite
 
 from .conftest import CommandLine
 

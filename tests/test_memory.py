@@ -13,7 +13,7 @@ from rich.console import Console
 from clipbench.cli.console import print_plan, print_problems
 from clipbench.listener import Listener
 from clipbench.runner import Runner, RunOptions
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY
 

@@ -12,7 +12,7 @@ from clipbench.cli.console import format_bytes, format_seconds, print_plan, prin
 from clipbench.listener import Listener
 from clipbench.records import JobResult
 from clipbench.runner import Runner, RunOptions
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY
 

@@ -16,7 +16,7 @@ from clipbench.imagenet import imagenet_class_names
 from clipbench.listener import Listener
 from clipbench.results import Results
 from clipbench.runner import RunOptions, run
-from clipbench.suite import Suite, load_suite
+from clipbench.suite.loading import Suite, load_suite
 
 from .conftest import REPOSITORY
 

@@ -12,8 +12,8 @@ import yaml
 
 from clipbench.datasets.catalog import adapter_names
 from clipbench.documents.packaged import find_suite, suite_names
-from clipbench.schema import suite_schema
 from clipbench.studies.registry import entry_names
+from clipbench.suite.schema import suite_schema
 
 BROKEN = Path(__file__).parent / "suites_broken"
 

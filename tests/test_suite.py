@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from clipbench.documents.packaged import suite_names
 from clipbench.errors import UserError
 from clipbench.prompts.sets import PromptSet
-from clipbench.suite import Suite, load_suite
+from clipbench.suite.loading import Suite, load_suite
 
 BROKEN = sorted((Path(__file__).parent / "suites_broken").glob("*.yaml"))
 
@@ -286,7 +286,7 @@ def test_limit_is_set_on_every_task(tmp_path: Path) -> None:
 
 def test_loading_a_suite_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from clipbench.suite import load_suite; load_suite('quickstart'); "
+        "import sys; from clipbench.suite.loading import load_suite; load_suite('quickstart'); "
         "print(sorted({'torch', 'open_clip', 'pandas', 'sklearn', 'datasets', 'scipy', 'plotly'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

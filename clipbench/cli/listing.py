@@ -51,7 +51,7 @@ def _datasets() -> Rows:
 
 def _suites() -> Rows:
     from clipbench.documents.packaged import suite_names
-    from clipbench.suite import load_suite
+    from clipbench.suite.loading import load_suite
 
     suites = [(name, load_suite(name)) for name in suite_names()]
     return ("name", "data sets", "description"), [

@@ -86,7 +86,7 @@ def run(
 
     from clipbench.cli.console import RunConsole, print_plan, print_problems
     from clipbench.cli.log_setup import quieten_libraries
-    from clipbench.suite import load_suite
+    from clipbench.suite.loading import load_suite
 
     chosen = load_suite(suite)
     if only:
@@ -188,7 +188,7 @@ def init_shift(
 ) -> None:
     """Write a robustness suite for two folders or tables of images of the same classes."""
     from clipbench.files import write_atomically
-    from clipbench.init_shift import shift_suite
+    from clipbench.suite.init_shift import shift_suite
 
     suite = shift_suite(benchmark, real, prompts=prompts, output=output)
     for note in suite.notes:
@@ -203,7 +203,7 @@ def init_shift(
 @app.command()
 def schema() -> None:
     """Print the JSON schema of suites, for editors that complete and check YAML."""
-    from clipbench.schema import suite_schema
+    from clipbench.suite.schema import suite_schema
 
     typer.echo(json.dumps(suite_schema(), indent=2))
 

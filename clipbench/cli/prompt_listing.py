@@ -15,8 +15,8 @@ from clipbench.prompts.checks import classes_named
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import OWN, PromptSet, prompt_set
 from clipbench.prompts.tokens import TokenCounts, count_tokens
-from clipbench.suite import Suite, load_suite
-from clipbench.suite_reader import EXPECTED
+from clipbench.suite.loading import Suite, load_suite
+from clipbench.suite.reader import EXPECTED
 from clipbench.tasks.prompted import PromptedClasses, fill
 
 

@@ -12,7 +12,7 @@ import pytest
 from clipbench.errors import UserError
 from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.prompts.filling import prompts_for
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.prompt_choice import InlinePrompts
 
 from .test_sets import FROGS, HEAD, Classes, load, message

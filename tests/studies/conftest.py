@@ -12,7 +12,7 @@ from clipbench.listener import Listener
 from clipbench.records import JobResult
 from clipbench.results import Results
 from clipbench.runner import RunOptions, run
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 from ..conftest import REPOSITORY
 

@@ -14,7 +14,7 @@ from clipbench.analyses.corruption_error import CorruptionError, CorruptionError
 from clipbench.errors import UserError
 from clipbench.records import JobResult, Pedigree, Record
 from clipbench.reference.imagenet_c import ALEXNET
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 SUITE = """
 datasets:

@@ -6,7 +6,7 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.results import load_results
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 SUITE = """
 datasets:

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from clipbench.errors import UserError
 from clipbench.heads.search import GRID
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
 from clipbench.tasks.cross_validation import folds
 from clipbench.tasks.draws import FewExamples

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from clipbench.errors import UserError
 from clipbench.listener import Listener
 from clipbench.runner import Runner, RunOptions
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
 from clipbench.tasks.knn import Knn, KnnSettings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.registry import TASKS, load_task, task_names
 
 PLUGIN = """

@@ -16,7 +16,7 @@ from clipbench.documents.marked_yaml import KeyPath, MarkedYaml
 from clipbench.documents.validation import Problem, check, refuse, unquoted_fix
 from clipbench.errors import UserError, did_you_mean
 from clipbench.prompts.sets import is_prompt_file, read_choice
-from clipbench.suite_tasks import TaskReader
+from clipbench.suite.tasks import TaskReader
 from clipbench.tasks.base import SuiteEntry
 
 EXPECTED = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"

@@ -6,7 +6,7 @@ from typing import Any
 
 from clipbench.datasets.catalog import adapter_names, argument_schema
 from clipbench.studies.registry import entry_names, load_entry
-from clipbench.suite_reader import SuiteKeys
+from clipbench.suite.reader import SuiteKeys
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -17,7 +17,7 @@ from clipbench.datasets.recognise import adapter_of
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import is_prompt_file
-from clipbench.shift_suite_text import Side, suite_text
+from clipbench.suite.shift_suite_text import Side, suite_text
 
 PROMPTS = "a photo of a {}."
 """The template where none is chosen."""

@@ -12,7 +12,7 @@ from clipbench.datasets.base import DatasetDefinition
 from clipbench.documents.marked_yaml import read_mapping
 from clipbench.documents.packaged import find_suite
 from clipbench.errors import UserError, did_you_mean
-from clipbench.suite_reader import EXPECTED, read_suite
+from clipbench.suite.reader import EXPECTED, read_suite
 from clipbench.tasks.base import SuiteEntry
 
 
