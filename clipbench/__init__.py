@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
     from clipbench.results import Results, load_results
-    from clipbench.runner import RunOptions, run
+    from clipbench.runs.runner import RunOptions, run
     from clipbench.suite.loading import Suite, load_suite
 
 _HOMES = {
@@ -25,7 +25,7 @@ _HOMES = {
     "ModelInfo": "models.base",
     "ModelPedigree": "models.base",
     "Results": "results",
-    "RunOptions": "runner",
+    "RunOptions": "runs.runner",
     "Split": "datasets.base",
     "Suite": "suite.loading",
     "Tokens": "models.base",
@@ -33,7 +33,7 @@ _HOMES = {
     "compare": "analyses.compare",
     "load_results": "results",
     "load_suite": "suite.loading",
-    "run": "runner",
+    "run": "runs.runner",
 }
 
 __all__ = [

@@ -10,10 +10,10 @@ import PIL.Image
 import pytest
 
 from clipbench import Example, IndexedDataset
-from clipbench.listener import Listener
 from clipbench.records import JobResult
 from clipbench.results import load_results
-from clipbench.runner import Runner, RunOptions, run
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions, run
 from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY

@@ -8,10 +8,10 @@ import pytest
 
 from clipbench.embed.image_set import SetIdentity
 from clipbench.fingerprint import digest, digest_strings
-from clipbench.identity import pedigree_of
-from clipbench.jobs import OpenedDatasets, PreparedJob, list_jobs, prepare
-from clipbench.listener import Listener
-from clipbench.runner import Runner, RunOptions
+from clipbench.runs.identity import pedigree_of
+from clipbench.runs.jobs import OpenedDatasets, PreparedJob, list_jobs, prepare
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from clipbench.cli.console import print_plan, print_problems
-from clipbench.listener import Listener
-from clipbench.runner import Runner, RunOptions
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
 from .conftest import REPOSITORY
@@ -91,7 +91,7 @@ def test_a_limit_needs_less(runner: Runner):
 
 def test_a_containers_share_counts(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     share = tmp_path / "memory.max"
-    monkeypatch.setattr("clipbench.memory._CGROUP", share)
+    monkeypatch.setattr("clipbench.runs.memory._CGROUP", share)
     share.write_text("300000000\n")
     assert runner.plan().jobs[0].problem == MESSAGE
     share.write_text("max\n")

@@ -14,15 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID,
 from rich.table import Table
 from rich.text import Text
 
-from clipbench.listener import Listener
 from clipbench.report import numbers
+from clipbench.runs.progress import Listener
 
 if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
-    from clipbench.jobs import Job
-    from clipbench.plan import Plan, PlannedJob
     from clipbench.records import JobResult, Record
     from clipbench.results import Results
+    from clipbench.runs.jobs import Job
+    from clipbench.runs.plan import Plan, PlannedJob
 
 
 class RunConsole(Listener):

@@ -95,7 +95,7 @@ def run(
         chosen = chosen.with_limit(limit)
     console = Console(emoji=False)
     quieten_libraries(console.is_terminal)
-    from clipbench.runner import Runner, RunOptions
+    from clipbench.runs.runner import Runner, RunOptions
 
     options = RunOptions(
         output=output,

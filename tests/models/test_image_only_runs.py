@@ -11,9 +11,9 @@ import timm
 import torch
 
 from clipbench.errors import UserError
-from clipbench.listener import Listener
 from clipbench.models.catalog import find_model
-from clipbench.runner import Runner, RunOptions
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
 MODULE = '''

@@ -16,14 +16,14 @@ from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store, default_cache
 from clipbench.errors import UserError
-from clipbench.execute import Executor, Progress, failure, failure_hash
-from clipbench.jobs import Job, OpenedDatasets, as_plain, list_jobs
-from clipbench.listener import Listener
-from clipbench.machine import describe_machine, versions
 from clipbench.models.catalog import find_model
-from clipbench.plan import Plan, Planner
 from clipbench.report.page import write_page
 from clipbench.results import Results
+from clipbench.runs.environment import describe_machine, versions
+from clipbench.runs.execute import Executor, Progress, failure, failure_hash
+from clipbench.runs.jobs import Job, OpenedDatasets, as_plain, list_jobs
+from clipbench.runs.plan import Plan, Planner
+from clipbench.runs.progress import Listener
 
 if TYPE_CHECKING:
     from clipbench.suite.loading import Suite

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clipbench.errors import UserError
-from clipbench.jobs import PreparedJob
+from clipbench.runs.jobs import PreparedJob
 
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
 

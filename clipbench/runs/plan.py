@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 from clipbench.embed.image_set import find_split, identify, is_stored
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
-from clipbench.identity import job_hash, pedigree_of
-from clipbench.jobs import Job, OpenedDatasets, PreparedJob, as_plain, prepare
-from clipbench.memory import memory_needed, require_memory
 from clipbench.models.base import Availability, ModelInfo, ModelPedigree
+from clipbench.runs.identity import job_hash, pedigree_of
+from clipbench.runs.jobs import Job, OpenedDatasets, PreparedJob, as_plain, prepare
+from clipbench.runs.memory import memory_needed, require_memory
 
 if TYPE_CHECKING:
     from clipbench.embed.examples import DataIndex, PartKey

@@ -12,15 +12,15 @@ from clipbench.embed.image_set import StoredSet, find_split, identify, is_stored
 from clipbench.errors import UserError
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
-from clipbench.identity import job_hash, pedigree_of
-from clipbench.jobs import Job, OpenedDatasets, PreparedJob, prepare
-from clipbench.machine import describe_torch
-from clipbench.memory import memory_needed, require_memory
 from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.results import Results
+from clipbench.runs.environment import describe_torch
+from clipbench.runs.identity import job_hash, pedigree_of
+from clipbench.runs.jobs import Job, OpenedDatasets, PreparedJob, prepare
+from clipbench.runs.memory import memory_needed, require_memory
+from clipbench.runs.thumbnails import keep_thumbnail
 from clipbench.tasks.base import Inputs, Made, Once, Outcome, Picture
 from clipbench.tasks.registry import load_task
-from clipbench.thumbnails import keep_thumbnail
 
 if TYPE_CHECKING:
     from clipbench.datasets.views import View

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clipbench.jobs import Job
-    from clipbench.plan import Plan
     from clipbench.records import JobResult
+    from clipbench.runs.jobs import Job
+    from clipbench.runs.plan import Plan
 
 
 class Listener:

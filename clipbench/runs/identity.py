@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clipbench.fingerprint import digest, digest_strings
-from clipbench.jobs import PreparedJob, Source
 from clipbench.models.base import ModelInfo
 from clipbench.records import Pedigree
+from clipbench.runs.jobs import PreparedJob, Source
 from clipbench.tasks.prompted import PromptedClasses
 
 if TYPE_CHECKING:
