@@ -36,7 +36,7 @@ from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.catalog import find_model
 from clipbench.prompts.sets import load_prompt_set
-from clipbench.records import JobResult, Table
+from clipbench.results.records import JobResult, Table
 from clipbench.tasks.base import DatasetFacts, Inputs, Outcome
 from clipbench.tasks.prompt_sensitivity import PromptSensitivity
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
-    from clipbench.results import Results, load_results
+    from clipbench.results.folder import Results, load_results
     from clipbench.runs.runner import RunOptions, run
     from clipbench.suite.loading import Suite, load_suite
 
@@ -24,14 +24,14 @@ _HOMES = {
     "IndexedDataset": "datasets.base",
     "ModelInfo": "models.base",
     "ModelPedigree": "models.base",
-    "Results": "results",
+    "Results": "results.folder",
     "RunOptions": "runs.runner",
     "Split": "datasets.base",
     "Suite": "suite.loading",
     "Tokens": "models.base",
     "UserError": "errors",
     "compare": "analyses.compare",
-    "load_results": "results",
+    "load_results": "results.folder",
     "load_suite": "suite.loading",
     "run": "runs.runner",
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 import clipbench
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.runs.progress import Listener
 
 TEMPLATES = ["a photo of a {}.", "{}", "a close-up photo of a {}.", "an image of the {}."]

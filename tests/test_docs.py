@@ -25,7 +25,7 @@ from clipbench.documents.packaged import suite_names
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names
 from clipbench.prompts.sets import PromptSet, load_prompt_set
-from clipbench.records import Pedigree
+from clipbench.results.records import Pedigree
 from clipbench.suite.reader import SuiteKeys
 from clipbench.tasks.registry import load_task, task_names
 

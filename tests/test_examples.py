@@ -17,8 +17,8 @@ from clipbench.datasets.base import decode
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
-from clipbench.records import JobResult
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 from .conftest import REPOSITORY
 

@@ -10,8 +10,8 @@ import PIL.Image
 import pytest
 
 from clipbench import Example, IndexedDataset
-from clipbench.records import JobResult
-from clipbench.results import load_results
+from clipbench.results.folder import load_results
+from clipbench.results.records import JobResult
 from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions, run
 from clipbench.suite.loading import load_suite

@@ -104,7 +104,7 @@ def test_an_analysis_compares_two_models_on_the_same_examples():
 
     from clipbench.analyses.base import Evidence
     from clipbench.analyses.compare import Compare, CompareSettings
-    from clipbench.records import JobResult, Pedigree
+    from clipbench.results.records import JobResult, Pedigree
 
     def job(model: str) -> JobResult:
         return JobResult(model, model, "toy", "test", "zero_shot", "photo", "done", Pedigree(data="d", labels="l"))

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from clipbench.cli.console import format_bytes, format_seconds, print_plan, print_problems
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.results import MergedResults, Results, load_results
+from clipbench.results.folder import MergedResults, Results, load_results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 
 def job(model: str = "a", dataset: str = "d", value: float = 0.5, **changes: object) -> JobResult:

@@ -13,7 +13,7 @@ import pytest
 
 from clipbench.class_tables import load_class_table
 from clipbench.imagenet import imagenet_class_names
-from clipbench.results import Results
+from clipbench.results.folder import Results
 from clipbench.runs.progress import Listener
 from clipbench.runs.runner import RunOptions, run
 from clipbench.suite.loading import Suite, load_suite

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.same_examples import same_examples
 from clipbench.errors import UserError, did_you_mean
-from clipbench.records import JobResult
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm, mcnemar

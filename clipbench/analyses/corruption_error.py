@@ -21,8 +21,8 @@ from clipbench.analyses.corruption_layout import (
 )
 from clipbench.analyses.gaps import percentiles
 from clipbench.errors import UserError
-from clipbench.records import JobResult
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
+from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import resampled_units
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import KIND as PAIRED

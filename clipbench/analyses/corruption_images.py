@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
-from clipbench.records import JobResult
 from clipbench.reference.openclip import openclip_columns, openclip_models
+from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED
 from clipbench.stats.line_draws import LineDraws, draw_accuracies, interval_of, resample_line
 from clipbench.tasks.base import Metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult, Record
+from clipbench.results.records import JobResult, Record
 
 SAME = ("weights", "architecture", "transform", "tokenizer", "precision", "prompts", "protocol", "settings", "subset")
 """The parts of two pedigrees that must agree; data and labels differ by nature."""

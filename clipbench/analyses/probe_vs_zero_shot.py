@@ -13,7 +13,7 @@ from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.same_examples import same_examples
 from clipbench.analyses.shots_curve import ShotsCurve, shots_curve
 from clipbench.errors import UserError
-from clipbench.records import JobResult, Record
+from clipbench.results.records import JobResult, Record
 from clipbench.stats.paired import paired_difference, paired_recall_difference
 from clipbench.tasks.base import Metric
 

@@ -16,7 +16,7 @@ from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.compare import SAME
 from clipbench.analyses.template_orders import TemplateOrders, read_orders
 from clipbench.errors import UserError
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
 from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares

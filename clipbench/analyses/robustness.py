@@ -15,7 +15,7 @@ from clipbench.analyses.baseline import Baseline, find_baseline
 from clipbench.analyses.gaps import Gap, ends_of, gap_metrics, percentiles
 from clipbench.analyses.matched_pairs import MatchedPair, matched_pairs
 from clipbench.errors import UserError
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.stats.intervals import wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric

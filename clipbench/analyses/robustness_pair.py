@@ -16,7 +16,7 @@ from clipbench.analyses.gaps import ends_of
 from clipbench.analyses.matched_pairs import MatchedPair, matched_pairs
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric

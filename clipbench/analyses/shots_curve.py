@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import SEED, resampled_units
 from clipbench.stats.intervals import Interval
 from clipbench.stats.label_need import examples_to_reach

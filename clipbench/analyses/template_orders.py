@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clipbench.analyses.base import Evidence
 from clipbench.analyses.same_examples import same_examples
 from clipbench.errors import UserError
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
 from clipbench.stats.significance import ALPHA, holm, mcnemar

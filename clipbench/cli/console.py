@@ -19,8 +19,8 @@ from clipbench.runs.progress import Listener
 
 if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
-    from clipbench.records import JobResult, Record
-    from clipbench.results import Results
+    from clipbench.results.folder import Results
+    from clipbench.results.records import JobResult, Record
     from clipbench.runs.jobs import Job
     from clipbench.runs.plan import Plan, PlannedJob
 

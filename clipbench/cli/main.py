@@ -152,7 +152,7 @@ def report(
 ) -> None:
     """Write a page, or a table, of results."""
     from clipbench.report.write import write_report
-    from clipbench.results import load_results
+    from clipbench.results.folder import load_results
 
     path = output or runs[0] / "report.html"
     write_report(load_results(*runs), path, metric=metric, title=title)
@@ -170,7 +170,7 @@ def compare(
 
     from clipbench.analyses.compare import compare as compare_models
     from clipbench.cli.comparison import print_comparison
-    from clipbench.results import load_results
+    from clipbench.results.folder import load_results
 
     print_comparison(Console(emoji=False), compare_models(load_results(*runs), first, second))
 

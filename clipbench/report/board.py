@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from clipbench.frames import column_names
-from clipbench.records import JobResult, Record
 from clipbench.report import labels, numbers
+from clipbench.results.frames import column_names
+from clipbench.results.records import JobResult, Record
 
 COMPARED = ("data", "subset", "labels", "training", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult
 from clipbench.report import figures, labels, shots
 from clipbench.report.averages import Means
 from clipbench.report.board import Board, Column
+from clipbench.results.records import JobResult
 
 
 @dataclass(frozen=True)

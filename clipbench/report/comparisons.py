@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from clipbench.records import JobResult, Record
 from clipbench.report import grids, labels, numbers, rank_flips
 from clipbench.report.board import Board
 from clipbench.report.cells import Grid, Head
+from clipbench.results.records import JobResult, Record
 
 IN_OWN_SECTIONS = frozenset({"robustness", "corruption_error", "robustness_pair", "published_pair"})
 """Analyses whose findings the page shows in a section made for them."""

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult, Record, Table
 from clipbench.report import labels
 from clipbench.report.board import Board
 from clipbench.report.findings import findings_of
 from clipbench.report.points import Row, is_number
+from clipbench.results.records import JobResult, Record, Table
 
 _NEEDED = {"severities": ("severity", "top1"), "corruptions": ("top1",)}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipbench.records import JobResult
 from clipbench.report.corruption_curves import words
 from clipbench.report.corruption_findings import CorruptedSet
 from clipbench.report.pictures import Album, Shown, thumbs_of
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 PREFERRED = 3
 """The severity that is shown where it was run, else the highest."""

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clipbench.datasets.corruption_constants import EXTRA, STANDARD
-from clipbench.records import JobResult
 from clipbench.report import corruption_curves, corruption_heat, corruption_pictures, labels
 from clipbench.report.board import Board
 from clipbench.report.corruption_findings import CorruptedSet, gather
 from clipbench.report.figures import SERIES, series_of
 from clipbench.report.measured import MeasuredTable, Remark, remarks, table
 from clipbench.report.pictures import Album, Shown
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 _MCE = re.compile(r"(relative_)?mce(_\d+)?$")
 

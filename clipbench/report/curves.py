@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clipbench.records import JobResult
 from clipbench.report import axes, labels, numbers, wording_effects, wording_variance, wordings
 from clipbench.report.board import Board
 from clipbench.report.curve import Curve, errors_of, reach
 from clipbench.report.figures import Figure, text
 from clipbench.report.points import CAPTIONS, Row, known_rows
+from clipbench.results.records import JobResult
 
 HEIGHT = 270
 """Of a curve, in pixels."""

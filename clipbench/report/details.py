@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from clipbench.records import JobResult
 from clipbench.report import grids, numbers
 from clipbench.report.board import Board, Cell, Column
 from clipbench.report.cells import Grid
 from clipbench.report.curve import Curve
 from clipbench.report.pictures import Album, Shown, thumbs_of
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 _SHORT = 12
 """Characters of a digest that are shown; the whole one is a pointer's rest away."""

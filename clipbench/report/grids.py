@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from clipbench.records import JobResult, Record, Table
 from clipbench.report import labels, numbers, points
 from clipbench.report.cells import Entry, Grid, Head
+from clipbench.results.records import JobResult, Record, Table
 
 SHOWN = 10
 """Of the worst and best classes and of the confusions."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.analyses.run import analyse
 from clipbench.files import write_atomically
-from clipbench.records import JobResult, Record
 from clipbench.report import (
     charts,
     comparisons,
@@ -34,7 +33,8 @@ from clipbench.report.board import Board, make_board
 from clipbench.report.curve import Curve
 from clipbench.report.details import ColumnDetail, column_details
 from clipbench.report.pictures import Album
-from clipbench.results import MergedResults, Results
+from clipbench.results.folder import MergedResults, Results
+from clipbench.results.records import JobResult, Record
 
 if TYPE_CHECKING:
     from jinja2 import Environment

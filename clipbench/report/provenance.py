@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbench.report import numbers
 from clipbench.report.details import ColumnDetail, Fact, JobDetail, facts, moment
-from clipbench.results import MergedResults, Results
+from clipbench.results.folder import MergedResults, Results
 
 
 @dataclass(frozen=True)

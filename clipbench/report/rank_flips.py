@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult
 from clipbench.report import numbers
 from clipbench.report.points import Row, known_rows
 from clipbench.report.shortening import short_names
+from clipbench.results.records import JobResult
 from clipbench.stats.significance import ALPHA
 
 NUMBERED = 20

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clipbench.records import JobResult, Record
 from clipbench.report import labels
 from clipbench.report.board import Board
 from clipbench.report.findings import findings_of
+from clipbench.results.records import JobResult, Record
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.records import Record
 from clipbench.report import axes, numbers
 from clipbench.report.figures import Figure, errors, row_height, row_layout, text
 from clipbench.report.shift_findings import Robustness, Shift, Summary
 from clipbench.report.shift_hover import hover
 from clipbench.report.shortening import short_names
+from clipbench.results.records import Record
 
 _LABEL = 22
 _STEP = 28

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipbench.records import Record
 from clipbench.report import labels, numbers
 from clipbench.report.figures import text
 from clipbench.report.shift_findings import Measured, Shift
+from clipbench.results.records import Record
 
 _FURTHER = ("gap", "expected_top1", "effective_robustness", "relative_robustness")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.records import JobResult, Table
 from clipbench.report import numbers
 from clipbench.report.curve import Curve
 from clipbench.report.figures import Figure
 from clipbench.report.points import Row, is_number
 from clipbench.report.shift_axes import axis, scale
 from clipbench.report.shift_pairs import PairChart, pair_chart
+from clipbench.results.records import JobResult, Table
 
 TASKS = ("robustness_pair", "published_pair")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult
 from clipbench.report import shift_baseline, shift_gaps, shift_scatter
 from clipbench.report.board import Board
 from clipbench.report.cells import Grid
@@ -13,6 +12,7 @@ from clipbench.report.figures import series_of
 from clipbench.report.measured import MeasuredTable, Remark, remarks, table
 from clipbench.report.shift_findings import Shift, Summary, gather
 from clipbench.report.shift_published import credits_of, pair_of
+from clipbench.results.records import JobResult
 
 _ON_SHIFT = ("reference_top1", "shift_top1", "gap", "expected_top1", "effective_robustness", "relative_robustness")
 _OVER_SHIFTS = ("mean_shift_top1", "mean_gap", "worst_shift_top1", "mean_effective_robustness")

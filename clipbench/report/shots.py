@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.records import JobResult, Record
 from clipbench.report import axes, labels, numbers
 from clipbench.report.board import OF_THE_MODEL, Board, Column
 from clipbench.report.figures import SERIES, Figure, text
 from clipbench.report.points import Row, known_rows
+from clipbench.results.records import JobResult, Record
 
 HEIGHT = 330
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipbench.records import JobResult
 from clipbench.report import axes, labels, numbers
 from clipbench.report.curve import Curve, reach
 from clipbench.report.figures import Figure, text
 from clipbench.report.points import CAPTIONS, Row, is_number
 from clipbench.report.wording_rows import dots, row_figure, row_names
+from clipbench.results.records import JobResult
 from clipbench.stats.significance import ALPHA
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from clipbench.records import JobResult
 from clipbench.report import axes, numbers
 from clipbench.report.curve import Curve, reach
 from clipbench.report.figures import text
 from clipbench.report.points import CAPTIONS, Row
 from clipbench.report.wording_rows import dots, row_figure, row_names
+from clipbench.results.records import JobResult
 
 _APART = 0.3
 """Between the two marks of a row, as a part of the row."""

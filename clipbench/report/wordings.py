@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipbench.records import JobResult
 from clipbench.report import axes, numbers
 from clipbench.report.curve import Curve, errors_of, reach
 from clipbench.report.figures import Figure, text
 from clipbench.report.points import CAPTIONS, Row
 from clipbench.report.shortening import cut
 from clipbench.report.wording_rows import dots, row_figure, row_names
+from clipbench.results.records import JobResult
 
 _ROLES = {"control": "hollow: controls, meant to be worse", "baseline": "diamonds: baselines"}
 """What a template is that counts in no mean, and how it is marked."""

@@ -12,8 +12,8 @@ from clipbench.embed.image_set import StoredSet, find_split, identify, is_stored
 from clipbench.errors import UserError
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 from clipbench.runs.environment import describe_torch
 from clipbench.runs.identity import job_hash, pedigree_of
 from clipbench.runs.jobs import Job, OpenedDatasets, PreparedJob, prepare

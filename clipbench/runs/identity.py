@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.fingerprint import digest, digest_strings
 from clipbench.models.base import ModelInfo
-from clipbench.records import Pedigree
+from clipbench.results.records import Pedigree
 from clipbench.runs.jobs import PreparedJob, Source
 from clipbench.tasks.prompted import PromptedClasses
 

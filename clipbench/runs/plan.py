@@ -16,7 +16,7 @@ from clipbench.runs.memory import memory_needed, require_memory
 
 if TYPE_CHECKING:
     from clipbench.embed.examples import DataIndex, PartKey
-    from clipbench.results import Results
+    from clipbench.results.folder import Results
 
 Planned = TypeVar("Planned")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clipbench.records import JobResult
+    from clipbench.results.records import JobResult
     from clipbench.runs.jobs import Job
     from clipbench.runs.plan import Plan
 

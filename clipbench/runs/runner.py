@@ -18,7 +18,7 @@ from clipbench.embed.store import Store, default_cache
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
 from clipbench.report.page import write_page
-from clipbench.results import Results
+from clipbench.results.folder import Results
 from clipbench.runs.environment import describe_machine, versions
 from clipbench.runs.execute import Executor, Progress, failure, failure_hash
 from clipbench.runs.jobs import Job, OpenedDatasets, as_plain, list_jobs

@@ -13,7 +13,7 @@ from clipbench.files import write_atomically
 if TYPE_CHECKING:
     from clipbench.datasets.base import Split
     from clipbench.datasets.views import View
-    from clipbench.results import Results
+    from clipbench.results.folder import Results
     from clipbench.tasks.base import Picture
 
 SIDE = 128

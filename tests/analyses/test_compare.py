@@ -16,8 +16,8 @@ from clipbench.analyses.base import Evidence
 from clipbench.analyses.compare import Compare, CompareSettings
 from clipbench.cli.comparison import print_comparison
 from clipbench.errors import UserError
-from clipbench.records import JobResult, Pedigree, Record
-from clipbench.results import Results, load_results
+from clipbench.results.folder import Results, load_results
+from clipbench.results.records import JobResult, Pedigree, Record
 
 from ..conftest import CommandLine
 

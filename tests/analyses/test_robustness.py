@@ -8,7 +8,7 @@ import pytest
 
 from clipbench.analyses.base import Evidence
 from clipbench.analyses.robustness import RobustnessAnalysis, RobustnessAnalysisSettings
-from clipbench.records import JobResult, Pedigree, Record
+from clipbench.results.records import JobResult, Pedigree, Record
 from clipbench.stats.line_draws import KIND
 
 PUBLISHED = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import clipbench
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from clipbench.records import JobResult
 from clipbench.report.page import write_page
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 from .fitted import fill_fitted
 from .made_up import RUN, fill_plausible

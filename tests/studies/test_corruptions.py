@@ -12,8 +12,8 @@ import pytest
 from clipbench.analyses.base import Evidence
 from clipbench.analyses.corruption_error import CorruptionError, CorruptionErrorSettings
 from clipbench.errors import UserError
-from clipbench.records import JobResult, Pedigree, Record
 from clipbench.reference.imagenet_c import ALEXNET
+from clipbench.results.records import JobResult, Pedigree, Record
 from clipbench.suite.loading import load_suite
 
 SUITE = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.results import load_results
+from clipbench.results.folder import load_results
 from clipbench.suite.loading import load_suite
 
 SUITE = """

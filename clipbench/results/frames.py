@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from clipbench.records import JobResult, Pedigree, Record
+from clipbench.results.records import JobResult, Pedigree, Record
 
 _IDENTITY = ("model", "dataset", "split", "task", "variant", "view", "matched", "trained_on")
 _COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")

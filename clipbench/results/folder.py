@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
 from clipbench.files import read_json, write_atomically
-from clipbench.records import JobResult, Pedigree, Record, Table
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ class Results:
 
         The pedigree is in the columns `pedigree.*`.
         """
-        from clipbench.frames import tidy
+        from clipbench.results.frames import tidy
 
         return tidy((*self.jobs(), *self.findings()))
 
@@ -165,7 +165,7 @@ class Results:
         Values are of the record's unit. A column is named by the data set and, where several would
         share the name, by what tells them apart (task, prompt set, subset).
         """
-        from clipbench.frames import wide
+        from clipbench.results.frames import wide
 
         return wide(self.frame, metric)
 
