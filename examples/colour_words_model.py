@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from clipbench import ImageFeatures, Tokens
-from clipbench.models.dotted import describe_module
+from clipbench.models.custom import describe_module
 
 COLOURS = {
     "red": (220, 30, 30),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import Availability, ModelInfo, ModelPedigree, ModelSource, Precision, download_size
-from clipbench.models.hub_file import HubFile
-from clipbench.models.url_file import UrlFile
-from clipbench.models.weights_file import check_weights
+from clipbench.models.weights.hub_file import HubFile
+from clipbench.models.weights.url_file import UrlFile
+from clipbench.models.weights.weights_file import check_weights
 
 if TYPE_CHECKING:
     from clipbench.models.image_only_model import ImageOnlyModel, Network

@@ -13,7 +13,7 @@ from clipbench.models.catalog import find_model, model_names
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip_place import Place, Recipe
+    from clipbench.models.open_clip.locations import Place, Recipe
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -66,7 +66,7 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
 
 
 def _tokenizer(model: str) -> Tokenize:
-    from clipbench.models.reference import ReferenceSource
+    from clipbench.models.reference.source import ReferenceSource
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
@@ -76,8 +76,8 @@ def _tokenizer(model: str) -> Tokenize:
 
 
 def _of_reference(folder: Path) -> Tokenize:
-    from clipbench.models.reference_files import find_files, read_config
-    from clipbench.models.reference_tokenizer import WordTokenizer
+    from clipbench.models.reference.files import find_files, read_config
+    from clipbench.models.reference.tokenizer import WordTokenizer
 
     config = read_config(find_files(folder)[0])
     return WordTokenizer(config.vocabulary, config.architecture.context)
@@ -85,8 +85,8 @@ def _of_reference(folder: Path) -> Tokenize:
 
 def _open_clip_place(model: str) -> Place | None:
     """Return where an open_clip model comes from; None for any other."""
-    from clipbench.models.open_clip import parse_place
-    from clipbench.models.open_clip_place import TagPlace
+    from clipbench.models.open_clip.locations import TagPlace
+    from clipbench.models.open_clip.source import parse_place
 
     known = model_names().get(model)
     if known is not None:
@@ -96,8 +96,8 @@ def _open_clip_place(model: str) -> Place | None:
 
 
 def _of_open_clip(place: Place, source: ModelSource) -> Tokenize:
-    from clipbench.models.open_clip_place import FilePlace, TagPlace
-    from clipbench.models.open_clip_tokens import make_tokenizer, tokenize
+    from clipbench.models.open_clip.locations import FilePlace, TagPlace
+    from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
     if isinstance(place, TagPlace | FilePlace):
         recipe = _without_weights(place.architecture, source.name)
@@ -109,9 +109,9 @@ def _of_open_clip(place: Place, source: ModelSource) -> Tokenize:
 
 def _without_weights(architecture: str, model: str) -> Recipe:
     """Return what makes the tokenizer of an architecture that open_clip knows; the weights are named by no file."""
-    from clipbench.models.hub_file import HubTokenizer
-    from clipbench.models.open_clip_config import builtin_config
-    from clipbench.models.open_clip_place import Recipe
+    from clipbench.models.open_clip.config import builtin_config
+    from clipbench.models.open_clip.locations import Recipe
+    from clipbench.models.weights.hub_file import HubTokenizer
 
     config = builtin_config(architecture)
     name = config["text_cfg"].get("hf_tokenizer_name")

@@ -19,7 +19,7 @@ from clipbench.datasets.scenes import draw_scenes
 from clipbench.training.captions import digit_caption, scene_caption
 
 if TYPE_CHECKING:
-    from clipbench.models.reference import ReferenceTransform
+    from clipbench.models.reference.source import ReferenceTransform
     from clipbench.training.recipe import Recipe
 
 

@@ -109,7 +109,7 @@ def test_naming_models_imports_nothing_heavy():
 MODULE = '''
 import torch
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree
-from clipbench.models.dotted import describe_module
+from clipbench.models.custom import describe_module
 
 
 class Mean:

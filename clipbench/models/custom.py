@@ -108,7 +108,7 @@ class DottedSource(ModelSource):
     def _check_digests(self, pedigree: ModelPedigree) -> None:
         empty = [part for part in ("weights", "transform") if not getattr(pedigree, part)]
         if empty:
-            fix = "stored embeddings are keyed on them: make `info` with clipbench.models.dotted.describe_module"
+            fix = "stored embeddings are keyed on them: make `info` with clipbench.models.custom.describe_module"
             raise UserError(f"the pedigree in `info` has no digest of {' and '.join(empty)}", where=self.name, fix=fix)
 
 

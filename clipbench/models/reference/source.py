@@ -19,14 +19,14 @@ from clipbench.models.base import (
     Precision,
     Tokens,
 )
-from clipbench.models.reference_files import find_files, read_config, read_towers
-from clipbench.models.reference_tokenizer import END, WordTokenizer
+from clipbench.models.reference.files import find_files, read_config, read_towers
+from clipbench.models.reference.tokenizer import END, WordTokenizer
 
 if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
 
-    from clipbench.models.reference_towers import ReferenceTowers
+    from clipbench.models.reference.towers import ReferenceTowers
 
 _WEIGHTS: Final = Path(__file__).parent / "weights"
 EMBEDDED: Final = ("clip-tiny",)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import Unavailable, UserError, did_you_mean
-from clipbench.models.hub_file import HubFile, cache_folder
-from clipbench.models.timm_tags import trained_on_of_tag
-from clipbench.models.url_file import UrlFile
+from clipbench.models.timm.tags import trained_on_of_tag
+from clipbench.models.weights.hub_file import HubFile, cache_folder
+from clipbench.models.weights.url_file import UrlFile
 
 if TYPE_CHECKING:
     from clipbench.models.image_only import Missing, Place
@@ -92,7 +92,7 @@ class NamedPlace:
 
     def build(self, where: str) -> Network:
         """Build the network with its weights, strictly."""
-        from clipbench.models.timm_build import Recipe, build_network
+        from clipbench.models.timm.build import Recipe, build_network
 
         return build_network(Recipe(self.name, self.files()[0], str(declared(self.name).architecture)), where)
 
@@ -139,7 +139,7 @@ class FilePlace:
 
     def build(self, where: str) -> Network:
         """Build the network with its weights, strictly; its classifier may have any number of classes, or be absent."""
-        from clipbench.models.timm_build import Recipe, build_from_checkpoint
+        from clipbench.models.timm.build import Recipe, build_from_checkpoint
 
         config = declared(self.name)
         return build_from_checkpoint(Recipe(self.name, self.file, str(config.architecture)), config.classifier, where)
@@ -173,7 +173,7 @@ class FolderPlace:
 
     def build(self, where: str) -> Network:
         """Build the network with its weights, strictly."""
-        from clipbench.models.timm_build import Recipe, build_network
+        from clipbench.models.timm.build import Recipe, build_network
 
         config = self._read()
         recipe = Recipe(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from clipbench.models.base import ImageFeatures, ModelInfo, Precision, Tokens
-from clipbench.models.open_clip_tokens import Tokenizer, tokenize
-from clipbench.models.open_clip_towers import ImageTower, cuttable_text_tower
-from clipbench.models.pixels import split_transform
+from clipbench.models.open_clip.tokens import Tokenizer, tokenize
+from clipbench.models.open_clip.towers import ImageTower, cuttable_text_tower
+from clipbench.models.transforms import split_transform
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -14,7 +14,7 @@ from clipbench.files import read_json, write_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clipbench.models.reference_towers import Architecture, ReferenceTowers
+    from clipbench.models.reference.towers import Architecture, ReferenceTowers
 
 FORMAT: Final = 1
 CONFIG: Final = "config.json"
@@ -74,7 +74,7 @@ def read_config(path: Path) -> ReferenceConfig:
     Raises:
         UserError: the file is damaged or of a newer clipbench.
     """
-    from clipbench.models.reference_towers import Architecture
+    from clipbench.models.reference.towers import Architecture
 
     document = read_json(path)
     if document.pop("format", 0) != FORMAT:
@@ -103,7 +103,7 @@ def read_towers(path: Path, architecture: Architecture, end_id: int) -> Referenc
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from clipbench.models.reference_towers import ReferenceTowers
+    from clipbench.models.reference.towers import ReferenceTowers
 
     towers = ReferenceTowers(architecture, end_id)
     counters = {name: value for name, value in towers.state_dict().items() if name.endswith("num_batches_tracked")}

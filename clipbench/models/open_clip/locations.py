@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.models.hub_file import HubFile, HubTokenizer
-from clipbench.models.open_clip_config import CONFIG_NAME, builtin_config, read_config
+from clipbench.models.open_clip.config import CONFIG_NAME, builtin_config, read_config
+from clipbench.models.weights.hub_file import HubFile, HubTokenizer
 
 _HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER_WEIGHTS = (

@@ -14,7 +14,7 @@ from clipbench.models.base import Tokens
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clipbench.models.open_clip_place import Recipe
+    from clipbench.models.open_clip.locations import Recipe
 
 Tokenizer = Callable[..., "Tensor"]
 """One of open_clip's tokenizer objects: (texts, context_length=None) -> (B, L) int64 ids."""

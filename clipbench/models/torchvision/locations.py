@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.models.url_file import UrlFile
+from clipbench.models.weights.url_file import UrlFile
 
 if TYPE_CHECKING:
     from clipbench.models.image_only import Missing
@@ -86,7 +86,7 @@ class TorchvisionPlace:
 
     def build(self, where: str) -> Network:
         """Build the network with its weights, strictly, but for the classifier, which is not built."""
-        from clipbench.models.torchvision_build import build_network
+        from clipbench.models.torchvision.build import build_network
 
         return build_network(self.name, self._published(), self.files()[0], where)
 

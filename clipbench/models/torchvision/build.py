@@ -13,8 +13,8 @@ from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTen
 
 from clipbench.errors import UserError
 from clipbench.models.image_only_model import Network, Transform
-from clipbench.models.pixels import split_transform
-from clipbench.models.state_dict_file import describe_mismatch, read_state_dict
+from clipbench.models.transforms import split_transform
+from clipbench.models.weights.state_dict_file import describe_mismatch, read_state_dict
 
 _HEADS = ("fc", "heads.head", "head", "classifier")
 """Where torchvision's architectures have their classifier: a linear layer, or a sequence that ends in one."""

@@ -14,8 +14,8 @@ import torch
 
 from clipbench.errors import UserError
 from clipbench.models.image_only_model import Network
-from clipbench.models.pixels import split_transform
-from clipbench.models.state_dict_file import describe_mismatch, read_state_dict
+from clipbench.models.transforms import split_transform
+from clipbench.models.weights.state_dict_file import describe_mismatch, read_state_dict
 
 _data: Any = timm.data
 _PREPROCESSING = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
 from clipbench.models.base import Availability, ModelSource, Precision, download_size
-from clipbench.models.open_clip_place import FilePlace, FolderPlace, HubPlace, Place, TagPlace
-from clipbench.models.weights_file import check_weights
+from clipbench.models.open_clip.locations import FilePlace, FolderPlace, HubPlace, Place, TagPlace
+from clipbench.models.weights.weights_file import check_weights
 
 if TYPE_CHECKING:
-    from clipbench.models.open_clip_model import OpenClipModel
+    from clipbench.models.open_clip.model import OpenClipModel
 
 _FORMS = "ARCH/TAG, hf-hub:ORG/NAME, local-dir:PATH or ARCH@FILE"
 
@@ -123,6 +123,6 @@ class OpenClipSource(ModelSource):
         Raises:
             UserError: the weights are not safe to load, or do not fit the architecture.
         """
-        from clipbench.models.open_clip_build import load_model
+        from clipbench.models.open_clip.build import load_model
 
         return load_model(self.name, self._place.recipe(), device, precision, self._trained_on)

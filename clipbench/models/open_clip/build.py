@@ -13,13 +13,13 @@ import open_clip
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ModelInfo, ModelPedigree, Precision
-from clipbench.models.hub_file import cache_folder
-from clipbench.models.open_clip_model import OpenClipModel
-from clipbench.models.open_clip_place import Recipe
-from clipbench.models.open_clip_tokens import context_length, digest_tokenizer, make_tokenizer
-from clipbench.models.open_clip_towers import split_image_tower
-from clipbench.models.state_dict_file import describe_mismatch
-from clipbench.models.weights_file import check_weights
+from clipbench.models.open_clip.locations import Recipe
+from clipbench.models.open_clip.model import OpenClipModel
+from clipbench.models.open_clip.tokens import context_length, digest_tokenizer, make_tokenizer
+from clipbench.models.open_clip.towers import split_image_tower
+from clipbench.models.weights.hub_file import cache_folder
+from clipbench.models.weights.state_dict_file import describe_mismatch
+from clipbench.models.weights.weights_file import check_weights
 
 if TYPE_CHECKING:
     import PIL.Image
