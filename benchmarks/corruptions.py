@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clipbench.datasets.base import Split, decode
-from clipbench.datasets.corruptions import Corruption, available
+from clipbench.datasets.corruptions.corruption import Corruption, available
 from clipbench.embed.encode import CPU_BATCH, EncodeSettings, ImageEncoder
 from clipbench.embed.loader import Decoder
 from clipbench.embed.store import Store

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from clipbench.datasets.hub import HuggingFace
+from clipbench.datasets.adapters.hub import HuggingFace
 from clipbench.embed.device import default_workers
 from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.image_set import find_split, is_stored, open_set

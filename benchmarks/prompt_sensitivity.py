@@ -29,7 +29,7 @@ from prompt_scale import PROMPTS, SETTINGS, SPLIT, Evaluation, World, filled, ne
 from threadpoolctl import threadpool_limits
 from zero_shot_end_to_end import REPOSITORY, Bench, add_options, make_peer, peer_versions
 
-from clipbench.datasets.webdataset import WebDataset
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.image_set import open_set
 from clipbench.embed.opened import OpenedModel

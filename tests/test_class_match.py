@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipbench.class_match import match_classes
+from clipbench.datasets.classes.matching import match_classes
 from clipbench.errors import UserError
 
 REFERENCE = ("cat", "dog", "fox", "hen")

@@ -8,9 +8,9 @@ from importlib.resources import files
 import pytest
 import yaml
 
-from clipbench.class_tables import class_table_names, load_class_table
+from clipbench.datasets.classes.imagenet import imagenet_class_names
+from clipbench.datasets.classes.tables import class_table_names, load_class_table
 from clipbench.errors import UserError
-from clipbench.imagenet import imagenet_class_names
 
 OBJECTNET = load_class_table("objectnet")
 

@@ -54,7 +54,7 @@ def test_a_linear_probe_is_fitted_on_train_chosen_on_val_and_tested_once():
 
 
 def test_a_corrupted_view_changes_pixels_by_image_id_alone():
-    from clipbench.datasets.corruptions import Corruption
+    from clipbench.datasets.corruptions.corruption import Corruption
 
     image = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8))
     view = Corruption("gaussian_noise", severity=3)

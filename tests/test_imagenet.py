@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from clipbench.imagenet import imagenet_class_names
+from clipbench.datasets.classes.imagenet import imagenet_class_names
 
 
 def test_thousand_names_with_the_two_known_pairs() -> None:

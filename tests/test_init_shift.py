@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from clipbench import load_suite
-from clipbench.class_match import match_classes
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
+from clipbench.datasets.classes.matching import match_classes
 from clipbench.errors import UserError
 from clipbench.suite.init_shift import shift_suite
 

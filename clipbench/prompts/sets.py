@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr
 
+from clipbench.datasets.classes.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, read_mapping, render
 from clipbench.documents.packaged import prompt_files
 from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
-from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
 from clipbench.prompts.checks import (
     classes_named,
     described_names,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.datasets.corruption_constants import EXTRA, STANDARD
+from clipbench.datasets.corruptions.constants import EXTRA, STANDARD
 from clipbench.report import corruption_curves, corruption_heat, corruption_pictures, labels
 from clipbench.report.board import Board
 from clipbench.report.corruption_findings import CorruptedSet, gather

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipbench.class_match import ClassMatch, match_classes
 from clipbench.datasets.base import Dataset, DatasetDefinition, Split
 from clipbench.datasets.catalog import open_dataset
+from clipbench.datasets.classes.matching import ClassMatch, match_classes
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
 from clipbench.models.base import ModelInfo

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from clipbench.datasets.corruptions import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
+from clipbench.datasets.corruptions.corruption import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
 from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from clipbench.class_tables import load_class_table
+from clipbench.datasets.classes.tables import load_class_table
 from clipbench.errors import UserError
 from clipbench.tasks.base import SuiteEntry
 from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if

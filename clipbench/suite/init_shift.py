@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbench.class_match import ClassMatch, match_classes
+from clipbench.datasets.adapters.folder import SPLIT_FOLDERS
 from clipbench.datasets.base import Dataset
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
-from clipbench.datasets.folder import SPLIT_FOLDERS
-from clipbench.datasets.recognise import adapter_of
+from clipbench.datasets.classes.matching import ClassMatch, match_classes
+from clipbench.datasets.detect import adapter_of
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import is_prompt_file

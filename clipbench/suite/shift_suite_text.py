@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from clipbench.class_match import ClassMatch
+from clipbench.datasets.classes.matching import ClassMatch
 from clipbench.prompts.sets import is_prompt_file
 
 _WIDTH = 110

@@ -15,12 +15,21 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from clipbench.datasets import corrupt_blur, corrupt_digital
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.datasets.base import Example, decode
-from clipbench.datasets.corrupt_random import Draws, to_pixels
-from clipbench.datasets.corruption_constants import CIFAR_C, IMAGENET_C
-from clipbench.datasets.corruptions import EXTRA, KINDS, PROTOCOLS, SEVERITIES, STANDARD, Corruption, available
-from clipbench.datasets.webdataset import WebDataset
+from clipbench.datasets.corruptions import blur as corrupt_blur
+from clipbench.datasets.corruptions import digital as corrupt_digital
+from clipbench.datasets.corruptions.constants import CIFAR_C, IMAGENET_C
+from clipbench.datasets.corruptions.corruption import (
+    EXTRA,
+    KINDS,
+    PROTOCOLS,
+    SEVERITIES,
+    STANDARD,
+    Corruption,
+    available,
+)
+from clipbench.datasets.corruptions.random import Draws, to_pixels
 from clipbench.embed.examples import cut_into_parts
 from clipbench.embed.loader import Decoder, batches
 from clipbench.errors import UserError
@@ -44,7 +53,7 @@ def frost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_frost(monkeypatch: pytest.MonkeyPatch) -> None:
     """No such package, whatever is installed here."""
-    monkeypatch.setattr("clipbench.datasets.frost_photographs.PACKAGE", "no_such_package")
+    monkeypatch.setattr("clipbench.datasets.corruptions.frost_photographs.PACKAGE", "no_such_package")
 
 
 def noise_image(width: int = 224, height: int = 224, seed: int = 0) -> PIL.Image.Image:

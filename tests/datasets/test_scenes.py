@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, COMBINATIONS, STYLES, Dice, scenery_at
+from clipbench.datasets.adapters.scenes.scenes import Scenes, draw_scenes, split_of
 from clipbench.datasets.base import decode
-from clipbench.datasets.scene_attributes import ATTRIBUTES, COMBINATIONS, STYLES, Dice, scenery_at
-from clipbench.datasets.scenes import Scenes, draw_scenes, split_of
 from clipbench.errors import UserError
 
 

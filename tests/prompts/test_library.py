@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.imagenet import imagenet_class_names
+from clipbench.datasets.classes.imagenet import imagenet_class_names
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set, prompt_set_names
 from clipbench.prompts.tokens import count_tokens

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.errors import UserError
-from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.prompts.filling import prompts_for
 from clipbench.suite.loading import load_suite
 from clipbench.tasks.prompt_choice import InlinePrompts

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from clipbench.datasets.corrupt_random import WORDS, Draws, Field, Pixels
-from clipbench.datasets.corruption_constants import Constants
+from clipbench.datasets.corruptions.constants import Constants
+from clipbench.datasets.corruptions.random import WORDS, Draws, Field, Pixels
 
 
 def gaussian_noise(pixels: Pixels, constants: Constants, draws: Draws) -> Field:

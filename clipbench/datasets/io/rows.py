@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clipbench.datasets.image_files import stat_key
+from clipbench.datasets.io.image_files import stat_key
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
-from clipbench.datasets.scene_attributes import (
+from clipbench.datasets.adapters.scenes.attributes import (
     ATTRIBUTES,
     STYLES,
     IntArray,
@@ -20,8 +19,9 @@ from clipbench.datasets.scene_attributes import (
     dice_at,
     scenery_at,
 )
-from clipbench.datasets.scene_layout import SIDE
-from clipbench.datasets.scene_styles import Pixels, render
+from clipbench.datasets.adapters.scenes.layout import SIDE
+from clipbench.datasets.adapters.scenes.styles import Pixels, render
+from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.datasets.base import Dataset, Split
-from clipbench.datasets.columns import CAPTION_NAMES, IMAGE_NAMES, LABEL_NAMES, Roles
-from clipbench.datasets.image_files import FileSplit, ImageFile
+from clipbench.datasets.io.columns import CAPTION_NAMES, IMAGE_NAMES, LABEL_NAMES, Roles
+from clipbench.datasets.io.image_files import FileSplit, ImageFile
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
 from clipbench.errors import UserError, did_you_mean
 
@@ -234,7 +234,7 @@ def _read_json_lines(path: Path) -> Iterator[_Line]:
 
 
 def _read_parquet(path: Path) -> Iterator[_Line]:
-    from clipbench.datasets.rows import ParquetRows, parquet_schema
+    from clipbench.datasets.io.rows import ParquetRows, parquet_schema
 
     rows = ParquetRows((path,))
     for number, values in enumerate(rows.read(0, rows.count, parquet_schema(path).names)):

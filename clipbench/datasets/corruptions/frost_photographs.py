@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from clipbench.datasets.corrupt_random import Pixels
+from clipbench.datasets.corruptions.random import Pixels
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_file
 

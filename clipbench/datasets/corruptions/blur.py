@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.datasets.corrupt_random import Draws, Field, Pixels, to_pixels
-from clipbench.datasets.corruption_constants import Constants
+from clipbench.datasets.corruptions.constants import Constants
+from clipbench.datasets.corruptions.random import Draws, Field, Pixels, to_pixels
 
 
 def gaussian_blur(pixels: Pixels, constants: Constants, draws: Draws) -> Field:

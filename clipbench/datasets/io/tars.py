@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from clipbench.datasets.image_files import IMAGE_SUFFIXES
+from clipbench.datasets.io.image_files import IMAGE_SUFFIXES
 from clipbench.errors import UserError
 
 _DAMAGED = "download or copy it again"

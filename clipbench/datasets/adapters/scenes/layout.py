@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.datasets.scene_attributes import SHAPES, Dice, IntArray, Scenery
+from clipbench.datasets.adapters.scenes.attributes import SHAPES, Dice, IntArray, Scenery
 
 SIDE = 48
 """Pixels of a scene's side."""

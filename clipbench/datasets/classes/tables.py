@@ -30,7 +30,7 @@ def load_class_table(name: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _tables() -> dict[str, Traversable]:
-    folder = files("clipbench.datasets").joinpath("class_tables")
+    folder = files("clipbench.datasets.classes")
     tables = {file.name.removesuffix(".yaml"): file for file in folder.iterdir() if file.name.endswith(".yaml")}
     return dict(sorted(tables.items()))
 

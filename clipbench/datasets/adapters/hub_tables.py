@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
-from clipbench.datasets.repository import open_hub_repository
-from clipbench.datasets.rows import ArrowRows, ParquetRows, Rows, parquet_schema, parquet_splits
+from clipbench.datasets.io.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
+from clipbench.datasets.io.repository import open_hub_repository
+from clipbench.datasets.io.rows import ArrowRows, ParquetRows, Rows, parquet_schema, parquet_splits
 from clipbench.errors import Unavailable, UserError
 
 if TYPE_CHECKING:

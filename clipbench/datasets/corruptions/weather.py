@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipbench.datasets.corrupt_blur import smear, zoomed
-from clipbench.datasets.corrupt_random import Draws, Field, Pixels
-from clipbench.datasets.corruption_constants import Constants
-from clipbench.datasets.frost_photographs import frost_paths, photograph
+from clipbench.datasets.corruptions.blur import smear, zoomed
+from clipbench.datasets.corruptions.constants import Constants
+from clipbench.datasets.corruptions.frost_photographs import frost_paths, photograph
+from clipbench.datasets.corruptions.random import Draws, Field, Pixels
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
+from clipbench.datasets.io.mirror import local_mirror, mirror_places
+from clipbench.datasets.io.repository import FolderRepository, HubRepository, Repository, open_hub_repository
+from clipbench.datasets.io.tars import Sample, samples
 from clipbench.datasets.labels import class_list
-from clipbench.datasets.mirror import local_mirror, mirror_places
-from clipbench.datasets.repository import FolderRepository, HubRepository, Repository, open_hub_repository
-from clipbench.datasets.tars import Sample, samples
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest_strings
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from clipbench.datasets.image_files import stat_key
-from clipbench.datasets.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
+from clipbench.datasets.io.image_files import stat_key
+from clipbench.datasets.io.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
 

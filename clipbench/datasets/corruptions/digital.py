@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import PIL.Image
 
-from clipbench.datasets.corrupt_random import Draws, Field, Pixels
-from clipbench.datasets.corruption_constants import Constants
+from clipbench.datasets.corruptions.constants import Constants
+from clipbench.datasets.corruptions.random import Draws, Field, Pixels
 
 
 def contrast(pixels: Pixels, constants: Constants, draws: Draws) -> Field:

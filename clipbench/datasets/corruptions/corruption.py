@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from clipbench.datasets import corrupt_blur, corrupt_digital, corrupt_noise, corrupt_spatter, corrupt_weather
-from clipbench.datasets.corrupt_random import Draws, Field, Pixels, to_pixels
-from clipbench.datasets.corruption_constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD, Constants
-from clipbench.datasets.frost_photographs import digest_frost, frost_paths, have_frost
+from clipbench.datasets.corruptions import blur as corrupt_blur
+from clipbench.datasets.corruptions import digital as corrupt_digital
+from clipbench.datasets.corruptions import noise as corrupt_noise
+from clipbench.datasets.corruptions import spatter as corrupt_spatter
+from clipbench.datasets.corruptions import weather as corrupt_weather
+from clipbench.datasets.corruptions.constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD, Constants
+from clipbench.datasets.corruptions.frost_photographs import digest_frost, frost_paths, have_frost
+from clipbench.datasets.corruptions.random import Draws, Field, Pixels, to_pixels
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
 

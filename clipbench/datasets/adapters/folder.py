@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from clipbench.datasets.base import Dataset, Split
-from clipbench.datasets.image_files import IMAGE_SUFFIXES, FileSplit, ImageFile
+from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit, ImageFile
 from clipbench.datasets.labels import IMAGENET, class_list
 from clipbench.errors import UserError, did_you_mean
 

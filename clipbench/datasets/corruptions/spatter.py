@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.datasets.corrupt_blur import smooth
-from clipbench.datasets.corrupt_random import Draws, Field, Pixels
-from clipbench.datasets.corruption_constants import Constants
+from clipbench.datasets.corruptions.blur import smooth
+from clipbench.datasets.corruptions.constants import Constants
+from clipbench.datasets.corruptions.random import Draws, Field, Pixels
 
 WATER = np.array([175, 238, 238], np.float32)
 MUD = np.array([63, 42, 20], np.float32)

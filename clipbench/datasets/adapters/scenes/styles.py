@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.datasets.scene_attributes import COLOURS, Dice, IntArray, Scenery
-from clipbench.datasets.scene_layout import SIDE, Mask, Masks, lay_out
+from clipbench.datasets.adapters.scenes.attributes import COLOURS, Dice, IntArray, Scenery
+from clipbench.datasets.adapters.scenes.layout import SIDE, Mask, Masks, lay_out
 
 Pixels = NDArray[np.uint8]
 Colours = NDArray[np.int32]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clipbench.datasets.columns import describe
-from clipbench.datasets.image_files import IMAGE_SUFFIXES
-from clipbench.datasets.rows import parquet_schema, parquet_splits
+from clipbench.datasets.io.columns import describe
+from clipbench.datasets.io.image_files import IMAGE_SUFFIXES
+from clipbench.datasets.io.rows import parquet_schema, parquet_splits
 from clipbench.errors import UserError
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")

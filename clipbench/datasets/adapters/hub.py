@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipbench.datasets.adapters.hub_tables import Tables, find_folder, open_folder, open_hub
 from clipbench.datasets.base import INDEXED_SHARD, Dataset, Example, Shard, Split, decode
-from clipbench.datasets.columns import Column, Roles, assign, describe
-from clipbench.datasets.hub_tables import Tables, find_folder, open_folder, open_hub
-from clipbench.datasets.image_files import read_image_file
+from clipbench.datasets.io.columns import Column, Roles, assign, describe
+from clipbench.datasets.io.image_files import read_image_file
+from clipbench.datasets.io.mirror import local_mirror, mirror_places
+from clipbench.datasets.io.rows import Row, Rows
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
-from clipbench.datasets.mirror import local_mirror, mirror_places
-from clipbench.datasets.rows import Row, Rows
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
 
