@@ -28,7 +28,7 @@ from clipbench.embed.store import Store, StoredPart
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.prompts.sets import load_prompt_set
 from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, IntArray
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompted import PromptedClasses, fill
 
 PROMPTS = "imagenet-80"

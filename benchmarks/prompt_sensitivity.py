@@ -38,7 +38,7 @@ from clipbench.models.catalog import find_model
 from clipbench.prompts.sets import load_prompt_set
 from clipbench.results.records import JobResult, Table
 from clipbench.tasks.base import DatasetFacts, Inputs, Outcome
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity
 
 SUITE = f"""
 name: templates

@@ -16,11 +16,11 @@ import pandas as pd
 
 from clipbench import UserError
 from clipbench.errors import did_you_mean
+from clipbench.metrics.vectors import unit_rows
 from clipbench.stats.intervals import wilson
 from clipbench.tasks.base import Metric, Needs, Outcome, TaskSettings
-from clipbench.tasks.classifier import text_classifier
+from clipbench.tasks.classify.classifier import text_classifier
 from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.vectors import unit_rows
 
 
 class PairSettings(TaskSettings):

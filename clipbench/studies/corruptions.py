@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, Field, field_validator
 from clipbench.datasets.corruptions.corruption import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
 from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
+from clipbench.tasks.classify.zero_shot import ZeroShotSettings
 from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
 from clipbench.tasks.work import Work
-from clipbench.tasks.zero_shot import ZeroShotSettings
 
 GROUPS = {"standard": STANDARD, "extra": EXTRA, "all": (*STANDARD, *EXTRA)}
 

@@ -10,12 +10,12 @@ import pytest
 from clipbench.errors import UserError
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import ArrayFeatures, ImageSet
-from clipbench.tasks.greedy_ensemble import forward_selection, images_within_budget, search
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 from clipbench.tasks.holdout import shuffled_by_id
-from clipbench.tasks.honest_choice import second_half
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.prompt_sensitivity.greedy_ensemble import forward_selection, images_within_budget, search
+from clipbench.tasks.prompt_sensitivity.held_out_selection import second_half
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 CLASSES = ("cat", "dog")
@@ -150,9 +150,9 @@ def greedy_by_hand(margins, first=None):
 @pytest.mark.parametrize("budget", [1 << 24, 0], ids=["cosines held", "cosines computed anew"])
 @pytest.mark.parametrize("seed", range(4))
 def test_greedy_selection_is_that_of_every_step_tried_out(world, seed, budget, monkeypatch):
-    monkeypatch.setattr("clipbench.tasks.greedy_ensemble.BUDGET", budget)
+    monkeypatch.setattr("clipbench.tasks.prompt_sensitivity.greedy_ensemble.BUDGET", budget)
     # Images come in several chunks.
-    monkeypatch.setattr("clipbench.tasks.greedy_ensemble.rows_within_budget", lambda *_: 17)
+    monkeypatch.setattr("clipbench.tasks.prompt_sensitivity.greedy_ensemble.rows_within_budget", lambda *_: 17)
     random = np.random.default_rng(seed)
     drawn = {split: random.normal(0.3, 1, (60, 4)) for split in ("val", "test")}
     labels = random.integers(0, 2, 60)
@@ -207,7 +207,7 @@ def test_images_of_a_search():
 
 
 def limited(monkeypatch, scores):
-    monkeypatch.setattr("clipbench.tasks.honest_choice.search", partial(search, budget=scores))
+    monkeypatch.setattr("clipbench.tasks.prompt_sensitivity.held_out_selection.search", partial(search, budget=scores))
 
 
 def test_a_search_beyond_its_budget_looks_at_images_that_templates_differ_about(world, monkeypatch):
@@ -218,8 +218,8 @@ def test_a_search_beyond_its_budget_looks_at_images_that_templates_differ_about(
     differ = (margins > 0).any(axis=1) & (margins < 0).any(axis=1)
     assert 600 < differ.sum() < 900
     # They are gathered from several chunks.
-    monkeypatch.setattr("clipbench.tasks.greedy_ensemble.rows_within_budget", lambda *_: 7)
-    monkeypatch.setattr("clipbench.tasks.ensemble_curve._READ", 5)
+    monkeypatch.setattr("clipbench.tasks.prompt_sensitivity.greedy_ensemble.rows_within_budget", lambda *_: 7)
+    monkeypatch.setattr("clipbench.tasks.prompt_sensitivity.ensemble_curve._READ", 5)
     # Room for all of these, but not for all images: the same choice as with room for everything.
     limited(monkeypatch, 899 * 2 * 4 * 3)
     outcome, found = evaluated(*world(**sets))
@@ -248,7 +248,7 @@ def test_a_search_that_has_no_room_is_left_out_or_stopped_with_a_note(world, mon
     assert found["chosen_top1"].value is not None
     assert "greedy ensemble" not in outcome.tables["choice"]["how"].tolist()
     assert any("selection is left out" in note for note in outcome.notes)
-    monkeypatch.setattr("clipbench.tasks.greedy_ensemble._STEPS", 1)
+    monkeypatch.setattr("clipbench.tasks.prompt_sensitivity.greedy_ensemble._STEPS", 1)
     limited(monkeypatch, 300 * 2 * 4)
     outcome, found = evaluated(*world(**sets))
     assert found["greedy_top1"].params["templates"].count(" + ") == 1

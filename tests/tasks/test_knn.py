@@ -14,7 +14,7 @@ from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
-from clipbench.tasks.knn import Knn, KnnSettings
+from clipbench.tasks.probe.knn import Knn, KnnSettings
 
 pytestmark = pytest.mark.filterwarnings("error")
 

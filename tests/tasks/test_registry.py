@@ -71,7 +71,7 @@ def test_installed_package_adds_a_task_to_suites(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("plugin")
 def test_installed_package_cannot_take_over_a_name() -> None:
-    assert type(load_task("zero_shot")).__module__ == "clipbench.tasks.zero_shot"
+    assert type(load_task("zero_shot")).__module__ == "clipbench.tasks.classify.zero_shot"
 
 
 @pytest.mark.usefixtures("plugin")
@@ -87,7 +87,7 @@ def test_dotted_path() -> None:
 def test_listing_tasks_imports_none() -> None:
     code = (
         "import sys; from clipbench.tasks.registry import task_names; task_names(); "
-        "print([name for name in sys.modules if name in ('clipbench.tasks.zero_shot', 'torch', 'pandas')])"
+        "print([name for name in sys.modules if name in ('clipbench.tasks.classify.zero_shot', 'torch', 'pandas')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
