@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipbench.analyses.compare import compare
+    from clipbench.analyses.rankings.compare import compare
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
@@ -30,7 +30,7 @@ _HOMES = {
     "Suite": "suite.loading",
     "Tokens": "models.base",
     "UserError": "errors",
-    "compare": "analyses.compare",
+    "compare": "analyses.rankings.compare",
     "load_results": "results.folder",
     "load_suite": "suite.loading",
     "run": "runs.runner",

@@ -103,7 +103,7 @@ def test_an_analysis_compares_two_models_on_the_same_examples():
     import pandas as pd
 
     from clipbench.analyses.base import Evidence
-    from clipbench.analyses.compare import Compare, CompareSettings
+    from clipbench.analyses.rankings.compare import Compare, CompareSettings
     from clipbench.results.records import JobResult, Pedigree
 
     def job(model: str) -> JobResult:

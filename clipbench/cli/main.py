@@ -168,7 +168,7 @@ def compare(
     """Compare two models on the same examples: differences with intervals and p values."""
     from rich.console import Console
 
-    from clipbench.analyses.compare import compare as compare_models
+    from clipbench.analyses.rankings.compare import compare as compare_models
     from clipbench.cli.comparison import print_comparison
     from clipbench.results.folder import load_results
 

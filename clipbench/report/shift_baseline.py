@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from clipbench.analyses.baseline import OF_THE_RUN
+from clipbench.analyses.robustness.baseline import OF_THE_RUN
 from clipbench.reference.published import PublishedPair
 from clipbench.report import labels, numbers
 from clipbench.report.cells import Entry, Grid, Head

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.analyses.baseline import OF_THE_RUN
+from clipbench.analyses.robustness.baseline import OF_THE_RUN
 from clipbench.reference.openclip import openclip_models
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
 from clipbench.reference.sources import sources

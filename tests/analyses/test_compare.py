@@ -13,7 +13,7 @@ from rich.console import Console
 
 import clipbench
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.compare import Compare, CompareSettings
+from clipbench.analyses.rankings.compare import Compare, CompareSettings
 from clipbench.cli.comparison import print_comparison
 from clipbench.errors import UserError
 from clipbench.results.folder import Results, load_results

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from clipbench.analyses.rankings.template_orders import TemplateOrders
 from clipbench.analyses.run import analyse
-from clipbench.analyses.template_orders import TemplateOrders
 from clipbench.report.page import render
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table

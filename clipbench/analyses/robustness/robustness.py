@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.baseline import Baseline, find_baseline
-from clipbench.analyses.gaps import Gap, ends_of, gap_metrics, percentiles
-from clipbench.analyses.matched_pairs import MatchedPair, matched_pairs
+from clipbench.analyses.robustness.baseline import Baseline, find_baseline
+from clipbench.analyses.robustness.gaps import Gap, ends_of, gap_metrics, percentiles
+from clipbench.analyses.robustness.matched_pairs import MatchedPair, matched_pairs
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
 from clipbench.stats.intervals import wilson

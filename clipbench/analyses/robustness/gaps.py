@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.analyses.matched_pairs import Counted, MatchedPair
+from clipbench.analyses.robustness.matched_pairs import Counted, MatchedPair
 from clipbench.fingerprint import digest
 from clipbench.metrics.shift import corrected, logit
 from clipbench.stats.bootstrap import RESAMPLES, percentile

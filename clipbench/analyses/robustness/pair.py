@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.gaps import ends_of
-from clipbench.analyses.matched_pairs import MatchedPair, matched_pairs
+from clipbench.analyses.robustness.gaps import ends_of
+from clipbench.analyses.robustness.matched_pairs import MatchedPair, matched_pairs
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
 from clipbench.results.records import JobResult

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.labels.shots_curve import ShotsCurve, shots_curve
 from clipbench.analyses.same_examples import same_examples
-from clipbench.analyses.shots_curve import ShotsCurve, shots_curve
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult, Record
 from clipbench.stats.paired import paired_difference, paired_recall_difference

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clipbench.analyses.gaps import Gap
-from clipbench.analyses.matched_pairs import MatchedPair
+from clipbench.analyses.robustness.gaps import Gap
+from clipbench.analyses.robustness.matched_pairs import MatchedPair
 from clipbench.metrics.shift import MIN_MODELS, LogitLine, corrected, fit_line, inverse_logit, logit
 from clipbench.reference.published import published_pair
 from clipbench.reference.robustness import pair_draws, pair_line

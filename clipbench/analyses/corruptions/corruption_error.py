@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.corruption_images import CorruptedRun, RightOrWrong, corrupted_runs, right_or_wrong
-from clipbench.analyses.corruption_layout import (
+from clipbench.analyses.corruptions.images import CorruptedRun, RightOrWrong, corrupted_runs, right_or_wrong
+from clipbench.analyses.corruptions.layout import (
     CorruptionErrors,
     Floats,
     Layout,
@@ -19,7 +19,7 @@ from clipbench.analyses.corruption_layout import (
     corruption_errors,
     shares,
 )
-from clipbench.analyses.gaps import percentiles
+from clipbench.analyses.robustness.gaps import percentiles
 from clipbench.errors import UserError
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
 from clipbench.results.records import JobResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.analyses.corruption_images import RightOrWrong
+from clipbench.analyses.corruptions.images import RightOrWrong
 
 Floats = NDArray[np.float64]
 

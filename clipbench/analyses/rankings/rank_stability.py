@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.compare import SAME
-from clipbench.analyses.template_orders import TemplateOrders, read_orders
+from clipbench.analyses.rankings.compare import SAME
+from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
