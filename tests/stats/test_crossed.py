@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clipbench.stats.bootstrap import resampled_units
-from clipbench.stats.crossed import crossed_components
+from clipbench.stats.variance_components import crossed_components
 
 TWO, THREE = ("example", "template"), ("example", "template", "names")
 

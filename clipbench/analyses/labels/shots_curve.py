@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import SEED, resampled_units
 from clipbench.stats.intervals import Interval
-from clipbench.stats.label_need import examples_to_reach
+from clipbench.stats.shots_to_match import examples_to_reach
 from clipbench.tasks.base import Metric
 
 RESAMPLES = 1000

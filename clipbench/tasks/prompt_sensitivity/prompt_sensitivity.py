@@ -9,7 +9,7 @@ from pydantic import Field
 
 from clipbench.errors import UserError
 from clipbench.metrics.flips import Flips, flips
-from clipbench.stats.crossed import FEWEST, crossed_components
+from clipbench.stats.variance_components import FEWEST, crossed_components
 from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, TaskSettings
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts
 from clipbench.tasks.classify.classifier import TextClassifier

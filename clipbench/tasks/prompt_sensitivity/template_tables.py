@@ -10,9 +10,9 @@ import numpy as np
 from clipbench.metrics.flips import Flips
 from clipbench.stats.bootstrap import bootstrap_mean
 from clipbench.stats.comparison import compare_pair
-from clipbench.stats.crossed import Component
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.significance import holm, mean_is_zero
+from clipbench.stats.variance_components import Component
 from clipbench.tasks.base import Metric, Picture
 from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
 from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
