@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clipbench.cli.console import print_rows
-from clipbench.report import numbers
+from clipbench.report.text import numbers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID,
 from rich.table import Table
 from rich.text import Text
 
-from clipbench.report import numbers
+from clipbench.report.text import numbers
 from clipbench.runs.progress import Listener
 
 if TYPE_CHECKING:

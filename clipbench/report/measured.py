@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipbench.report.cells import Head
-from clipbench.report.comparisons import Number, heading, number
+from clipbench.report.sections.comparisons.section import Number, heading, number
 from clipbench.results.records import JobResult, Record
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from clipbench.report import labels, numbers
 from clipbench.report.cells import Entry, Grid, Head
+from clipbench.report.text import labels, numbers
 from clipbench.results.records import Table
 
 Row = Mapping[str, Any]

@@ -52,7 +52,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def put(*findings: JobResult, published: Published | None = None) -> None:
         monkeypatch.setattr("clipbench.report.page.analyse", lambda _: findings)
         if published is not None:
-            monkeypatch.setattr("clipbench.report.shift_published.published_pair", published)
+            monkeypatch.setattr("clipbench.report.sections.robustness.published.published_pair", published)
 
     return put
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from clipbench.report.averages import means, order_by_merit
-from clipbench.report.board import Board, Column, make_board
+from clipbench.report.leaderboard import Board, Column, make_board
 from clipbench.results.records import JobResult, Pedigree
 
 from .fitted import few_shot, knn, linear_probe, wise_ft

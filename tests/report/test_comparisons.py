@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from clipbench.report import comparisons, numbers
-from clipbench.report.board import make_board
+from clipbench.report.leaderboard import make_board
 from clipbench.report.page import environment, render
+from clipbench.report.sections.comparisons import section as comparisons
+from clipbench.report.text import numbers
 from clipbench.results.folder import Results
 from clipbench.results.records import Record, Table
 

@@ -10,8 +10,8 @@ import plotly.graph_objects
 import pytest
 
 from clipbench.analyses.run import analyse
-from clipbench.report import axes, curves, shots
-from clipbench.report.board import make_board
+from clipbench.report.figures import axes, curves, shots
+from clipbench.report.leaderboard import make_board
 from clipbench.report.page import MAX_FIGURES, render
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Table

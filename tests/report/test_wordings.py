@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from clipbench.report import definitions, grids, labels
-from clipbench.report.curve import Curve
-from clipbench.report.curves import of_job
+from clipbench.report import grids
+from clipbench.report.figures.curve import Curve
+from clipbench.report.figures.curves import of_job
 from clipbench.report.page import render
+from clipbench.report.text import definitions, labels
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
