@@ -20,7 +20,7 @@ from clipbench.datasets.classes.matching import match_classes
 from clipbench.errors import UserError
 from clipbench.suite.init_shift import shift_suite
 
-from .conftest import CommandLine
+from ..conftest import CommandLine
 
 
 def png(colour: tuple[int, int, int] = (200, 30, 30), side: int = 4) -> bytes:

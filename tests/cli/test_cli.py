@@ -13,7 +13,7 @@ import pytest
 
 import clipbench as package
 
-from .conftest import CommandLine, command_environment
+from ..conftest import CommandLine, command_environment
 
 SMALL = """
 name: small

@@ -13,7 +13,7 @@ import clipbench.documents.packaged
 from clipbench.documents.packaged import find_suite, packaged_folder, prompt_files, suite_names
 from clipbench.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def message(name: str | Path) -> str:

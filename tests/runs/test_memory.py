@@ -15,7 +15,7 @@ from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
-from .conftest import REPOSITORY
+from ..conftest import REPOSITORY
 
 MODEL = "colour_words_model:ColourWords"
 SUITE = """

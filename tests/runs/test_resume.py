@@ -16,7 +16,7 @@ import pytest
 
 from clipbench.tasks.registry import task_names
 
-from .conftest import CommandLine, command_environment
+from ..conftest import CommandLine, command_environment
 
 SUITE = """
 name: interrupted
