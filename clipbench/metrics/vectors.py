@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.errors import UserError
-from clipbench.tasks.base import FloatArray, IntArray
 
 
-def unit_rows(features: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+def unit_rows(features: Float32Array) -> tuple[Float32Array, BoolArray]:
     """Return (n, D) float32 rows of length 1, and which of them have no direction (NaN, infinite or all zero).
 
     Rows without a direction are returned as zeros.
@@ -37,7 +36,7 @@ def refuse_directionless(ids: Sequence[str], what: str, model: str) -> None:
     )
 
 
-def distinct_rows(rows: FloatArray) -> tuple[FloatArray, IntArray]:
+def distinct_rows(rows: Float32Array) -> tuple[Float32Array, IntArray]:
     """Return the distinct rows, in order of first appearance, and for each row which of them it is."""
     places: dict[bytes, int] = {}
     index = np.array([places.setdefault(row.tobytes(), len(places)) for row in rows], np.int64)

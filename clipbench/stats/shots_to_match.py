@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from clipbench.arrays import Float64Array
 
 
-def examples_to_reach(examples: NDArray[Any], accuracies: NDArray[Any], level: NDArray[Any]) -> Floats:
+def examples_to_reach(examples: NDArray[Any], accuracies: NDArray[Any], level: NDArray[Any]) -> Float64Array:
     """Return the smallest number of examples a class at which an accuracy is reached.
 
     Args:

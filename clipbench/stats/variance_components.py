@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import Float64Array, IntArray
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
 
@@ -37,8 +38,6 @@ RESIDUAL = "residual"
 _ROUNDING = 1e-12
 """Part of the largest component below which a component, or the width of an interval, is rounding and means none."""
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Source = tuple[int, ...]
 """What a component belongs to: one axis, or several whose interaction it is, ascending."""
 
@@ -119,11 +118,11 @@ class _Levels:
     shape: tuple[int, ...]
     widths: Mapping[Source, int]
     """Set of other axes, () included -> how many columns hold its effects, in the columns' order."""
-    columns: Floats
+    columns: Float64Array
     """(n, ...): all effects, then for each set the sum of their squares."""
 
 
-def _levels(y: Floats, axis: int) -> _Levels:
+def _levels(y: Float64Array, axis: int) -> _Levels:
     others = [other for other in range(y.ndim) if other != axis]
     effects = {}
     for source in _subsets(others):
@@ -137,13 +136,13 @@ def _levels(y: Floats, axis: int) -> _Levels:
     return _Levels(axis, y.shape, widths, np.hstack([*effects.values(), *squares]))
 
 
-def _turned(rows: Floats) -> Floats:
+def _turned(rows: Float64Array) -> Float64Array:
     """Return n rows of at most n numbers with the inner products of (n, k) ones; the lengths of sums need no more."""
     n, k = rows.shape
     if k <= n:
         return rows
     squares, directions = np.linalg.eigh(rows @ rows.T)
-    turned: Floats = directions * np.sqrt(np.maximum(squares, 0))
+    turned: Float64Array = directions * np.sqrt(np.maximum(squares, 0))
     return turned
 
 
@@ -161,7 +160,7 @@ def _joined(source: Source, axis: int) -> Source:
     return tuple(sorted((*source, axis)))
 
 
-def _mean_squares(weights: NDArray[Any], levels: _Levels) -> dict[Source, Floats]:
+def _mean_squares(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float64Array]:
     """Return (b,) mean squares of each source where level i of the axis counts weights[b, i] times, n in all."""
     shape, n, start = levels.shape, levels.shape[levels.axis], 0
     sums = weights.astype(np.float64) @ levels.columns
@@ -177,7 +176,7 @@ def _mean_squares(weights: NDArray[Any], levels: _Levels) -> dict[Source, Floats
     return found
 
 
-def _estimates(weights: NDArray[Any], levels: _Levels) -> dict[Source, Floats]:
+def _estimates(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float64Array]:
     """Return (b,) components of each source, main effects first, in the order of the axes."""
     shape, squares = levels.shape, _mean_squares(weights, levels)
     found = {}
@@ -188,7 +187,7 @@ def _estimates(weights: NDArray[Any], levels: _Levels) -> dict[Source, Floats]:
     return found
 
 
-def _corrected(drawn: Mapping[Source, Floats], axis: int, n: int) -> dict[Source, Floats]:
+def _corrected(drawn: Mapping[Source, Float64Array], axis: int, n: int) -> dict[Source, Float64Array]:
     """Return components of resampled levels without the bias that repeated levels bring."""
     return {
         source: value * n / (n - 1) if axis in source else value - drawn[_joined(source, axis)] / (n - 1)
@@ -196,14 +195,14 @@ def _corrected(drawn: Mapping[Source, Floats], axis: int, n: int) -> dict[Source
     }
 
 
-def _intervals(y: Floats, axis: int, resamples: int, seed: int) -> dict[Source, Interval]:
+def _intervals(y: Float64Array, axis: int, resamples: int, seed: int) -> dict[Source, Interval]:
     """Return the intervals over resampled levels of the axis; none where they are too few."""
     n = y.shape[axis]
     if n < FEWEST:
         return {}
     levels = _levels(y, axis)
 
-    def statistic(weights: Ints) -> Floats:
+    def statistic(weights: IntArray) -> Float64Array:
         return np.column_stack([*_corrected(_estimates(weights, levels), axis, n).values()])
 
     held = levels.columns.shape[1]

@@ -13,13 +13,13 @@ from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.corruptions.images import CorruptedRun, RightOrWrong, corrupted_runs, right_or_wrong
 from clipbench.analyses.corruptions.layout import (
     CorruptionErrors,
-    Floats,
     Layout,
     ReferenceErrors,
     corruption_errors,
     shares,
 )
 from clipbench.analyses.robustness.gaps import percentiles
+from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
 from clipbench.results.records import JobResult
@@ -144,7 +144,7 @@ class _Finding:
         drawn = [np.concatenate([block[at] for block in blocks]) for at in range(len(matrices))]
         return self._from(layout, measured), self._from(layout, drawn)
 
-    def _from(self, layout: Layout, accuracies: Sequence[Floats]) -> CorruptionErrors:
+    def _from(self, layout: Layout, accuracies: Sequence[Float64Array]) -> CorruptionErrors:
         if self.beside:
             return corruption_errors(layout, accuracies[0], ReferenceErrors.measured(layout, accuracies[-1]))
         reference = ReferenceErrors.published(layout, ALEXNET_CLEAN, ALEXNET) if self._by_alexnet() else None
@@ -221,7 +221,14 @@ class _Finding:
 
 
 def _metric(
-    name: str, value: Floats, drawn: Floats, n: int, params: dict[str, Any], *, kind: str, main: bool = False
+    name: str,
+    value: Float64Array,
+    drawn: Float64Array,
+    n: int,
+    params: dict[str, Any],
+    *,
+    kind: str,
+    main: bool = False,
 ) -> Metric:
     defined = _defined(value[0])
     interval: Interval | None = None if defined is None else percentiles(drawn, kind)

@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clipbench.arrays import BoolArray
 from clipbench.results.records import JobResult
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -44,9 +40,9 @@ class CorruptedRun:
 class RightOrWrong:
     """Whether each answer is right, of the images that are readable in every view of every run."""
 
-    clean: Bools
+    clean: BoolArray
     """(n,)."""
-    corrupted: Mapping[tuple[str, int], Bools]
+    corrupted: Mapping[tuple[str, int], BoolArray]
     """(corruption, severity) -> (n,)."""
     left_out: int
     """Images that could not be read in some view."""

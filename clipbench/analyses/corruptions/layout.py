@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipbench.analyses.corruptions.images import RightOrWrong
-
-Floats = NDArray[np.float64]
+from clipbench.arrays import Float32Array, Float64Array, IntArray
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,15 @@ class Layout:
         """(corruption, severity) of the columns after the first."""
         return tuple((name, severity) for name in self.corruptions for severity in self.severities)
 
-    def matrix(self, found: RightOrWrong) -> NDArray[np.float32]:
+    def matrix(self, found: RightOrWrong) -> Float32Array:
         """Return (n, 1 + views) ones where the answer is right."""
         columns = [found.clean, *(found.corrupted[view] for view in self.views)]
         return np.column_stack(columns).astype(np.float32)
 
-    def by_corruption(self, accuracies: Floats) -> Floats:
+    def by_corruption(self, accuracies: Float64Array) -> Float64Array:
         """Return (b, C) the mean over severities of each corruption, from (b, 1 + views) accuracies."""
         shape = (len(accuracies), len(self.corruptions), len(self.severities))
-        means: Floats = accuracies[:, 1:].reshape(shape).mean(axis=2)
+        means: Float64Array = accuracies[:, 1:].reshape(shape).mean(axis=2)
         return means
 
     @property
@@ -49,9 +47,9 @@ class Layout:
 class ReferenceErrors:
     """The errors of the model that the others are divided by."""
 
-    clean: Floats
+    clean: Float64Array
     """(b,), or (1,) where they are constants."""
-    corrupted: Floats
+    corrupted: Float64Array
     """(b, C), or (1, C); in the layout's order, NaN where there is none."""
 
     @classmethod
@@ -61,7 +59,7 @@ class ReferenceErrors:
         return cls(np.array([clean]), np.array([known]))
 
     @classmethod
-    def measured(cls, layout: Layout, accuracies: Floats) -> ReferenceErrors:
+    def measured(cls, layout: Layout, accuracies: Float64Array) -> ReferenceErrors:
         """Make one from (b, 1 + views) accuracies of a model."""
         return cls(1 - accuracies[:, 0], 1 - layout.by_corruption(accuracies))
 
@@ -70,22 +68,22 @@ class ReferenceErrors:
 class CorruptionErrors:
     """What follows from b sets of accuracies: (b,) or (b, C) arrays."""
 
-    clean: Floats
-    corrupted: Floats
+    clean: Float64Array
+    corrupted: Float64Array
     """(b,) mean accuracy over the averaged corruptions."""
-    accuracy: Floats
+    accuracy: Float64Array
     """(b, C) mean accuracy over severities."""
-    ce: Floats | None
+    ce: Float64Array | None
     """(b, C) error divided by the reference's."""
-    relative_ce: Floats | None
+    relative_ce: Float64Array | None
     """(b, C) the same after the clean errors were subtracted."""
 
-    def mean(self, errors: Floats | None, layout: Layout) -> Floats | None:
+    def mean(self, errors: Float64Array | None, layout: Layout) -> Float64Array | None:
         """Return (b,) the mean of `ce` or `relative_ce` over the averaged corruptions."""
         return None if errors is None else errors[:, layout.chosen].mean(axis=1)
 
 
-def corruption_errors(layout: Layout, accuracies: Floats, reference: ReferenceErrors | None) -> CorruptionErrors:
+def corruption_errors(layout: Layout, accuracies: Float64Array, reference: ReferenceErrors | None) -> CorruptionErrors:
     """Compute corruption errors from (b, 1 + views) accuracies.
 
     CE of a corruption is the sum of a model's errors over severities, divided by that of the reference; relative CE
@@ -102,14 +100,14 @@ def corruption_errors(layout: Layout, accuracies: Floats, reference: ReferenceEr
     return CorruptionErrors(clean, means[:, layout.chosen].mean(axis=1), means, ce, relative)
 
 
-def _ratio(errors: Floats, reference: Floats) -> Floats:
+def _ratio(errors: Float64Array, reference: Float64Array) -> Float64Array:
     reference = np.broadcast_to(reference, errors.shape)
     out = np.full(errors.shape, np.nan)
-    ratio: Floats = np.divide(errors, reference, where=reference > 0, out=out)
+    ratio: Float64Array = np.divide(errors, reference, where=reference > 0, out=out)
     return ratio
 
 
-def shares(right: Sequence[NDArray[np.float32]], weights: NDArray[np.int64]) -> list[Floats]:
+def shares(right: Sequence[Float32Array], weights: IntArray) -> list[Float64Array]:
     """Return (b, 1 + views) accuracies of each model in resamples of the same images.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import SEED, resampled_units
 from clipbench.stats.intervals import Interval
@@ -19,8 +19,6 @@ from clipbench.tasks.base import Metric
 RESAMPLES = 1000
 METRIC = "shots_to_match"
 UNIT = "examples per class"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class _Point:
     job: JobResult
     examples: float
     """Labelled examples a class."""
-    correct: NDArray[np.bool_]
+    correct: BoolArray
     """(n, S) whether each fit is right about each test example."""
 
 
@@ -96,7 +94,7 @@ def _row(what: str, examples: float, job: JobResult) -> dict[str, Any]:
     }
 
 
-def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: NDArray[np.bool_], whole: bool) -> ShotsCurve:
+def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: BoolArray, whole: bool) -> ShotsCurve:
     numbers = np.array([point.examples for point in points])
     observed = np.array([[point.correct.mean() for point in points]])
     value = float(examples_to_reach(numbers, observed, zero_shot.mean()[None])[0])
@@ -115,7 +113,7 @@ def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: NDArray[
     return ShotsCurve(table, metric, (_sentence((value, float(low), float(high)), never, numbers, whole),))
 
 
-def _resampled(numbers: Floats, points: Sequence[_Point], zero_shot: NDArray[np.bool_]) -> Floats:
+def _resampled(numbers: Float64Array, points: Sequence[_Point], zero_shot: BoolArray) -> Float64Array:
     """Return the crossing in resamples of the test examples, the same ones for all, and of the seeds.
 
     Points with equally many seeds get the same ones: the draws of one seed are nested, so their errors go together.
@@ -127,7 +125,7 @@ def _resampled(numbers: Floats, points: Sequence[_Point], zero_shot: NDArray[np.
     for weights in resampled_units(n, resamples=RESAMPLES):
         # Whole numbers until the one division at the end, so that equal accuracies are equal.
         right = np.rint(weights.astype(np.float32) @ every).astype(np.int64)
-        drawn: dict[int, NDArray[np.int64]] = {}
+        drawn: dict[int, IntArray] = {}
         curves, place = [], 1
         for point in points:
             seeds = point.correct.shape[1]
@@ -140,7 +138,7 @@ def _resampled(numbers: Floats, points: Sequence[_Point], zero_shot: NDArray[np.
     return np.concatenate(found)
 
 
-def _sentence(found: tuple[float, float, float], never: int, numbers: Floats, whole: bool) -> str:
+def _sentence(found: tuple[float, float, float], never: int, numbers: Float64Array, whole: bool) -> str:
     value, low, high = found
     most = f"the whole training split ({numbers[-1]:,.0f})" if whole else f"{numbers[-1]:,.0f}"
 

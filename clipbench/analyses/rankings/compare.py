@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.same_examples import same_examples
+from clipbench.arrays import BoolArray
 from clipbench.errors import UserError, did_you_mean
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
@@ -28,7 +28,6 @@ SAME = ("data", "subset", "view", "labels", "training", "prompts", "protocol", "
 _NO_ANSWERS = "an example has no one right or wrong answer here"
 
 _Pair = tuple[str, str]
-_Bools = NDArray[np.bool_]
 
 
 class CompareSettings(AnalysisSettings):
@@ -52,7 +51,7 @@ class _Counts:
     interval: Interval
 
     @classmethod
-    def of(cls, first: _Bools, second: _Bools) -> _Counts:
+    def of(cls, first: BoolArray, second: BoolArray) -> _Counts:
         difference, interval = paired_difference(first, second)
         return cls(
             n=len(first),

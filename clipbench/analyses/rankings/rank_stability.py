@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.rankings.compare import SAME
 from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
+from clipbench.arrays import Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
@@ -23,9 +23,6 @@ from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, t
 from clipbench.stats.significance import ALPHA
 from clipbench.tasks.base import Metric
 from clipbench.tasks.wording import listed
-
-_Floats = NDArray[np.float64]
-_Ints = NDArray[np.int64]
 
 _SHOWN = 3
 """Templates against a claim that stand in the table."""
@@ -151,7 +148,7 @@ def _intervals(answers: TemplateOrders, tau: float, flips: float) -> tuple[Inter
     flat = answers.correct.transpose(1, 0, 2).reshape(n, models * templates).astype(np.float32)
     defined = not np.isnan(tau)
 
-    def statistic(weights: _Ints) -> _Floats:
+    def statistic(weights: IntArray) -> Float64Array:
         # float32 holds whole numbers to 2^24, so that equal counts are equal.
         right = (weights.astype(np.float32) @ flat).reshape(-1, models, templates)
         signs = order_signs(right)

@@ -8,18 +8,15 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipbench.analyses.base import Evidence
 from clipbench.analyses.same_examples import same_examples
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
 from clipbench.stats.comparison import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
 from clipbench.stats.significance import ALPHA, holm, mcnemar
-
-_Bools = NDArray[np.bool_]
-_Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class TemplateOrders:
     models: tuple[str, ...]
     """Best first, by the mean over templates."""
     templates: tuple[str, ...]
-    correct: _Bools
+    correct: BoolArray
     """(M, n, T) whether a model is right about an image with a template."""
 
     @property
@@ -51,9 +48,9 @@ class TemplateOrders:
         return list(combinations(self.models, 2))
 
     @cached_property
-    def right(self) -> _Ints:
+    def right(self) -> IntArray:
         """(M, T) right answers."""
-        right: _Ints = self.correct.sum(axis=1, dtype=np.int64)
+        right: IntArray = self.correct.sum(axis=1, dtype=np.int64)
         return right
 
     @cached_property
@@ -61,10 +58,10 @@ class TemplateOrders:
         """(P, T) which of two models is ahead."""
         return order_signs(self.right)
 
-    def survives(self, tenths: int = 10) -> _Bools:
+    def survives(self, tenths: int = 10) -> BoolArray:
         """Return (P,) whether the same model is ahead with so many tenths of the templates, or more."""
         first, second = (np.count_nonzero(self.signs == sign, axis=1) for sign in (1, -1))
-        alike: _Bools = 10 * np.maximum(first, second) >= tenths * len(self.templates)
+        alike: BoolArray = 10 * np.maximum(first, second) >= tenths * len(self.templates)
         return alike
 
     @cached_property
@@ -115,7 +112,7 @@ def read_orders(jobs: Sequence[JobResult], evidence: Evidence) -> TemplateOrders
             raise UserError(problem, where=job.dataset, fix=fix)
         if not same_examples(tables[0], table):
             raise UserError("the jobs have other examples or labels", where=job.dataset, fix=fix)
-    correct: list[_Bools] = [table.loc[tables[0].index, columns].to_numpy(bool) for table in tables]
+    correct: list[BoolArray] = [table.loc[tables[0].index, columns].to_numpy(bool) for table in tables]
     best_first = sorted(range(len(jobs)), key=lambda at: -np.count_nonzero(correct[at]))
     models = tuple(jobs[at].model for at in best_first)
     return TemplateOrders(models, templates, np.stack([correct[at] for at in best_first]))

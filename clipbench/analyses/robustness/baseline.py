@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clipbench.analyses.robustness.gaps import Gap
 from clipbench.analyses.robustness.matched_pairs import MatchedPair
+from clipbench.arrays import Float64Array
 from clipbench.metrics.shift import MIN_MODELS, LogitLine, corrected, fit_line, inverse_logit, logit
 from clipbench.reference.published import published_pair
 from clipbench.reference.robustness import pair_draws, pair_line
@@ -23,8 +23,6 @@ PUBLISHED = "published"
 OF_THE_RUN = "models of this run"
 
 _BAND_POINTS = 41
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Baseline:
         """Return rho: accuracy on the shift beyond what the line expects."""
         return gap.shift.value - self._expected(gap)
 
-    def drawn_effective(self, gap: Gap) -> Floats:
+    def drawn_effective(self, gap: Gap) -> Float64Array:
         """Return (B,) rho in resamples of the line's models and of the model's own examples."""
         return self.draws.effective_robustness(_drawn_reference(gap), gap.drawn_shift)
 
@@ -141,7 +139,7 @@ def _of_models(pairs: Sequence[MatchedPair], continuity: float | None) -> tuple[
     return Baseline(OF_THE_RUN, line, draws, jobs), ""
 
 
-def _drawn_reference(gap: Gap) -> Floats:
+def _drawn_reference(gap: Gap) -> Float64Array:
     n = gap.reference.n
     return corrected(gap.drawn_reference * n, n)
 

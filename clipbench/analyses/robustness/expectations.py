@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.arrays import Float64Array
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
 from clipbench.reference.openclip import openclip_columns, openclip_models
@@ -29,8 +29,6 @@ LOW_R2 = 0.25
 
 SAME = ("weights", "architecture", "transform", "tokenizer", "precision")
 """The parts of two pedigrees that must agree for one accuracy to say what to expect of the other."""
-
-Floats = NDArray[np.float64]
 
 
 class ExpectationsSettings(AnalysisSettings):
@@ -181,7 +179,7 @@ def _finding(one: _Compared, about: Mapping[str, str]) -> Finding:
     return Finding(about, metrics, {"line": pd.DataFrame([row])}, hashes, tuple(_sentences(one, metrics[1], row)))
 
 
-def _drawn(job: JobResult, measured: _Measured, seed: int) -> Floats:
+def _drawn(job: JobResult, measured: _Measured, seed: int) -> Float64Array:
     """Return (B,) values of a metric in resamples of a job's examples."""
     if measured.metric == "top1" or "per_class" not in job.tables:
         return draw_accuracies(round(measured.value * measured.n), measured.n, seed=seed)

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipbench.analyses.robustness.matched_pairs import Counted, MatchedPair
+from clipbench.arrays import Float64Array
 from clipbench.fingerprint import digest
 from clipbench.metrics.shift import corrected, logit
 from clipbench.stats.bootstrap import RESAMPLES, percentile
@@ -18,8 +18,6 @@ from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.line_draws import draw_accuracies
 from clipbench.tasks.base import Metric
 from clipbench.tasks.wording import ends
-
-Floats = NDArray[np.float64]
 
 UNPAIRED = "unpaired bootstrap"
 
@@ -46,17 +44,17 @@ class Gap:
         return self.reference.value - self.shift.value
 
     @cached_property
-    def drawn_reference(self) -> Floats:
+    def drawn_reference(self) -> Float64Array:
         """(B,) accuracy on the reference in resamples of its images."""
         return _resampled(self.reference, self.pair.reference.hash)
 
     @cached_property
-    def drawn_shift(self) -> Floats:
+    def drawn_shift(self) -> Float64Array:
         """(B,) accuracy on the shift in resamples of its images."""
         return _resampled(self.shift, self.pair.shift.hash)
 
     @cached_property
-    def drawn(self) -> Floats:
+    def drawn(self) -> Float64Array:
         """(B,) the gap in resamples."""
         return self.drawn_reference - self.drawn_shift
 
@@ -82,7 +80,7 @@ def gap_metrics(gap: Gap, params: Mapping[str, Any]) -> tuple[Metric, ...]:
     )
 
 
-def percentiles(drawn: Floats, kind: str = UNPAIRED) -> Interval | None:
+def percentiles(drawn: Float64Array, kind: str = UNPAIRED) -> Interval | None:
     """Return the percentile interval of resamples, NaN where one leaves the value undefined; None if all do."""
     return None if np.isnan(drawn).all() else replace(percentile(drawn), kind=kind)
 
@@ -94,6 +92,6 @@ def ends_of(metric: Metric) -> str:
     return ends(metric.interval.low, metric.interval.high, 1 if metric.value >= 0 else -1)
 
 
-def _resampled(accuracy: Counted, job: str) -> Floats:
+def _resampled(accuracy: Counted, job: str) -> Float64Array:
     """Return (B,) accuracies in resamples of a job's images, the same ones wherever the job is used."""
     return draw_accuracies(accuracy.right, accuracy.n, seed=int(digest(job)[:8], 16))

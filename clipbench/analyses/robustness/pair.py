@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.robustness.gaps import ends_of
 from clipbench.analyses.robustness.matched_pairs import MatchedPair, matched_pairs
+from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
 from clipbench.results.records import JobResult
@@ -21,8 +21,6 @@ from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric
 from clipbench.tasks.wording import points
-
-Bools = NDArray[np.bool_]
 
 
 class RobustnessPairSettings(AnalysisSettings):
@@ -38,8 +36,8 @@ class RobustnessPairSettings(AnalysisSettings):
 class _Answers:
     """Which of the same images the two classifiers get right."""
 
-    zero_shot: Bools
-    fitted: Bools
+    zero_shot: BoolArray
+    fitted: BoolArray
 
     @property
     def gain(self) -> tuple[float, Interval]:

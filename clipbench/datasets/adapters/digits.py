@@ -11,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import IntArray
 from clipbench.datasets.base import Dataset, Example, IndexedSplit, Split
 from clipbench.fingerprint import digest
 
@@ -67,7 +68,7 @@ def _example(index: int) -> Example:
 
 
 @lru_cache(maxsize=1)
-def _load() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _load() -> tuple[NDArray[np.uint8], IntArray]:
     """Return (1797, 32, 32) pictures and (1797,) labels."""
     from sklearn.datasets import load_digits
 
@@ -77,7 +78,7 @@ def _load() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 @lru_cache(maxsize=1)
-def halves() -> Mapping[Half, NDArray[np.int64]]:
+def halves() -> Mapping[Half, IntArray]:
     """Return scikit-learn's indices of the digits in each half, ascending."""
     pixels, labels = _load()
     keys = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]

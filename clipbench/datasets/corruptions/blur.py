@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.datasets.corruptions.constants import Constants
 from clipbench.datasets.corruptions.random import Draws, Field, Pixels, to_pixels
 
@@ -90,7 +90,7 @@ def _shuffled(pixels: Pixels, reach: int, draws: Draws) -> Pixels:
     return shuffled
 
 
-def _ends_of_chains(source: NDArray[np.int64], visited: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _ends_of_chains(source: IntArray, visited: BoolArray) -> IntArray:
     # `ahead` leads from a pixel to the neighbour whose own source counts, and from the last of a chain to itself.
     here = np.arange(len(source))
     ahead = np.where(visited & visited[source] & (source > here), source, here)

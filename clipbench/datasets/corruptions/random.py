@@ -7,6 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import IntArray
+
 Pixels = NDArray[np.uint8]
 """(H, W, 3), RGB."""
 Field = NDArray[np.float32]
@@ -45,7 +47,7 @@ class Draws:
         """Draw one number from a range."""
         return float(self.uniform(low, high, 1)[0])
 
-    def integers(self, low: int, high: int, *shape: int) -> NDArray[np.int64]:
+    def integers(self, low: int, high: int, *shape: int) -> IntArray:
         """Draw whole numbers, `high` left out."""
         count = int(np.prod(shape))
         parts = self._raw(count, 2).view(np.uint32)[:count].reshape(shape).astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray
 from clipbench.datasets.corruptions.blur import smooth
 from clipbench.datasets.corruptions.constants import Constants
 from clipbench.datasets.corruptions.random import Draws, Field, Pixels
@@ -65,7 +66,7 @@ def _equalized(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(spread[values])
 
 
-def _edges(values: NDArray[np.uint8], low: int, high: int) -> NDArray[np.bool_]:
+def _edges(values: NDArray[np.uint8], low: int, high: int) -> BoolArray:
     """Return Canny's edges: ridges of the gradient above `low` that hold together with one above `high`."""
     from scipy.ndimage import label, sobel
 
@@ -80,7 +81,7 @@ def _edges(values: NDArray[np.uint8], low: int, high: int) -> NDArray[np.bool_]:
     return np.asarray(strong[parts])
 
 
-def _is_ridge(slope: NDArray[np.int32], across: NDArray[np.int32], down: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _is_ridge(slope: NDArray[np.int32], across: NDArray[np.int32], down: NDArray[np.int32]) -> BoolArray:
     """Return where the gradient is largest along its own direction, of which four are told apart."""
     height, width = slope.shape
     around = np.pad(slope, 1)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.tasks.base import IntArray
+from clipbench.arrays import BoolArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class ClassColumns:
         return tuple(tuple(map(int, group)) for group in groups if len(set(self.twin[group])) > 1)
 
     @cached_property
-    def tied_columns(self) -> NDArray[np.bool_]:
+    def tied_columns(self) -> BoolArray:
         """(U,) whether classes with different strings share the column."""
         mask = np.zeros(len(self.sizes), np.bool_)
         mask[[self.column[group[0]] for group in self.tied]] = True

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipbench.arrays import Float32Array
 from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
-from clipbench.tasks.base import FloatArray
 from clipbench.tasks.classify.class_columns import ClassColumns
 from clipbench.tasks.prompted import PromptedClasses
 
@@ -19,12 +19,12 @@ _STRINGS_AT_A_TIME = 4096
 class TextClassifier(ClassColumns):
     """Classes by the direction of their prompts; classes with equal vectors share a column."""
 
-    vectors: FloatArray
+    vectors: Float32Array
     """(U, D) float32 of length 1, no two equal."""
 
 
 def text_classifier(
-    prompts: PromptedClasses, text: Callable[[Sequence[str]], FloatArray], model: str
+    prompts: PromptedClasses, text: Callable[[Sequence[str]], Float32Array], model: str
 ) -> TextClassifier:
     """Make the classifier: each text normalised, the mean over a class's prompts, normalised again.
 

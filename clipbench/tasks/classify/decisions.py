@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.vectors import refuse_directionless, unit_rows
-from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.class_columns import ClassColumns
 from clipbench.tasks.classify.classifier import TextClassifier
 
@@ -23,8 +23,6 @@ NEAR = 1e-5
 """Cosine: what embeddings may differ by between machines (see Determinism in the docs)."""
 
 _SCORES_AT_A_TIME = 1 << 20
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,21 +36,21 @@ class Decisions:
     """(n,) class indices; where the true class ties with another, the other."""
     ranks: IntArray
     """(n,) 1 + the classes that rank before the true one; ties do."""
-    strict: Bools
+    strict: BoolArray
     """(n,) right even if classes with equal prompt strings count as ties."""
-    margins: FloatArray
+    margins: Float32Array
     """(n,) score (zero-shot: cosine) of the true class minus the best other one; NaN where there is none."""
-    scores: FloatArray
+    scores: Float32Array
     """(n,) softmax probability of the true class."""
-    confidences: FloatArray
+    confidences: Float32Array
     """(n,) softmax probability of the prediction."""
     near_ties: int
     """Predictions whose lead is smaller than `NEAR`."""
 
     @property
-    def correct(self) -> Bools:
+    def correct(self) -> BoolArray:
         """(n,) whether the true class ranks first."""
-        first: Bools = self.ranks == 1
+        first: BoolArray = self.ranks == 1
         return first
 
 
@@ -100,12 +98,12 @@ def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where
 
 def _logits(
     images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str
-) -> Iterator[tuple[int, FloatArray]]:
+) -> Iterator[tuple[int, Float32Array]]:
     for start, vectors in unit_chunks(images, rows_at_a_time(len(classifier.vectors)), model, where):
         yield start, class_logits(vectors, classifier, model)
 
 
-def unit_chunks(images: ImageSet, rows: int, model: ModelInfo, where: str) -> Iterator[tuple[int, FloatArray]]:
+def unit_chunks(images: ImageSet, rows: int, model: ModelInfo, where: str) -> Iterator[tuple[int, Float32Array]]:
     """Iterate over (first row, (<= rows, D) projected features of length 1), in order.
 
     Raises:
@@ -119,13 +117,13 @@ def unit_chunks(images: ImageSet, rows: int, model: ModelInfo, where: str) -> It
     refuse_directionless(unusable, f"images of {where}", model.name)
 
 
-def class_logits(vectors: FloatArray, classifier: TextClassifier, model: ModelInfo) -> FloatArray:
+def class_logits(vectors: Float32Array, classifier: TextClassifier, model: ModelInfo) -> Float32Array:
     """Return (n, U) float32 logits of (n, D) unit vectors: scale * cosine + bias."""
-    logits: FloatArray = np.float32(model.logit_scale) * (vectors @ classifier.vectors.T)
+    logits: Float32Array = np.float32(model.logit_scale) * (vectors @ classifier.vectors.T)
     return logits + np.float32(model.logit_bias)
 
 
-def predict(labels: IntArray, logits: FloatArray, columns: ClassColumns) -> IntArray:
+def predict(labels: IntArray, logits: Float32Array, columns: ClassColumns) -> IntArray:
     """Return only the predictions that `decide` makes of logits: the label where, and only where, it is right.
 
     Args:
@@ -144,7 +142,7 @@ def rows_at_a_time(classes: int) -> int:
 
 def decide_scores(
     images: ImageSet,
-    scores: Iterable[tuple[int, FloatArray]],
+    scores: Iterable[tuple[int, Float32Array]],
     columns: ClassColumns,
     where: str,
     scale: float = 1.0,
@@ -172,7 +170,7 @@ def decide_scores(
     return _joined(parts)
 
 
-def _decide(rows: IntArray, labels: IntArray, logits: FloatArray, columns: ClassColumns, scale: float) -> Decisions:
+def _decide(rows: IntArray, labels: IntArray, logits: Float32Array, columns: ClassColumns, scale: float) -> Decisions:
     column = columns.column[labels]
     own = logits[np.arange(len(rows)), column]
     ranks = true_class_ranks(logits, column, columns.sizes)
@@ -196,7 +194,7 @@ def _decide(rows: IntArray, labels: IntArray, logits: FloatArray, columns: Class
     )
 
 
-def _two_best(logits: FloatArray, top: IntArray) -> tuple[FloatArray, FloatArray]:
+def _two_best(logits: Float32Array, top: IntArray) -> tuple[Float32Array, Float32Array]:
     rows = np.arange(len(logits))
     best = logits[rows, top]
     rest = logits.copy()
@@ -205,7 +203,7 @@ def _two_best(logits: FloatArray, top: IntArray) -> tuple[FloatArray, FloatArray
 
 
 def _predictions(
-    labels: IntArray, logits: FloatArray, top: IntArray, ranks: IntArray, columns: ClassColumns
+    labels: IntArray, logits: Float32Array, top: IntArray, ranks: IntArray, columns: ClassColumns
 ) -> IntArray:
     predictions = columns.first[top]
     for row in np.flatnonzero((predictions == labels) & (ranks > 1)):

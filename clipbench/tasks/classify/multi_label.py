@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.average_precision import PrecisionRecall
 from clipbench.metrics.vectors import refuse_directionless, unit_rows
 from clipbench.stats.bootstrap import SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
-from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Metric, Outcome, Picture
+from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome, Picture
 from clipbench.tasks.classify.class_tables import PICTURES, group_columns
 from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.main_metric import with_main
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 NAMES = ("map", "map_voc2007_11point")
 
 
 def multi_label_outcome(
-    images: ImageSet, scores: FloatArray, dataset: DatasetFacts, split: str, *, score: str = "cosine"
+    images: ImageSet, scores: Float32Array, dataset: DatasetFacts, split: str, *, score: str = "cosine"
 ) -> Outcome:
     """Summarise the ranking of the images within each class.
 
@@ -59,7 +57,7 @@ def multi_label_outcome(
     )
 
 
-def presence(images: ImageSet, classes: int, where: str) -> Bools:
+def presence(images: ImageSet, classes: int, where: str) -> BoolArray:
     """Return (n, C): which classes each image shows.
 
     Raises:
@@ -79,7 +77,7 @@ def presence(images: ImageSet, classes: int, where: str) -> Bools:
     return present
 
 
-def cosines(images: ImageSet, classifier: TextClassifier, model: str, where: str) -> FloatArray:
+def cosines(images: ImageSet, classifier: TextClassifier, model: str, where: str) -> Float32Array:
     """Return (n, C) float32 cosines of images and classes; scale and bias would not change a ranking.
 
     Raises:
@@ -95,7 +93,7 @@ def cosines(images: ImageSet, classifier: TextClassifier, model: str, where: str
     return found[:, classifier.column]
 
 
-def _averages(curves: Sequence[PrecisionRecall], weights: NDArray[np.int64]) -> Floats:
+def _averages(curves: Sequence[PrecisionRecall], weights: IntArray) -> Float64Array:
     """(b, n) weights -> (2, K, b): average precision and the 11-point one of K classes."""
     by_image = np.ascontiguousarray(weights.T, np.int32)
     return (
@@ -105,7 +103,7 @@ def _averages(curves: Sequence[PrecisionRecall], weights: NDArray[np.int64]) -> 
     )
 
 
-def _metrics(curves: Sequence[PrecisionRecall], averages: Floats, n: int) -> Iterator[Metric]:
+def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, n: int) -> Iterator[Metric]:
     values: Sequence[float | None] = (None, None)
     intervals: Sequence[Interval | None] = (None, None)
     if curves:
@@ -123,16 +121,16 @@ def _within_one(interval: Interval | None) -> Interval | None:
     return interval and replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
-def _means(averages: Floats) -> Floats:
+def _means(averages: Float64Array) -> Float64Array:
     """(2, K, b) -> (b, 2): means over the classes that have positives in the resample; NaN where none has."""
     defined = np.isfinite(averages)
     count = defined.sum(axis=1)
     total = np.where(defined, averages, 0).sum(axis=1)
-    means: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).T
+    means: Float64Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).T
     return means
 
 
-def _per_class(present: Bools, scored: NDArray[np.int64], averages: Floats, classes: Sequence[str]) -> pd.DataFrame:
+def _per_class(present: BoolArray, scored: IntArray, averages: Float64Array, classes: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame({"class": list(classes), "n": present.sum(axis=0)})
@@ -141,7 +139,7 @@ def _per_class(present: Bools, scored: NDArray[np.int64], averages: Floats, clas
     return frame.assign(label=range(len(classes)))
 
 
-def _margins(scores: FloatArray, present: Bools) -> tuple[NDArray[np.int64], FloatArray]:
+def _margins(scores: Float32Array, present: BoolArray) -> tuple[IntArray, Float32Array]:
     """(n,) highest class, and best present minus best absent class; NaN where either is missing."""
     best_present = np.where(present, scores, -np.inf).max(axis=1)
     best_absent = np.where(present, -np.inf, scores).max(axis=1)
@@ -153,7 +151,9 @@ def _margins(scores: FloatArray, present: Bools) -> tuple[NDArray[np.int64], Flo
     return np.argmax(answers, axis=1).astype(np.int64), margins
 
 
-def _examples(images: ImageSet, scores: FloatArray, present: Bools, classes: Sequence[str], split: str) -> pd.DataFrame:
+def _examples(
+    images: ImageSet, scores: Float32Array, present: BoolArray, classes: Sequence[str], split: str
+) -> pd.DataFrame:
     import pandas as pd
 
     predictions, margins = _margins(scores, present)
@@ -172,7 +172,7 @@ def _examples(images: ImageSet, scores: FloatArray, present: Bools, classes: Seq
 
 
 def _mistakes(
-    ids: Sequence[str], scores: FloatArray, present: Bools, classes: Sequence[str], split: str, score: str
+    ids: Sequence[str], scores: Float32Array, present: BoolArray, classes: Sequence[str], split: str, score: str
 ) -> tuple[Picture, ...]:
     predictions, margins = _margins(scores, present)
     worst = np.argsort(margins, kind="stable")[:PICTURES]
@@ -184,7 +184,7 @@ def _mistakes(
     return tuple(pictures)
 
 
-def _notes(present: Bools, classes: Sequence[str]) -> Iterator[str]:
+def _notes(present: BoolArray, classes: Sequence[str]) -> Iterator[str]:
     empty = np.flatnonzero(~present.any(axis=0))
     if len(empty) == len(classes):
         yield "No image shows any class, so average precision is undefined."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
 from clipbench.stats.intervals import Interval, wilson
-from clipbench.tasks.base import DatasetFacts, ImageSet, IntArray, Metric, Outcome
+from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome
 from clipbench.tasks.classify.class_tables import (
     GROUP_VALUES,
     confident_mistakes,
@@ -66,7 +66,7 @@ def _metrics(decisions: Decisions, classes: int) -> Iterator[Metric]:
     )
 
 
-def proportion(name: str, right: NDArray[np.bool_], params: dict[str, float] | None = None) -> Metric:
+def proportion(name: str, right: BoolArray, params: dict[str, float] | None = None) -> Metric:
     """Return the share of (n,) answers that are right, with its Wilson interval."""
     correct, n = int(np.count_nonzero(right)), len(right)
     return Metric(name, correct / n, n, wilson(correct, n), params=params or {})
@@ -81,7 +81,7 @@ def _recall_interval(counts: IntArray, correct: IntArray) -> Interval:
         return wilson(trials if correct.any() else 0, trials)
     cells = np.stack([correct, counts - correct])
 
-    def statistic(drawn: IntArray) -> NDArray[np.float64]:
+    def statistic(drawn: IntArray) -> Float64Array:
         right, wrong = drawn.reshape(len(drawn), *cells.shape).transpose(1, 0, 2)
         return mean_per_class_recall(right + wrong, right)
 

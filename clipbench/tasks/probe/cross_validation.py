@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.heads.logistic import Fit, fit
 from clipbench.heads.search import GRID, search
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall, true_class_ranks
-from clipbench.tasks.base import IntArray
 from clipbench.tasks.holdout import shuffled_by_id
 from clipbench.tasks.probe.few_shot_sampler import FewExamples
 
@@ -79,7 +78,7 @@ def cross_validate(
     return ChosenPenalty(GRID[found.best], found.at_edge, unconverged)
 
 
-def _score(labels: IntArray, right: NDArray[np.bool_], classes: int, metric: str) -> float:
+def _score(labels: IntArray, right: BoolArray, classes: int, metric: str) -> float:
     if metric == "mean_per_class_recall":
         return float(mean_per_class_recall(*class_counts(labels, right, classes)))
     return float(right.mean())

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import Float32Array, IntArray
 from clipbench.errors import UserError
 from clipbench.heads.problem import Problem, class_targets
-from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, IntArray
+from clipbench.tasks.base import DatasetFacts, ImageSet
 from clipbench.tasks.holdout import first_of_each_class
 from clipbench.tasks.probe.labelled import FeatureView, class_labels, require_every_class
 from clipbench.tasks.wording import listed
@@ -22,7 +23,7 @@ class FewExamples:
     """A few labelled examples."""
 
     ids: tuple[str, ...]
-    features: FloatArray
+    features: Float32Array
     """(n, D) float32."""
     labels: IntArray
     """(n,), every class among them."""

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from clipbench.arrays import Float32Array
 from clipbench.heads.logistic import Fit
 from clipbench.heads.path import Fitter, PenaltyPath, search_path
 from clipbench.heads.problem import Head, Problem
-from clipbench.tasks.base import FloatArray, ImageSet
+from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.decisions import rows_at_a_time
 from clipbench.tasks.probe.labelled import FeatureView
 from clipbench.tasks.probe.training_set import TrainingSet
@@ -101,7 +102,7 @@ def fit_head(
 
 def head_scores(
     head: Head, images: ImageSet, view: FeatureView, where: str, classes: int
-) -> Iterator[tuple[int, FloatArray]]:
+) -> Iterator[tuple[int, Float32Array]]:
     """Iterate over (first row, (rows, C) float32 scores) of every image.
 
     Raises:

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, field_validator
 
+from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.neighbours import Gallery, log_votes, search_memory
 from clipbench.tasks.base import (
     DatasetFacts,
-    FloatArray,
     ImageSet,
     Inputs,
-    IntArray,
     Metric,
     Needs,
     Outcome,
@@ -200,10 +198,10 @@ class _Election:
         self.images = images
         self.temperature = temperature
         self.classes = classes
-        self.right: dict[int, NDArray[np.bool_]] = {k: np.zeros(len(images), np.bool_) for k in voters.k[1:]}
+        self.right: dict[int, BoolArray] = {k: np.zeros(len(images), np.bool_) for k in voters.k[1:]}
         """For each k but the first: (n,) whether the true class leads, once `scores` has been read to its end."""
 
-    def scores(self, view: FeatureView, where: str) -> Iterator[tuple[int, FloatArray]]:
+    def scores(self, view: FeatureView, where: str) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (rows, C) float32 logarithms of the first k's votes).
 
         Raises:
@@ -219,7 +217,7 @@ class _Election:
             k = self.voters.k[0]
             yield start, self._votes(labels[:, :k], found.similarities[:, :k])
 
-    def _votes(self, labels: IntArray, similarities: NDArray[np.float64]) -> FloatArray:
+    def _votes(self, labels: IntArray, similarities: Float64Array) -> Float32Array:
         return log_votes(labels, similarities, self.classes, self.temperature)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.vectors import unit_rows
-from clipbench.tasks.base import DatasetFacts, Feature, FloatArray, ImageSet, IntArray
+from clipbench.tasks.base import DatasetFacts, Feature, ImageSet
 from clipbench.tasks.classify.decisions import labelled_rows
 from clipbench.tasks.classify.multi_label import presence
 from clipbench.tasks.wording import listed
@@ -25,7 +25,7 @@ class FeatureView:
     model: str
     """The model's name, for messages."""
 
-    def chunks(self, images: ImageSet, where: str, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
+    def chunks(self, images: ImageSet, where: str, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) float32 features), in order.
 
         Raises:
@@ -47,7 +47,7 @@ class FeatureView:
         """Return D."""
         return images.features[self.name].shape[1]
 
-    def gather(self, images: ImageSet, rows: IntArray, where: str, out: FloatArray | None = None) -> FloatArray:
+    def gather(self, images: ImageSet, rows: IntArray, where: str, out: Float32Array | None = None) -> Float32Array:
         """Return the (n, D) float32 features of some rows, in the order of `rows`, each at most once.
 
         Args:
@@ -97,7 +97,7 @@ def require_every_class(labels: IntArray, dataset: DatasetFacts, where: str) -> 
         )
 
 
-def present_classes(images: ImageSet, dataset: DatasetFacts, where: str) -> NDArray[np.bool_]:
+def present_classes(images: ImageSet, dataset: DatasetFacts, where: str) -> BoolArray:
     """Return (n, C): which classes each image of a multi-label set shows.
 
     Raises:
@@ -108,7 +108,7 @@ def present_classes(images: ImageSet, dataset: DatasetFacts, where: str) -> NDAr
     return presence(images, len(dataset.classes), where)
 
 
-def require_both_answers(present: NDArray[np.bool_], dataset: DatasetFacts, where: str) -> None:
+def require_both_answers(present: BoolArray, dataset: DatasetFacts, where: str) -> None:
     """Stop if a class of a multi-label set is in no image, or in all.
 
     Raises:

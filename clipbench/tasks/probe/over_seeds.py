@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_multinomial
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.student import student
-from clipbench.tasks.base import DatasetFacts, ImageSet, IntArray, Metric
+from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
 from clipbench.tasks.classify.class_tables import group_columns
 from clipbench.tasks.main_metric import with_main
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class SeedDecisions:
     """(n,) the image's place in its set."""
     labels: IntArray
     """(n,)"""
-    correct: NDArray[np.bool_]
+    correct: BoolArray
     """(n, S) whether the true class ranks first, without a tie."""
 
     @property
@@ -45,17 +43,17 @@ class SeedDecisions:
         return counts
 
     @property
-    def shares(self) -> Floats:
+    def shares(self) -> Float64Array:
         """(n,) which share of the seeds is right."""
-        shares: Floats = self.right / self.correct.shape[1]
+        shares: Float64Array = self.right / self.correct.shape[1]
         return shares
 
-    def top1(self) -> Floats:
+    def top1(self) -> Float64Array:
         """(S,) each seed's top-1 accuracy."""
-        shares: Floats = np.count_nonzero(self.correct, axis=0) / len(self.rows)
+        shares: Float64Array = np.count_nonzero(self.correct, axis=0) / len(self.rows)
         return shares
 
-    def mean_per_class_recall(self, classes: int) -> Floats:
+    def mean_per_class_recall(self, classes: int) -> Float64Array:
         """(S,) each seed's mean per-class recall."""
         recalls = [mean_per_class_recall(*class_counts(self.labels, seed, classes)) for seed in self.correct.T]
         return np.array(recalls, np.float64)
@@ -83,7 +81,7 @@ def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[
 
 
 def _pair(
-    name: str, of_seeds: Floats, over_examples: Interval, decided: SeedDecisions, params: Mapping[str, Any]
+    name: str, of_seeds: Float64Array, over_examples: Interval, decided: SeedDecisions, params: Mapping[str, Any]
 ) -> Iterator[Metric]:
     value, n = float(of_seeds.mean()), len(decided.rows)
     drawn = {"bootstrap_seed": SEED, "resamples": RESAMPLES}
@@ -91,7 +89,7 @@ def _pair(
     yield Metric(f"{name}_over_seeds", value, n, _over_seeds(of_seeds), params=params)
 
 
-def _over_seeds(values: Floats) -> Interval | None:
+def _over_seeds(values: Float64Array) -> Interval | None:
     """Return Student's t interval, cut to what a share can be; None for one seed."""
     if len(values) < 2:
         return None
@@ -120,7 +118,7 @@ def _recall_interval(decided: SeedDecisions, classes: int) -> Interval:
     cells = np.bincount(decided.labels * (seeds + 1) + right, minlength=classes * (seeds + 1))
     shares = np.arange(seeds + 1) / seeds
 
-    def statistic(drawn: IntArray) -> Floats:
+    def statistic(drawn: IntArray) -> Float64Array:
         counts = drawn.reshape(len(drawn), classes, seeds + 1)
         return mean_per_class_recall(counts.sum(axis=2), counts @ shares)
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from clipbench.arrays import Float32Array, IntArray
 from clipbench.errors import UserError
 from clipbench.heads.logistic import memory
 from clipbench.heads.problem import Head, class_targets, outputs_for
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall, true_class_ranks
 from clipbench.metrics.average_precision import average_precision, average_precision_11point
-from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, IntArray, Memory
+from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Memory
 from clipbench.tasks.holdout import stratified
 from clipbench.tasks.probe.feature_settings import FeatureSettings, require_training
 from clipbench.tasks.probe.labelled import (
@@ -103,7 +104,7 @@ def fit_memory(settings: SearchSettings, dataset: DatasetFacts) -> Memory:
 class TrainingSet:
     """Training examples first, then those that are held out while C is chosen."""
 
-    features: FloatArray
+    features: Float32Array
     """(n, D) float32."""
     targets: NDArray[Any]
     """As `clipbench.heads.problem.Problem` takes them."""
@@ -124,7 +125,7 @@ class TrainingSet:
             return float(np.mean([average(scores[:, place], present[:, place]) for place in seen]))
         return self._accuracy(scores)
 
-    def _accuracy(self, scores: FloatArray) -> float:
+    def _accuracy(self, scores: Float32Array) -> float:
         classes = scores.shape[1]
         labels = self.targets[self.n_fit :].reshape(len(scores)).astype(np.int64)
         # As in every metric here, a tie is no right answer.

@@ -9,9 +9,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.decisions import unit_chunks
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateAnswers, TemplateClassifiers
 
@@ -32,8 +32,6 @@ _READ = 1024
 _FEWEST = 8
 """Subsets of each size that are drawn however much work that is."""
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Draws:
@@ -50,7 +48,7 @@ class Cosines:
 
     columns: IntArray
     """(m,) the true class's column."""
-    cosines: FloatArray
+    cosines: Float32Array
     """(m * U, T) image by image, of U different classes."""
 
 
@@ -108,7 +106,7 @@ def _limited(draws: Draws, answers: TemplateAnswers, classifiers: TemplateClassi
     return Draws(draws.seed, min(draws.subsets, max(_FEWEST, _WORK // scores)))
 
 
-def _subsets(size: int, templates: int, draws: Draws) -> NDArray[np.bool_]:
+def _subsets(size: int, templates: int, draws: Draws) -> BoolArray:
     """Return (K, T) masks: all subsets of a size where these are few enough, else random ones."""
     chosen: Iterator[tuple[int, ...]] | list[IntArray]
     if math.comb(templates, size) <= draws.subsets:
@@ -125,7 +123,7 @@ def cosine_chunks(
     rows: int,
     model: ModelInfo,
     where: str,
-    among: NDArray[np.bool_] | None = None,
+    among: BoolArray | None = None,
 ) -> Iterator[Cosines]:
     """Iterate over what every template gives labelled images, for some at a time.
 
@@ -150,14 +148,14 @@ def cosine_chunks(
 
 
 def _gathered(
-    chunks: Iterable[tuple[int, FloatArray]], wanted: NDArray[np.bool_], rows: int
-) -> Iterator[tuple[IntArray, FloatArray]]:
+    chunks: Iterable[tuple[int, Float32Array]], wanted: BoolArray, rows: int
+) -> Iterator[tuple[IntArray, Float32Array]]:
     """Iterate over (places, features) of the images that are wanted, so many at a time however far apart they lie.
 
     A product with all text vectors costs nearly as much for two images as for a hundred.
     """
     places = np.zeros(0, np.int64)
-    features: list[FloatArray] = []
+    features: list[Float32Array] = []
     for start, chunk in chunks:
         inside = np.flatnonzero(wanted[start : start + len(chunk)])
         places = np.concatenate([places, start + inside])
@@ -170,7 +168,7 @@ def _gathered(
         yield places, np.concatenate(features)
 
 
-def right_answers(chunks: Iterable[Cosines], classifiers: TemplateClassifiers, subsets: NDArray[np.bool_]) -> IntArray:
+def right_answers(chunks: Iterable[Cosines], classifiers: TemplateClassifiers, subsets: BoolArray) -> IntArray:
     """Return (K,) how many images each of (K, T) subsets of templates is right about; a tie is wrong."""
     vectors = _vectors(classifiers)
     mix = subsets.astype(np.float32).T
@@ -185,22 +183,22 @@ def right_answers(chunks: Iterable[Cosines], classifiers: TemplateClassifiers, s
     return right
 
 
-def _vectors(classifiers: TemplateClassifiers) -> FloatArray:
+def _vectors(classifiers: TemplateClassifiers) -> Float32Array:
     """Return (U, T, D): of classes with the same prompts the lowest stands for all."""
     first = classifiers.ensemble.first
     return np.stack([single.vectors[single.column[first]] for single in classifiers.single], axis=1)
 
 
-def _lengths(vectors: FloatArray, mix: FloatArray) -> FloatArray:
+def _lengths(vectors: Float32Array, mix: Float32Array) -> Float32Array:
     """Return (U, K) lengths of the sum of each subset's vectors, from the products of each class's own."""
     products = vectors @ vectors.transpose(0, 2, 1)
     squares = np.stack([np.einsum("tk,tk->k", of_class @ mix, mix) for of_class in products])
     # Vectors that cancel have no direction; no image is nearest to them.
-    lengths: FloatArray = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
+    lengths: Float32Array = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
     return lengths
 
 
-def _spread(values: Floats) -> tuple[float | None, float | None]:
+def _spread(values: Float64Array) -> tuple[float | None, float | None]:
     if len(values) < 2:
         return None, None
     low, high = np.quantile(values, [0.025, 0.975])

@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.tasks.base import IntArray
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.tasks.holdout import shuffled_by_id
 from clipbench.tasks.prompt_sensitivity.ensemble_curve import BUDGET, cosine_chunks, right_answers, rows_within_budget
 from clipbench.tasks.prompt_sensitivity.template_scores import Answered, TemplateClassifiers
@@ -26,8 +25,6 @@ _STEPS = 10
 
 _FEWEST = 200
 """Images; where there is room for fewer, what they prefer says too little and no search is begun."""
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,12 @@ def images_within_budget(images: int, classes: int, templates: int, budget: int 
 
 
 def search(
-    source: Answered, part: Bools, first: int, classifiers: TemplateClassifiers, model: ModelInfo, budget: int = WORK
+    source: Answered,
+    part: BoolArray,
+    first: int,
+    classifiers: TemplateClassifiers,
+    model: ModelInfo,
+    budget: int = WORK,
 ) -> Searched | None:
     """Return the templates of a greedy ensemble that begins with one of them; None if that is too much work.
 
@@ -84,7 +86,7 @@ def search(
 
 
 def forward_selection(
-    single: IntArray, first: int, right: Callable[[Bools], IntArray], steps: int
+    single: IntArray, first: int, right: Callable[[BoolArray], IntArray], steps: int
 ) -> tuple[tuple[int, ...], bool]:
     """Return the templates of a greedy ensemble, and whether the search ended by itself.
 
@@ -113,7 +115,7 @@ def forward_selection(
     return tuple(chosen), len(chosen) == len(single)
 
 
-def _undecided(source: Answered, part: Bools, most: int) -> Bools:
+def _undecided(source: Answered, part: BoolArray, most: int) -> BoolArray:
     """Return (n,) of a part's images that templates differ about, at most so many, by a hash of their ids."""
     answers = source.answers
     share = answers.correct.mean(axis=1)
@@ -125,8 +127,8 @@ def _undecided(source: Answered, part: Bools, most: int) -> Bools:
 
 
 def _counting(
-    source: Answered, chosen_on: Bools, classifiers: TemplateClassifiers, model: ModelInfo
-) -> Callable[[Bools], IntArray]:
+    source: Answered, chosen_on: BoolArray, classifiers: TemplateClassifiers, model: ModelInfo
+) -> Callable[[BoolArray], IntArray]:
     """Return a function of (K, T) masks of ensembles: how many of some images each is right about."""
     among = np.zeros(len(source.images), np.bool_)
     among[source.answers.rows[chosen_on]] = True

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.tasks.base import IntArray
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.holdout import shuffled_by_id
 from clipbench.tasks.prompt_sensitivity.greedy_ensemble import Searched, search
@@ -18,8 +17,6 @@ from clipbench.tasks.prompt_sensitivity.template_scores import Answered, Templat
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
 
-Bools = NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Chosen:
@@ -27,7 +24,7 @@ class Chosen:
 
     templates: tuple[tuple[int, ...], ...]
     """For each set of images that was chosen on: positions of templates, in the order in which they were taken."""
-    right: Bools
+    right: BoolArray
     """(n,) of the labelled images reported on."""
 
 
@@ -51,14 +48,14 @@ class _Grounds:
     """Images to choose on, in one part or two, and for each part the images that its choice is judged on."""
 
     source: Answered
-    parts: tuple[Bools, ...]
+    parts: tuple[BoolArray, ...]
     """(n,) of the source's labelled images."""
-    judged: tuple[Bools, ...]
+    judged: tuple[BoolArray, ...]
     """(n,) of the labelled images reported on; each is judged once."""
     name: str
 
 
-def second_half(ids: Sequence[str], labels: IntArray) -> Bools:
+def second_half(ids: Sequence[str], labels: IntArray) -> BoolArray:
     """Return (n,) which examples are in the second of two halves, by a hash of the ids, stratified by class.
 
     The halves of each class, and of all examples, differ in size by at most one.
@@ -131,17 +128,17 @@ def _right(
     reported: Answered,
     joined: Callable[[tuple[int, ...]], TextClassifier],
     model: ModelInfo,
-) -> Bools:
+) -> BoolArray:
     """Return (n,) whether some templates together are right, just as a zero-shot job with them would be."""
     answers = reported.answers
     if len(positions) == 1:
         return answers.correct[:, positions[0]]
     found = answers_of(reported.images, [joined(positions)], model, reported.where)
-    right: Bools = found[answers.rows, 0] == answers.labels
+    right: BoolArray = found[answers.rows, 0] == answers.labels
     return right
 
 
-def _assembled(answers: Sequence[Bools], judged: Sequence[Bools]) -> Bools:
+def _assembled(answers: Sequence[BoolArray], judged: Sequence[BoolArray]) -> BoolArray:
     """Return (n,) of each image the answer of the choice that is judged on it."""
     right = np.zeros(len(judged[0]), np.bool_)
     for own, of in zip(answers, judged, strict=True):

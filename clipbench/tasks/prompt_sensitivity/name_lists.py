@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.stats.comparison import Comparison, compare_pair
-from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import class_logits, rows_at_a_time, unit_chunks
 from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
@@ -20,7 +20,6 @@ from clipbench.tasks.prompt_sensitivity.template_scores import Answered, answers
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
 
-Bools = NDArray[np.bool_]
 
 AVERAGED, BEST = "all names averaged", "the best name counts"
 """Ways to use all names of a class."""
@@ -46,13 +45,13 @@ class Renamed:
 class NameAnswers:
     """n labelled images, T templates and W lists of names, the canonical one first."""
 
-    correct: Bools
+    correct: BoolArray
     """(n, T, W) whether each template alone is right."""
-    lists: Bools
+    lists: BoolArray
     """(n, W) whether all templates together are right with each list."""
-    averaged: Bools
+    averaged: BoolArray
     """(n,) whether all templates and names averaged into one vector a class are right, as in zero-shot."""
-    best: Bools
+    best: BoolArray
     """(n,) right where a class's score is that of its best name, all templates averaged."""
     renamed: tuple[Renamed, ...]
 
@@ -76,7 +75,7 @@ def list_name(place: int) -> str:
 
 
 def answer_names(
-    tested: Answered, layout: Layout, text: Callable[[Sequence[str]], FloatArray], model: ModelInfo
+    tested: Answered, layout: Layout, text: Callable[[Sequence[str]], Float32Array], model: ModelInfo
 ) -> NameAnswers:
     """Classify every labelled image with every list of names, and with all names of a class together.
 
@@ -125,7 +124,7 @@ class _ClassNames:
     """(K,)"""
 
     @classmethod
-    def of(cls, layout: Layout, text: Callable[[Sequence[str]], FloatArray], model: ModelInfo) -> _ClassNames:
+    def of(cls, layout: Layout, text: Callable[[Sequence[str]], Float32Array], model: ModelInfo) -> _ClassNames:
         pairs = [(label, name) for label, of_class in enumerate(layout.given.names) for name in of_class]
         names = tuple(name for _, name in pairs)
         # Each name as if it were a class.
@@ -148,7 +147,9 @@ class _ClassNames:
         return np.setdiff1d(np.arange(len(self.names)), self.own)
 
 
-def _by_name(images: ImageSet, names: _ClassNames, model: ModelInfo, where: str) -> tuple[Bools, tuple[Renamed, ...]]:
+def _by_name(
+    images: ImageSet, names: _ClassNames, model: ModelInfo, where: str
+) -> tuple[BoolArray, tuple[Renamed, ...]]:
     """Return (n images,) right answers where the best of a class's names counts, and what each further name changes."""
     best = np.zeros(len(images), np.bool_)
     counts = np.zeros((4, len(names.further)), np.int64)
@@ -164,7 +165,7 @@ def _by_name(images: ImageSet, names: _ClassNames, model: ModelInfo, where: str)
     return best, tuple(Renamed(int(names.label[at]), names.names[at], *numbers) for at, numbers in told)
 
 
-def _best_is_right(labels: IntArray, scores: FloatArray, names: _ClassNames) -> Bools:
+def _best_is_right(labels: IntArray, scores: Float32Array, names: _ClassNames) -> BoolArray:
     """Return (m,) right answers of (m, K) scores.
 
     As in zero-shot, of two classes that tie because they are called the same the lower index wins; any other tie is
@@ -172,7 +173,7 @@ def _best_is_right(labels: IntArray, scores: FloatArray, names: _ClassNames) -> 
     """
     of_class = np.maximum.reduceat(scores, names.own, axis=1)
     true = of_class[np.arange(len(labels)), labels]
-    right: Bools = np.count_nonzero(of_class >= true[:, None], axis=1) == 1
+    right: BoolArray = np.count_nonzero(of_class >= true[:, None], axis=1) == 1
     for row in np.flatnonzero(~right & (of_class.max(axis=1) == true)):
         top = np.flatnonzero(scores[row] == true[row])
         called = names.same[top[names.label[top] == labels[row]]]
@@ -182,7 +183,7 @@ def _best_is_right(labels: IntArray, scores: FloatArray, names: _ClassNames) -> 
     return right
 
 
-def _changes(labels: IntArray, scores: FloatArray, names: _ClassNames) -> IntArray:
+def _changes(labels: IntArray, scores: Float32Array, names: _ClassNames) -> IntArray:
     """Return (4, S) images gained, lost, and of the class right before and after, for S further names.
 
     Args:
@@ -210,7 +211,9 @@ def _changes(labels: IntArray, scores: FloatArray, names: _ClassNames) -> IntArr
     return np.stack([gained, lost, *of_class])
 
 
-def _others_beaten(labels: IntArray, own: FloatArray, names: _ClassNames, of: IntArray) -> tuple[Bools, Bools]:
+def _others_beaten(
+    labels: IntArray, own: Float32Array, names: _ClassNames, of: IntArray
+) -> tuple[BoolArray, BoolArray]:
     """Return (m,) whether the true class beats all others, and (m, S) whether it does all but one of them.
 
     Args:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipbench.arrays import IntArray
 from clipbench.stats.bootstrap import RESAMPLES, SEED
 from clipbench.stats.comparison import span
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import ALPHA, holm
-from clipbench.tasks.base import IntArray, Metric
+from clipbench.tasks.base import Metric
 from clipbench.tasks.prompt_sensitivity.name_lists import AVERAGED, BEST, NameAnswers, Renamed, list_name
 from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
 from clipbench.tasks.wording import listed, points, signed

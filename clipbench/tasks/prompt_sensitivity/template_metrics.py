@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.flips import Flips
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_units
 from clipbench.stats.comparison import span
@@ -22,9 +22,6 @@ from clipbench.tasks.prompt_sensitivity.held_out_selection import Chosen, Honest
 from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateAnswers
 from clipbench.tasks.wording import both, listed, points
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def template_metrics(answers: TemplateAnswers, found: Flips, templates: Sequence[str]) -> Iterator[Metric]:
@@ -72,21 +69,21 @@ def _named(chosen: Chosen, templates: Sequence[str]) -> str:
     return " | ".join(dict.fromkeys(sets))
 
 
-def _mean_interval(shares: Floats) -> Interval:
+def _mean_interval(shares: Float64Array) -> Interval:
     if np.ptp(shares) == 0:
         # Every resample would repeat the value.
         return wilson(min(float(shares.sum()), len(shares)), len(shares))
     return bootstrap_mean(shares)
 
 
-def _deviation_interval(correct: NDArray[np.bool_]) -> Interval | None:
+def _deviation_interval(correct: BoolArray) -> Interval | None:
     """Return the interval around the value; None where every resample repeats it."""
     n, templates = correct.shape
     right = correct.astype(np.float32)
 
-    def deviation(weights: Ints) -> Floats:
+    def deviation(weights: IntArray) -> Float64Array:
         sums = weights.astype(np.float32) @ right
-        drawn: Floats = (sums.astype(np.float64) / n).std(axis=1, ddof=1, keepdims=True)
+        drawn: Float64Array = (sums.astype(np.float64) / n).std(axis=1, ddof=1, keepdims=True)
         return drawn
 
     # Resampling adds noise to each template's top-1, so to their deviation, which the centre takes off again.
@@ -97,7 +94,7 @@ def _deviation_interval(correct: NDArray[np.bool_]) -> Interval | None:
     return Interval(max(0.0, interval.low), interval.high, interval.kind, interval.level)
 
 
-def _gain_interval(together: NDArray[np.bool_], correct: NDArray[np.bool_], shares: Floats) -> Interval | None:
+def _gain_interval(together: BoolArray, correct: BoolArray, shares: Float64Array) -> Interval | None:
     gains = together - shares
     if np.ptp(gains) > 0:
         return bootstrap_mean(gains)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.arrays import BoolArray, Float32Array, IntArray
+from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import class_logits, labelled_rows, predict, rows_at_a_time, unit_chunks
 from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
@@ -45,20 +46,20 @@ class TemplateAnswers:
     """(n, B) predictions of the templates beside them."""
 
     @cached_property
-    def correct(self) -> NDArray[np.bool_]:
+    def correct(self) -> BoolArray:
         """(n, T) whether each template is right."""
-        right: NDArray[np.bool_] = self.predictions == self.labels[:, None]
+        right: BoolArray = self.predictions == self.labels[:, None]
         return right
 
     @cached_property
-    def every_correct(self) -> NDArray[np.bool_]:
+    def every_correct(self) -> BoolArray:
         """(n, T + B) whether each template is right, those beside the others last."""
         return np.concatenate([self.correct, self.beside == self.labels[:, None]], axis=1)
 
     @property
-    def ensemble_correct(self) -> NDArray[np.bool_]:
+    def ensemble_correct(self) -> BoolArray:
         """(n,) whether all templates together are right."""
-        right: NDArray[np.bool_] = self.ensemble == self.labels
+        right: BoolArray = self.ensemble == self.labels
         return right
 
 
@@ -74,7 +75,7 @@ class Answered:
 
 
 def template_classifiers(
-    layout: Layout, text: Callable[[Sequence[str]], FloatArray], model: str, place: int = 0
+    layout: Layout, text: Callable[[Sequence[str]], Float32Array], model: str, place: int = 0
 ) -> TemplateClassifiers:
     """Make the classifiers just as zero-shot makes one of each template alone, and one of all.
 
@@ -100,8 +101,8 @@ def template_classifiers(
 
 
 def _read_once(
-    text: Callable[[Sequence[str]], FloatArray], every: Sequence[PromptedClasses]
-) -> Callable[[Sequence[str]], FloatArray]:
+    text: Callable[[Sequence[str]], Float32Array], every: Sequence[PromptedClasses]
+) -> Callable[[Sequence[str]], Float32Array]:
     """Return `text` for the strings of some prompts, all read now: those of one template lie in all files."""
     strings = dict.fromkeys(string for prompts in every for of_class in prompts.strings for string in of_class)
     place, features = {string: row for row, string in enumerate(strings)}, text(tuple(strings))
@@ -109,7 +110,7 @@ def _read_once(
 
 
 def joined_templates(
-    prompts: PromptedClasses, positions: Sequence[int], text: Callable[[Sequence[str]], FloatArray], model: str
+    prompts: PromptedClasses, positions: Sequence[int], text: Callable[[Sequence[str]], Float32Array], model: str
 ) -> TextClassifier:
     """Make the classifier of some templates together, just as zero-shot makes it.
 

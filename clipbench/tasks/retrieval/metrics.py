@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import Float64Array
 from clipbench.metrics.ranking import WeightedMedian
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.tasks.base import Metric
 from clipbench.tasks.retrieval.ranks import Ranks
-
-Floats = NDArray[np.float64]
 
 
 class Summary:
@@ -36,7 +35,7 @@ class Summary:
             "text_to_image_median_rank",
         )
 
-    def __call__(self, weights: NDArray[Any]) -> Floats:
+    def __call__(self, weights: NDArray[Any]) -> Float64Array:
         """Return (b, metrics) values for (b, n) weights, in the order of `names`."""
         shares = weights.astype(np.float64)
         to_text = shares @ self._texts / shares.sum(axis=1, keepdims=True)

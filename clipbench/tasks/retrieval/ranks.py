@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clipbench.arrays import Float32Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.ranking import RightAnswers, ranks_of_best
-from clipbench.tasks.base import FloatArray, ImageSet, IntArray
+from clipbench.tasks.base import ImageSet
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ class Captions:
 class Vectors:
     """Distinct vectors of images and strings: what is equal shares a row, so that ties are exact."""
 
-    image_rows: FloatArray
+    image_rows: Float32Array
     image_column: IntArray
     """(n,) each image's row."""
-    text_rows: FloatArray
+    text_rows: Float32Array
     text_column: IntArray
     """(U,) each string's row."""
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from clipbench.arrays import Float32Array
 from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
-from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
+from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
 from clipbench.tasks.classify.class_tables import PICTURES, group_columns
 from clipbench.tasks.main_metric import with_main
 from clipbench.tasks.prompt_choice import Names
@@ -97,7 +98,7 @@ def _own(settings: TaskSettings) -> RetrievalSettings:
     return settings
 
 
-def _image_vectors(images: ImageSet, model: str, where: str) -> FloatArray:
+def _image_vectors(images: ImageSet, model: str, where: str) -> Float32Array:
     features = images.features["projected"]
     vectors = np.empty(features.shape, np.float32)
     unusable: list[str] = []
@@ -108,7 +109,7 @@ def _image_vectors(images: ImageSet, model: str, where: str) -> FloatArray:
     return vectors
 
 
-def _text_vectors(strings: Sequence[str], inputs: Inputs) -> FloatArray:
+def _text_vectors(strings: Sequence[str], inputs: Inputs) -> Float32Array:
     parts = []
     unusable: list[str] = []
     for start in range(0, len(strings), _STRINGS_AT_A_TIME):

@@ -10,7 +10,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
+from clipbench.arrays import IntArray
+
 SplitName = Literal["train", "val", "test"]
 
 SHAPES: Final = ("circle", "square", "triangle", "diamond", "star", "heart", "ring", "crescent")

@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.datasets.adapters.scenes.attributes import SHAPES, Dice, IntArray, Scenery
+from clipbench.arrays import BoolArray, IntArray
+from clipbench.datasets.adapters.scenes.attributes import SHAPES, Dice, Scenery
 
 SIDE = 48
 """Pixels of a scene's side."""
@@ -73,7 +74,7 @@ def _choose_cells(dice: Dice) -> IntArray:
 
 
 def _positions(
-    scenery: Scenery, dice: Dice, radius: IntArray, cells: IntArray, present: NDArray[np.bool_]
+    scenery: Scenery, dice: Dice, radius: IntArray, cells: IntArray, present: BoolArray
 ) -> tuple[IntArray, IntArray]:
     """Return centres (y, x): (B, 6, 2) of the objects and (B, 2) of the house."""
     column, row = np.divmod(cells, 3)
@@ -152,13 +153,13 @@ def _samples(half_y: int, half_x: int) -> tuple[IntArray, IntArray]:
     return (steps - 4 * half_y)[:, None], (steps - 4 * half_x)[None, :]
 
 
-def _coverage(inside: NDArray[np.bool_]) -> Mask:
+def _coverage(inside: BoolArray) -> Mask:
     counts = inside.reshape(_STAMP, _GRAIN, _STAMP, _GRAIN).sum(axis=(1, 3))
     coverage: Mask = (counts * 255 // (_GRAIN * _GRAIN)).astype(np.uint8)
     return coverage
 
 
-def _inside(shape: str, x: IntArray, y: IntArray, r: int) -> NDArray[np.bool_]:
+def _inside(shape: str, x: IntArray, y: IntArray, r: int) -> BoolArray:
     """Say which points lie inside a shape of radius r around the origin; y grows downwards."""
     if shape == "circle":
         return x * x + y * y <= r * r
@@ -178,14 +179,14 @@ def _inside(shape: str, x: IntArray, y: IntArray, r: int) -> NDArray[np.bool_]:
     return (x * x + y * y <= r * r) & ~bite
 
 
-def _star(x: IntArray, y: IntArray, r: int) -> NDArray[np.bool_]:
+def _star(x: IntArray, y: IntArray, r: int) -> BoolArray:
     """A pentagram is what lies within at least four of its five lines."""
     normals = ((0, 1000), (951, 309), (588, -809), (-588, -809), (-951, 309))
     lines: IntArray = np.sum([a * x + b * y <= 309 * r for a, b in normals], axis=0)
     return lines >= 4
 
 
-def _heart(x: IntArray, y: IntArray, r: int) -> NDArray[np.bool_]:
+def _heart(x: IntArray, y: IntArray, r: int) -> BoolArray:
     lobes = (100 * abs(x) - 45 * r) ** 2 + (100 * y + 34 * r) ** 2 <= (50 * r) ** 2
     point = (100 * y >= -20 * r) & (110 * abs(x) <= 92 * (90 * r - 100 * y) // 100)
     return lobes | point

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.datasets.adapters.scenes.attributes import COLOURS, Dice, IntArray, Scenery
+from clipbench.arrays import IntArray
+from clipbench.datasets.adapters.scenes.attributes import COLOURS, Dice, Scenery
 from clipbench.datasets.adapters.scenes.layout import SIDE, Mask, Masks, lay_out
 
 Pixels = NDArray[np.uint8]
