@@ -54,7 +54,7 @@ class DottedSource(ModelSource):
             return self._image_only(made, device, precision)
         self._check_members(made, _IMAGE_MEMBERS)
         if not isinstance(made.info, ModelInfo):
-            fix = "make it a clipbench.models.base.ModelInfo"
+            fix = "make it a clipbench.extend.ModelInfo"
             raise UserError(f"`info` is a {type(made.info).__name__}", where=self.name, fix=fix)
         if made.info.has_text:
             self._check_members(made, _TEXT_MEMBERS)
@@ -83,7 +83,7 @@ class DottedSource(ModelSource):
         transform = getattr(module, "transform", None)
         fix = (
             "set the module's attribute `transform` to what turns an RGB image into (3, H, W), e.g. a torchvision "
-            "Compose; or make the class an ImageModel (clipbench.models.base)"
+            "Compose; or make the class a clipbench.extend.ImageModel"
         )
         if not callable(transform):
             problem = f"{self.path} is a torch module without `transform`, so its preprocessing is unknown"
@@ -102,13 +102,13 @@ class DottedSource(ModelSource):
     def _check_members(self, made: Any, members: tuple[str, ...]) -> None:
         missing = [member for member in members if not hasattr(made, member)]
         if missing:
-            fix = "see ImageModel and ImageTextModel in clipbench.models.base"
+            fix = "see ImageModel and ImageTextModel in clipbench.extend"
             raise UserError(f"{self.path} lacks {', '.join(missing)}", where=self.name, fix=fix)
 
     def _check_digests(self, pedigree: ModelPedigree) -> None:
         empty = [part for part in ("weights", "transform") if not getattr(pedigree, part)]
         if empty:
-            fix = "stored embeddings are keyed on them: make `info` with clipbench.models.custom.describe_module"
+            fix = "stored embeddings are keyed on them: make `info` with clipbench.extend.describe_module"
             raise UserError(f"the pedigree in `info` has no digest of {' and '.join(empty)}", where=self.name, fix=fix)
 
 

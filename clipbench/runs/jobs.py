@@ -217,6 +217,10 @@ def prepare(job: Job, datasets: OpenedDatasets, info: ModelInfo) -> PreparedJob:
         main_metric=dataset.info.main_metric,
     )
     needs = task.needs(job.settings, facts, info, prompts)
+    lacking = [name for name in needs.features if name not in info.features]
+    if lacking:
+        fix = f"it gives: {', '.join(info.features)}"
+        raise UserError(f"{task.name} needs {' and '.join(lacking)} features", where=info.name, fix=fix)
     return PreparedJob(job, tested, trained, task, prompts, facts, needs, match)
 
 

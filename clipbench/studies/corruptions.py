@@ -26,7 +26,6 @@ class CorruptionsSettings(DatasetsEntry):
     """Settings of the study."""
 
     task: Literal["corruptions"] = Field(description="Classify the same images clean and under corruptions.")
-    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
     prompts: PromptChoices = Field(
         default=(),

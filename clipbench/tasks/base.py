@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
-from clipbench.tasks.prompt_choice import PromptChoice
+from clipbench.tasks.prompt_choice import Names, PromptChoice
 from clipbench.tasks.work import Work
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class SuiteEntry(BaseModel, ABC):
 class DatasetsEntry(SuiteEntry):
     """An entry that does the same on each of a list of data sets."""
 
-    datasets: tuple[str, ...]
+    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
 
     def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
         """Return each data set's name with the keys that lead to it."""

@@ -40,7 +40,7 @@ def load_task(name: str, *, where: str | None = None) -> Task:
     cls = load_object(path, where=where)
     lacking = [part for part in ("name", "protocol", "Settings", "needs", "evaluate") if not hasattr(cls, part)]
     if lacking:
-        fix = "see clipbench.tasks.base.Task for what a task has"
+        fix = "see clipbench.extend.Task for what a task has"
         raise UserError(f"{path!r} is not a task: it lacks {', '.join(lacking)}", where=where, fix=fix)
     return cast(Task, cls())
 

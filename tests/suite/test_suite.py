@@ -182,7 +182,7 @@ tasks:
 
 
 LEAVES = """
-from clipbench.datasets.base import Example, IndexedDataset
+from clipbench.extend import Example, IndexedDataset
 
 class Leaves(IndexedDataset):
     classes = ("oak", "ash")

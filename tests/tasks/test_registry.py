@@ -14,7 +14,7 @@ from clipbench.tasks.registry import TASKS, load_task, task_names
 
 PLUGIN = """
 from typing import Literal
-from clipbench.tasks.base import TaskSettings
+from clipbench.extend import TaskSettings
 
 class CountSettings(TaskSettings):
     task: Literal["count_images"]
@@ -62,11 +62,13 @@ def test_unknown_task_gives_the_nearest() -> None:
 
 
 @pytest.mark.usefixtures("plugin")
-def test_installed_package_adds_a_task_to_suites(tmp_path: Path) -> None:
+@pytest.mark.parametrize("datasets", ["[digits]", "digits"])
+def test_installed_package_adds_a_task_to_suites(tmp_path: Path, datasets: str) -> None:
     assert "count_images" in task_names()
     suite = tmp_path / "mine.yaml"
-    suite.write_text("tasks:\n  - {task: count_images, datasets: [digits], step: 2}\n", encoding="utf-8")
-    assert load_suite(suite).tasks[0].model_dump()["step"] == 2
+    suite.write_text(f"tasks:\n  - {{task: count_images, datasets: {datasets}, step: 2}}\n", encoding="utf-8")
+    (settings,) = load_suite(suite).tasks
+    assert (settings.model_dump()["step"], settings.datasets) == (2, ("digits",))
 
 
 @pytest.mark.usefixtures("plugin")

@@ -14,7 +14,6 @@ from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import decide
 from clipbench.tasks.classify.multi_label import cosines, multi_label_outcome
 from clipbench.tasks.classify.single_label import proportion, single_label_outcome
-from clipbench.tasks.prompt_choice import Names
 from clipbench.tasks.prompted import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.wording import both, listed
@@ -29,7 +28,6 @@ class ZeroShotSettings(PromptSettings):
     """Settings of zero-shot classification."""
 
     task: Literal["zero_shot"] = Field(description="Classify images by the nearest class prompt.")
-    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
 
 

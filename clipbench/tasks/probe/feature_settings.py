@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from clipbench.errors import UserError
 from clipbench.tasks.base import DatasetFacts, Feature, TaskSettings
-from clipbench.tasks.prompt_choice import Names, listed_if
+from clipbench.tasks.prompt_choice import listed_if
 from clipbench.tasks.requirements import require_split
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ FeatureNames = Annotated[
 class FeatureSettings(TaskSettings):
     """Settings of a task that learns from the labelled features of a training split."""
 
-    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate; nothing is chosen on it.")
     train_split: str = Field(default="train", description="The split to learn from.")
     features: FeatureNames = Field(

@@ -14,7 +14,6 @@ from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, T
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts
 from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.probe.training_set import VALIDATION_NAMES
-from clipbench.tasks.prompt_choice import Names
 from clipbench.tasks.prompt_sensitivity.ensemble_curve import BUDGET, Draws, ensemble_curve
 from clipbench.tasks.prompt_sensitivity.held_out_selection import HonestChoice, choose
 from clipbench.tasks.prompt_sensitivity.name_lists import NameAnswers, answer_names
@@ -73,7 +72,6 @@ class PromptSensitivitySettings(PromptSettings):
     """Settings of prompt sensitivity."""
 
     task: Literal["prompt_sensitivity"] = Field(description="How much zero-shot top-1 moves with the prompt template.")
-    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
     val_split: str | None = Field(
         default=None,
