@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence, Sized
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from clipbench.analyses.run import analyse
 from clipbench.files import write_atomically
-from clipbench.report import headline
-from clipbench.report import run_metadata as provenance
+from clipbench.report import headline, run_metadata
 from clipbench.report.averages import Means, means, order_by_merit
 from clipbench.report.details import ColumnDetail, column_details
-from clipbench.report.figures import charts, curves, figures
-from clipbench.report.figures.curve import Curve
+from clipbench.report.figures import curves, figures
 from clipbench.report.leaderboard import Board, make_board
 from clipbench.report.pictures import Album
-from clipbench.report.sections.comparisons import section as comparisons
-from clipbench.report.sections.corruptions import section as corruption_section
-from clipbench.report.sections.robustness import jobs as shift_jobs
-from clipbench.report.sections.robustness import pair_section as shift_pair_section
-from clipbench.report.sections.robustness import section as shift_section
+from clipbench.report.sections.base import PageData, Section
+from clipbench.report.sections.registry import load_sections
+from clipbench.report.sections.robustness.jobs import aside
+from clipbench.report.sections.sets.charts import gap as gap_figure
+from clipbench.report.sections.sets.charts import groups
 from clipbench.report.text import definitions, labels, numbers
 from clipbench.results.folder import MergedResults, Results
-from clipbench.results.records import JobResult, Record
+from clipbench.results.records import AnalysisResult, JobResult, Record
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 MAX_FIGURES = 200
 """Figures in one page; they are drawn only when they come into view."""
@@ -73,77 +75,88 @@ def render(results: Results, title: str | None = None) -> str:
     board = make_board(jobs)
     group_means = means(board)
     board = order_by_merit(board, group_means)
-    findings = analyse(results)
-    drawn = _draw(board, group_means, findings, results, album)
-    details = column_details(board, results, album, drawn.curves)
-    runs = provenance.runs(results)
-    page = environment().get_template("page.html.j2")
-    return page.render(
-        title=title or _title(runs),
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        board=board,
-        means=_ranked_means(group_means),
-        groups=charts.groups(board),
-        opening=headline.opening(board),
-        subsets=headline.subsets(board),
-        sentences=headline.sentences(board, group_means),
-        series=figures.series_of(board.models),
-        coloured=len(board.models) <= figures.SERIES,
-        charts=drawn.charts,
-        gap=drawn.gap,
-        aside=shift_jobs.aside(jobs),
-        shifts=drawn.shifts,
-        pairs=drawn.pairs,
-        corruptions=drawn.corruptions,
-        comparisons=comparisons.sections(findings, board),
-        details=_by_dataset(details),
-        anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
-        runs=runs,
-        rows=provenance.job_rows(details),
-        merged=isinstance(results, MergedResults),
-        scripts=_scripts(figures=bool(drawn)),
-        **_method([record for job in (*board.jobs, *findings) for record in job.records]),
+    analyses = analyse(results)
+    sections = load_sections()
+    claimed = frozenset(name for section in sections for name in section.analyses)
+    data = PageData(results, jobs, analyses, board, group_means, album, claimed)
+    gap = None if data.results_of("robustness") else gap_figure(board, group_means)
+    shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
+    drawn = curves.of_board(board, left)
+    details = column_details(board, results, album, drawn)
+    runs = run_metadata.runs(results)
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            **_shared(board),
+            title=title or _title(runs),
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            board=board,
+            means=_ranked_means(group_means),
+            groups=groups(board),
+            opening=headline.opening(board),
+            subsets=headline.subsets(board),
+            sentences=headline.sentences(board, group_means),
+            gap=gap,
+            aside=aside(jobs),
+            sections=shown,
+            details=_by_dataset(details),
+            anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
+            runs=runs,
+            rows=run_metadata.job_rows(details),
+            merged=isinstance(results, MergedResults),
+            scripts=_scripts(figures=left < MAX_FIGURES or bool(drawn)),
+            **_method([*board.jobs, *analyses]),
+        )
     )
 
 
-def _method(records: Sequence[Record]) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class ShownSection:
+    """A section as it stands in the page."""
+
+    name: str
+    title: str
+    html: Markup
+
+
+def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[tuple[ShownSection, ...], int]:
+    """Render the sections that have something to show; what one draws is taken from the figures left for the next."""
+    shown = []
+    for section in sections:
+        try:
+            content = section.show(data, figures)
+            if content is None:
+                continue
+            html = _template(section).render(section=content, **_shared(data.board))
+        except Exception as error:  # noqa: BLE001 - a section that breaks must not cost the page
+            html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
+            content = ()
+        figures -= len(content)
+        shown.append(ShownSection(section.name, section.title, Markup(html)))  # noqa: S704 - rendered with autoescape
+    return tuple(shown), figures
+
+
+def _template(section: Section) -> Template:
+    """Return the template that lies beside the section's module."""
+    package = section.__class__.__module__.rpartition(".")[0]
+    folder = files(package) if package else Path(inspect.getfile(section.__class__)).parent
+    return environment().from_string(folder.joinpath(section.template).read_text(encoding="utf-8"))
+
+
+def _shared(board: Board) -> Mapping[str, Any]:
+    """Return what every template may use."""
+    return {"series": figures.series_of(board.models), "coloured": len(board.models) <= figures.SERIES}
+
+
+def _method(found: Sequence[JobResult | AnalysisResult]) -> Mapping[str, Any]:
     """Return what the page says of how to read its numbers."""
+    records = [record for result in found for record in result.records]
     return {
         "definitions": definitions.definitions({record.metric for record in records}),
         "intervals": _interval_kinds(records),
         "over_draws": any(record.interval == "seeds" for record in records),
     }
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    gap: figures.Figure | None
-    shifts: shift_section.ShiftSection
-    pairs: shift_pair_section.PairSection
-    corruptions: corruption_section.CorruptionSection
-    charts: charts.Charts
-    curves: Mapping[str, Mapping[str, Curve]]
-
-    def __bool__(self) -> bool:
-        counted: tuple[Sized, ...] = (self.shifts, self.pairs, self.corruptions, self.charts, self.curves)
-        return bool(self.gap or any(len(part) for part in counted))
-
-
-def _draw(
-    board: Board, group_means: Sequence[Means], findings: Sequence[JobResult], results: Results, album: Album
-) -> _Drawn:
-    """Draw what fits: what is said of shifts and the data sets comes before the details of single jobs."""
-    # The matched comparison takes the place of that of means over different sets.
-    gap = None if any(one.task == "robustness" for one in findings) else charts.gap(board, group_means)
-    left = MAX_FIGURES - (gap is not None)
-    shifts = shift_section.section(findings, board, left)
-    left -= len(shifts)
-    pairs = shift_pair_section.section(findings, left)
-    left -= len(pairs)
-    corruptions = corruption_section.section(findings, board, results, album, left)
-    left -= len(corruptions)
-    of_sets = charts.charts(board, findings, left)
-    return _Drawn(gap, shifts, pairs, corruptions, of_sets, curves.of_board(board, left - len(of_sets)))
 
 
 @cache
@@ -183,7 +196,7 @@ def _plotly() -> Script:
     return Script(source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script"))
 
 
-def _title(runs: Sequence[provenance.Run]) -> str:
+def _title(runs: Sequence[run_metadata.Run]) -> str:
     return " + ".join(dict.fromkeys(run.name for run in runs))
 
 

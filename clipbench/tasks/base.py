@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
-from clipbench.tasks.prompt_choice import Names, PromptChoice
+from clipbench.tasks.prompt_choice import Names, PromptChoice, name_of
 from clipbench.tasks.work import Work
 
 if TYPE_CHECKING:
@@ -70,6 +70,24 @@ class DatasetsEntry(SuiteEntry):
         return self.model_copy(update={"datasets": kept}) if kept else None
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What makes a job another measurement than others of its task; data set and prompts apart."""
+
+    shots: int | None = None
+    """Labelled examples of each class, where a job uses few of them."""
+    features: str = ""
+    """The kind of features, where it is not the task's default."""
+    head: str = ""
+    """How a head is fitted, where that is not the task's default, e.g. 'C = 1'."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As a reader sees it."""
+        shots = "" if self.shots is None else "1 shot" if self.shots == 1 else f"{self.shots} shots"
+        return tuple(part for part in (shots, self.features, self.head) if part)
+
+
 class TaskSettings(DatasetsEntry):
     """What every task's settings have; each task adds its own beside its code."""
 
@@ -90,9 +108,19 @@ class TaskSettings(DatasetsEntry):
         return ()
 
     @property
+    def prompts_name(self) -> str:
+        """What the prompts of this job are called; '' where the data set's own are used, or none."""
+        return ", ".join(name_of(choice) for choice in self.prompt_choices() if choice is not None)
+
+    @property
+    def condition(self) -> Condition:
+        """What makes this job another measurement than others of its task."""
+        return Condition()
+
+    @property
     def variant(self) -> str:
-        """What tells this job from the other variants in a table, e.g. the prompt set's name."""
-        return ""
+        """What tells this job from the others of its task on a data set, for people: prompts and condition."""
+        return ", ".join(part for part in (self.prompts_name, *self.condition.words) if part)
 
 
 @dataclass(frozen=True)
@@ -256,16 +284,23 @@ class Outcome:
     """How long parts of it took, for the record only, e.g. {'search': 12.3}."""
 
 
-class Task(Protocol):
-    """A task: settings, what it needs, and a pure evaluation."""
+SettingsT = TypeVar("SettingsT", bound=TaskSettings)
+
+
+class Task(Protocol[SettingsT]):
+    """A task: settings, what it needs, a pure evaluation, and how its numbers are shown.
+
+    It may also have `label: ClassVar[str]`, what a reader calls it; `metrics: ClassVar[tuple[MetricSpec, ...]]` and
+    `tables: ClassVar[tuple[TableSpec, ...]]`. What it does not declare is shown by its name.
+    """
 
     name: ClassVar[str]
     protocol: ClassVar[int]
     """Changes when the same inputs would give other numbers; results of two protocols are not compared."""
-    Settings: ClassVar[type[TaskSettings]]
+    Settings: type[SettingsT]
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: SettingsT, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Say what has to be embedded.
 
@@ -274,6 +309,6 @@ class Task(Protocol):
         """
         ...
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: SettingsT, prompts: PromptedClasses | None) -> Outcome:
         """Compute the outcome; reads nothing but its arguments."""
         ...
