@@ -68,7 +68,15 @@ class CurveSpec:
     second_label: str = ""
     chosen: str = ""
     """A column of truth values: the rows that are ringed."""
+    chosen_by: str = ""
+    """Without such a column: a metric; the row is ringed whose x is that metric's parameter of the name of x."""
     chosen_label: str = ""
+    """What the ring says, e.g. 'best on validation data'."""
+    open_ended: bool = False
+    """Whether a better row may lie beyond the ends of x, so that a choice at an end is flagged."""
+    filled: str = ""
+    """A column of truth values: where it is false, the point is hollow."""
+    hollow_label: str = ""
     legend: str = ""
     """What the line is; by default the label of y."""
 
@@ -100,6 +108,8 @@ class Declared:
     """What a reader calls it; '' where it has no other name than its own."""
     metrics: tuple[MetricSpec, ...] = ()
     tables: tuple[TableSpec, ...] = ()
+    measures_prompts: bool = False
+    """Whether a task's numbers are about the prompts, so that other prompts are another measurement."""
 
     @classmethod
     def by(cls, task_or_analysis: object) -> Declared:
@@ -107,7 +117,7 @@ class Declared:
         return cls(
             **{
                 name: getattr(task_or_analysis, name)
-                for name in ("label", "metrics", "tables")
+                for name in ("label", "metrics", "tables", "measures_prompts")
                 if hasattr(task_or_analysis, name)
             }
         )
