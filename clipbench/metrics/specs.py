@@ -68,15 +68,14 @@ class CurveSpec:
     second_label: str = ""
     chosen: str = ""
     """A column of truth values: the rows that are ringed."""
-    chosen_by: str = ""
-    """Without such a column: a metric; the row is ringed whose x is that metric's parameter of the name of x."""
+    chosen_param: tuple[str, str] = ("", "")
+    """Where the table has no such column: a metric and its parameter; the row whose x is its value is ringed."""
     chosen_label: str = ""
     """What the ring says, e.g. 'best on validation data'."""
     open_ended: bool = False
     """Whether a better row may lie beyond the ends of x, so that a choice at an end is flagged."""
-    filled: str = ""
-    """A column of truth values: where it is false, the point is hollow."""
-    hollow_label: str = ""
+    hollow_unless: str = ""
+    """A column of truth values: points where it is false are hollow."""
     legend: str = ""
     """What the line is; by default the label of y."""
 

@@ -7,12 +7,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from clipbench.metrics.specs import TableSpec
 from clipbench.report import grids
-from clipbench.report.cells import Grid
-from clipbench.report.figures.curve import Curve
-from clipbench.report.leaderboard import Board, Cell, Column
+from clipbench.report.figures.curve import Curve, draw
+from clipbench.report.grids import Grid
+from clipbench.report.leaderboard import Cell, Column, Leaderboard
 from clipbench.report.pictures import Album, Shown, thumbs_of
+from clipbench.report.sections.prompts.figures import prompt_curves
+from clipbench.report.sections.prompts.lead import lead
 from clipbench.report.text import numbers
+from clipbench.report.text.declared import declared
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 
@@ -38,6 +42,8 @@ class JobDetail:
     anchor: str
     """Unique in the page."""
     job: JobResult
+    lead: str
+    """What was found, in a sentence, where the task has one for it; else ''."""
     value: str
     interval: str
     metrics: Grid | None
@@ -50,7 +56,7 @@ class JobDetail:
     pictures: tuple[Shown, ...]
     broken: tuple[Mapping[str, str], ...]
     pedigree: tuple[Fact, ...]
-    provenance: tuple[Fact, ...]
+    run_metadata: tuple[Fact, ...]
     footnote: int | None
 
     @property
@@ -69,20 +75,49 @@ class ColumnDetail:
     jobs: tuple[JobDetail, ...]
 
 
+def curves_of(job: JobResult) -> Mapping[str, Curve]:
+    """Return the curves of a job, by the name of their table; none of fewer than two points."""
+    tables = [(spec, job.tables[spec.name]) for spec in declared(job).tables if spec.name in job.tables]
+    curves = {spec.name: draw(spec, grids.rows_of(table), _chosen(job, spec)) for spec, table in tables}
+    return {name: curve for name, curve in curves.items() if curve is not None} | prompt_curves(job)
+
+
+def _chosen(job: JobResult, spec: TableSpec) -> object:
+    """Return where a curve's ring is, as far as one of the job's metrics has it among its parameters."""
+    metric, param = spec.curve.chosen_param if spec.curve else ("", "")
+    return next((record.params.get(param) for record in job.records if record.metric == metric), None)
+
+
+def curves_by_job(leaderboard: Leaderboard, limit: int) -> Mapping[str, Mapping[str, Curve]]:
+    """Return at most `limit` curves in the leaderboard's order, by job hash and the name of their table."""
+    jobs = [
+        column.cells[model].job
+        for column in leaderboard.columns
+        for model in leaderboard.models
+        if model in column.cells
+    ]
+    found: dict[str, Mapping[str, Curve]] = {}
+    for job in jobs:
+        if limit > 0 and job.hash not in found and (curves := curves_of(job)):
+            found[job.hash] = dict(list(curves.items())[:limit])
+            limit -= len(found[job.hash])
+    return found
+
+
 def column_details(
-    board: Board, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
+    leaderboard: Leaderboard, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
 ) -> tuple[ColumnDetail, ...]:
-    """Gather the details of every job, column by column, models in the board's order.
+    """Gather the details of every job, column by column, models in the leaderboard's order.
 
     Args:
-        board: the leaderboard.
+        leaderboard: whose jobs they are.
         results: where thumbnails are.
         album: counts the thumbnails.
         curves: by job hash and table.
     """
     details = []
-    for place, column in enumerate(board.columns):
-        models = [model for model in board.models if model in column.cells]
+    for place, column in enumerate(leaderboard.columns):
+        models = [model for model in leaderboard.models if model in column.cells]
         jobs = tuple(
             _job_detail(f"job-{place}-{row}", column.cells[model], results, album, curves)
             for row, model in enumerate(models)
@@ -99,17 +134,18 @@ def _job_detail(
     return JobDetail(
         anchor=anchor,
         job=job,
+        lead=lead(job),
         value=numbers.with_unit(record.value, record.unit) if record else "",
         interval=numbers.interval(record) if record else "",
-        metrics=grids.metrics(job.records) if job.records else None,
-        tables=grids.of_job(job),
+        metrics=grids.metrics(job) if job.records else None,
+        tables=grids.of_result(job),
         curves=curves.get(job.hash, {}),
         classes=grids.full_classes(job),
         n_classes=len(job.tables["per_class"].rows) if "per_class" in job.tables else 0,
         pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
         broken=job.broken[:BROKEN_SHOWN],
         pedigree=tuple(_digest(name, value) for name, value in asdict(job.pedigree).items() if value),
-        provenance=facts(job.provenance),
+        run_metadata=facts(job.provenance),
         footnote=cell.footnote,
     )
 

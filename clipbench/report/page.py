@@ -9,28 +9,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from clipbench.analyses.run import analyse
+from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.report import headline, run_metadata
-from clipbench.report.averages import Means, means, order_by_merit
-from clipbench.report.details import ColumnDetail, column_details
-from clipbench.report.figures import curves, figures
-from clipbench.report.leaderboard import Board, make_board
+from clipbench.report import headline, run_metadata, tables
+from clipbench.report.averages import means, order_by_merit
+from clipbench.report.details import ColumnDetail, column_details, curves_by_job
+from clipbench.report.figures import figures
+from clipbench.report.leaderboard import Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.robustness.jobs import aside
 from clipbench.report.sections.sets.charts import gap as gap_figure
 from clipbench.report.sections.sets.charts import groups
-from clipbench.report.text import definitions, labels, numbers
+from clipbench.report.text import labels, numbers
+from clipbench.report.text.declared import definitions
 from clipbench.results.folder import MergedResults, Results
-from clipbench.results.records import AnalysisResult, JobResult, Record
+from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -49,6 +49,27 @@ class Script:
     def digest(self) -> str:
         """As a Content-Security-Policy names it."""
         return f"sha256-{base64.b64encode(hashlib.sha256(self.source.encode()).digest()).decode()}"
+
+
+def write_report(results: Results, path: Path, *, metric: str | None = None, title: str | None = None) -> None:
+    """Write results as a page (.html) or as a table (.csv, .md, .tex).
+
+    Raises:
+        UserError: another ending, a metric that nothing reports, or a place that cannot be written.
+    """
+    if path.suffix == ".html":
+        write_page(results, path, title)
+        return
+    if path.suffix == ".csv":
+        text = tables.to_csv(tables.leaderboard(results, metric))
+    elif path.suffix in {".md", ".tex"}:
+        frame = tables.leaderboard(results, metric, intervals="half-width" if path.suffix == ".tex" else "range")
+        notes = tables.footnotes(results, metric)
+        text = tables.to_markdown(frame, notes) if path.suffix == ".md" else tables.to_latex(frame, notes)
+    else:
+        fix = "one of: .html (page), .csv, .md, .tex (table)"
+        raise UserError(f"no report ends in {path.suffix!r}", where=str(path), fix=fix)
+    write_atomically(path, text.encode())
 
 
 def write_page(results: Results, output: Path, title: str | None = None) -> Path:
@@ -71,42 +92,42 @@ def write_page(results: Results, output: Path, title: str | None = None) -> Path
 
 def render(results: Results, title: str | None = None) -> str:
     """Return the page's HTML. Everything that comes from results is text in it, never markup or script."""
-    jobs, album = results.jobs(), Album()
-    board = make_board(jobs)
-    group_means = means(board)
-    board = order_by_merit(board, group_means)
-    analyses = analyse(results)
+    jobs, album, analyses = results.jobs(), Album(), analyse(results)
+    leaderboard = make_leaderboard(jobs)
+    group_means = means(leaderboard)
+    leaderboard = order_by_merit(leaderboard, group_means)
     sections = load_sections()
     claimed = frozenset(name for section in sections for name in section.analyses)
-    data = PageData(results, jobs, analyses, board, group_means, album, claimed)
-    gap = None if data.results_of("robustness") else gap_figure(board, group_means)
+    data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
+    gap = None if data.results_of("robustness") else gap_figure(leaderboard, group_means)
     shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
-    drawn = curves.of_board(board, left)
-    details = column_details(board, results, album, drawn)
+    curves = curves_by_job(leaderboard, left)
+    details = column_details(leaderboard, results, album, curves)
     runs = run_metadata.runs(results)
     return (
         environment()
         .get_template("page.html.j2")
         .render(
-            **_shared(board),
-            title=title or _title(runs),
+            **_shared(leaderboard),
+            title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            board=board,
-            means=_ranked_means(group_means),
-            groups=groups(board),
-            opening=headline.opening(board),
-            subsets=headline.subsets(board),
-            sentences=headline.sentences(board, group_means),
+            leaderboard=leaderboard,
+            # The mean of a group with a single data set says what its column says.
+            means=[group for group in group_means if group.of > 1 and group.by_model],
+            groups=groups(leaderboard),
+            opening=headline.opening(leaderboard),
+            subsets=headline.subsets(leaderboard),
+            sentences=headline.sentences(leaderboard, group_means),
             gap=gap,
-            aside=aside(jobs),
+            aside=headline.aside(jobs),
             sections=shown,
             details=_by_dataset(details),
             anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
             runs=runs,
             rows=run_metadata.job_rows(details),
             merged=isinstance(results, MergedResults),
-            scripts=_scripts(figures=left < MAX_FIGURES or bool(drawn)),
-            **_method([*board.jobs, *analyses]),
+            scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
+            **_method([*leaderboard.jobs, *analyses]),
         )
     )
 
@@ -128,7 +149,7 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[tu
             content = section.show(data, figures)
             if content is None:
                 continue
-            html = _template(section).render(section=content, **_shared(data.board))
+            html = _template(section).render(section=content, **_shared(data.leaderboard))
         except Exception as error:  # noqa: BLE001 - a section that breaks must not cost the page
             html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
             content = ()
@@ -139,22 +160,23 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[tu
 
 def _template(section: Section) -> Template:
     """Return the template that lies beside the section's module."""
-    package = section.__class__.__module__.rpartition(".")[0]
-    folder = files(package) if package else Path(inspect.getfile(section.__class__)).parent
-    return environment().from_string(folder.joinpath(section.template).read_text(encoding="utf-8"))
+    path = Path(inspect.getfile(section.__class__)).parent / section.template
+    return environment().from_string(path.read_text(encoding="utf-8"))
 
 
-def _shared(board: Board) -> Mapping[str, Any]:
+def _shared(leaderboard: Leaderboard) -> Mapping[str, Any]:
     """Return what every template may use."""
-    return {"series": figures.series_of(board.models), "coloured": len(board.models) <= figures.SERIES}
+    models = leaderboard.models
+    return {"series": figures.series_of(models), "coloured": len(models) <= figures.SERIES}
 
 
 def _method(found: Sequence[JobResult | AnalysisResult]) -> Mapping[str, Any]:
-    """Return what the page says of how to read its numbers."""
-    records = [record for result in found for record in result.records]
+    """Return what the page says of how to read its numbers: what metrics mean, and (level, kind) of intervals."""
+    records = [record for result in found for record in result.records if record.interval and record.low is not None]
+    kinds = {(numbers.percent_of_level(record.level), labels.interval(record.interval)) for record in records}
     return {
-        "definitions": definitions.definitions({record.metric for record in records}),
-        "intervals": _interval_kinds(records),
+        "definitions": definitions(found),
+        "intervals": sorted(kinds),
         "over_draws": any(record.interval == "seeds" for record in records),
     }
 
@@ -183,8 +205,8 @@ def _source(environment: Environment, name: str) -> str:
 
 def _scripts(*, figures: bool) -> tuple[Script, ...]:
     """Return the page's scripts; the one that draws figures only where there are any."""
-    own = Script(_source(environment(), "page.js"))
-    return (_plotly(), own) if figures else (own,)
+    script = Script(_source(environment(), "page.js"))
+    return (_plotly(), script) if figures else (script,)
 
 
 @cache
@@ -196,27 +218,8 @@ def _plotly() -> Script:
     return Script(source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script"))
 
 
-def _title(runs: Sequence[run_metadata.Run]) -> str:
-    return " + ".join(dict.fromkeys(run.name for run in runs))
-
-
-def _ranked_means(group_means: Sequence[Means]) -> tuple[Means, ...]:
-    """Leave out the means of groups with a single data set: its column says the same."""
-    return tuple(group for group in group_means if group.of > 1 and group.by_model)
-
-
 def _by_dataset(details: Sequence[ColumnDetail]) -> tuple[tuple[str, tuple[ColumnDetail, ...]], ...]:
     found: dict[str, list[ColumnDetail]] = {}
     for detail in details:
         found.setdefault(detail.column.dataset, []).append(detail)
     return tuple((name, tuple(columns)) for name, columns in found.items())
-
-
-def _interval_kinds(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
-    """Return (level, what it is) of the intervals in the page."""
-    kinds = {
-        (numbers.percent_of_level(record.level), labels.interval(record.interval))
-        for record in records
-        if record.interval and record.low is not None
-    }
-    return tuple(sorted(kinds))

@@ -8,6 +8,7 @@ from typing import Any
 
 from clipbench.report.details import ColumnDetail, Fact, JobDetail, facts, moment
 from clipbench.report.text import numbers
+from clipbench.report.text.labels import capitalised
 from clipbench.results.folder import MergedResults, Results
 
 
@@ -19,8 +20,8 @@ class Run:
     description: str
     groups: tuple[tuple[str, tuple[Fact, ...]], ...]
     """Titles with facts: versions, machine, ..."""
-    texts: tuple[Fact, ...]
-    """Longer texts, shown as they are: the suite."""
+    suite: str
+    """Its text; '' where the run has none."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class JobRow:
 
     detail: JobDetail
     column: str
-    broken: str
+    task: str
     time: str
     finished: str
 
@@ -40,36 +41,30 @@ def runs(results: Results) -> tuple[Run, ...]:
     return tuple(_run(part.run, part.folder.name) for part in parts)
 
 
+def _run(run: Mapping[str, Any], folder: str) -> Run:
+    apart = {"format", "suite", "description", "suite_text"}
+    nested = {key: value for key, value in run.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in run.items() if key not in {*apart, *nested}}
+    groups = [("Run", facts(plain)), *((capitalised(key), facts(value)) for key, value in nested.items())]
+    return Run(
+        name=str(run.get("suite") or folder),
+        description=str(run.get("description") or ""),
+        groups=tuple(group for group in groups if group[1]),
+        suite=str(run.get("suite_text") or "").strip("\n"),
+    )
+
+
 def job_rows(details: tuple[ColumnDetail, ...]) -> tuple[JobRow, ...]:
     """List every job once, those that failed first."""
     rows: dict[str, JobRow] = {}
     for detail in details:
         for job in detail.jobs:
-            rows.setdefault(job.job.hash, _row(detail.column.label, job))
+            rows.setdefault(job.job.hash, _row(detail, job))
     return tuple(sorted(rows.values(), key=lambda row: row.detail.job.status != "failed"))
 
 
-def _row(column: str, detail: JobDetail) -> JobRow:
+def _row(column: ColumnDetail, detail: JobDetail) -> JobRow:
     seconds = detail.job.provenance.get("seconds")
     time = numbers.duration(seconds) if isinstance(seconds, int | float) else numbers.MISSING
     finished = moment(str(detail.job.provenance.get("finished", "")))
-    return JobRow(detail, column, numbers.count(detail.job.n_broken), time, finished)
-
-
-def _run(run: Mapping[str, Any], folder: str) -> Run:
-    texts = {name: value for name, value in run.items() if isinstance(value, str) and "\n" in value.strip()}
-    hidden = {*texts, "format", "description", "suite"}
-    suite = run.get("suite")
-    name = suite if isinstance(suite, str) and suite not in texts.values() else str(run.get("name") or folder)
-    rest = {key: value for key, value in run.items() if key not in hidden}
-    if isinstance(suite, Mapping):
-        rest["suite"] = suite
-    nested = {key: value for key, value in rest.items() if isinstance(value, Mapping)}
-    plain = {key: value for key, value in rest.items() if key not in nested}
-    groups = [("Run", facts(plain)), *((_label(key), facts(value)) for key, value in nested.items())]
-    shown = tuple(Fact(_label(key), value.strip("\n")) for key, value in texts.items() if key != "description")
-    return Run(name, str(run.get("description") or ""), tuple(group for group in groups if group[1]), shown)
-
-
-def _label(key: str) -> str:
-    return key.replace("_", " ").removesuffix(" text").capitalize()
+    return JobRow(detail, column.column.label, column.column.measurement.label, time, finished)

@@ -10,7 +10,7 @@ import pytest
 
 from clipbench.report.page import write_page
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
+from clipbench.results.records import AnalysisResult, JobResult
 
 from .fitted import fill_fitted
 from .made_up import RUN, fill_plausible
@@ -49,7 +49,7 @@ def fitted(make_results: Callable[..., Results]) -> Results:
 def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that puts findings in the place of the analyses, and published models in that of their reader."""
 
-    def put(*findings: JobResult, published: Published | None = None) -> None:
+    def put(*findings: AnalysisResult, published: Published | None = None) -> None:
         monkeypatch.setattr("clipbench.report.page.analyse", lambda _: findings)
         if published is not None:
             monkeypatch.setattr("clipbench.report.sections.robustness.published.published_pair", published)

@@ -16,7 +16,7 @@ from typing import Any
 from clipbench.report.averages import Average
 from clipbench.report.leaderboard import Cell, Column
 from clipbench.report.text import labels, numbers
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
 
 SERIES = 8
 """Colours in the palette. With more models than that all have the first one, and their labels tell them apart."""
@@ -94,7 +94,7 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
     traces = [_links(pairs), _means("benchmark", [b for b, _ in pairs]), _means("shift", [s for _, s in pairs])]
     names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
     ticks = [text(name) for name in names.values()]
-    values = [f"{numbers.number(b.value - s.value).replace('-', '−')} points" for b, s in pairs]
+    values = [numbers.with_unit(b.value - s.value, "gap") for b, s in pairs]
     height = row_height(len(pairs), 32 if len(pairs) <= MANY else 20) + 34
     layout = row_layout(ticks, values, height) | {"xaxis": _value_axis("fraction")}
     layout["margin"] |= {"t": 38, "r": 84}
@@ -230,4 +230,4 @@ def _value_axis(unit: str) -> dict[str, Any]:
 def _summary(column: Column, shown: Sequence[tuple[str, Cell]]) -> str:
     listed = "; ".join(f"{model} {numbers.with_unit(cell.value, column.unit)}" for model, cell in shown[:MANY])
     more = f"; and {len(shown) - MANY} more" if len(shown) > MANY else ""
-    return f"{labels.metric(column.metric)} on {column.name}: {listed}{more}"
+    return f"{column.spec.label} on {column.name}: {listed}{more}"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipbench.report.averages import Means
-from clipbench.report.figures import figures, shots
-from clipbench.report.leaderboard import Board, Column
+from clipbench.report.figures import figures
+from clipbench.report.leaderboard import Column, Leaderboard, Measurement
+from clipbench.report.sections.sets import shots
 from clipbench.report.text import labels
-from clipbench.results.records import JobResult
+from clipbench.results.records import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -54,67 +55,67 @@ class Charts:
         return sum(map(len, self.groups))
 
 
-def groups(board: Board) -> tuple[ColumnGroup, ...]:
+def groups(leaderboard: Leaderboard) -> tuple[ColumnGroup, ...]:
     """Gather the columns of each task and regime."""
     found: dict[tuple[str, str], list[Column]] = {}
-    for column in board.columns:
-        found.setdefault(column.group, []).append(column)
-    return tuple(ColumnGroup(_title(task, regime, board), tuple(columns)) for (task, regime), columns in found.items())
+    for column in leaderboard.columns:
+        found.setdefault((column.task, column.regime), []).append(column)
+    return tuple(ColumnGroup(_title(columns[0], leaderboard), tuple(columns)) for columns in found.values())
 
 
-def charts(board: Board, findings: Sequence[JobResult], limit: int) -> Charts:
+def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult], limit: int) -> Charts:
     """Draw each column, and few-shot at several numbers of shots as one curve, up to `limit` figures.
 
     Args:
-        board: the leaderboard.
-        findings: of analyses, which know what belongs into a curve.
+        leaderboard: whose columns they are.
+        curves: of `probe_vs_zero_shot`, which knows what belongs into a curve.
         limit: most figures.
     """
-    curves = shots.charts(board, findings)
-    in_curves = {column.name for curve in curves for column in curve.columns}
+    shot_charts = shots.charts(leaderboard, curves)
+    in_curves = {column.name for chart in shot_charts for column in chart.columns}
     found, left, wanted = [], limit, 0
-    for group in groups(board):
-        names = {column.name for column in group.columns}
-        of_group = tuple(curve for curve in curves if curve.columns[0].name in names)
-        drawn = [_chart(column, board) for column in group.columns if column.name not in in_curves]
+    for group in groups(leaderboard):
+        of_shots = tuple(chart for chart in shot_charts if chart.columns[0] in group.columns)
+        drawn = [_chart(column, leaderboard) for column in group.columns if column.name not in in_curves]
         bars = tuple(chart for chart in drawn if chart)
-        wanted += len(of_group) + len(bars)
-        kept = ChartGroup(group.title, bars[: max(0, left - len(of_group))], of_group[:left])
+        wanted += len(of_shots) + len(bars)
+        kept = ChartGroup(group.title, bars[: max(0, left - len(of_shots))], of_shots[:left])
         left -= len(kept)
         if len(kept):
             found.append(kept)
     return Charts(tuple(found), wanted - (limit - left))
 
 
-def gap(board: Board, group_means: Sequence[Means]) -> figures.Figure | None:
-    """Set benchmark against shift, for the first task that has both."""
-    by_group = {(group.task, group.condition, group.regime): group.by_model for group in group_means}
-    for measured in dict.fromkeys((group.task, group.condition) for group in group_means):
-        benchmark, shift = by_group.get((*measured, "benchmark"), {}), by_group.get((*measured, "shift"), {})
-        pairs = [
-            (benchmark[model], shift[model])
-            for model in board.models
-            if model in benchmark and model in shift and benchmark[model].complete and shift[model].complete
-        ]
-        if pairs:
+def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
+    """Set benchmark against shift, for the first measurement that has both."""
+    by_group: dict[Measurement, dict[str, Means]] = {}
+    for group in group_means:
+        by_group.setdefault(group.measurement, {})[group.regime] = group
+    for regimes in by_group.values():
+        if "benchmark" not in regimes or "shift" not in regimes:
+            continue
+        benchmark, shift = regimes["benchmark"].by_model, regimes["shift"].by_model
+        both = [model for model in leaderboard.models if model in benchmark and model in shift]
+        pairs = [(benchmark[model], shift[model]) for model in both]
+        if pairs := [pair for pair in pairs if all(mean.complete for mean in pair)]:
             return figures.gap(pairs)
     return None
 
 
-def _title(task: str, regime: str, board: Board) -> str:
+def _title(column: Column, leaderboard: Leaderboard) -> str:
     """Return e.g. 'Benchmark sets', with the task where there are several."""
-    unnamed = "other sets" if any(column.regime for column in board.columns if column.task == task) else "data sets"
-    name = f"{regime} sets" if regime else unnamed
-    title = f"{labels.task(task)}: {name}" if len({column.task for column in board.columns}) > 1 else name
-    return title[:1].upper() + title[1:]
+    known = any(other.regime for other in leaderboard.columns if other.task == column.task)
+    name = f"{column.regime} sets" if column.regime else "other sets" if known else "data sets"
+    several = len({other.task for other in leaderboard.columns}) > 1
+    return labels.capitalised(f"{column.measurement.label}: {name}" if several else name)
 
 
-def _chart(column: Column, board: Board) -> Chart | None:
-    figure = figures.bars(column, board.models)
+def _chart(column: Column, leaderboard: Leaderboard) -> Chart | None:
+    figure = figures.bars(column, leaderboard.models)
     if figure is None:
         return None
     absent = []
-    for model in board.models:
+    for model in leaderboard.models:
         cell = column.cells.get(model)
         if cell is None or cell.value is None:
             reason = "not run" if cell is None else "failed" if cell.job.status == "failed" else "undefined"

@@ -19,5 +19,5 @@ class SetsSection:
 
     def show(self, data: PageData, figures: int) -> Charts | None:
         """Draw each column, up to so many figures."""
-        drawn = charts(data.board, data.results_of("probe_vs_zero_shot"), figures)
+        drawn = charts(data.leaderboard, data.results_of("probe_vs_zero_shot"), figures)
         return drawn if len(drawn) else None
