@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from clipbench import Results, RunOptions, load_suite, run
+from clipbench.cli.console import RunConsole
 from clipbench.report.page import render, write_report
-from clipbench.results.folder import load_results
-
-from ..conftest import CommandLine
 
 PLUGIN = """
 from typing import Literal
@@ -55,32 +55,34 @@ class Noise:
         examples = pd.DataFrame({"id": list(images.ids), "split": settings.split})
         return Outcome((metric,), examples, tables={"by_gain": table})
 """
-SUITE = "tasks:\n  - {task: noise, datasets: digits, limit: 20}\n"
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> Path:
-    """A folder with an installed package that adds a task."""
+def measured(tmp_path: Path) -> tuple[Results, str]:
+    """Results of a task that an installed package adds, and what was printed; the package is not installed any more."""
     metadata = tmp_path / "site" / "noise-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata.parent / "noise_task.py").write_text(PLUGIN, encoding="utf-8")
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noise\nVersion: 1.0\n", encoding="utf-8")
     (metadata / "entry_points.txt").write_text("[clipbench.tasks]\nnoise = noise_task:Noise\n", encoding="utf-8")
-    return metadata.parent
+    suite, printed = tmp_path / "noise.yaml", io.StringIO()
+    suite.write_text("tasks:\n  - {task: noise, datasets: digits, limit: 20}\n", encoding="utf-8")
+    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
+    listener = RunConsole(Console(file=printed, width=120))
+    with pytest.MonkeyPatch.context() as installed:
+        installed.syspath_prepend(metadata.parent)
+        results = run(load_suite(suite), ["clip-tiny"], options, listener)
+        listener.summarise(results)
+    return results, printed.getvalue()
 
 
 def test_the_metric_of_an_installed_package_is_shown_with_its_label_unit_and_direction(
-    tmp_path: Path, plugin: Path, clipbench: CommandLine
+    tmp_path: Path, measured: tuple[Results, str]
 ) -> None:
-    (tmp_path / "noise.yaml").write_text(SUITE, encoding="utf-8")
-    path = os.pathsep.join([str(plugin), os.environ.get("PYTHONPATH", "")])
-    run = clipbench("run", "noise.yaml", "--model", "clip-tiny", "--output", "results", env={"PYTHONPATH": path})
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "noise floor −20 dB [−21, −19], n=20" in run.stdout
-    assert "digits (noise floor, dB)" in run.stdout
+    results, printed = measured
+    assert "noise floor −20 dB [−21, −19], n=20" in printed
+    assert "digits (noise floor, dB)" in printed
 
-    # Here the package is not installed: what it declares came with the results.
-    results = load_results(tmp_path / "results")
     (job,) = results.jobs()
     louder = replace(job.records[0], value=-10.0, low=-11.0, high=-9.0)
     results.write_job(replace(job, hash="louder", model="louder", records=(louder,)))
