@@ -128,20 +128,16 @@ class _Part:
 
 def _of_one_dataset(model: str, columns: Sequence[Column]) -> _Part | None:
     """Average a model over the columns of one data set, or None if it lacks any of them."""
-    cells = [column.cells.get(model) for column in columns]
-    records = [cell.record for cell in cells if cell and cell.footnote is None and cell.record]
+    cells = [cell for column in columns if (cell := column.cells.get(model)) and cell.footnote is None]
+    records = [cell.record for cell in cells if cell.record]
     values = [record.value for record in records if record.value is not None]
     if len(values) < len(columns):
         return None
     value = math.fsum(values) / len(values)
-    sides = [
-        (record.value - record.low, record.high - record.value)
-        for record in records
-        if record.value is not None and record.low is not None and record.high is not None
-    ]
+    lows = [record.low for record in records if record.low is not None]
+    highs = [record.high for record in records if record.high is not None]
     levels = {record.level for record in records}
-    if len(sides) < len(columns) or len(levels) > 1:
+    if len(levels) > 1 or len(lows) < len(columns) or len(highs) < len(columns):
         return _Part(value, 0.0, 0.0, None)
-    below = math.fsum(side[0] for side in sides) / len(sides)
-    above = math.fsum(side[1] for side in sides) / len(sides)
+    below, above = value - math.fsum(lows) / len(lows), math.fsum(highs) / len(highs) - value
     return _Part(value, below, above, levels.pop())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from clipbench.report.averages import Average, Means
 from clipbench.report.leaderboard import Leaderboard
@@ -32,13 +33,17 @@ class Sentence:
     footnote: int | None = None
 
 
-@dataclass(frozen=True)
-class Aside:
-    """Jobs that have no column in the leaderboard: on changed images, or cut down to another set's classes."""
-
-    on_views: int
-    matched: int
-    failed: tuple[JobResult, ...]
+def headline(leaderboard: Leaderboard, group_means: Sequence[Means], jobs: Sequence[JobResult]) -> Mapping[str, Any]:
+    """Return what the page opens with: what was run, a sentence a model, and the jobs that have no column."""
+    beside = [job for job in jobs if not job.plain]
+    views = sum(bool(job.view) for job in beside)
+    failed = [job for job in beside if job.status == "failed"]
+    return {
+        "opening": opening(leaderboard),
+        "subsets": sorted({column.subset for column in leaderboard.columns if column.subset}),
+        "sentences": sentences(leaderboard, group_means),
+        "aside": {"on_views": views, "matched": len(beside) - views, "failed": failed},
+    }
 
 
 def opening(leaderboard: Leaderboard) -> str:
@@ -48,18 +53,6 @@ def opening(leaderboard: Leaderboard) -> str:
     models, datasets = {job.model for job in jobs}, {job.dataset for job in jobs}
     text = f"{_count(len(models), 'model')} on {_count(len(datasets), 'data set')}, {_count(len(jobs), 'job')}"
     return f"{text}, {failed} of them failed." if failed else f"{text}."
-
-
-def aside(jobs: Sequence[JobResult]) -> Aside:
-    """Count the jobs that have no column in the leaderboard."""
-    found = [job for job in jobs if not job.plain]
-    views = sum(bool(job.view) for job in found)
-    return Aside(views, len(found) - views, tuple(job for job in found if job.status == "failed"))
-
-
-def subsets(leaderboard: Leaderboard) -> tuple[str, ...]:
-    """Return how images were chosen where not all of them were measured, e.g. 'limit 1000'."""
-    return tuple(sorted({column.subset for column in leaderboard.columns if column.subset}))
 
 
 def sentences(leaderboard: Leaderboard, group_means: Sequence[Means]) -> tuple[Sentence, ...]:

@@ -129,6 +129,10 @@ class Leaderboard:
     jobs: tuple[JobResult, ...]
     """Those that have a column."""
 
+    def cells(self, column: Column) -> list[Cell]:
+        """Return a column's cells in the order of the models."""
+        return [column.cells[model] for model in self.models if model in column.cells]
+
     @cached_property
     def mixed(self) -> Mapping[str, int]:
         """Footnote numbers of models whose jobs were not all run with the same model."""
@@ -230,41 +234,29 @@ def _mark_differences(column: Column, footnotes: list[Footnote]) -> Column:
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for model, cell in column.cells.items():
         if cell.record:
-            alike[_yardstick(cell.job, cell.record)].append(model)
+            alike[tuple(_yardstick(cell).values())].append(model)
     if len(alike) <= 1:
         return column
     groups = sorted(alike.values(), key=len, reverse=True)
     majority = groups[0] if len(groups[0]) > len(groups[1]) else None
-    everyone = [model for model, cell in column.cells.items() if cell.record]
     cells = dict(column.cells)
-    for group in groups[1:] if majority else [everyone]:
+    for group in groups[1:] if majority else [[model for model in cells if cells[model].record]]:
         number = len(footnotes) + 1
-        parts = _differing(column, group, majority or group)
-        footnotes.append(Footnote(number, tuple(group), column.name, _explain(parts, group, majority)))
-        cells |= {model: replace(column.cells[model], footnote=number) for model in group}
+        parts = _varying([_yardstick(cells[model]) for model in (*group, *(majority or ()))])
+        others = f"from {_listed(majority)}; not" if majority else f"between {_listed(group)}; none of them is"
+        footnotes.append(Footnote(number, tuple(group), column.name, f"{_differ(parts)} {others} ranked."))
+        cells |= {model: replace(cells[model], footnote=number) for model in group}
     return replace(column, cells=cells)
 
 
-def _yardstick(job: JobResult, record: Record) -> tuple[str, ...]:
-    return (*(str(getattr(job.pedigree, part)) for part in COMPARED), record.metric, record.unit)
+def _yardstick(cell: Cell) -> dict[str, str]:
+    """Return what cells must agree in to be compared."""
+    metric = f"{cell.record.metric}, {cell.record.unit}" if cell.record else ""
+    return {part: str(getattr(cell.job.pedigree, part)) for part in COMPARED} | {"metric": metric}
 
 
-def _differing(column: Column, group: Sequence[str], others: Sequence[str]) -> list[str]:
-    """Name the parts in which any job of a group differs from any of the others."""
-    found: set[str] = set()
-    for model in group:
-        for other in others:
-            first, second = column.cells[model], column.cells[other]
-            found |= set(first.job.pedigree.differences(second.job.pedigree))
-            if first.record and second.record and first.record.metric != second.record.metric:
-                found.add("metric")
-    return [part for part in (*COMPARED, "metric") if part in found]
-
-
-def _explain(parts: Sequence[str], group: Sequence[str], majority: Sequence[str] | None) -> str:
-    if majority:
-        return f"{_differ(parts)} from {_listed(majority)}; not ranked."
-    return f"{_differ(parts)} between {_listed(group)}; none of them is ranked."
+def _varying(parts: Sequence[Mapping[str, str]]) -> list[str]:
+    return [name for name in parts[0] if len({values[name] for values in parts}) > 1]
 
 
 def _differ(parts: Sequence[str]) -> str:
@@ -280,18 +272,15 @@ def _listed(names: Sequence[str], limit: int = 4) -> str:
 
 def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
     """Find models whose name stands for different weights, architectures, transforms, tokenizers or precisions."""
-    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    known: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for job in jobs:
-        if job.status == "done":
-            for part in OF_THE_MODEL:
-                seen[job.model][part] |= {value for value in [str(getattr(job.pedigree, part))] if value}
-    footnotes: list[Footnote] = []
-    for model, parts in sorted(seen.items()):
-        several = [part for part in OF_THE_MODEL if len(parts[part]) > 1]
-        if several:
-            text = f"{_differ(several)} between the columns of this row; no mean."
-            footnotes.append(Footnote(taken + len(footnotes) + 1, (model,), "", text))
-    return footnotes
+        for part in OF_THE_MODEL:
+            known[job.model][part] |= {value for value in [str(getattr(job.pedigree, part))] if value}
+    mixed = {model: [part for part in parts if len(parts[part]) > 1] for model, parts in sorted(known.items())}
+    texts = {
+        model: f"{_differ(parts)} between the columns of this row; no mean." for model, parts in mixed.items() if parts
+    }
+    return [Footnote(number, (model,), "", text) for number, (model, text) in enumerate(texts.items(), taken + 1)]
 
 
 def _mark_best(column: Column) -> Column:

@@ -6,9 +6,8 @@ import base64
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,13 @@ from clipbench.errors import UserError
 from clipbench.files import write_atomically
 from clipbench.report import headline, run_metadata, tables
 from clipbench.report.averages import means, order_by_merit
-from clipbench.report.details import ColumnDetail, column_details, curves_by_job
+from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
 from clipbench.report.figures import figures
-from clipbench.report.leaderboard import Leaderboard, make_leaderboard
+from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.sets.charts import gap as gap_figure
-from clipbench.report.sections.sets.charts import groups
+from clipbench.report.sections.sets import section as sets
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import definitions
 from clipbench.results.folder import MergedResults, Results
@@ -37,18 +35,6 @@ if TYPE_CHECKING:
 
 MAX_FIGURES = 200
 """Figures in one page; they are drawn only when they come into view."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """A script of the page and the hash that lets it run."""
-
-    source: str
-
-    @cached_property
-    def digest(self) -> str:
-        """As a Content-Security-Policy names it."""
-        return f"sha256-{base64.b64encode(hashlib.sha256(self.source.encode()).digest()).decode()}"
 
 
 def write_report(results: Results, path: Path, *, metric: str | None = None, title: str | None = None) -> None:
@@ -99,7 +85,7 @@ def render(results: Results, title: str | None = None) -> str:
     sections = load_sections()
     claimed = frozenset(name for section in sections for name in section.analyses)
     data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
-    gap = None if data.results_of("robustness") else gap_figure(leaderboard, group_means)
+    gap = None if data.results_of("robustness") else sets.gap(leaderboard, group_means)
     shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
     curves = curves_by_job(leaderboard, left)
     details = column_details(leaderboard, results, album, curves)
@@ -109,22 +95,19 @@ def render(results: Results, title: str | None = None) -> str:
         .get_template("page.html.j2")
         .render(
             **_shared(leaderboard),
+            **headline.headline(leaderboard, group_means, jobs),
             title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.of > 1 and group.by_model],
-            groups=groups(leaderboard),
-            opening=headline.opening(leaderboard),
-            subsets=headline.subsets(leaderboard),
-            sentences=headline.sentences(leaderboard, group_means),
+            groups=sets.groups(leaderboard),
             gap=gap,
-            aside=headline.aside(jobs),
             sections=shown,
             details=_by_dataset(details),
             anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
             runs=runs,
-            rows=run_metadata.job_rows(details),
+            rows=_rows(details),
             merged=isinstance(results, MergedResults),
             scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
             **_method([*leaderboard.jobs, *analyses]),
@@ -132,16 +115,7 @@ def render(results: Results, title: str | None = None) -> str:
     )
 
 
-@dataclass(frozen=True)
-class ShownSection:
-    """A section as it stands in the page."""
-
-    name: str
-    title: str
-    html: Markup
-
-
-def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[tuple[ShownSection, ...], int]:
+def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[list[Mapping[str, str]], int]:
     """Render the sections that have something to show; what one draws is taken from the figures left for the next."""
     shown = []
     for section in sections:
@@ -150,12 +124,12 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[tu
             if content is None:
                 continue
             html = _template(section).render(section=content, **_shared(data.leaderboard))
+            figures -= len(content)
         except Exception as error:  # noqa: BLE001 - a section that breaks must not cost the page
             html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
-            content = ()
-        figures -= len(content)
-        shown.append(ShownSection(section.name, section.title, Markup(html)))  # noqa: S704 - rendered with autoescape
-    return tuple(shown), figures
+        # Rendered with everything in it escaped.
+        shown.append({"name": section.name, "title": section.title, "html": Markup(html)})  # noqa: S704
+    return shown, figures
 
 
 def _template(section: Section) -> Template:
@@ -194,32 +168,38 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.globals |= {"numbers": numbers, "labels": labels}
+    environment.globals |= {"numbers": numbers, "labels": labels, "moment": run_metadata.moment}
     return environment
 
 
-def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _scripts(*, figures: bool) -> tuple[Script, ...]:
-    """Return the page's scripts; the one that draws figures only where there are any."""
-    script = Script(_source(environment(), "page.js"))
-    return (_plotly(), script) if figures else (script,)
+def _scripts(*, figures: bool) -> list[Mapping[str, str]]:
+    """Return the page's scripts, each with the hash that lets it run; plotly only where there are figures."""
+    loader = environment().loader
+    assert loader is not None
+    sources = [*([_plotly()] if figures else []), loader.get_source(environment(), "page.js")[0]]
+    digests = [base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources]
+    return [{"source": source, "digest": f"sha256-{digest}"} for source, digest in zip(sources, digests, strict=True)]
 
 
 @cache
-def _plotly() -> Script:
+def _plotly() -> str:
     """Return plotly.js as it can stand in a page: line ends as HTML reads them, no end of script within."""
     from plotly.offline import get_plotlyjs
 
-    source: str = get_plotlyjs()
-    return Script(source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script"))
+    return str(get_plotlyjs()).replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script")
 
 
-def _by_dataset(details: Sequence[ColumnDetail]) -> tuple[tuple[str, tuple[ColumnDetail, ...]], ...]:
+def _rows(details: Sequence[ColumnDetail]) -> list[tuple[Column, JobDetail]]:
+    """List every job once, those that failed first."""
+    rows: dict[str, tuple[Column, JobDetail]] = {}
+    for detail in details:
+        for job in detail.jobs:
+            rows.setdefault(job.job.hash, (detail.column, job))
+    return sorted(rows.values(), key=lambda row: row[1].job.status != "failed")
+
+
+def _by_dataset(details: Sequence[ColumnDetail]) -> Mapping[str, Sequence[ColumnDetail]]:
     found: dict[str, list[ColumnDetail]] = {}
     for detail in details:
         found.setdefault(detail.column.dataset, []).append(detail)
-    return tuple((name, tuple(columns)) for name, columns in found.items())
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, TableSpec
 from clipbench.report.figures import axes
-from clipbench.report.figures.figures import Figure, text
+from clipbench.report.figures.figures import Figure, error_bars, text, trace
 from clipbench.report.grids import Row, ends
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import capitalised
@@ -75,41 +75,20 @@ def _has_place(row: Row, curve: CurveSpec) -> bool:
     return numbers.is_number(x) and numbers.is_number(y) and (x > 0 or not curve.log_x)
 
 
-def trace(x: Sequence[float], y: Sequence[float], hover: Sequence[str], **more: Any) -> dict[str, Any]:
-    """Return plotly's trace of a line with dots."""
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": list(x),
-        "y": list(y),
-        "customdata": list(hover),
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "line": {"width": 1.8},
-        "marker": {"size": 7, "line": {"width": 1.6}},
-        "cliponaxis": False,
-        "meta": {"role": "curve"},
-        "showlegend": False,
-        **more,
-    }
-
-
 def _dashed(rows: Sequence[Row], curve: CurveSpec) -> dict[str, Any]:
-    x, y = [row[curve.x] for row in rows], [row[curve.second] for row in rows]
-    line = {"mode": "lines", "line": {"width": 1.4, "dash": "dash"}, "meta": {"role": "second"}}
-    return trace(x, y, []) | line | {"hoverinfo": "skip"}
+    x, y, line = [row[curve.x] for row in rows], [row[curve.second] for row in rows], {"width": 1.4, "dash": "dash"}
+    return trace(x, y, (), mode="lines", line=line, meta={"role": "second"}, hoverinfo="skip")
 
 
 def _ring(row: Row, curve: CurveSpec) -> dict[str, Any]:
     marker = {"size": 15, "symbol": "circle-open", "line": {"width": 2.2}}
-    ring = {"mode": "markers", "marker": marker, "meta": {"role": "chosen"}, "hoverinfo": "skip"}
-    return trace([row[curve.x]], [row[curve.y]], []) | ring
+    x, y = [row[curve.x]], [row[curve.y]]
+    return trace(x, y, (), mode="markers", marker=marker, meta={"role": "chosen"}, hoverinfo="skip")
 
 
 def errors_of(rows: Sequence[Row], column: str, low: str = "low", high: str = "high") -> dict[str, Any]:
-    """Return plotly's error bars of a column from the columns of its ends, without one where there is no interval."""
-    above = [None if row.get(high) is None else row[high] - row[column] for row in rows]
-    below = [None if row.get(low) is None else row[column] - row[low] for row in rows]
-    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.3, "width": 3}
+    """Return plotly's error bars of a column from the columns of its ends."""
+    return error_bars([(row[column], row.get(low), row.get(high)) for row in rows])
 
 
 def reach(rows: Sequence[Row], column: str, low: str = "low", high: str = "high") -> list[float]:

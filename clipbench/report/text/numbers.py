@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
+
+if TYPE_CHECKING:
+    from clipbench.report.averages import Average
+    from clipbench.results.records import Record
+
+    Measured = Record | Average
 
 MISSING = "–"
 
@@ -21,30 +27,6 @@ _FORMS = {
 _SUFFIXES = {"fraction": "%", "difference": "points", "gap": "points", "rank": "", "count": "", "p": "", "number": ""}
 
 _SMALL_P = 0.001
-
-
-class Measured(Protocol):
-    """A value with its uncertainty: a record, or a mean of records."""
-
-    @property
-    def value(self) -> float | None:
-        """In `unit`; None is undefined."""
-        ...
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of the interval, in the value's unit."""
-        ...
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of the interval, in the value's unit."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """'fraction', 'rank', 'points', 'difference' or 'gap' (of two fractions), ..."""
-        ...
 
 
 def number(value: float | None, unit: str = "fraction") -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clipbench.report.figures import axes
-from clipbench.report.figures.curve import layout_of, trace
-from clipbench.report.figures.figures import SERIES, Figure, errors, text
+from clipbench.report.figures.curve import layout_of
+from clipbench.report.figures.figures import SERIES, Figure, errors, text, trace
 from clipbench.report.grids import Row, rows_of
 from clipbench.report.leaderboard import OF_THE_MODEL, Column, Leaderboard
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import label_of_task
-from clipbench.results.records import AnalysisResult, JobResult
+from clipbench.results.records import AnalysisResult, JobResult, Record
 
 HEIGHT = 330
 
@@ -42,12 +42,8 @@ class _Point:
     task: str
     examples: float
     """Per class; 0 for zero-shot."""
-    value: float
-    """Top-1."""
-    low: float | None
-    high: float | None
+    top1: Record
     over_draws: str
-    unit: str = "fraction"
 
 
 def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult]) -> tuple[ShotsChart, ...]:
@@ -132,7 +128,7 @@ def _of_job(job: JobResult) -> _Point | None:
     top1, over, examples = records.get("top1"), records.get("top1_over_seeds"), _examples(job)
     if top1 is None or top1.value is None or examples is None:
         return None
-    return _Point(job.task, examples, top1.value, top1.low, top1.high, numbers.interval(over) if over else "")
+    return _Point(job.task, examples, top1, numbers.interval(over) if over else "")
 
 
 def _examples(job: JobResult) -> float | None:
@@ -145,12 +141,12 @@ def _examples(job: JobResult) -> float | None:
 
 
 def _of_row(row: Row) -> _Point:
-    over = numbers.ends(row["seeds_low"], row["seeds_high"])
-    return _Point(row["what"], row["examples_per_class"], row["top1"], row["low"], row["high"], over)
+    top1 = Record("top1", row["top1"], low=row["low"], high=row["high"])
+    return _Point(row["what"], row["examples_per_class"], top1, numbers.ends(row["seeds_low"], row["seeds_high"]))
 
 
 def _line(model: str, points: Sequence[_Point], shift: float) -> dict[str, Any]:
-    x, y = [point.examples * shift for point in points], [point.value for point in points]
+    x, y = [point.examples * shift for point in points], [point.top1.value for point in points]
     whole = [point.task == "linear_probe" for point in points]
     marker = {
         "opacity": 1,
@@ -158,7 +154,7 @@ def _line(model: str, points: Sequence[_Point], shift: float) -> dict[str, Any]:
         "symbol": ["diamond" if probe else "circle" for probe in whole],
     }
     hover = [_hover(model, point) for point in points]
-    return trace(x, y, hover, error_y=errors(points), marker=marker, cliponaxis=True)
+    return trace(x, y, hover, error_y=errors([point.top1 for point in points]), marker=marker, cliponaxis=True)
 
 
 def _level(model: str, point: _Point, labelled: Sequence[float]) -> dict[str, Any]:
@@ -167,7 +163,7 @@ def _level(model: str, point: _Point, labelled: Sequence[float]) -> dict[str, An
     low, high = min(labelled), max(labelled)
     steps = [low * (high / low) ** (step / 8) for step in range(9)]
     line, hover = {"width": 1.6, "dash": "dash"}, [_hover(model, point)] * len(steps)
-    return trace(steps, [point.value] * len(steps), hover, mode="lines", line=line)
+    return trace(steps, [point.top1.value] * len(steps), hover, mode="lines", line=line)
 
 
 def _hover(model: str, point: _Point) -> str:
@@ -175,7 +171,7 @@ def _hover(model: str, point: _Point) -> str:
     lines = [
         f"<b>{text(model)}</b>",
         f"{text(label_of_task(point.task))}{examples}",
-        f"{numbers.with_unit(point.value)} {numbers.interval(point)}".rstrip(),
+        f"{numbers.with_unit(point.top1.value)} {numbers.interval(point.top1)}".rstrip(),
         f"over draws {point.over_draws}" if point.over_draws else "",
     ]
     return "<br>".join(line for line in lines if line)
@@ -184,8 +180,9 @@ def _hover(model: str, point: _Point) -> str:
 def _heights(shown: Mapping[str, Sequence[_Point]]) -> list[float]:
     """Return all values that the vertical axis must hold."""
     points = [point for found in shown.values() for point in found]
-    ends = [end for point in points if point.examples > 0 for end in (point.low, point.high) if end is not None]
-    return [*(point.value for point in points), *ends]
+    reached = [point.top1.value for point in points]
+    reached += [end for point in points if point.examples > 0 for end in (point.top1.low, point.top1.high)]
+    return [value for value in reached if value is not None]
 
 
 def _legend(shown: Mapping[str, Sequence[_Point]]) -> str:
@@ -199,7 +196,7 @@ def _legend(shown: Mapping[str, Sequence[_Point]]) -> str:
 def _summary(name: str, shown: Mapping[str, Sequence[_Point]]) -> str:
     def listed(points: Sequence[_Point]) -> str:
         places = ("zero-shot" if point.examples <= 0 else f"at {point.examples:,.4g}" for point in points)
-        values = (numbers.with_unit(point.value) for point in points)
+        values = (numbers.with_unit(point.top1.value) for point in points)
         return ", ".join(f"{value} {place}" for value, place in zip(values, places, strict=True))
 
     models = "; ".join(f"{model} {listed(points)}" for model, points in shown.items())
