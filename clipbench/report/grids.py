@@ -146,9 +146,11 @@ def _entries(row: Row, columns: Sequence[ColumnSpec], curve: CurveSpec | None = 
     for column in columns:
         value = row.get(column.name)
         chosen = curve is not None and column.name == curve.x and row.get(curve.chosen) is True
-        share = curve is None and column.unit == "fraction" and numbers.is_number(value)
+        bar = None
+        if curve is None and column.unit == "fraction" and numbers.is_number(value):
+            bar = min(max(value, 0.0), 1.0)
         small = ends(row, column) or ("chosen" if chosen else "")
-        entries.append(Entry(numbers.cell(value, column.unit), small, min(max(value, 0.0), 1.0) if share else None))
+        entries.append(Entry(numbers.cell(value, column.unit), small, bar))
     return tuple(entries)
 
 
@@ -188,7 +190,7 @@ def full_classes(result: JobResult) -> list[list[Any]] | None:
     None where `of_result` already shows them all. At most `LISTED_CLASSES` rows.
     """
     table = result.tables.get("per_class")
-    spec = table and known_columns(declared(result).table("per_class"), table)
+    spec = known_columns(declared(result).table("per_class"), table) if table else None
     if table is None or spec is None or len(table.rows) <= ALL_CLASSES:
         return None
     name, measure = spec.columns[0].name, _measure(spec)

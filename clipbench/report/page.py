@@ -85,7 +85,8 @@ def render(results: Results, title: str | None = None) -> str:
     sections = load_sections()
     claimed = frozenset(name for section in sections for name in section.analyses)
     data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
-    gap = None if data.results_of("robustness") else sets.gap(leaderboard, group_means)
+    matched = any(result.status == "done" for result in data.results_of("robustness"))
+    gap = None if matched else sets.gap(leaderboard, group_means)
     shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
     curves = curves_by_job(leaderboard, left)
     details = column_details(leaderboard, results, album, curves)
@@ -117,7 +118,7 @@ def render(results: Results, title: str | None = None) -> str:
 
 def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[list[Mapping[str, str]], int]:
     """Render the sections that have something to show; what one draws is taken from the figures left for the next."""
-    shown = []
+    shown: list[Mapping[str, str]] = []
     for section in sections:
         try:
             content = section.show(data, figures)

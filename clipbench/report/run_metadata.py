@@ -43,7 +43,7 @@ def runs(results: Results) -> tuple[Run, ...]:
 
 
 def _run(run: Mapping[str, Any], folder: str) -> Run:
-    apart = {"format", "suite", "description", "suite_text"}
+    apart = {"format", "suite", "description", "suite_text", "analyses"}
     nested = {key: value for key, value in run.items() if isinstance(value, Mapping)}
     plain = {key: value for key, value in run.items() if key not in {*apart, *nested}}
     groups = [("Run", facts(plain)), *((capitalised(key), facts(value)) for key, value in nested.items())]

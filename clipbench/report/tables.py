@@ -16,7 +16,7 @@ from clipbench.results.folder import Results
 if TYPE_CHECKING:
     import pandas as pd
 
-Intervals = Literal["none", "range", "half-width"]
+Intervals = Literal["range", "half-width"]
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -47,10 +47,10 @@ def leaderboard(results: Results, metric: str | None = None, *, intervals: Inter
     Args:
         results: of one or several runs.
         metric: the metric to show; by default each job's main one.
-        intervals: None gives numbers in the record's own unit (0.912), gaps as None. Otherwise cells are
-            text in percent (ranks as they are): 'none' '91.2', 'range' '91.2 [89.9, 92.4]', 'half-width'
-            '91.2 ± 1.3'; columns are headed by their metric too, failed jobs say so, and a cell that is
-            not comparable with its column carries the mark of its footnote (see `footnotes`).
+        intervals: None gives numbers in the record's own unit (0.912), gaps as None. Otherwise cells are text in
+            percent (ranks as they are), '91.2 [89.9, 92.4]' or '91.2 ± 1.3'; columns are headed by their metric too,
+            failed jobs say so, and a cell that is not comparable with its column carries the mark of its footnote
+            (see `footnotes`).
 
     Raises:
         UserError: no job reports the metric.
@@ -168,9 +168,9 @@ def _shown(column: Column, model: str, intervals: Intervals | None) -> Any:
         return "failed"
     if cell is None or cell.record is None or cell.value is None:
         return numbers.MISSING
-    between = {"none": lambda _: "", "range": numbers.interval, "half-width": numbers.half_width}[intervals]
+    interval = numbers.interval(cell.record) if intervals == "range" else numbers.half_width(cell.record)
     mark = f"†{cell.footnote}" if cell.footnote else ""
-    parts = (numbers.number(cell.value, cell.record.unit), between(cell.record), mark)
+    parts = (numbers.number(cell.value, cell.record.unit), interval, mark)
     return " ".join(part for part in parts if part)
 
 

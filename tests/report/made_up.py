@@ -150,9 +150,7 @@ def with_pictures(results: Results, job: JobResult, captions: list[str], **named
         path = results.folder / "thumbs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.getvalue())
-        pictures.append(
-            {"id": f"img-{place}", "role": "confident mistake", "caption": caption, "thumb": name, **named}
-        )
+        pictures.append({"id": f"img-{place}", "role": "confident mistake", "caption": caption, "thumb": name, **named})
     return replace(job, pictures=tuple(pictures))
 
 

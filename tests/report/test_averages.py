@@ -122,7 +122,8 @@ def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -
 def test_a_mean_over_some_of_the_sets_says_so() -> None:
     jobs = [classification("a", name, 0.5) for name in "xyz"] + [classification("b", "x", 0.9)]
     leaderboard = make_leaderboard(jobs)
-    assert sentences(leaderboard, means(leaderboard))[1].phrases[0].meaning == "mean top-1 over only 1 of 3 benchmark sets"
+    phrase = sentences(leaderboard, means(leaderboard))[1].phrases[0]
+    assert phrase.meaning == "mean top-1 over only 1 of 3 benchmark sets"
 
 
 def test_a_model_whose_jobs_all_failed_is_named() -> None:
@@ -154,7 +155,8 @@ def test_of_a_wise_ft_head_only_the_prompts_are_averaged() -> None:
 
 def said_of(*jobs: JobResult) -> list[str]:
     leaderboard = make_leaderboard(jobs)
-    return [phrase.meaning.replace("\N{NO-BREAK SPACE}", " ") for phrase in sentences(leaderboard, means(leaderboard))[0].phrases]
+    phrases = sentences(leaderboard, means(leaderboard))[0].phrases
+    return [phrase.meaning.replace("\N{NO-BREAK SPACE}", " ") for phrase in phrases]
 
 
 def test_few_shot_is_one_phrase_of_the_most_and_the_fewest_shots() -> None:

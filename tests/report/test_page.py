@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from clipbench.report.page import render, write_page
+from clipbench.report.sections import registry as sections
+from clipbench.report.sections.base import PageData
 from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
 from clipbench.results.records import JobResult, Record, Table
@@ -145,10 +147,12 @@ def test_data_blocks_cannot_be_left(make_results: Make) -> None:
         assert json.loads(block)
 
 
-def test_captions_are_the_alternative_texts(plausible: Results) -> None:
-    images = list(Outline(render(plausible)).all("img"))
+def test_captions_are_the_alternative_texts_and_a_classification_is_told_in_its_parts(plausible: Results) -> None:
+    page = render(plausible)
+    images = list(Outline(page).all("img"))
     assert len(images) == 18
     assert images[0]["alt"] == "true: circle; predicted: red (0.97)"
+    assert page.count('<span class="soft">predicted</span> <bdi>star (0.97)</bdi>') == 18
 
 
 def test_the_best_of_a_column_is_marked_and_failures_are_linked(plausible: Results) -> None:
@@ -220,6 +224,28 @@ def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
     text = Outline(render(make_results(job))).text
     for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "yes"):
         assert part.lower() in text.lower()
+
+
+class Extra:
+    """A section of an installed package."""
+
+    name, title, order, analyses, template = "extra", "Extra", 0, (), "extra.html.j2"
+
+    def show(self, data: PageData, figures: int) -> Sized | None:
+        raise ValueError("no <extra> today")
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [(f"{__name__}:Extra", "no <extra> today"), ("nowhere.sections:Extra", "cannot import 'nowhere.sections'")],
+)
+def test_a_section_that_breaks_costs_only_itself(
+    path: str, problem: str, make_results: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sections.SECTIONS, "extra", path)
+    text = Outline(render(make_results(classification("a", "digits", 0.5)))).text
+    assert f"This section could not be made: {problem}" in text
+    assert "Data sets" in text
 
 
 def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None:

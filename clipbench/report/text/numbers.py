@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 if TYPE_CHECKING:
     from clipbench.report.averages import Average
     from clipbench.results.records import Record
 
-    Measured = Record | Average
+    Measured: TypeAlias = Record | Average
 
 MISSING = "–"
 
