@@ -24,7 +24,7 @@ class Average:
     level: float | None
     datasets: tuple[str, ...]
     """What the mean is over."""
-    of: int
+    total: int
     """How many data sets the group has; fewer in `datasets` means that the model lacks some."""
     metric: str
     """Label of the metric, or 'main metric' where the data sets report different ones."""
@@ -36,7 +36,7 @@ class Average:
     @property
     def complete(self) -> bool:
         """Whether the model has them all; only such means are ranked."""
-        return len(self.datasets) == self.of
+        return len(self.datasets) == self.total
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Means:
 
     measurement: Measurement
     regime: str
-    of: int
+    total: int
     by_model: Mapping[str, Average]
 
 

@@ -92,14 +92,16 @@ def _telling(averages: Sequence[Average]) -> tuple[Average, Average | None]:
 def _phrase(average: Average, fewest: Average | None) -> Phrase:
     beside = f"; {numbers.with_unit(fewest.value)} with {fewest.measurement.words}" if fewest else ""
     task = "" if average.measurement.task == "zero_shot" else f" ({average.measurement.words}{beside})"
-    if average.of == 1 and average.columns == 1:
+    if average.total == 1 and average.columns == 1:
         over = f"{average.metric} on {average.datasets[0]}"
-    elif average.of == 1:
+    elif average.total == 1:
         over = f"mean {average.metric} over {average.columns} columns of {average.datasets[0]}"
     elif average.complete:
-        over = f"mean {average.metric} over {labels.sets(average.of, average.regime)}"
+        over = f"mean {average.metric} over {labels.sets(average.total, average.regime)}"
     else:
-        over = f"mean {average.metric} over only {len(average.datasets)} of {labels.sets(average.of, average.regime)}"
+        over = (
+            f"mean {average.metric} over only {len(average.datasets)} of {labels.sets(average.total, average.regime)}"
+        )
     return Phrase(numbers.with_unit(average.value), numbers.interval(average), over + task)
 
 

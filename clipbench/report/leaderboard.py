@@ -52,10 +52,10 @@ class Measurement:
     @property
     def words(self) -> str:
         """As a reader sees it: '4 shots', 'linear probe, projected'."""
-        told = self.condition.words
+        words = self.condition.words
         if self.condition.shots is not None:
-            return ", ".join((told[0].replace(" ", "\N{NO-BREAK SPACE}"), *told[1:]))
-        return ", ".join(part for part in (self.label, self.prompts, *told) if part)
+            return ", ".join((words[0].replace(" ", "\N{NO-BREAK SPACE}"), *words[1:]))
+        return ", ".join(part for part in (self.label, self.prompts, *words) if part)
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -207,8 +207,8 @@ def _column(jobs: Sequence[JobResult], metric: str | None, name: str, label: str
     regimes = [str(job.about.get("regime") or "") for job in jobs]
     prompts = first.prompts if declared(first).measures_prompts else ""
     # Of a task that only has words for what tells its jobs apart, these are another measurement each.
-    told = first.prompts or first.condition.words
-    condition = first.condition if told else Condition(head=first.variant)
+    described = first.prompts or first.condition.words
+    condition = first.condition if described else Condition(head=first.variant)
     return Column(
         name=name,
         label=label,

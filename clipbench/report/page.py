@@ -101,7 +101,7 @@ def render(results: Results, title: str | None = None) -> str:
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
             # The mean of a group with a single data set says what its column says.
-            means=[group for group in group_means if group.of > 1 and group.by_model],
+            means=[group for group in group_means if group.total > 1 and group.by_model],
             groups=sets.groups(leaderboard),
             gap=gap,
             sections=shown,

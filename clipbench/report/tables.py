@@ -124,13 +124,13 @@ def wide_text(results: Results) -> str:
 
 def _turned(table: Leaderboard) -> list[list[str]]:
     """Return the leaderboard with a row for each column, after a row of headings."""
-    told = {
+    parts = {
         "task": [column.measurement.label for column in table.columns],
         "split": [column.split for column in table.columns],
         "setting": [column.variant for column in table.columns],
         "subset": [column.subset for column in table.columns],
     }
-    telling = {name: texts for name, texts in told.items() if len(set(texts)) > 1}
+    telling = {name: texts for name, texts in parts.items() if len(set(texts)) > 1}
     head = ["data set", *telling, "metric", *(_marked(table, model) for model in table.models)]
     rows = [
         [column.dataset, *beside, column.heading, *(_shown(column, model, "range") for model in table.models)]

@@ -58,8 +58,8 @@ def linear_probe(
     best = 6.0 if at_edge else 0.25
     scores = {place: share - 0.012 * abs(place - best) ** 1.3 for place in tried}
     rows = [
-        (10.0**place, max(0.0, score), "top1", 40 + at, at >= open_fits, place == best)
-        for at, (place, score) in enumerate(scores.items())
+        (10.0**place, max(0.0, score), "top1", 40 + step, step >= open_fits, place == best)
+        for step, (place, score) in enumerate(scores.items())
     ]
     params = FEATURES | {"C": 10.0**best, "chosen_on": where, "iterations": 57, "converged": True, "at_edge": at_edge}
     main = replace(proportion("top1", share, N, main=True), params=params | {"n_train": 3000, "n_classes": 3})

@@ -55,7 +55,7 @@ def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
 
 def test_tasks_are_not_mixed() -> None:
     groups = means(make_leaderboard([classification("a", "x", 0.9), retrieval("a", "captions", 0.4)]))
-    assert [(group.measurement.task, group.of) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]
+    assert [(group.measurement.task, group.total) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]
 
 
 @pytest.mark.parametrize(("higher_is_better", "averaged"), [(True, 1), (False, 0), (None, 0)])
@@ -69,7 +69,7 @@ def test_a_data_set_counts_once_however_many_prompt_sets_it_has() -> None:
     jobs = [classification("a", "x", share, variant=variant) for share, variant in ((0.2, "p"), (0.4, "q"))]
     jobs.append(classification("a", "y", 0.9))
     (group,) = means(make_leaderboard(jobs))
-    assert group.of == 2
+    assert group.total == 2
     assert group.by_model["a"].value == pytest.approx((0.3 + 0.9) / 2)
 
 
@@ -108,10 +108,10 @@ def test_the_sentence_of_a_model() -> None:
     jobs = [classification("clip-tiny", name, 0.912) for name in ("u", "v")]
     jobs.append(classification("clip-tiny", "w", 0.43, regime="shift"))
     leaderboard = make_leaderboard(jobs)
-    (said,) = sentences(leaderboard, means(leaderboard))
-    assert said.model == "clip-tiny"
-    assert [phrase.value for phrase in said.phrases] == ["91.2\u202f%", "43.0\u202f%"]
-    assert [phrase.meaning for phrase in said.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
+    (sentence,) = sentences(leaderboard, means(leaderboard))
+    assert sentence.model == "clip-tiny"
+    assert [phrase.value for phrase in sentence.phrases] == ["91.2\u202f%", "43.0\u202f%"]
+    assert [phrase.meaning for phrase in sentence.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
 
 
 def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -> None:

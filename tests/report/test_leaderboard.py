@@ -48,7 +48,7 @@ def test_of_ranks_the_lowest_is_best() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "words"),
     [
         ("data", "data differ"),
         ("labels", "labels differ"),
@@ -57,7 +57,7 @@ def test_of_ranks_the_lowest_is_best() -> None:
         ("settings", "settings differ"),
     ],
 )
-def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, said: str) -> None:
+def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, words: str) -> None:
     jobs = [classification(name, "digits", share) for name, share in (("a", 0.5), ("b", 0.6))]
     jobs.append(altered(classification("c", "digits", 0.99), **{part: "other"}))
     leaderboard = make_leaderboard(jobs)
@@ -66,7 +66,7 @@ def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, s
     assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
     (note,) = leaderboard.footnotes
     assert note.models == ("c",)
-    assert note.text == f"{said} from a and b; not ranked."
+    assert note.text == f"{words} from a and b; not ranked."
 
 
 def test_where_there_is_no_majority_none_is_ranked() -> None:

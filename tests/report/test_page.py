@@ -261,10 +261,10 @@ def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None
 
 
 def test_several_runs_on_one_page(make_results: Make) -> None:
-    one = make_results(classification("a", "digits", 0.5), name="one", run={"suite": "first"})
-    two = make_results(name="two", run={"suite": "second"})
-    two.write_job(with_pictures(two, classification("b", "digits", 0.6), ["of the second run"]))
-    page = render(load_results(one.folder, two.folder))
+    first = make_results(classification("a", "digits", 0.5), name="one", run={"suite": "first"})
+    second = make_results(name="two", run={"suite": "second"})
+    second.write_job(with_pictures(second, classification("b", "digits", 0.6), ["of the second run"]))
+    page = render(load_results(first.folder, second.folder))
     assert "<title>first + second</title>" in page
     assert [image["alt"] for image in Outline(page).all("img")] == ["of the second run"]
     assert "2 models on 1 data set, 2 jobs." in Outline(page).text

@@ -26,8 +26,8 @@ def test_numbers_are_those_of_the_wide_table(plausible: Results, make_results: M
     assert set(board.columns) == set(wide.columns)
     for column in wide.columns:
         for model in wide.index:
-            ours, theirs = board.loc[model, column], wide.loc[model, column]
-            assert ours == theirs or (pd.isna(ours) and pd.isna(theirs))
+            shown, stored = board.loc[model, column], wide.loc[model, column]
+            assert shown == stored or (pd.isna(shown) and pd.isna(stored))
 
 
 def test_intervals_as_text(make_results: Make) -> None:

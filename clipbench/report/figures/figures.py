@@ -118,7 +118,7 @@ def _means(role: str, means: Sequence[Average]) -> dict[str, Any]:
         list(range(len(means))),
         [_hover_mean(mean) for mean in means],
         mode="markers",
-        name=text(f"mean over {labels.sets(means[0].of, means[0].regime)}"),
+        name=text(f"mean over {labels.sets(means[0].total, means[0].regime)}"),
         error_x=errors(means),
         marker={"size": 11, "symbol": "circle" if role == "benchmark" else "diamond"},
         meta={"role": role},
@@ -177,7 +177,7 @@ def _hover_mean(mean: Average) -> str:
     interval = numbers.interval(mean)
     return (
         f"<b>{text(mean.model)}</b><br>{numbers.with_unit(mean.value)} {interval}"
-        f"<br>mean {text(mean.metric)} over {text(labels.sets(mean.of, mean.regime))}"
+        f"<br>mean {text(mean.metric)} over {text(labels.sets(mean.total, mean.regime))}"
     )
 
 
