@@ -89,6 +89,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    def dicts(self) -> tuple[dict[str, Any], ...]:
+        """Return its rows, each by column."""
+        return tuple(dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
     def frame(self) -> pd.DataFrame:
         """Return it as a data frame."""
         import pandas as pd
