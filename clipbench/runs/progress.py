@@ -1,4 +1,4 @@
-"""Who is told of a run's progress."""
+"""The progress of a run, for whoever shows it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipbench.results.records import JobResult
-    from clipbench.runs.jobs import Job
     from clipbench.runs.plan import Plan
+    from clipbench.tasks.job import Job
 
 
-class Listener:
-    """Is told of a run's progress; this one does nothing with it."""
+class ProgressListener:
+    """Hears of each step of a run; this one does nothing with it."""
 
     def planned(self, plan: Plan) -> None:
         """The plan was made; nothing has been fetched yet."""

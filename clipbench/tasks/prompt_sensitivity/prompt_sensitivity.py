@@ -129,7 +129,9 @@ class PromptSensitivity:
         """
         own, dataset, model = _own(settings), inputs.dataset, inputs.model
         layout = _layout(prompts, dataset)
-        classifiers = inputs.once("templates", lambda: template_classifiers(layout, inputs.text, model.name))
+        classifiers = inputs.cache.get_or_compute(
+            "templates", lambda: template_classifiers(layout, inputs.text, model.name)
+        )
         tested = _answered(inputs, own.split, classifiers)
         images, answers = tested.images, tested.answers
         if len(answers.rows) < 2:
