@@ -20,7 +20,7 @@ from clipbench.runs.progress import ProgressListener
 if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
     from clipbench.results.folder import Results
-    from clipbench.results.records import JobResult, Record
+    from clipbench.results.records import AnalysisResult, JobResult, Record
     from clipbench.runs.plan import JobCost, Plan
     from clipbench.tasks.job import Job
 
@@ -72,6 +72,12 @@ class RunConsole(ProgressListener):
         measured = f"{main.metric} {format_record(main)}, n={main.n:,}" if main else "done"
         broken = f", [yellow]{result.n_broken} broken[/]" if result.n_broken else ""
         self.console.print(f"[green]done[/]    {name}: {measured}{broken} ({took})", highlight=False, soft_wrap=True)
+
+    def analysis_failed(self, result: AnalysisResult) -> None:
+        """Print a line for an analysis."""
+        self.failed += 1
+        line = f"[red]failed[/]  {escape(result.analysis)}: {escape(result.error)}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def page(self, path: Path, problem: str) -> None:
         """Remember where the page is; say at once if it could not be written."""

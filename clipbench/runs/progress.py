@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clipbench.results.records import JobResult
+    from clipbench.results.records import AnalysisResult, JobResult
     from clipbench.runs.plan import Plan
     from clipbench.tasks.job import Job
 
@@ -29,6 +29,9 @@ class ProgressListener:
 
     def finished(self, result: JobResult, again: bool) -> None:
         """A job's records are stored; `again`: they were there before."""
+
+    def analysis_failed(self, result: AnalysisResult) -> None:
+        """An analysis of the finished jobs could not be made."""
 
     def page(self, path: Path, problem: str) -> None:
         """The page was written or, with a problem, could not be."""

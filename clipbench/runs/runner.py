@@ -102,9 +102,9 @@ class Runner:
         return self.results
 
     def _analyse(self) -> None:
-        for finding in analyse(Results(self.results.folder)):
-            if finding.status == "failed":
-                self.progress.finished(finding, again=False)
+        for result in analyse(Results(self.results.folder)):
+            if result.status == "failed":
+                self.progress.analysis_failed(result)
 
     def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
         try:
