@@ -175,6 +175,8 @@ class Subject:
     """Where two are compared, the first is the one that is higher or lower."""
     datasets: tuple[str, ...] = ()
     """What was evaluated, e.g. the shifts."""
+    averaged: bool = False
+    """Whether it is about the mean over these data sets, be it of one alone."""
     reference: str = ""
     """The data set, or the model, that is compared with."""
     split: str = ""
