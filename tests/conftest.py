@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from clipbench.errors import UserError
+
 if TYPE_CHECKING:
     from clipbench.runs.runner import Runner
 
@@ -102,3 +104,23 @@ def command_environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(REPOSITORY),
         "COLUMNS": "160",
     }
+
+
+def user_error(function: Callable[..., object], *arguments: object, **options: object) -> UserError:
+    """Call a function that has to raise a UserError, and return that."""
+    with pytest.raises(UserError) as caught:
+        function(*arguments, **options)
+    return caught.value
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that has to succeed printed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def printed_by(code: str, folder: Path) -> str:
+    """What a Python of its own prints that runs code in a folder, as commands are run there."""
+    command, environment = [sys.executable, "-c", code], command_environment(folder)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

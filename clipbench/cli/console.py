@@ -168,8 +168,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     for column in ("images to embed", "texts to embed", "download", "time", *(("memory",) if memory else ())):
         table.add_column(column, justify="right")
     for label, job in _with_views_joined(plan.jobs):
-        used = (format_bytes(job.memory_bytes or 0),) if memory else ()
-        table.add_row(escape(label), *_plan_row(job), *used)
+        cells = (*_plan_row(job), *((format_bytes(job.memory_bytes or 0),) if memory else ()))
+        table.add_row(escape(label), *cells)
     console.print(table)
     todo = [job for job in plan.jobs if not job.done and not job.problem]
     console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
@@ -196,11 +196,11 @@ def _joined(jobs: Sequence[JobCost]) -> JobCost:
     def total(counts: Sequence[float | None]) -> float | None:
         return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
 
-    images, new = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
+    images, new_images = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
     return replace(
         jobs[0],
         images=None if images is None else int(images),
-        new_images=None if new is None else int(new),
+        new_images=None if new_images is None else int(new_images),
         new_texts=sum(job.new_texts for job in jobs),
         seconds=total([job.seconds for job in jobs]),
     )
