@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clipbench.models.custom import describe_module
     from clipbench.reference.published import published_pair
     from clipbench.results.records import JobResult
-    from clipbench.runs.progress import Listener
+    from clipbench.runs.progress import ProgressListener
     from clipbench.stats.bootstrap import bootstrap_mean, bootstrap_units
     from clipbench.stats.intervals import Interval, wilson
     from clipbench.tasks.base import (
@@ -48,14 +48,14 @@ __all__ += ["class_prompts", "decide", "distinct_strings", "require_joint_space"
 __all__ += ["stored_feature", "text_classifier", "unit_rows"]
 __all__ += ["Interval", "bootstrap_mean", "bootstrap_units", "wilson"]
 __all__ += ["Analysis", "AnalysisSettings", "Evidence", "Finding", "fit_line", "published_pair"]
-__all__ += ["JobResult", "Listener"]
+__all__ += ["JobResult", "ProgressListener"]
 __all__ += ["Unavailable", "UserError", "did_you_mean"]
 
 _HOMES = {
     "clipbench.analyses.base": "Analysis AnalysisSettings Evidence Finding",
     "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset IndexedSplit Split decode",
     "clipbench.errors": "Unavailable UserError did_you_mean",
-    "clipbench.runs.progress": "Listener",
+    "clipbench.runs.progress": "ProgressListener",
     "clipbench.metrics.shift": "fit_line",
     "clipbench.models.base": "ImageFeatures ImageModel ImageTextModel ModelInfo ModelPedigree Tokens",
     "clipbench.models.custom": "describe_module",

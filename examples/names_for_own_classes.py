@@ -12,12 +12,12 @@ from pathlib import Path
 import yaml
 
 import clipbench
-from clipbench.extend import JobResult, Listener
+from clipbench.extend import JobResult, ProgressListener
 
 TEMPLATES = ["a photo of a {}.", "{}", "a close-up photo of a {}.", "an image of the {}."]
 
 
-class Last(Listener):
+class Last(ProgressListener):
     """Keeps what was found now: the results folder also has what was found before, with other names or models."""
 
     job: JobResult | None = None

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from clipbench.runs.runner import Runner
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Two processes with a thread for every core each would wait for one another.
@@ -49,6 +52,23 @@ def chromium() -> str:
     if found is None:
         skip_or_fail("browser", "no Chromium was found (set CLIPBENCH_CHROMIUM)")
     return found
+
+
+@pytest.fixture
+def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
+    """Make what runs the text of a suite over the colour words model of the examples, into folders of the test."""
+    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.suite.loading import load_suite
+
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
+
+    def make(suite: str, progress: object = None, **options: object) -> Runner:
+        (tmp_path / "suite.yaml").write_text(suite)
+        chosen = RunOptions(**{"device": "cpu", "workers": 0, **folders, **options})  # type: ignore[arg-type]
+        return Runner(load_suite(tmp_path / "suite.yaml"), ["colour_words_model:ColourWords"], chosen, progress)  # type: ignore[arg-type]
+
+    return make
 
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]

@@ -14,7 +14,6 @@ import pytest
 from clipbench.datasets.classes.imagenet import imagenet_class_names
 from clipbench.datasets.classes.tables import load_class_table
 from clipbench.results.folder import Results
-from clipbench.runs.progress import Listener
 from clipbench.runs.runner import RunOptions, run
 from clipbench.suite.loading import Suite, load_suite
 
@@ -57,7 +56,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def finish(mirror: Path, suite: Suite) -> Results:
     cache, output = mirror.parent / "cache", mirror.parent / "results"
     options = RunOptions(output=output, cache=cache, data_root=mirror, device="cpu", workers=0)
-    return run(suite, [MODEL], options, Listener())
+    return run(suite, [MODEL], options)
 
 
 @pytest.mark.slow
@@ -95,7 +94,7 @@ def test_imagenet_beside_its_shifts_on_the_classes_that_each_has(mirror: Path, m
 def test_corruptions_of_imagenet_are_divided_by_alexnet(mirror: Path, tmp_path: Path):
     packaged = load_suite("corruptions")
     (study,) = packaged.tasks
-    assert len(study.work()) - 1 in (70, 75)
+    assert len(study.jobs()) - 1 in (70, 75)
     path = tmp_path / "two.yaml"
     path.write_text(packaged.text.replace("corruptions: standard", "corruptions: [fog, brightness]"))
     results = finish(mirror, load_suite(path).with_limit(4))

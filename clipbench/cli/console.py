@@ -15,17 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from clipbench.report.text import numbers
-from clipbench.runs.progress import Listener
+from clipbench.runs.progress import ProgressListener
 
 if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
     from clipbench.results.folder import Results
-    from clipbench.results.records import JobResult, Record
-    from clipbench.runs.jobs import Job
-    from clipbench.runs.plan import Plan, PlannedJob
+    from clipbench.results.records import AnalysisResult, JobResult, Record
+    from clipbench.runs.plan import JobCost, Plan
+    from clipbench.tasks.job import Job
 
 
-class RunConsole(Listener):
+class RunConsole(ProgressListener):
     """Prints the plan, a progress bar where there is a terminal, and a line for each finished job."""
 
     def __init__(self, console: Console) -> None:
@@ -72,6 +72,12 @@ class RunConsole(Listener):
         measured = f"{main.metric} {format_record(main)}, n={main.n:,}" if main else "done"
         broken = f", [yellow]{result.n_broken} broken[/]" if result.n_broken else ""
         self.console.print(f"[green]done[/]    {name}: {measured}{broken} ({took})", highlight=False, soft_wrap=True)
+
+    def analysis_failed(self, result: AnalysisResult) -> None:
+        """Print a line for an analysis."""
+        self.failed += 1
+        line = f"[red]failed[/]  {escape(result.analysis)}: {escape(result.error)}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def page(self, path: Path, problem: str) -> None:
         """Remember where the page is; say at once if it could not be written."""
@@ -171,7 +177,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print("That is long: --only NAME runs one data set, --limit N a balanced part of each.")
 
 
-def _with_views_joined(jobs: Sequence[PlannedJob]) -> Iterator[tuple[str, PlannedJob]]:
+def _with_views_joined(jobs: Sequence[JobCost]) -> Iterator[tuple[str, JobCost]]:
     """Yield jobs with their labels; those that differ only in the view, and in nothing that is shown, as one."""
     for (measured, _, _), group in groupby(
         jobs, key=lambda job: (job.job.measured, job.job.view is not None, job.done)
@@ -184,7 +190,7 @@ def _with_views_joined(jobs: Sequence[PlannedJob]) -> Iterator[tuple[str, Planne
             yield f"{measured} · {len(members)} views", _joined(members)
 
 
-def _joined(jobs: Sequence[PlannedJob]) -> PlannedJob:
+def _joined(jobs: Sequence[JobCost]) -> JobCost:
     """Return one planned job that stands for several."""
 
     def total(counts: Sequence[float | None]) -> float | None:
@@ -200,7 +206,7 @@ def _joined(jobs: Sequence[PlannedJob]) -> PlannedJob:
     )
 
 
-def _plan_row(job: PlannedJob) -> tuple[str, str, str, str]:
+def _plan_row(job: JobCost) -> tuple[str, str, str, str]:
     if job.problem:
         return ("", "", "", "[red]fails[/]")
     if job.done:

@@ -106,16 +106,16 @@ def run(
         workers=workers,
         thumbnails=images,
     )
-    listener = RunConsole(console)
-    runner = Runner(chosen, model, options, listener)
+    progress = RunConsole(console)
+    runner = Runner(chosen, model, options, progress)
     if dry_run:
         plan = runner.plan()
         print_plan(console, plan)
         print_problems(console, plan)
         return
     results = runner.run()
-    listener.summarise(results)
-    raise typer.Exit(SOME_FAILED if listener.failed else DONE)
+    progress.summarise(results)
+    raise typer.Exit(SOME_FAILED if progress.failed else DONE)
 
 
 def _batch_size(text: str) -> int | None:

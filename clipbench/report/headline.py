@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clipbench.report.averages import Average, Means
 from clipbench.report.leaderboard import Board
 from clipbench.report.text import labels, numbers
+from clipbench.results.records import JobResult
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,35 @@ class Sentence:
     instead: str = ""
     """Said where there is no number."""
     footnote: int | None = None
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Jobs that measure a data set otherwise than as it is, and so have no column in the leaderboard."""
+
+    on_views: int
+    matched: int
+    failed: tuple[tuple[JobResult, str], ...]
+    """With what each was to measure: 'cifar10, gaussian_noise/3'."""
+
+    @property
+    def text(self) -> str:
+        """How many there are, in words; '' for none."""
+        counts = ((self.on_views, "on changed images"), (self.matched, "among the classes of another set"))
+        parts = [f"{count:,} {what}" for count, what in counts if count]
+        return f"{' and '.join(parts)}, which have no column of their own" if parts else ""
+
+
+def aside(jobs: Sequence[JobResult]) -> Aside:
+    """Count the jobs on changed images, or cut down to another set's classes."""
+    others = [job for job in jobs if not job.plain]
+    views = sum(bool(job.view) for job in others)
+    return Aside(views, len(others) - views, tuple((job, _where(job)) for job in others if job.status == "failed"))
+
+
+def _where(job: JobResult) -> str:
+    among = f"among the classes of {job.matched}" if job.matched else ""
+    return ", ".join(part for part in (job.dataset, job.view, among) if part)
 
 
 def opening(board: Board) -> str:

@@ -25,7 +25,6 @@ from clipbench.report.leaderboard import Board, make_board
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.robustness.jobs import aside
 from clipbench.report.sections.sets.charts import gap as gap_figure
 from clipbench.report.sections.sets.charts import groups
 from clipbench.report.text import definitions, labels, numbers
@@ -98,7 +97,7 @@ def render(results: Results, title: str | None = None) -> str:
             subsets=headline.subsets(board),
             sentences=headline.sentences(board, group_means),
             gap=gap,
-            aside=aside(jobs),
+            aside=headline.aside(jobs),
             sections=shown,
             details=_by_dataset(details),
             anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},

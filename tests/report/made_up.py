@@ -8,7 +8,8 @@ import math
 import random
 from dataclasses import replace
 
-from clipbench.results.folder import JobResult, Pedigree, Record, Results, Table
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",

@@ -93,7 +93,7 @@ def test_groups_spell_out_their_corruptions(tmp_path):
     (study,) = load_suite(path).tasks
     assert {"gaussian_noise", "jpeg_compression", "spatter"} <= set(study.chosen)
     assert len(study.chosen) in (18, 19)
-    assert len(study.work()) == 1 + 2 * len(study.chosen)
+    assert len(study.jobs()) == 1 + 2 * len(study.chosen)
 
 
 class MadeUp:

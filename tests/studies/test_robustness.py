@@ -150,7 +150,7 @@ def test_a_shift_that_comes_later_mends_its_failures(workplace):
 def test_a_limit_counts_for_both_sides_and_is_kept_apart(workplace, values):
     workplace.paint("near", NEAR)
     workplace.paint("far", {"red": ["red"] * 6, "green": ["green"] * 6})
-    workplace.run(SUITE.format(more=""), limit=8)
+    workplace.run(SUITE.format(more="limit: 8"))
     found = workplace.findings("robustness")["far", "against near"]
     assert found.pedigree.subset == "limit 8"
     records = {record.metric: record.n for record in found.records}
@@ -259,5 +259,5 @@ def test_only_a_shift_keeps_its_reference_and_only_the_reference_keeps_no_shift(
     path.write_text(SUITE.format(more=""))
     suite = load_suite(path)
     assert set(suite.only(["far"]).datasets) == {"near", "far"}
-    assert [work.dataset for work in suite.only(["near"]).tasks[0].work()] == ["near"]
+    assert [job.dataset for job in suite.only(["near"]).tasks[0].jobs()] == ["near"]
     assert suite.only(["near"]).analyses == suite.analyses

@@ -74,7 +74,9 @@ class ZeroShot:
         where = f"{dataset.name}, split {split}"
         if not len(images):
             raise UserError("has no readable images", where=where, fix="check the data set's files")
-        classifier = inputs.once("classifier", lambda: text_classifier(prompts, inputs.text, inputs.model.name))
+        classifier = inputs.cache.get_or_compute(
+            "classifier", lambda: text_classifier(prompts, inputs.text, inputs.model.name)
+        )
         if dataset.multilabel:
             scores = cosines(images, classifier, inputs.model.name, where)
             outcome = multi_label_outcome(images, scores, dataset, split)

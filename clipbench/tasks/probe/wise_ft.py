@@ -130,7 +130,7 @@ class WiseFt:
         view = FeatureView("projected", own.normalise, inputs.model.name)
         # Alpha is chosen on held-out examples even where C is given.
         training = training_set(inputs, own, view, hold_out=True)
-        fitted = inputs.once("head", lambda: _fit(training, classifier, inputs, own))
+        fitted = inputs.cache.get_or_compute("head", lambda: _fit(training, classifier, inputs, own))
         started = time.perf_counter()
         decided = {alpha: _decide(alpha, fitted, classifier, inputs, own, view) for alpha in own.every_alpha}
         outcome = _outcome(decided, fitted, training, inputs, own)

@@ -132,7 +132,9 @@ class PromptSensitivity:
         """
         dataset, images = inputs.dataset, inputs.sets[settings.split]
         grid = _grid(prompts, dataset)
-        classifiers = inputs.once("templates", lambda: template_classifiers(grid, inputs.text, inputs.model.name))
+        classifiers = inputs.cache.get_or_compute(
+            "templates", lambda: template_classifiers(grid, inputs.text, inputs.model.name)
+        )
         scores = score_templates(inputs, settings.split, classifiers)
         if len(scores.rows) < 2:
             where = place_of(inputs, settings.split)

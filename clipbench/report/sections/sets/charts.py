@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipbench.report.averages import Means
-from clipbench.report.figures import figures, shots
+from clipbench.report.figures import figures
 from clipbench.report.leaderboard import Board, Column
+from clipbench.report.sections.sets import shots
 from clipbench.report.text import labels
 from clipbench.results.records import JobResult
 
