@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     if job.status == "failed":
         sys.exit(job.error)
     print(f"{job.model} on {folder}, {job.records[0].n} images", end="\n\n")
-    for table in ("templates", "names", "synonyms", "choice"):
+    for table in ("templates", "names", "choice"):
         if table in job.tables:
             print(job.tables[table].frame().to_string(index=False), end="\n\n")
     print(*job.notes, sep="\n")

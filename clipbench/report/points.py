@@ -21,9 +21,7 @@ CAPTIONS = {
     "family_effects": "What each family of wordings does",
     "families": "What a change of the wording does",
     "names": "What other names of the classes do",
-    "synonyms": "One class renamed at a time",
     "choice": "From many templates to one number",
-    "ensemble_curve": "Ensembles by their size",
     "variance": "Where the variance comes from",
     "rank_flips": "Pairs of models",
     "seeds": "Draws of the training examples",
@@ -39,9 +37,7 @@ _NEEDED = {
     "family_effects": ("difference", "others"),
     "families": ("difference",),
     "names": ("top1",),
-    "synonyms": ("difference",),
     "choice": ("top1",),
-    "ensemble_curve": ("size", "top1"),
     "variance": ("value",),
     "rank_flips": ("first_ahead", "second_ahead", "ties", "flip_share"),
     "seeds": ("seed", "top1"),
@@ -54,7 +50,6 @@ _NAMED = {
     "family_effects": ("family", "plain"),
     "families": ("family", "template"),
     "names": ("how",),
-    "synonyms": ("class", "name"),
     "choice": ("how",),
     "variance": ("component",),
     "rank_flips": ("first", "second"),
@@ -69,12 +64,9 @@ _BESIDE = {
 
 _ALL_ENDS = ("low", "high", *(end for ends in _BESIDE.values() for end in ends))
 _SHARES = {"score", "top1", "mean_per_class_recall", "validation", "flip_share"}
-_SHARES |= {"class_top1_before", "class_top1"}
 _HEADS = {
     "p_holm": "p, Holm",
     "difference": "difference, points",
-    "class_top1_before": "top-1 of the class before",
-    "class_top1": "after",
     "value": "variance × 1,000",
     "flip_share": "order flips",
 }
@@ -82,7 +74,7 @@ _HEADS = {
 MOST_ROWS = 100
 """Of a table with a row for each class or each pair of models; those with the largest numbers are shown."""
 
-_MOST_BY = {"synonyms": "difference", "rank_flips": "flip_share"}
+_MOST_BY = {"rank_flips": "flip_share"}
 
 _SMALL_P = 0.001
 

@@ -60,4 +60,3 @@ def test_templates_and_names_are_separate_zero_shot_runs_and_embed_no_image_agai
     together = job.tables["names"].frame().set_index("how")["top1"]
     assert together["all names averaged"] == alone["zero_shot", "names"].main.value
     assert together.nunique() > 2
-    assert len(job.tables["synonyms"].rows) == 4

@@ -10,9 +10,7 @@ from clipbench.report.figures.curve import Curve, errors_of, reach
 from clipbench.report.figures.figures import Figure, text
 from clipbench.report.leaderboard import Board
 from clipbench.report.points import CAPTIONS, Row, known_rows
-from clipbench.report.sections.prompts import effects as wording_effects
-from clipbench.report.sections.prompts import variance as wording_variance
-from clipbench.report.sections.prompts import wordings
+from clipbench.report.sections.prompts.figures import prompt_curves
 from clipbench.report.text import labels, numbers
 from clipbench.results.records import JobResult
 
@@ -45,7 +43,7 @@ def of_job(job: JobResult) -> Mapping[str, Curve]:
         for name, draw in _DRAWN.items()
         if len(rows := _positive(known_rows(job.tables, name))) > 1
     )
-    return {name: curve for name, curve in found if curve is not None}
+    return {name: curve for name, curve in found if curve is not None} | prompt_curves(job)
 
 
 def _positive(rows: Sequence[Row]) -> Sequence[Row]:
@@ -133,14 +131,6 @@ _DRAWN: Mapping[str, Callable[[JobResult, Sequence[Row]], Curve | None]] = {
     "validation_curve": _choice_of_c,
     "k_curve": _neighbours,
     "alpha_curve": _interpolation,
-    "templates": wordings.templates,
-    "gains": wording_effects.gains,
-    "family_effects": wording_effects.family_effects,
-    "families": wording_effects.families,
-    "names": wording_effects.names,
-    "choice": wordings.choice,
-    "ensemble_curve": wordings.ensembles,
-    "variance": wording_variance.variance,
 }
 
 

@@ -70,11 +70,10 @@ _DEFINITIONS = (
         "templates: the wording changes their order, not the choice of images.",
     ),
     (
-        r"(chosen_top1|chosen_gain|greedy_top1|optimism)$",
-        "chosen, greedy",
-        "top-1 of the template, and of the ensemble built template by template, that did best on validation data, or "
-        "on the other half of the images; the chosen template's gain over the mean; and what the best template on the "
-        "reported images has more, which is no gain.",
+        r"chosen_(top1|gain)$",
+        "chosen",
+        "top-1 of the template that did best on validation data, or on the other half of the images, and its gain over "
+        "the mean.",
     ),
     (
         r"(photo_gain|ensemble_over_photo)$",
@@ -83,12 +82,11 @@ _DEFINITIONS = (
         "that of 'a photo of a {}.', on the same images, in points.",
     ),
     (
-        r"(names_range|(averaged_names|best_name)_gain|best_name_over_averaged)$",
+        r"(names_range|averaged_names_gain)$",
         "range over lists of names, gain of several names",
         "top-1 of the best list of names minus that of the worst, on the images that they are reported on; and top-1 "
-        "with all names of a class averaged, and with the best-scoring name of each class counting, minus that with "
-        "the canonical names; the latter minus the former; each with all templates averaged, on the same images, in "
-        "points.",
+        "with all names of a class averaged minus that with the canonical names; each with all templates averaged, on "
+        "the same images, in points.",
     ),
     (r".*_difference$", "difference", "the first named minus the second, on the same images, in points."),
     (

@@ -29,15 +29,11 @@ _METRICS = {
     "ensemble_top1": "top-1 of the ensemble",
     "ensemble_gain": "gain of the ensemble",
     "chosen_top1": "chosen template",
-    "optimism": "optimism of the best template",
     "chosen_gain": "gain of the chosen template",
-    "greedy_top1": "greedy ensemble",
     "photo_gain": "gain of a photo over the bare name",
     "ensemble_over_photo": "gain of the ensemble over a photo",
     "names_range": "range over lists of names",
     "averaged_names_gain": "gain of all names averaged",
-    "best_name_gain": "gain where the best name counts",
-    "best_name_over_averaged": "best name over all averaged",
     "kendall_tau": "agreement of orders",
     "order_flip_share": "order flips",
     "surviving_claims": "claims that survive",
@@ -89,9 +85,8 @@ _SPANS = {"range", "names_range", "standard_deviation"}
 
 _DIFFERENCES = {
     *("effective_robustness", "mean_effective_robustness", "relative_robustness", "against_expectation"),
-    *("reference_gain", "mean_shift_gain", "ensemble_gain", "chosen_gain", "optimism"),
-    *("photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain"),
-    "best_name_over_averaged",
+    *("reference_gain", "mean_shift_gain", "ensemble_gain", "chosen_gain"),
+    *("photo_gain", "ensemble_over_photo", "averaged_names_gain"),
 }
 """Metrics that are a difference of two fractions, beside those whose name ends in it."""
 
