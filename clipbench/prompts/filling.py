@@ -14,8 +14,7 @@ from clipbench.prompts.families import control_templates, family_positions, with
 from clipbench.prompts.names import Names, names_from, names_with
 from clipbench.prompts.sets import DATASET, OWN, PromptSet, load_prompt_set, prompt_set, prompt_set_names
 from clipbench.prompts.translations import check_translated, labels_of, strings_of
-from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
-from clipbench.tasks.prompted import PromptedClasses, fill
+from clipbench.tasks.prompts import InlinePrompts, PromptChoice, PromptedClasses, fill
 
 
 def prompts_for(

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from clipbench.documents.marked_yaml import KeyPath
 from clipbench.errors import UserError, quoted
-from clipbench.tasks.prompt_choice import Translation
-from clipbench.tasks.prompted import fill
+from clipbench.tasks.prompts import Translation, fill
 
 Translations = Mapping[str, Translation]
 """Language -> its templates, and the classes' names in it."""

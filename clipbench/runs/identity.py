@@ -10,7 +10,7 @@ from clipbench.fingerprint import digest, digest_strings
 from clipbench.models.base import ModelInfo
 from clipbench.results.records import Pedigree
 from clipbench.runs.jobs import PreparedJob, Source
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 if TYPE_CHECKING:
     from clipbench.embed.image_set import SetIdentity

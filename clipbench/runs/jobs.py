@@ -15,8 +15,7 @@ from clipbench.errors import UserError
 from clipbench.models.base import ModelInfo
 from clipbench.prompts.filling import prompts_for
 from clipbench.tasks.base import DatasetFacts, Needs, Task, TaskSettings
-from clipbench.tasks.prompt_choice import PromptChoice
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptChoice, PromptedClasses
 from clipbench.tasks.registry import load_task
 from clipbench.tasks.work import Matching, Work
 

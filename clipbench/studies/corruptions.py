@@ -11,7 +11,7 @@ from clipbench.datasets.corruptions.corruption import EXTRA, KINDS, SEVERITIES, 
 from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
-from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
+from clipbench.tasks.prompts import Names, PromptChoices, listed_if
 from clipbench.tasks.work import Work
 
 GROUPS = {"standard": STANDARD, "extra": EXTRA, "all": (*STANDARD, *EXTRA)}

@@ -12,7 +12,7 @@ from clipbench.errors import UserError
 from clipbench.tasks.base import SuiteEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
 from clipbench.tasks.probe.wise_ft import WiseFtSettings
-from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
+from clipbench.tasks.prompts import Names, PromptChoices, listed_if
 from clipbench.tasks.work import Matching, Work
 
 PUBLISHED = "published"

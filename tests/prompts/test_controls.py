@@ -8,7 +8,7 @@ import pytest
 
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set
-from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompts import InlinePrompts
 
 from .test_sets import FROGS, HEAD, Classes, load, message
 

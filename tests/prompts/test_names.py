@@ -13,7 +13,7 @@ from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_s
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.suite.loading import load_suite
-from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompts import InlinePrompts
 
 from .test_sets import FROGS, HEAD, Classes, load, message
 

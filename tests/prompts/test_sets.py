@@ -11,8 +11,7 @@ from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import PromptSet, load_prompt_set
-from clipbench.tasks.prompt_choice import InlinePrompts
-from clipbench.tasks.prompted import fill
+from clipbench.tasks.prompts import InlinePrompts, fill
 
 
 class Classes(Dataset):

@@ -9,7 +9,7 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
-from clipbench.tasks.prompt_choice import InlinePrompts, Translation
+from clipbench.tasks.prompts import InlinePrompts, Translation
 
 from .test_sets import FROGS, HEAD, Classes, load, message
 

@@ -15,7 +15,7 @@ from clipbench.tasks.holdout import shuffled_by_id
 from clipbench.tasks.prompt_sensitivity.greedy_ensemble import forward_selection, images_within_budget, search
 from clipbench.tasks.prompt_sensitivity.held_out_selection import second_half
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 CLASSES = ("cat", "dog")

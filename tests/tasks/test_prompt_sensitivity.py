@@ -13,7 +13,7 @@ from clipbench.stats.paired import paired_difference
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 from clipbench.tasks.prompt_sensitivity.ensemble_curve import rows_within_budget
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))

@@ -15,7 +15,7 @@ from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import class_logits, labelled_rows, predict, rows_at_a_time, unit_chunks
 from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
