@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from clipbench.tasks.classify.classifier import text_classifier
     from clipbench.tasks.classify.decisions import decide
     from clipbench.tasks.probe.feature_settings import FeatureSettings, require_training, stored_feature
-    from clipbench.tasks.prompted import PromptedClasses
+    from clipbench.tasks.prompts import PromptedClasses
     from clipbench.tasks.requirements import require_joint_space, require_split
 
 # Data sets, models, tasks and the steps that they share, intervals, analyses, a run's progress, errors.
@@ -68,7 +68,7 @@ _HOMES = {
     "clipbench.tasks.classify.classifier": "text_classifier",
     "clipbench.tasks.classify.decisions": "decide",
     "clipbench.tasks.probe.feature_settings": "FeatureSettings require_training stored_feature",
-    "clipbench.tasks.prompted": "PromptedClasses",
+    "clipbench.tasks.prompts": "PromptedClasses",
     "clipbench.tasks.requirements": "require_joint_space require_split",
     "clipbench.metrics.vectors": "unit_rows",
 }

@@ -17,7 +17,7 @@ from clipbench.prompts.sets import OWN, PromptSet, prompt_set
 from clipbench.prompts.tokens import USUAL, TokenCounts, count_tokens
 from clipbench.suite.loading import Suite, load_suite
 from clipbench.suite.reader import EXPECTED
-from clipbench.tasks.prompted import PromptedClasses, fill
+from clipbench.tasks.prompts import PromptedClasses, fill
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,11 @@ class CurveSpec:
     second_label: str = ""
     chosen: str = ""
     """A column of truth values: the rows that are ringed."""
+    chosen_param: tuple[str, str] = ("", "")
+    """Where the table has no such column: a metric and its parameter; the row whose x is its value is ringed."""
     chosen_label: str = ""
+    hollow_unless: str = ""
+    """A column of truth values: points where it is false are hollow."""
     legend: str = ""
     """What the line is; by default the label of y."""
 

@@ -9,8 +9,7 @@ from unicodedata import category
 from clipbench.documents.marked_yaml import KeyPath, half_character
 from clipbench.documents.validation import Problem
 from clipbench.errors import did_you_mean
-from clipbench.tasks.prompt_choice import InlinePrompts, Translation
-from clipbench.tasks.prompted import PLACEHOLDER
+from clipbench.tasks.prompts import PLACEHOLDER, InlinePrompts, Translation
 
 LANGUAGE = "language"
 """The wording family that translations make."""

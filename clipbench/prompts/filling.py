@@ -13,8 +13,7 @@ from clipbench.prompts.checks import LANGUAGE, classes_named, template_problem
 from clipbench.prompts.families import control_templates, family_positions, with_families
 from clipbench.prompts.names import Names, names_from, names_with
 from clipbench.prompts.sets import DATASET, OWN, PromptSet, load_prompt_set, prompt_set, prompt_set_names
-from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice, Translation
-from clipbench.tasks.prompted import PromptedClasses, fill
+from clipbench.tasks.prompts import InlinePrompts, PromptChoice, PromptedClasses, Translation, fill
 
 
 def prompts_for(

@@ -23,7 +23,7 @@ from clipbench.prompts.checks import (
 from clipbench.prompts.descriptions import read_descriptions
 from clipbench.prompts.families import with_families
 from clipbench.prompts.names import NAME_LISTS
-from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
+from clipbench.tasks.prompts import InlinePrompts, PromptChoice
 
 OWN = "own"
 """The packaged prompt set that stands for the data set's own templates."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clipbench.embed.image_set import SetIdentity
     from clipbench.runs.jobs import PreparedJob, Source
     from clipbench.tasks.base import Needs
-    from clipbench.tasks.prompted import PromptedClasses
+    from clipbench.tasks.prompts import PromptedClasses
 
 
 def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdentity]) -> Pedigree:

@@ -15,8 +15,7 @@ from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.tasks.base import DatasetFacts, Needs, Task
 from clipbench.tasks.job import Job
-from clipbench.tasks.prompt_choice import PromptChoice
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptChoice, PromptedClasses
 from clipbench.tasks.registry import load_task
 
 if TYPE_CHECKING:

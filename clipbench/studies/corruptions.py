@@ -12,7 +12,7 @@ from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
 from clipbench.tasks.job import Job
-from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
+from clipbench.tasks.prompts import Names, PromptChoices, listed_if
 
 GROUPS = {"standard": STANDARD, "extra": EXTRA, "all": (*STANDARD, *EXTRA)}
 

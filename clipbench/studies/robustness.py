@@ -14,7 +14,7 @@ from clipbench.tasks.base import SuiteEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
 from clipbench.tasks.job import Job, Matching
 from clipbench.tasks.probe.wise_ft import WiseFtSettings
-from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
+from clipbench.tasks.prompts import Names, PromptChoices, listed_if
 
 PUBLISHED = "published"
 IMAGENET = "imagenet"

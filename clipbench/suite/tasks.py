@@ -15,7 +15,7 @@ from clipbench.plugins import is_dotted_path
 from clipbench.prompts.sets import OWN, read_choice
 from clipbench.studies.registry import entry_names, load_entry
 from clipbench.tasks.base import SuiteEntry, TaskSettings
-from clipbench.tasks.prompt_choice import PromptChoice
+from clipbench.tasks.prompts import PromptChoice
 
 
 class TaskReader:

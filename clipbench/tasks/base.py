@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.job import Job
-from clipbench.tasks.prompt_choice import Names, PromptChoice, name_of
+from clipbench.tasks.prompts import Names, PromptChoice, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
-    from clipbench.tasks.prompted import PromptedClasses
+    from clipbench.tasks.prompts import PromptedClasses
 
 Feature = Literal["projected", "backbone"]
 Value = TypeVar("Value")
@@ -62,12 +62,12 @@ class DatasetsEntry(SuiteEntry):
 
     def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
         """Return each data set's name with the keys that lead to it."""
-        return [(("datasets", at), name) for at, name in enumerate(self.datasets)]
+        return [(("datasets", place), name) for place, name in enumerate(self.datasets)]
 
     def only(self, wanted: Sequence[str]) -> Self | None:
         """Return the entry with just these data sets; None if none is left."""
-        kept = tuple(name for name in self.datasets if name in wanted)
-        return self.model_copy(update={"datasets": kept}) if kept else None
+        names = tuple(name for name in self.datasets if name in wanted)
+        return self.model_copy(update={"datasets": names}) if names else None
 
 
 @dataclass(frozen=True)

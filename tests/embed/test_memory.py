@@ -17,7 +17,7 @@ from clipbench.embed.image_set import SplitReader
 from clipbench.embed.store import Store
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree
 from clipbench.tasks.base import DatasetFacts, Inputs
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 
 count = int(sys.argv[1])

@@ -11,7 +11,7 @@ from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set
 from clipbench.suite.loading import load_suite
-from clipbench.tasks.prompt_choice import InlinePrompts, Translation
+from clipbench.tasks.prompts import InlinePrompts, Translation
 
 from ..conftest import user_error
 from .test_sets import FROGS, GERMAN, HEAD, TEMPLATE, Classes, inline, load

@@ -10,8 +10,7 @@ import pytest
 
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set
-from clipbench.tasks.prompt_choice import InlinePrompts
-from clipbench.tasks.prompted import fill
+from clipbench.tasks.prompts import InlinePrompts, fill
 
 from .test_sets import FROGS, HEAD, Classes, inline, load
 from .test_sets import GERMAN as IN_GERMAN

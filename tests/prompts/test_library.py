@@ -13,7 +13,7 @@ from clipbench.prompts.sets import load_prompt_set, prompt_set_names
 from clipbench.prompts.tokens import count_tokens
 from clipbench.suite.loading import load_suite
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivitySettings
-from clipbench.tasks.prompted import PLACEHOLDER, PromptedClasses
+from clipbench.tasks.prompts import PLACEHOLDER, PromptedClasses
 
 from .test_sets import Classes
 

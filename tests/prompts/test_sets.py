@@ -9,7 +9,7 @@ import pytest
 
 from clipbench.datasets.base import Dataset, DatasetInfo, Split
 from clipbench.prompts.sets import PromptSet, load_prompt_set
-from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompts import InlinePrompts
 
 HEAD = "name: mine\nsource: ours\n"
 TEMPLATE = "templates: ['a {}.']\n"

@@ -10,7 +10,7 @@ from clipbench.errors import UserError
 from clipbench.tasks.base import ArrayFeatures, ImageSet
 from clipbench.tasks.prompt_sensitivity.held_out_selection import second_half
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 CLASSES = ("cat", "dog")

@@ -11,7 +11,7 @@ from clipbench.errors import UserError
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))

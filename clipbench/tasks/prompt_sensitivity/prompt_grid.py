@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from clipbench.errors import UserError
-from clipbench.tasks.prompted import PLACEHOLDER, PromptedClasses, fill
+from clipbench.tasks.prompts import PLACEHOLDER, PromptedClasses, fill
 
 BARE = "{}"
 PHOTO = "a photo of a {}."

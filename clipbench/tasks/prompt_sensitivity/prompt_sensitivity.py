@@ -50,7 +50,7 @@ from clipbench.tasks.prompt_sensitivity.template_tables import (
     templates_table,
     variance_table,
 )
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
 
 if TYPE_CHECKING:

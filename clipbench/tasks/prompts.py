@@ -1,11 +1,16 @@
-"""How a suite says which prompts a task uses, and lists that may be written as a single value."""
+"""Which prompts a task uses: how a suite says so, and the strings that stand for classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+PLACEHOLDER = re.compile(r"\{c?\}")
+"""`{}` or `{c}`: the place of the class name."""
 
 
 class Translation(BaseModel):
@@ -59,6 +64,16 @@ def listed_if(*kinds: type) -> Callable[[Any], Any]:
     return lambda value: (value,) if isinstance(value, kinds) else value
 
 
+def _refuse_repeats(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [str(getattr(value, "name", value)) for value in values]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"named twice: {', '.join(twice)}")
+    return values
+
+
+DISTINCT = AfterValidator(_refuse_repeats)
+"""Of a list: none of it, and no prompt set of a name, stands in it twice."""
+
 _listed = listed_if(str, Mapping, InlinePrompts)
 
 
@@ -80,3 +95,34 @@ PromptChoices = Annotated[
     BeforeValidator(_listed, json_schema_input_type=_Choice | tuple[_Choice, ...]),
 ]
 """A list of prompt choices, or one alone."""
+
+
+@dataclass(frozen=True)
+class PromptedClasses:
+    """The strings that stand for each class: the outcome of filling a prompt set with class names."""
+
+    name: str
+    """Of the prompt set; for inline prompts the template itself."""
+    source: str
+    classes: tuple[str, ...]
+    strings: tuple[tuple[str, ...], ...]
+    """For each class its prompts, at least one; all are averaged. Where there are templates: of each of its names, in
+    the order of `names`, every template filled in."""
+    templates: tuple[str, ...] = ()
+    """T, with {} or {c} for the class name, in order; () where some class has descriptions instead."""
+    families: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Wording family -> positions of its templates in (*templates, *controls), the plain one first."""
+    controls: tuple[str, ...] = ()
+    """Templates that are there to be worse: measured beside the others, never averaged with them."""
+    names: tuple[tuple[str, ...], ...] = ()
+    """For each class its names, that of `classes` first; () where no class has a second one."""
+
+    @property
+    def structure(self) -> tuple[Hashable, ...]:
+        """What the strings are made of: which belong to one template or name, what is compared, and labels."""
+        return self.templates, tuple(sorted(self.families.items())), self.controls, self.names
+
+
+def fill(template: str, class_name: str) -> str:
+    """Put a class name in the place of `{}` or `{c}`; the name itself is never read as a template."""
+    return class_name.join(PLACEHOLDER.split(template))
