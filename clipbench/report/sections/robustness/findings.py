@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clipbench.report.figures.figures import text
-from clipbench.report.measured import conditions, rows_of
+from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import as_shown, metric_of
 from clipbench.results.records import AnalysisResult, Subject
@@ -55,7 +55,28 @@ class Summary:
 
     result: AnalysisResult
     condition: str
+    """Prompts and subset, as far as they need saying."""
     shifts: tuple[AnalysisResult, ...]
+
+    @property
+    def on_shifts(self) -> float:
+        """Mean top-1 on the shifts."""
+        return estimate(self.result, "mean_shift_top1").value
+
+    @property
+    def on_reference(self) -> float:
+        """Mean top-1 on the classes of the shifts on the reference."""
+        return self.on_shifts + estimate(self.result, "mean_gap").value
+
+    @property
+    def gap(self) -> Change | None:
+        """What is lost."""
+        return change_of(self.result, "mean_gap")
+
+    @property
+    def effective(self) -> Change | None:
+        """Against what was expected; None without a baseline."""
+        return change_of(self.result, "mean_effective_robustness")
 
 
 @dataclass(frozen=True)
