@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -92,17 +93,14 @@ def gather(results: Sequence[AnalysisResult]) -> tuple[tuple[Shift, ...], tuple[
     """Gather results by shift, and by model over its shifts."""
     words = conditions(results)
     single = [result for result in results if not result.about.averaged]
-    groups: list[tuple[Subject, list[AnalysisResult]]] = []
+    groups: dict[tuple[Subject, int], list[AnalysisResult]] = defaultdict(list)
+    times: Counter[Subject] = Counter()
     for result in single:
-        about = replace(result.about, models=(), n=0)
-        alike = (members for other, members in groups if other == about)
-        # Where a study repeats another, the model is measured twice on one shift.
-        open_ = [members for members in alike if result.about.model not in {other.about.model for other in members}]
-        if open_:
-            open_[0].append(result)
-        else:
-            groups.append((about, [result]))
-    shifts = [Shift(about, words[members[0].hash], tuple(members)) for about, members in groups]
+        # Where a study repeats another, a model is measured twice on one shift.
+        about = replace(result.about, n=0)
+        groups[replace(about, models=()), times[about]].append(result)
+        times[about] += 1
+    shifts = [Shift(about, words[members[0].hash], tuple(members)) for (about, _), members in groups.items()]
     summaries = [
         Summary(result, words[result.hash], tuple(other for other in single if _over(other) == _over(result)))
         for result in results

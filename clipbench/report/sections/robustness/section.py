@@ -83,8 +83,8 @@ class RobustnessSection:
 
 def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: int) -> Shifts:
     """Set out results of the analysis 'robustness', with at most `limit` figures."""
-    found = outcomes(results)
-    by_shift, summaries = gather(found.measured)
+    result = outcomes(results)
+    by_shift, summaries = gather(result.measured)
     charts = tuple(_chart(shift, series, place < limit) for place, shift in enumerate(by_shift))
     panels = gaps.panels(summaries, series)
     kept = panels[: max(0, limit - len(charts))]
@@ -93,7 +93,7 @@ def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: 
         (summary.result, words or f"mean over {_count(summary.result.about.datasets)}") for summary, words in distinct
     ]
     return Shifts(
-        outcomes=found,
+        outcomes=result,
         summaries=distinct,
         means=table("Means over shifts", rows),
         remarks=remarks([summary.result for summary in summaries]),
