@@ -122,14 +122,16 @@ def number(result: AnalysisResult, metric: str) -> Number:
     return Number(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear)
 
 
-def change(record: Record) -> Change:
-    """Set out a difference; the ends of its interval are turned round where it is negative."""
-    value = record.value or 0.0
-    sign = 1 if value >= 0 else -1
+def change_of(result: AnalysisResult, metric: str) -> Change | None:
+    """Set out a difference; the ends of its interval are turned round where it is negative. None where it has none."""
+    record = result.record(metric)
+    if record is None or record.value is None:
+        return None
+    sign = 1 if record.value >= 0 else -1
     ends = sorted(sign * end for end in (record.low, record.high) if end is not None)
     level, texts = numbers.percent_of_level(record.level), [numbers.number(end, "gap") for end in ends]
     interval = f"{level} interval {' to '.join(texts)}" if texts else ""
-    return Change(numbers.number(abs(value), "gap"), interval, value >= 0, _clear_of_zero(record))
+    return Change(numbers.number(abs(record.value), "gap"), interval, sign > 0, _clear_of_zero(record))
 
 
 def _clear_of_zero(record: Record) -> bool:
@@ -146,10 +148,9 @@ def remarks(results: Sequence[AnalysisResult]) -> tuple[Remark, ...]:
     return tuple(Remark(note, () if set(models) == everyone else tuple(models)) for note, models in notes.items())
 
 
-def rows_of(result: AnalysisResult, name: str) -> list[Mapping[str, Any]]:
+def rows_of(result: AnalysisResult, name: str) -> tuple[dict[str, Any], ...]:
     """Return the rows of a table by column; none where there is no such table."""
-    stored = result.tables.get(name)
-    return [dict(zip(stored.columns, row, strict=True)) for row in stored.rows] if stored else []
+    return result.tables[name].dicts() if name in result.tables else ()
 
 
 def conditions(results: Sequence[AnalysisResult]) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
+from clipbench.results.records import AnalysisResult, JobResult
 from clipbench.runs.progress import ProgressListener
 from clipbench.runs.runner import Runner
 
@@ -53,9 +53,22 @@ class Workplace:
         self.told = Told()
         return self.make_runner(suite, self.told, **options).run()
 
-    def findings(self, task: str) -> dict[tuple[str, str], JobResult]:
-        results = Results(self.folder / "results")
-        return {(one.dataset, one.variant): one for one in results.findings() if one.task == task}
+    def findings(self, analysis: str) -> tuple[AnalysisResult, ...]:
+        return tuple(
+            result for result in Results(self.folder / "results").analysis_results() if result.analysis == analysis
+        )
+
+    def on_shift(self, name: str) -> AnalysisResult:
+        """What robustness found of one shift."""
+        return next(
+            result
+            for result in self.findings("robustness")
+            if result.about.datasets == (name,) and not result.about.averaged
+        )
+
+    def over_shifts(self) -> AnalysisResult:
+        """What robustness found of all shifts together."""
+        return next(result for result in self.findings("robustness") if result.about.averaged)
 
 
 @pytest.fixture
@@ -64,5 +77,5 @@ def workplace(tmp_path: Path, make_runner) -> Workplace:
 
 
 @pytest.fixture
-def values() -> Callable[[JobResult], dict[str, float | None]]:
-    return lambda job: {record.metric: record.value for record in job.records}
+def values() -> Callable[[JobResult | AnalysisResult], dict[str, float | None]]:
+    return lambda result: {record.metric: record.value for record in result.records}

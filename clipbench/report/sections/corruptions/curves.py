@@ -44,14 +44,14 @@ def panels(results: Sequence[AnalysisResult], series: Mapping[str, int]) -> tupl
         series: the number of each model's colour.
     """
     points = {result.about.model: _points(result) for result in results[:SERIES]}
-    every = [point for by_name in points.values() for curve in by_name.values() for point in curve]
+    whole = [point for by_name in points.values() for curve in by_name.values() for point in curve]
     frame = {
         "height": HEIGHT,
         "margin": {"l": 4, "r": 8, "t": 8, "b": 24},
         "hovermode": "closest",
         "dragmode": False,
-        "xaxis": axes.whole(sorted({point.severity for point in every})),
-        "yaxis": axes.percent([end for point in every for end in (point.low, point.top1, point.high)]),
+        "xaxis": axes.whole(sorted({point.severity for point in whole})),
+        "yaxis": axes.percent([end for point in whole for end in (point.low, point.top1, point.high)]),
     }
     drawn = []
     for name, kind in kinds(results).items():

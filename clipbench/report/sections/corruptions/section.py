@@ -67,26 +67,26 @@ class CorruptionsSection:
         results = data.results_of(*self.analyses)
         if not results:
             return None
-        found, series = outcomes(results), series_of(data.board.models)
+        result, series = outcomes(results), series_of(data.board.models)
         jobs = {job.hash: job for job in data.jobs if job.view}
         charts, left, wanted = [], figures, 0
-        for condition, models in _gathered(found.measured):
+        for condition, models in _gathered(result.measured):
             drawn = panels(models, series)
             wanted += len(drawn)
             # Half a set of panels cannot be compared with the other half.
             kept = drawn if len(drawn) <= left else ()
             left -= len(kept)
             charts.append(_chart(condition, models, series, kept, _strip(models, jobs, data)))
-        return Corruptions(tuple(charts), found, wanted - (figures - left))
+        return Corruptions(tuple(charts), result, wanted - (figures - left))
 
 
 def _gathered(results: Sequence[AnalysisResult]) -> list[tuple[str, list[AnalysisResult]]]:
     """Gather the models on one data set that were corrupted alike, each group with its condition."""
-    said = conditions(results)
+    words_of = conditions(results)
     groups: dict[object, list[AnalysisResult]] = {}
     for result in results:
         groups.setdefault(replace(result.about, models=(), reference="", n=0), []).append(result)
-    named = [(said[models[0].hash], models) for models in groups.values()]
+    named = [(words_of[models[0].hash], models) for models in groups.values()]
     return sorted(named, key=lambda group: (group[1][0].about.dataset, group[0]))
 
 

@@ -64,8 +64,8 @@ def pair_of(shift: Shift) -> PublishedPair | None:
 
 def marks(pair: PublishedPair) -> tuple[Mark, ...]:
     """Return the legend, ways of training with the most models first."""
-    found = (Mark(TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
-    return tuple(sorted(found, key=lambda mark: -mark.count))
+    legend = (Mark(TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
+    return tuple(sorted(legend, key=lambda mark: -mark.count))
 
 
 def credits_of(pair: PublishedPair) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from clipbench.report.figures.figures import text
-from clipbench.report.measured import conditions, rows_of
+from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import as_shown, metric_of
 from clipbench.results.records import AnalysisResult, Subject
@@ -55,7 +56,28 @@ class Summary:
 
     result: AnalysisResult
     condition: str
+    """Prompts and subset, as far as they need saying."""
     shifts: tuple[AnalysisResult, ...]
+
+    @property
+    def on_shifts(self) -> float:
+        """Mean top-1 on the shifts."""
+        return estimate(self.result, "mean_shift_top1").value
+
+    @property
+    def on_reference(self) -> float:
+        """Mean top-1 on the classes of the shifts on the reference."""
+        return self.on_shifts + estimate(self.result, "mean_gap").value
+
+    @property
+    def gap(self) -> Change | None:
+        """What is lost."""
+        return change_of(self.result, "mean_gap")
+
+    @property
+    def effective(self) -> Change | None:
+        """Against what was expected; None without a baseline."""
+        return change_of(self.result, "mean_effective_robustness")
 
 
 @dataclass(frozen=True)
@@ -71,17 +93,14 @@ def gather(results: Sequence[AnalysisResult]) -> tuple[tuple[Shift, ...], tuple[
     """Gather results by shift, and by model over its shifts."""
     words = conditions(results)
     single = [result for result in results if not result.about.averaged]
-    groups: list[tuple[Subject, list[AnalysisResult]]] = []
+    groups: dict[tuple[Subject, int], list[AnalysisResult]] = defaultdict(list)
+    times: Counter[Subject] = Counter()
     for result in single:
-        about = replace(result.about, models=(), n=0)
-        alike = (members for other, members in groups if other == about)
-        # Where a study repeats another, the model is measured twice on one shift.
-        open_ = [members for members in alike if result.about.model not in {other.about.model for other in members}]
-        if open_:
-            open_[0].append(result)
-        else:
-            groups.append((about, [result]))
-    shifts = [Shift(about, words[members[0].hash], tuple(members)) for about, members in groups]
+        # Where a study repeats another, a model is measured twice on one shift.
+        about = replace(result.about, n=0)
+        groups[replace(about, models=()), times[about]].append(result)
+        times[about] += 1
+    shifts = [Shift(about, words[members[0].hash], tuple(members)) for (about, _), members in groups.items()]
     summaries = [
         Summary(result, words[result.hash], tuple(other for other in single if _over(other) == _over(result)))
         for result in results

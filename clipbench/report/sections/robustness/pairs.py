@@ -11,7 +11,7 @@ from clipbench.report.cells import Entry, Grid, Head
 from clipbench.report.figures import axes
 from clipbench.report.figures.curve import Curve
 from clipbench.report.figures.figures import Figure, row_height, row_layout, text
-from clipbench.report.measured import Change, change, conditions, rows_of
+from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.sections.robustness.axes import axis, scale
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import declared
@@ -69,11 +69,11 @@ def pairs(results: Sequence[AnalysisResult], limit: int) -> Pairs:
 def _pair(result: AnalysisResult, condition: str, limit: int) -> ShownPair:
     rows, spec = rows_of(result, "pair"), declared(result).table("pair")
     assert spec is not None
-    gains = (result.record(metric) for metric in ("reference_gain", "mean_shift_gain"))
+    gains = (change_of(result, metric) for metric in ("reference_gain", "mean_shift_gain"))
     return ShownPair(
         result,
         title=", ".join(part for part in (result.about.reference, spec.caption, condition) if part),
-        changes=tuple(change(gain) for gain in gains if gain),
+        changes=tuple(gain for gain in gains if gain),
         figure=_figure(rows, spec) if rows and limit > 0 else None,
         grid=_grid(rows, spec) if rows else None,
         way=_way(rows_of(result, "interpolation")) if limit > 1 else None,

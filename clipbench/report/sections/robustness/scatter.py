@@ -125,8 +125,8 @@ def _ends(estimates: Iterable[Estimate]) -> Iterator[float]:
 
 def _baseline(shift: Shift) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the band and the line of the first model that has them."""
-    rows = next((rows for result in shift.results if (rows := rows_of(result, "baseline_band"))), [])
-    if not rows:
+    rows = next((table for result in shift.results if (table := rows_of(result, "baseline_band"))), None)
+    if rows is None:
         return [], []
     x, y, low, high = (
         [bounded_logit(row[name]) for row in rows] for name in ("reference_top1", "expected", "low", "high")

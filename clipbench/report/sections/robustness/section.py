@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from clipbench.report.cells import Grid
 from clipbench.report.figures.figures import series_of
-from clipbench.report.measured import Change, MeasuredTable, Outcomes, Remark, change, outcomes, remarks, table
+from clipbench.report.measured import MeasuredTable, Outcomes, Remark, outcomes, remarks, table
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.robustness import baseline, gaps, scatter
-from clipbench.report.sections.robustness.findings import Shift, Summary, estimate, gather
+from clipbench.report.sections.robustness.findings import Shift, Summary, gather
 from clipbench.report.sections.robustness.pairs import Pairs, pairs
 from clipbench.results.records import AnalysisResult
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """What is said of one model over the shifts of a reference; its template puts it into words."""
-
-    model: str
-    condition: str
-    """Reference, prompts and subset, where a model has several sentences."""
-    reference: str
-    shifts: tuple[str, ...]
-    on_reference: float
-    on_shifts: float
-    gap: Change
-    effective: Change | None
-    """Against what was expected; None without a baseline."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +37,9 @@ class Shifts:
     """All that the page says of shifts."""
 
     outcomes: Outcomes
-    sentences: tuple[Sentence, ...]
-    summary: MeasuredTable | None
+    summaries: tuple[tuple[Summary, str], ...]
+    """Models over their shifts, each with what tells it from the others of its model."""
+    means: MeasuredTable
     remarks: tuple[Remark, ...]
     charts: tuple[ShiftChart, ...]
     panels: tuple[gaps.GapPanel, ...]
@@ -99,20 +83,19 @@ class RobustnessSection:
 
 def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: int) -> Shifts:
     """Set out results of the analysis 'robustness', with at most `limit` figures."""
-    found = outcomes(results)
-    by_shift, summaries = gather(found.measured)
+    result = outcomes(results)
+    by_shift, summaries = gather(result.measured)
     charts = tuple(_chart(shift, series, place < limit) for place, shift in enumerate(by_shift))
     panels = gaps.panels(summaries, series)
     kept = panels[: max(0, limit - len(charts))]
-    names = _distinctions(summaries)
+    distinct = _distinct(summaries)
     rows = [
-        (summary.result, name or f"mean over {_count(summary.result.about.datasets)}")
-        for summary, name in zip(summaries, names, strict=True)
+        (summary.result, words or f"mean over {_count(summary.result.about.datasets)}") for summary, words in distinct
     ]
     return Shifts(
-        outcomes=found,
-        sentences=tuple(_sentence(summary, name) for summary, name in zip(summaries, names, strict=True)),
-        summary=table("Means over shifts", rows) if rows else None,
+        outcomes=result,
+        summaries=distinct,
+        means=table("Means over shifts", rows),
         remarks=remarks([summary.result for summary in summaries]),
         charts=charts,
         panels=kept,
@@ -120,35 +103,17 @@ def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: 
     )
 
 
-def _distinctions(summaries: Sequence[Summary]) -> list[str]:
-    """Return what tells each summary from the others of its model; '' where there is one a model."""
-    times = Counter(summary.result.about.model for summary in summaries)
-    if max(times.values(), default=1) == 1:
-        return [""] * len(summaries)
-    return [
-        ", ".join(part for part in (summary.result.about.reference, summary.condition) if part) for summary in summaries
-    ]
+def _distinct(summaries: Sequence[Summary]) -> tuple[tuple[Summary, str], ...]:
+    """Return each summary with what tells it from the others of its model; '' where there is one a model."""
+    models = [summary.result.about.model for summary in summaries]
+    several = len(set(models)) < len(models)
+    parts = ((summary.result.about.reference, summary.condition) for summary in summaries)
+    words = (", ".join(part for part in both if part) if several else "" for both in parts)
+    return tuple(zip(summaries, words, strict=True))
 
 
 def _count(names: Sequence[str]) -> str:
     return "1 shift" if len(names) == 1 else f"{len(names)} shifts"
-
-
-def _sentence(summary: Summary, condition: str) -> Sentence:
-    result = summary.result
-    on_shifts, gap = estimate(result, "mean_shift_top1").value, result.record("mean_gap")
-    effective = result.record("mean_effective_robustness")
-    assert gap is not None
-    return Sentence(
-        result.about.model,
-        condition,
-        result.about.reference,
-        result.about.datasets,
-        on_reference=on_shifts + (gap.value or 0.0),
-        on_shifts=on_shifts,
-        gap=change(gap),
-        effective=change(effective) if effective else None,
-    )
 
 
 def _chart(shift: Shift, series: Mapping[str, int], room: bool) -> ShiftChart:
