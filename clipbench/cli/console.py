@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clipbench.report.text import numbers
+from clipbench.report.text.declared import as_shown, metric_of
 from clipbench.runs.progress import ProgressListener
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ class RunConsole(ProgressListener):
             self.failed += 1
             self.console.print(f"[red]failed[/]  {name}: {escape(result.error)}", highlight=False, soft_wrap=True)
             return
-        main = result.main
+        main = result.main and as_shown(result, result.main)
         took = "as before" if again else f"{result.provenance.get('seconds', 0):.1f} s"
-        measured = f"{main.metric} {format_record(main)}, n={main.n:,}" if main else "done"
+        measured = f"{metric_of(result, main).label} {format_record(main)}, n={main.n:,}" if main else "done"
         broken = f", [yellow]{result.n_broken} broken[/]" if result.n_broken else ""
         self.console.print(f"[green]done[/]    {name}: {measured}{broken} ({took})", highlight=False, soft_wrap=True)
 

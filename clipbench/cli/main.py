@@ -163,7 +163,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
 ) -> None:
     """Write a page, or a table, of results."""
-    from clipbench.report.write import write_report
+    from clipbench.report.page import write_report
     from clipbench.results.folder import load_results
 
     path = output or runs[0] / "report.html"

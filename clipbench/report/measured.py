@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.report.cells import Head
+from clipbench.report.grids import Head
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import as_shown, heading, metric_of
 from clipbench.results.records import AnalysisResult, Record

@@ -121,7 +121,7 @@ class JobResult:
     records: tuple[Record, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     pictures: tuple[Mapping[str, str], ...] = ()
-    """id, split, role, caption, thumb (file name below thumbs/, '' where there is none)."""
+    """id, split, role, caption, true_label, prediction, thumb (file below thumbs/, '' where there is none)."""
     notes: tuple[str, ...] = ()
     broken: tuple[Mapping[str, str], ...] = ()
     """id and problem of the first broken images; `n_broken` counts them all."""

@@ -269,6 +269,10 @@ class Picture:
     """Why: 'confident mistake', ..."""
     caption: str
     """Plain text, escaped by the page."""
+    true_label: str = ""
+    """Where it is about a classification, which the page then shows instead of the caption."""
+    prediction: str = ""
+    """With how sure it was, e.g. 'dog (0.97)'."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def page_data(*results: AnalysisResult, jobs: Sequence[JobResult] = (), folder: 
 
 def render(section: Section, data: PageData, figures: int = 200) -> str:
     """Return a section's HTML."""
-    content, series = section.show(data, figures), series_of(data.board.models)
+    content, series = section.show(data, figures), series_of(data.leaderboard.models)
     assert content is not None
     template = files(type(section).__module__.rpartition(".")[0]).joinpath(section.template).read_text("utf-8")
     return environment().from_string(template).render(section=content, series=series, coloured=len(series) <= 8)

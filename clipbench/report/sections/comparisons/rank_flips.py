@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipbench.report.text import numbers
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
 from clipbench.stats.significance import ALPHA
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
-from clipbench.report.cells import Grid, Head
+from clipbench.report.grids import Grid, Head
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.comparisons.rank_flips import FlipMatrix, matrix
 from clipbench.report.sections.comparisons.sentences import sentences
@@ -91,7 +91,7 @@ class ComparisonsSection:
 def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
     done = [result for result in results if result.status == "done"]
     specs = {record.metric: metric_of(result, record) for result in done for record in result.records}
-    regimes = {column.dataset: labels.regime_order(column.regime) for column in data.board.columns}
+    regimes = {column.dataset: labels.regime_order(column.regime) for column in data.leaderboard.columns}
 
     def place(result: AnalysisResult) -> tuple[object, ...]:
         about = result.about

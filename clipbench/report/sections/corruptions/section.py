@@ -67,7 +67,7 @@ class CorruptionsSection:
         results = data.results_of(*self.analyses)
         if not results:
             return None
-        result, series = outcomes(results), series_of(data.board.models)
+        result, series = outcomes(results), series_of(data.leaderboard.models)
         jobs = {job.hash: job for job in data.jobs if job.view}
         charts, left, wanted = [], figures, 0
         for condition, models in _gathered(result.measured):

@@ -10,7 +10,7 @@ from clipbench.report.figures.curve import Curve, errors_of, reach
 from clipbench.report.figures.figures import Figure, row_height, row_layout, text
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import declared
-from clipbench.report.text.shortening import cut
+from clipbench.report.text.labels import cut
 from clipbench.results.records import JobResult
 from clipbench.stats.significance import ALPHA
 

@@ -11,8 +11,8 @@ from clipbench.metrics.specs import ColumnSpec
 from clipbench.reference.openclip import openclip_models
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
 from clipbench.reference.sources import sources
-from clipbench.report.cells import Entry, Grid, Head
 from clipbench.report.figures.figures import text
+from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.robustness.axes import LogitScale
 from clipbench.report.sections.robustness.findings import Shift, first_row, sizes

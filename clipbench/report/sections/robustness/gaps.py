@@ -11,7 +11,7 @@ from clipbench.report.figures import axes
 from clipbench.report.figures.figures import Figure, errors, row_height, row_layout, text
 from clipbench.report.sections.robustness.findings import Summary, estimate, hover
 from clipbench.report.text import numbers
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
 
 _LABEL = 22

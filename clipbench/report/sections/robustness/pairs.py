@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipbench.metrics.specs import TableSpec
-from clipbench.report.cells import Entry, Grid, Head
 from clipbench.report.figures import axes
 from clipbench.report.figures.curve import Curve
 from clipbench.report.figures.figures import Figure, row_height, row_layout, text
+from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.sections.robustness.axes import axis, scale
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import declared
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
 
 _LABEL = 22

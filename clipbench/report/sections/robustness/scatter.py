@@ -13,7 +13,7 @@ from clipbench.report.sections.robustness.axes import LogitScale, axis, bounded_
 from clipbench.report.sections.robustness.baseline import Mark, marks, traces
 from clipbench.report.sections.robustness.findings import Estimate, Shift, estimate, hover
 from clipbench.report.text import numbers
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
 
 HEIGHT = 430

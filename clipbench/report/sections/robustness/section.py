@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from clipbench.report.cells import Grid
 from clipbench.report.figures.figures import series_of
+from clipbench.report.grids import Grid
 from clipbench.report.measured import MeasuredTable, Outcomes, Remark, outcomes, remarks, table
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.robustness import baseline, gaps, scatter
@@ -76,7 +76,7 @@ class RobustnessSection:
         """Set out the results, with at most so many figures; the tables are all there."""
         if not data.results_of(*self.analyses):
             return None
-        shown = shifts(data.results_of("robustness"), series_of(data.board.models), figures)
+        shown = shifts(data.results_of("robustness"), series_of(data.leaderboard.models), figures)
         beside = data.results_of("robustness_pair", "published_pair")
         return BenchmarkAndReality(shown, pairs(beside, figures - len(shown)))
 
