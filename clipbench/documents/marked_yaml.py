@@ -113,13 +113,7 @@ def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
 
 def render(path: KeyPath) -> str:
     """Write a path the way a reader would: `tasks[2].datasets`."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
-    return text
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def half_character(text: str) -> str:

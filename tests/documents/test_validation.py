@@ -100,6 +100,7 @@ def test_right_document_becomes_the_model() -> None:
         ("names: {a: b}", "names", "begin each entry with '- '"),
         ("names: []", "names", "is empty; give at least one"),
         ("names: [a, 1]", "names[1]", "write '1' in quotes"),
+        ("names: [1]", "names[0]", "write '1' in quotes"),
         ("mode: fats", "mode", "'fats' is not allowed; did you mean 'fast'?"),
         ("inner: x", "inner", "a mapping of keys to values, got 'x'"),
         ("choices: [x]", "choices[0]", "a whole number or a mapping of keys to values, got 'x'"),

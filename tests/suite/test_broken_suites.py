@@ -80,7 +80,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "unknown_prompt_set_of_a_dataset": (
         LEAVES.replace("path:", "prompts: phto, path:"), f"{D}.prompts", "did you mean 'photo'?"
     ),
-    "dotted_path_to_nowhere": (TASK.replace("[digits]", "'no:L'"), "4: tasks[0].datasets", "cannot import 'no'"),
+    "dotted_path_to_nowhere": (TASK.replace("digits", "'n:L', 'n:L'"), "4: tasks[0].datasets[0]", "import 'n'"),
     # Tasks.
     "task_missing": ("tasks:\n  - datasets: [digits]\n", "2: tasks[0]", "'task' is missing; one of: corruptions, "),
     "unknown_task": (TASK.replace("zero_", "zero"), "3: tasks[0].task", "did you mean 'zero_shot'?"),

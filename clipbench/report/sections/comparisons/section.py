@@ -120,7 +120,7 @@ def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: b
         compared=", ".join(part for part in (*about.condition.words, prompts, about.protocol) if part),
         cells=tuple(_number(result, records.get(metric)) for metric in specs),
         sentences=(*sentences(result), *result.notes),
-        tables=grids.of_job(result),
+        tables=grids.of_result(result),
         flips=matrix(result),
     )
 
