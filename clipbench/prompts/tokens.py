@@ -37,7 +37,7 @@ class TokenCounts:
 
     room: int
     """The most tokens that a text may have, start and end included."""
-    of: dict[str, TokenCount]
+    by_text: dict[str, TokenCount]
 
 
 def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
@@ -70,12 +70,12 @@ def _tokenizer(model: str) -> Tokenize:
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
-        return _of_reference(source.folder)
+        return _reference_tokenizer(source.folder)
     place = _open_clip_place(model)
-    return _of_loaded(source) if place is None else _of_open_clip(place, source)
+    return _loaded_tokenizer(source) if place is None else _open_clip_tokenizer(place, source)
 
 
-def _of_reference(folder: Path) -> Tokenize:
+def _reference_tokenizer(folder: Path) -> Tokenize:
     from clipbench.models.reference.files import find_files, read_config
     from clipbench.models.reference.tokenizer import WordTokenizer
 
@@ -88,14 +88,14 @@ def _open_clip_place(model: str) -> Place | None:
     from clipbench.models.open_clip.locations import TagPlace
     from clipbench.models.open_clip.source import parse_place
 
-    known = model_names().get(model)
-    if known is not None:
-        return TagPlace(known.architecture, known.tag) if known.adapter == "open_clip" else None
+    entry = model_names().get(model)
+    if entry is not None:
+        return TagPlace(entry.architecture, entry.tag) if entry.adapter == "open_clip" else None
     adapter, _, arguments = model.partition(":")
     return parse_place(arguments) if adapter == "open_clip" else None
 
 
-def _of_open_clip(place: Place, source: ModelSource) -> Tokenize:
+def _open_clip_tokenizer(place: Place, source: ModelSource) -> Tokenize:
     from clipbench.models.open_clip.locations import FilePlace, TagPlace
     from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
@@ -127,7 +127,7 @@ def _without_weights(architecture: str, model: str) -> Recipe:
     return Recipe(architecture, Path(), config, tokenizer_folder=configuration.parent)
 
 
-def _of_loaded(source: ModelSource) -> Tokenize:
+def _loaded_tokenizer(source: ModelSource) -> Tokenize:
     from clipbench.models.base import ImageTextModel
 
     loaded = None

@@ -89,6 +89,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    def dicts(self) -> tuple[dict[str, Any], ...]:
+        """Return its rows, each by column."""
+        return tuple(dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
     def frame(self) -> pd.DataFrame:
         """Return it as a data frame."""
         import pandas as pd
@@ -171,6 +175,8 @@ class Subject:
     """Where two are compared, the first is the one that is higher or lower."""
     datasets: tuple[str, ...] = ()
     """What was evaluated, e.g. the shifts."""
+    averaged: bool = False
+    """Whether it is about the mean over these data sets, be it of one alone."""
     reference: str = ""
     """The data set, or the model, that is compared with."""
     split: str = ""

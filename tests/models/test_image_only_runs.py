@@ -12,7 +12,6 @@ import torch
 
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
-from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
@@ -196,7 +195,7 @@ def test_a_module_that_does_not_pool_is_refused_when_it_encodes(user_module):
 def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks, user_module):
     spec = f"{user_module}:Colours"
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=2)
-    runner = Runner(load_suite(blocks / "suite.yaml"), [spec], options, Listener())
+    runner = Runner(load_suite(blocks / "suite.yaml"), [spec], options)
     refusal = f"{spec}: zero_shot needs a model that embeds images and texts in one space; choose a CLIP-style model"
     zero_shot, probe = runner.plan().jobs
     assert (zero_shot.problem, zero_shot.new_images) == (refusal, None)
@@ -211,7 +210,7 @@ def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks, 
 def test_a_suite_of_zero_shot_alone_embeds_nothing(blocks, user_module):
     (blocks / "suite.yaml").write_text(SUITE.partition("  - task: linear_probe")[0])
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    results = Runner(load_suite(blocks / "suite.yaml"), [f"{user_module}:Colours"], options, Listener()).run()
+    results = Runner(load_suite(blocks / "suite.yaml"), [f"{user_module}:Colours"], options).run()
     assert [job.status for job in results.jobs()] == ["failed"]
     assert not list((blocks / "cache").rglob("*.safetensors"))
 
@@ -243,7 +242,7 @@ def test_what_is_not_here_yet_refuses_by_name_too(blocks, monkeypatch):
     template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    runner = Runner(load_suite(blocks / "suite.yaml"), ["efficientnet-b0"], options, Listener())
+    runner = Runner(load_suite(blocks / "suite.yaml"), ["efficientnet-b0"], options)
     zero_shot, probe = runner.plan().jobs
     assert zero_shot.problem.startswith("efficientnet-b0: zero_shot needs a model that embeds images and texts")
     assert (probe.problem, probe.new_images) == ("", 36)
