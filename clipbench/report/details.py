@@ -55,7 +55,7 @@ class ColumnDetail:
 def curves_of(job: JobResult) -> Mapping[str, Curve]:
     """Return the curves of a job, by the name of their table; none of fewer than two points."""
     tables = [(spec, job.tables[spec.name]) for spec in declared(job).tables if spec.name in job.tables]
-    curves = {spec.name: draw(spec, grids.rows_of(table), _chosen(job, spec)) for spec, table in tables}
+    curves = {spec.name: draw(spec, table.dicts(), _chosen(job, spec)) for spec, table in tables}
     return {name: curve for name, curve in curves.items() if curve is not None} | prompt_curves(job)
 
 

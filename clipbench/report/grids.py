@@ -88,17 +88,12 @@ def _parameters(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} = {numbers.cell(value)}" for name, value in sorted(params.items()))
 
 
-def rows_of(table: Table) -> list[Row]:
-    """Return the rows of a table by the names of its columns."""
-    return [dict(zip(table.columns, row, strict=False)) for row in table.rows]
-
-
 def of_result(result: JobResult | AnalysisResult) -> tuple[Grid, ...]:
     """Show the tables of a result, declared ones first and in the order of their declarations, others as they are."""
     order = [spec.name for spec in declared(result).tables]
     grids: list[Grid] = []
     for name in sorted(result.tables, key=lambda name: order.index(name) if name in order else len(order)):
-        rows = rows_of(result.tables[name])
+        rows = result.tables[name].dicts()
         spec = known_columns(declared(result).table(name), result.tables[name])
         if rows:
             layout = _LAYOUTS.get(name, _whole) if spec and len(spec.columns) > 2 else _whole
@@ -194,7 +189,7 @@ def full_classes(result: JobResult) -> list[list[Any]] | None:
     if table is None or spec is None or len(table.rows) <= ALL_CLASSES:
         return None
     name, measure = spec.columns[0].name, _measure(spec)
-    shown = _worst_first(spec, rows_of(table))[:LISTED_CLASSES]
+    shown = _worst_first(spec, table.dicts())[:LISTED_CLASSES]
     return [
         [str(row[name]), *(_rounded(row.get(column)) for column in ("n", measure.name, measure.low, measure.high))]
         for row in shown

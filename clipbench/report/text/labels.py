@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from clipbench.stats import intervals
+from clipbench.stats.intervals import KINDS
 
 REGIMES = ("benchmark", "shift", "field", "")
 """In the order in which a page shows them; '' is undeclared."""
 
 _SEPARATORS = ":/ "
-
-_KINDS: Mapping[str, Any] = getattr(intervals, "KINDS", {})
 
 
 def regime_order(name: str) -> tuple[int, str]:
@@ -40,12 +37,12 @@ def sets(count: int, regime: str) -> str:
 
 def interval(kind: str) -> str:
     """Return what an interval of this kind is."""
-    return str(_KINDS[kind].label if kind in _KINDS else kind)
+    return KINDS[kind].label if kind in KINDS else kind
 
 
 def short_interval(kind: str) -> str:
     """Return an interval's name for a narrow column, e.g. 'Wilson'."""
-    return str(_KINDS[kind].short if kind in _KINDS else kind)
+    return KINDS[kind].short if kind in KINDS else kind
 
 
 def short_names(names: Sequence[str], limit: int) -> dict[str, str]:

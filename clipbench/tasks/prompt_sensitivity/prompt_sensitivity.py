@@ -91,6 +91,7 @@ class PromptSensitivity:
     protocol: ClassVar[int] = 2
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*METRICS, *NAME_METRICS)
     tables: ClassVar[tuple[TableSpec, ...]] = (*TABLES, NAMES_TABLE)
+    measures_prompts: ClassVar[bool] = True
     Settings = PromptSensitivitySettings
 
     def needs(

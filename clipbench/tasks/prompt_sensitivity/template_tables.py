@@ -247,8 +247,9 @@ def flip_pictures(scores: TemplateScores, found: Flips, classes: Sequence[str]) 
             continue
         shown[kind] = shown.get(kind, 0) + 1
         often = f"{classes[first]} ({found.first_count[place]} of {templates} templates)"
-        caption = f"true: {classes[label]}; predicted: {often}, {classes[second]} ({found.second_count[place]})"
-        pictures.append(Picture(scores.ids[place], scores.split, "flips between prompts", caption))
+        true, prediction = classes[label], f"{often}, {classes[second]} ({found.second_count[place]})"
+        caption = f"true: {true}; predicted: {prediction}"
+        pictures.append(Picture(scores.ids[place], scores.split, "flips between prompts", caption, true, prediction))
         if len(pictures) == PICTURES:
             break
     return tuple(pictures)

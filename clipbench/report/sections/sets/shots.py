@@ -10,7 +10,7 @@ from typing import Any
 from clipbench.report.figures import axes
 from clipbench.report.figures.curve import layout_of
 from clipbench.report.figures.figures import SERIES, Figure, errors, text, trace
-from clipbench.report.grids import Row, rows_of
+from clipbench.report.grids import Row
 from clipbench.report.leaderboard import OF_THE_MODEL, Column, Leaderboard
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import label_of_task
@@ -105,7 +105,7 @@ def _points(
         return []
     for curve in curves:
         if curve.about.model == model and "shots_curve" in curve.tables and {job.hash for job in jobs} & {*curve.jobs}:
-            known = [_of_row(row) for row in rows_of(curve.tables["shots_curve"])]
+            known = [_of_row(row) for row in curve.tables["shots_curve"].dicts()]
             if any(point.task == "few_shot" for point in known):
                 return sorted(known, key=lambda point: point.examples)
     probes = (_of_job(job) for job in leaderboard.jobs if job.task == "linear_probe" and _fits(job, jobs[0]))
