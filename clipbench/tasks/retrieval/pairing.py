@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.special import gammaln, logit
-from scipy.stats import t as student
+from scipy.special import gammaln
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
-from clipbench.stats.intervals import Interval
+from clipbench.stats.intervals import Interval, wilson
 from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, TaskSettings
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.retrieval.ranks import Captions, Vectors
@@ -29,6 +28,9 @@ MOST_SNIPPETS = 32_768
 
 GROUPS = 200
 """Most groups of images that the jackknife leaves out in turn."""
+
+KIND = "jackknife"
+"""Of the intervals."""
 
 _TILE = 1 << 22
 """Scores held at once."""
@@ -56,8 +58,9 @@ class Pairing:
 
     With r of the M captions of other images scoring at least as high, the chance that none of them is among N - 1 drawn
     without replacement is C(M - r, N - 1) / C(M, N - 1): the mean over all draws, exactly, so that none is made.
-    Intervals are of the delete-a-group jackknife over images, which leaves out an image with its captions, as
-    question and as wrong answers; on the logit scale, with Student's t.
+    Intervals are Wilson's of a proportion of as many images as have the variance that the delete-a-group jackknife
+    gives (the effective sample size, Korn and Graubard 1998); it leaves out images with their captions, as questions
+    and as wrong answers.
     """
 
     name: ClassVar[str] = "pairing"
@@ -170,11 +173,10 @@ def accuracy(answers: Answers, snippets: int) -> tuple[float, Interval | None]:
         return value, None
     left_out = np.array([_without(answers, group, snippets) for group in range(groups)])
     variance = (groups - 1) / groups * float(np.sum((left_out - left_out.mean()) ** 2))
-    if variance == 0 or not np.isfinite(variance):
+    if variance == 0:
         return value, None
-    half = student.ppf(0.975, groups - 1) * np.sqrt(variance) / (value * (1 - value))
-    low, high = (1 / (1 + np.exp(-(logit(value) + sign * half))) for sign in (-1, 1))
-    return value, Interval(float(low), float(high), "jackknife")
+    effective = value * (1 - value) / variance
+    return value, replace(wilson(value * effective, effective), kind=KIND)
 
 
 def _without(answers: Answers, group: int, snippets: int) -> float:
