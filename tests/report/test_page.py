@@ -153,6 +153,7 @@ def test_captions_are_the_alternative_texts_and_a_classification_is_told_in_its_
     assert len(images) == 18
     assert images[0]["alt"] == "true: circle; predicted: red (0.97)"
     assert page.count('<span class="soft">predicted</span> <bdi>star (0.97)</bdi>') == 18
+    assert page.count("Confident mistakes</p>") == 2
 
 
 def test_the_best_of_a_column_is_marked_and_failures_are_linked(plausible: Results) -> None:

@@ -13,7 +13,6 @@ from clipbench.report.figures.curve import Curve
 from clipbench.report.page import render
 from clipbench.report.sections.prompts.figures import prompt_curves
 from clipbench.report.sections.prompts.lead import lead
-from clipbench.report.text import labels
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
@@ -221,17 +220,9 @@ def test_no_share_is_drawn_of_a_variance_that_sums_to_nothing():
     assert "variance" not in prompt_curves(job(variance=table))
 
 
-@pytest.mark.parametrize(
-    ("role", "heading"),
-    [("flips between prompts", "Flips between prompts"), ("confident mistake", "Confident mistakes"), ("", "Pictures")],
-)
-def test_pictures_have_a_heading(role: str, heading: str):
-    assert labels.pictures(role) == heading
-
-
 def test_what_was_found_stands_in_the_line_that_opens_a_job(make_results: Callable[..., Results]):
-    caption = f"true: {HOSTILE['script']}; predicted: cat (3 of 4 templates), dog (1)"
-    picture = {"id": "1", "split": "test", "role": "flips between prompts", "caption": caption, "thumb": ""}
+    named = {"true_label": HOSTILE["script"], "prediction": "cat (3 of 4 templates), dog (1)"}
+    picture = {"id": "1", "role": "flips between prompts", "thumb": "", **named}
     page = render(make_results(replace(job(templates=ROLES), notes=NOTES, pictures=(picture,))))
     line = page[page.index('<details id="job-0-0">') :].split("</summary>")[0]
     assert escape(FINDING) in line
