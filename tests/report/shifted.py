@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from clipbench.reference.published import PublishedModel, PublishedPair
 from clipbench.report.figures.figures import series_of
-from clipbench.report.leaderboard import make_board
+from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.page import environment
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
@@ -41,7 +41,7 @@ MEANS = ("corruption", "kind", "top1", "low", "high", "error", "ce", "relative_c
 def page_data(*results: AnalysisResult, jobs: Sequence[JobResult] = (), folder: Path | None = None) -> PageData:
     """What a page knows of a run with these results; a leaderboard of their models, by name."""
     models = sorted({result.about.model for result in results} - {""})
-    board = make_board([classification(model, "imagenet", 0.6) for model in models])
+    board = make_leaderboard([classification(model, "imagenet", 0.6) for model in models])
     return PageData(Results(folder or Path()), jobs, results, board, (), Album())
 
 

@@ -12,10 +12,10 @@ import pytest
 from clipbench.analyses.registry import load_analysis
 from clipbench.metrics.specs import Declared
 from clipbench.reference.published import PublishedPair
-from clipbench.report.headline import aside
 from clipbench.report.page import render as render_page
 from clipbench.report.sections.robustness import baseline
 from clipbench.report.sections.robustness.section import RobustnessSection
+from clipbench.report.tables import leaderboard
 from clipbench.report.text import numbers
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, Subject, Table
@@ -258,9 +258,9 @@ def test_a_pair_is_shown_with_the_share_closed_and_the_way_between() -> None:
     (way,) = specs(page, "way-")
     assert len(way["data"][0]["x"]) == 11
     text = words(page)
-    assert "gap of fitted head, points share closed, %" in text
-    assert "52.3" in text
-    assert "115.0 beyond" in text
+    assert "gap of fitted head, points share closed" in text
+    assert "52.3 %" in text
+    assert "115.0 %" in text
     assert "gains 15.0 points (95 % interval 13.0 to 17.0) there and costs 4.0 points" in text
     assert "(95 % interval −2.0 to 10.0, not clear of zero) on 2 shifts" in text
 
@@ -278,7 +278,7 @@ def test_the_published_pair_is_shown_with_its_notes() -> None:
     page = show(result("published_pair", finding.about, tables=tables, notes=finding.notes))
     (spec,) = specs(page, "pair-")
     assert [trace.get("name", "") for trace in spec["data"]] == ["", "zero-shot CLIP", "ResNet-101"]
-    for said in ("133.0 beyond", "up to 75 %", "not class-matched"):
+    for said in ("133.0 %", "up to 75 %", "not class-matched"):
         assert said in words(page)
 
 
@@ -334,15 +334,17 @@ def test_without_results_there_is_no_section() -> None:
     assert RobustnessSection().show(page_data(), 200) is None
 
 
-def test_jobs_on_views_and_matched_classes_are_counted_apart() -> None:
+def test_jobs_on_views_and_matched_classes_stay_out_of_the_board_but_not_out_of_the_page(
+    make_results: Callable[..., Results],
+) -> None:
     whole = classification("a", "imagenet", 0.6)
-    failed = replace(failure("a", "imagenet", "out of disk"), view="fog/3")
-    others = aside([whole, replace(whole, matched="sketch"), view_job("a", "imagenet", "fog/2", 0.3), failed])
-    assert (
-        others.text == "2 on changed images and 1 among the classes of another set, which have no column of their own"
-    )
-    assert others.failed == ((failed, "imagenet, fog/3"),)
-    assert aside([whole]).text == ""
+    matched = replace(whole, hash="m" * 32, matched="sketch")
+    failed = replace(failure("a", "imagenet", "out of disk"), hash="f" * 32, view="fog/3")
+    results = make_results(whole, matched, view_job("a", "imagenet", "fog/2", 0.3), failed)
+    assert leaderboard(results).shape == (1, 1)
+    text = Outline(render_page(results)).text
+    assert "2 on changed images and 1 among the classes of another set" in text
+    assert "a on imagenet, fog/3: out of disk" in text
 
 
 @pytest.mark.parametrize(

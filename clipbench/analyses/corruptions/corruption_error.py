@@ -29,13 +29,17 @@ RESAMPLES = 1000
 STANDARD = 15
 """Corruptions in the published mean."""
 
-HENDRYCKS = "Hendrycks and Dietterich 2019, https://arxiv.org/abs/1903.12261"
+_HENDRYCKS = "Hendrycks and Dietterich 2019, https://arxiv.org/abs/1903.12261"
+_ACCURACIES = (
+    "top-1 on the images as they are, and its mean over the standard corruptions and their severities; the gap is "
+    "their difference, on the same images."
+)
 _MCE = (
     "mean corruption error: for each corruption the model's errors over all severities as a share of the reference "
-    "model's, averaged over corruptions; 100 % is the reference model, and lower is better (Hendrycks and Dietterich "
-    "2019). A number behind it says over how many corruptions, where it is not all 15."
+    "model's, averaged over corruptions; 100 % is the reference model, and lower is better. A number behind it says "
+    "over how many corruptions, where it is not all 15."
 )
-_RELATIVE = "mCE with the errors on clean images taken off first; lower is better."
+_RELATIVE = "the same with the errors on clean images taken off first; lower is better."
 
 
 class CorruptionErrorSettings(AnalysisSettings):
@@ -84,19 +88,13 @@ class CorruptionError:
     Settings: type[CorruptionErrorSettings] = CorruptionErrorSettings
     label: ClassVar[str] = "corruption error"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (
-        MetricSpec("clean_top1", "clean top-1", definition="top-1 on the images as they are."),
-        MetricSpec(
-            "corrupted_top1",
-            "corrupted top-1",
-            definition="top-1 averaged over the standard corruptions and their severities.",
-        ),
-        MetricSpec("corruption_gap", "gap", "gap", False, "clean minus corrupted top-1, on the same images."),
-        MetricSpec("mce", "mCE", higher_is_better=False, definition=_MCE, source=HENDRYCKS),
-        MetricSpec("mce_{n}", "mCE-{n}", higher_is_better=False, definition=_MCE, source=HENDRYCKS),
-        MetricSpec("relative_mce", "relative mCE", higher_is_better=False, definition=_RELATIVE, source=HENDRYCKS),
-        MetricSpec(
-            "relative_mce_{n}", "relative mCE-{n}", higher_is_better=False, definition=_RELATIVE, source=HENDRYCKS
-        ),
+        MetricSpec("clean_top1", "clean top-1", definition=_ACCURACIES),
+        MetricSpec("corrupted_top1", "corrupted top-1", definition=_ACCURACIES),
+        MetricSpec("corruption_gap", "gap", "gap", False, _ACCURACIES),
+        MetricSpec("mce", "mCE", "fraction", False, _MCE, _HENDRYCKS),
+        MetricSpec("mce_{n}", "mCE-{n}", "fraction", False, _MCE, _HENDRYCKS),
+        MetricSpec("relative_mce", "relative mCE", "fraction", False, _RELATIVE, _HENDRYCKS),
+        MetricSpec("relative_mce_{n}", "relative mCE-{n}", "fraction", False, _RELATIVE, _HENDRYCKS),
     )
     tables: ClassVar[tuple[TableSpec, ...]] = (
         TableSpec(

@@ -21,6 +21,7 @@ from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric
 
+_GAIN = "top-1 of the head that was fitted on the reference minus that of zero-shot, in points."
 PAIR_COLUMNS = ("dataset", "first_top1", "second_top1", "gap_first", "gap_second", "share_closed")
 
 
@@ -30,8 +31,8 @@ def pair_table(first: str, second: str) -> TableSpec:
         ColumnSpec("dataset", "data set"),
         ColumnSpec("first_top1", first, "fraction"),
         ColumnSpec("second_top1", second, "fraction"),
-        ColumnSpec("gap_first", f"gap of {first}", "gap"),
-        ColumnSpec("gap_second", f"gap of {second}", "gap"),
+        ColumnSpec("gap_first", f"gap of {first}, points", "gap"),
+        ColumnSpec("gap_second", f"gap of {second}, points", "gap"),
         ColumnSpec("share_closed", "share closed", "fraction"),
     )
     definition = f"Share closed: how much of the gap of {second} is not there for {first}; above 100 % there is a gain."
@@ -61,18 +62,8 @@ class RobustnessPair:
     Settings: type[RobustnessPairSettings] = RobustnessPairSettings
     label: ClassVar[str] = "zero-shot beside supervised"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (
-        MetricSpec(
-            "reference_gain",
-            "reference gain",
-            "difference",
-            definition="top-1 of the head that was fitted on the reference minus that of zero-shot there, in points.",
-        ),
-        MetricSpec(
-            "mean_shift_gain",
-            "mean shift gain",
-            "difference",
-            definition="the same on the shifts, the mean of them.",
-        ),
+        MetricSpec("reference_gain", "reference gain", "difference", definition=_GAIN),
+        MetricSpec("mean_shift_gain", "mean shift gain", "difference", definition=_GAIN),
     )
     tables: ClassVar[tuple[TableSpec, ...]] = (
         pair_table("zero-shot", "fitted head"),

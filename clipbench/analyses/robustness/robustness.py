@@ -22,7 +22,19 @@ from clipbench.stats.line_draws import KIND
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
 
-TAORI = "Taori et al. 2020, https://arxiv.org/abs/2007.00644"
+_TAORI = "Taori et al. 2020, https://arxiv.org/abs/2007.00644"
+_ACCURACIES = (
+    "top-1 on the benchmark, on a shifted set with the same classes, its mean over shifts, and where it is lowest. "
+    "Where a shift has only some of the classes, the reference is cut down to the same ones."
+)
+_GAP = "reference top-1 minus shift top-1, in points: what is lost on the way from benchmark to reality."
+_LOGIT_GAP = "the same gap between logits, ln(p / (1 − p)), which do not flatten near 0 and 100 %."
+_EXPECTED = "shift top-1 that the line of the baseline models, fitted to logits, gives for this reference top-1."
+_EFFECTIVE = (
+    "shift top-1 minus the expected one, in points; above zero is more robust than a baseline model as good on the "
+    "reference."
+)
+_RELATIVE = "shift top-1 minus that of the model's own baseline, the same model before it was changed, in points."
 
 
 class RobustnessAnalysisSettings(AnalysisSettings):
@@ -50,66 +62,18 @@ class RobustnessAnalysis:
     Settings: type[RobustnessAnalysisSettings] = RobustnessAnalysisSettings
     label: ClassVar[str] = "robustness to shifts"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (
-        MetricSpec(
-            "reference_top1",
-            "reference top-1",
-            definition="top-1 on the benchmark, cut down to the classes of the shift where it has only some of them.",
-        ),
-        MetricSpec("shift_top1", "shift top-1", definition="top-1 on a shifted set with the same classes."),
-        MetricSpec(
-            "gap",
-            "gap",
-            "gap",
-            False,
-            "reference top-1 minus shift top-1, in points: what is lost on the way from benchmark to reality.",
-        ),
-        MetricSpec(
-            "relative_gap",
-            "relative gap",
-            higher_is_better=False,
-            definition="the gap as a share of the reference top-1.",
-        ),
-        MetricSpec(
-            "logit_gap",
-            "logit gap",
-            "logit",
-            False,
-            "the same gap between logits, ln(p / (1 − p)), which do not flatten near 0 and 100 %.",
-        ),
-        MetricSpec(
-            "expected_top1",
-            "expected top-1",
-            higher_is_better=None,
-            definition="shift top-1 that the line of the baseline models, fitted to logits, gives for this reference "
-            "top-1.",
-            source=TAORI,
-        ),
-        MetricSpec(
-            "effective_robustness",
-            "effective robustness",
-            "difference",
-            definition="shift top-1 minus the expected one, in points; above zero is more robust than a baseline model "
-            "as good on the reference (Taori et al. 2020).",
-            source=TAORI,
-        ),
-        MetricSpec(
-            "relative_robustness",
-            "relative robustness",
-            "difference",
-            definition="shift top-1 minus that of the model's own baseline, the same model before it was changed, in "
-            "points.",
-            source=TAORI,
-        ),
-        MetricSpec("mean_shift_top1", "mean shift top-1", definition="the mean of shift top-1 over the shifts."),
-        MetricSpec("mean_gap", "mean gap", "gap", False, "the mean of the gaps of all shifts."),
-        MetricSpec("worst_shift_top1", "worst shift top-1", definition="top-1 on the shift where it is lowest."),
-        MetricSpec(
-            "mean_effective_robustness",
-            "mean effective robustness",
-            "difference",
-            definition="the mean of effective robustness over the shifts.",
-            source=TAORI,
-        ),
+        MetricSpec("reference_top1", "reference top-1", definition=_ACCURACIES),
+        MetricSpec("shift_top1", "shift top-1", definition=_ACCURACIES),
+        MetricSpec("gap", "gap", "gap", False, _GAP),
+        MetricSpec("relative_gap", "relative gap", "fraction", False, "the gap as a share of the reference top-1."),
+        MetricSpec("logit_gap", "logit gap", "logit", False, _LOGIT_GAP),
+        MetricSpec("expected_top1", "expected top-1", "fraction", None, _EXPECTED, _TAORI),
+        MetricSpec("effective_robustness", "effective robustness", "difference", True, _EFFECTIVE, _TAORI),
+        MetricSpec("relative_robustness", "relative robustness", "difference", True, _RELATIVE, _TAORI),
+        MetricSpec("mean_shift_top1", "mean shift top-1", definition=_ACCURACIES),
+        MetricSpec("mean_gap", "mean gap", "gap", False, _GAP),
+        MetricSpec("worst_shift_top1", "worst shift top-1", definition=_ACCURACIES),
+        MetricSpec("mean_effective_robustness", "mean effective robustness", "difference", True, _EFFECTIVE, _TAORI),
     )
     tables: ClassVar[tuple[TableSpec, ...]] = (
         TableSpec(

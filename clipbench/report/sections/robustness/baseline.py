@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
-from clipbench.metrics.specs import ColumnSpec
 from clipbench.reference.openclip import openclip_models
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
 from clipbench.reference.sources import sources
@@ -154,19 +153,13 @@ def _line(shift: Shift) -> Grid | None:
     if not shift.line or spec is None:
         return None
     rows = tuple(
-        (Entry(column.heading), Entry(_cell(shift.line[column.name], column)))
+        (Entry(column.heading), Entry(numbers.cell(shift.line[column.name], column.unit)))
         for column in spec.columns
         if shift.line.get(column.name) not in (None, "")
     )
     outside = [result.about.model for result in shift.results if first_row(result, "baseline").get("outside")]
     note = f"Outside the range that the line was fitted on: {', '.join(outside)}." if outside else ""
     return Grid(spec.caption, (Head("of the line"), Head("")), rows, note)
-
-
-def _cell(value: Any, column: ColumnSpec) -> str:
-    if column.unit == "number":
-        return f"{value:.4g}".replace("-", "−")
-    return numbers.with_unit(value) if column.unit == "fraction" else str(value)
 
 
 def _further(shift: Shift) -> Grid | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clipbench.metrics.specs import TableSpec
 from clipbench.report.figures import axes
 from clipbench.report.figures.curve import Curve
 from clipbench.report.figures.figures import Figure, row_height, row_layout, text
-from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.grids import Grid, of_result
 from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.sections.robustness.axes import axis, scale
 from clipbench.report.text import numbers
@@ -75,7 +75,7 @@ def _pair(result: AnalysisResult, condition: str, limit: int) -> ShownPair:
         title=", ".join(part for part in (result.about.reference, spec.caption, condition) if part),
         changes=tuple(gain for gain in gains if gain),
         figure=_figure(rows, spec) if rows and limit > 0 else None,
-        grid=_grid(rows, spec) if rows else None,
+        grid=of_result(replace(result, tables={"pair": result.tables["pair"]}))[0] if rows else None,
         way=_way(rows_of(result, "interpolation")) if limit > 1 else None,
     )
 
@@ -124,28 +124,6 @@ def _points(rows: Sequence[Row], column: str, name: str, symbol: str, role: str)
         "cliponaxis": False,
         "meta": {"role": role},
     }
-
-
-def _grid(rows: Sequence[Row], spec: TableSpec) -> Grid:
-    heads = [
-        Head(", ".join(part for part in (column.heading, numbers.suffix(column.unit)) if part), bool(column.unit))
-        for column in spec.columns
-    ]
-    cells = tuple(
-        tuple(
-            Entry(
-                numbers.number(row[column.name], column.unit) if column.unit else row[column.name],
-                _remark(row, column.name),
-            )
-            for column in spec.columns
-        )
-        for row in rows
-    )
-    return Grid(spec.caption, tuple(heads), cells, spec.definition)
-
-
-def _remark(row: Row, column: str) -> str:
-    return "beyond" if column == "share_closed" and (row[column] or 0) > 1 else ""
 
 
 def _way(rows: Sequence[Row]) -> Curve | None:
