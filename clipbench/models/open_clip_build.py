@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import open_clip
 
 from clipbench.errors import UserError
@@ -18,8 +17,8 @@ from clipbench.models.open_clip_model import OpenClipModel
 from clipbench.models.open_clip_place import Recipe
 from clipbench.models.open_clip_tokens import context_length, digest_tokenizer, make_tokenizer
 from clipbench.models.open_clip_towers import split_image_tower
-from clipbench.models.state_dict_file import describe_mismatch
-from clipbench.models.weights_file import check_weights
+from clipbench.models.pixels import canonical
+from clipbench.models.weights_file import check_weights, misfit
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -69,7 +68,7 @@ def digest_transform(preprocess: Mapping[str, Any]) -> str:
     Equal settings give equal digests however they are written: a size as one number or two, a mean in
     float64 or rounded to the float32 that is computed with.
     """
-    settings = {key: _canonical(value) for key, value in preprocess.items()}
+    settings = {key: canonical(value) for key, value in preprocess.items()}
     size = preprocess["size"]
     settings["size"] = [size, size] if isinstance(size, int) else list(size)
     return digest({"library": "open_clip", **settings})
@@ -79,12 +78,6 @@ def digest_architecture(recipe: Recipe) -> str:
     """Return a digest of what is built: the configuration, with the activation that is used."""
     quick_gelu = recipe.quick_gelu or bool(recipe.config.get("quick_gelu", False))
     return digest({"library": "open_clip", **recipe.config, "quick_gelu": quick_gelu})
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(np.float32(value))
-    return [_canonical(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _build(recipe: Recipe, name: str) -> tuple[Any, Transform]:
@@ -134,9 +127,7 @@ def _load_weights(model: Any, recipe: Recipe) -> None:
     try:
         open_clip.load_checkpoint(model, str(recipe.weights), strict=True, weights_only=True)
     except (RuntimeError, KeyError, AssertionError, AttributeError) as error:
-        problem = f"the weights do not fit {recipe.architecture} ({describe_mismatch(error)})"
-        fix = "name the architecture that they were trained with"
-        raise UserError(problem, where=str(recipe.weights), fix=fix) from error
+        raise misfit(recipe.weights, recipe.architecture, error) from error
 
 
 @contextmanager

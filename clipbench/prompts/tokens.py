@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import Unavailable, UserError
-from clipbench.models.catalog import find_model, model_names
+from clipbench.models.catalog import find_model
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip_place import Place, Recipe
+    from clipbench.models.open_clip import OpenClipSource
+    from clipbench.models.open_clip_place import Recipe
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -66,13 +67,13 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
 
 
 def _tokenizer(model: str) -> Tokenize:
+    from clipbench.models.open_clip import OpenClipSource
     from clipbench.models.reference import ReferenceSource
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
         return _of_reference(source.folder)
-    place = _open_clip_place(model)
-    return _of_loaded(source) if place is None else _of_open_clip(place, source)
+    return _of_open_clip(source) if isinstance(source, OpenClipSource) else _of_loaded(source)
 
 
 def _of_reference(folder: Path) -> Tokenize:
@@ -83,35 +84,23 @@ def _of_reference(folder: Path) -> Tokenize:
     return WordTokenizer(config.vocabulary, config.architecture.context)
 
 
-def _open_clip_place(model: str) -> Place | None:
-    """Return where an open_clip model comes from; None for any other."""
-    from clipbench.models.open_clip import parse_place
-    from clipbench.models.open_clip_place import TagPlace
-
-    known = model_names().get(model)
-    if known is not None:
-        return TagPlace(known.architecture, known.tag) if known.adapter == "open_clip" else None
-    adapter, _, arguments = model.partition(":")
-    return parse_place(arguments) if adapter == "open_clip" else None
-
-
-def _of_open_clip(place: Place, source: ModelSource) -> Tokenize:
-    from clipbench.models.open_clip_place import FilePlace, TagPlace
+def _of_open_clip(source: OpenClipSource) -> Tokenize:
+    from clipbench.models.open_clip_place import FileLocation, TagLocation
     from clipbench.models.open_clip_tokens import make_tokenizer, tokenize
 
-    if isinstance(place, TagPlace | FilePlace):
-        recipe = _without_weights(place.architecture, source.name)
+    location = source.location
+    if isinstance(location, TagLocation | FileLocation):
+        recipe = _without_weights(location.architecture, source.name)
     else:
         source.fetch()
-        recipe = place.recipe()
+        recipe = location.recipe()
     return partial(tokenize, make_tokenizer(recipe, f"model {source.name}"))
 
 
 def _without_weights(architecture: str, model: str) -> Recipe:
     """Return what makes the tokenizer of an architecture that open_clip knows; the weights are named by no file."""
     from clipbench.models.hub_file import HubTokenizer
-    from clipbench.models.open_clip_config import builtin_config
-    from clipbench.models.open_clip_place import Recipe
+    from clipbench.models.open_clip_place import Recipe, builtin_config
 
     config = builtin_config(architecture)
     name = config["text_cfg"].get("hf_tokenizer_name")

@@ -303,7 +303,7 @@ def test_the_locator_follows_the_files(saved):
     ],
 )
 def test_timms_tags_declare_what_a_model_was_trained_on(tag, data):
-    from clipbench.models.timm_tags import trained_on_of_tag
+    from clipbench.models.timm_place import trained_on_of_tag
 
     assert trained_on_of_tag(tag) == data
 
@@ -313,7 +313,7 @@ def test_timms_tags_declare_what_a_model_was_trained_on(tag, data):
 
 @pytest.mark.parametrize("name", TIMM)
 def test_every_timm_entry_exists_there_with_its_size_and_data(name):
-    from clipbench.models.timm_tags import trained_on_of_tag
+    from clipbench.models.timm_place import trained_on_of_tag
 
     entry = CATALOG[name]
     declared = timm.models.get_pretrained_cfg(entry.architecture)

@@ -19,7 +19,7 @@ import torch
 from clipbench.errors import Unavailable, UserError
 from clipbench.models.catalog import find_model
 from clipbench.models.open_clip import OpenClipSource
-from clipbench.models.open_clip_place import TagPlace
+from clipbench.models.open_clip_place import TagLocation
 from clipbench.models.pixels import Normalisation
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -121,12 +121,12 @@ def no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def tiny_tag(tiny_clip, monkeypatch: pytest.MonkeyPatch) -> TagPlace:
+def tiny_tag(tiny_clip, monkeypatch: pytest.MonkeyPatch) -> TagLocation:
     """An architecture and a tag that open_clip then knows, whose weights need quick GELU."""
     declared = {"hf_hub": "org/tiny/", "quick_gelu": True, **PIXEL_SETTINGS}
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "Tiny-CLIP", tiny_clip)
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "Tiny-CLIP", {"some_tag": declared})
-    return TagPlace("Tiny-CLIP", "some_tag")
+    return TagLocation("Tiny-CLIP", "some_tag")
 
 
 def test_a_hub_model_is_looked_up_downloaded_and_equal_to_its_local_copy(hub, cache, tiny_clip, save_model):

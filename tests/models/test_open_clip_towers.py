@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from clipbench.models.base import cutting_is_exact
 from clipbench.models.catalog import find_model
-from clipbench.models.text_length import cutting_is_exact
 
 TEXTS = ["a dog", "a photo of 3 small red cars, on a wet street", "!", "a drawing of the number 7"]
 WITH_CLASS_TOKEN = {"embed_cls": True, "output_tokens": True, "context_length": 76}
