@@ -23,7 +23,7 @@ from clipbench.tasks.registry import load_task
 from clipbench.thumbnails import keep_thumbnail
 
 if TYPE_CHECKING:
-    from clipbench.datasets.views import View
+    from clipbench.datasets.base import View
     from clipbench.embed.examples import DataIndex
 
 BROKEN_SHOWN = 100

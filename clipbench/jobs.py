@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.class_match import ClassMatch, match_classes
-from clipbench.datasets.base import Dataset, DatasetDefinition, Split
+from clipbench.datasets.base import Dataset, DatasetDefinition, Split, View
 from clipbench.datasets.catalog import open_dataset
 from clipbench.embed.opened import OpenedModel
 from clipbench.errors import UserError
@@ -21,7 +21,6 @@ from clipbench.tasks.registry import load_task
 from clipbench.tasks.work import Matching, Work
 
 if TYPE_CHECKING:
-    from clipbench.datasets.views import View
     from clipbench.suite import Suite
 
 

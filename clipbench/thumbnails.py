@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from clipbench.files import write_atomically
 
 if TYPE_CHECKING:
-    from clipbench.datasets.base import Split
-    from clipbench.datasets.views import View
+    from clipbench.datasets.base import Split, View
     from clipbench.results import Results
     from clipbench.tasks.base import Picture
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
+from clipbench.datasets.mirror import explain, hub_cache, unreachable
 from clipbench.datasets.repository import open_hub_repository
 from clipbench.datasets.rows import ArrowRows, ParquetRows, Rows, parquet_schema, parquet_splits
 from clipbench.errors import Unavailable, UserError
@@ -134,7 +134,7 @@ def _commit(name: str, revision: str, looked: Sequence[Path]) -> str | None:
             return None
         raise
     if repository.offline and not prepared:
-        raise unreachable(name, "every file", looked, ConnectionError(repository.offline))
+        raise unreachable(name, "every file", looked, repository.offline)
     return None if repository.offline else repository.commit
 
 
@@ -163,22 +163,15 @@ def _guarded(name: str, looked: Sequence[Path], work: Any) -> Any:
     except UserError:
         raise
     except Exception as error:
-        told = _translated(name, looked, error)
-        if told is None:
+        # The library wraps what the hub's client says.
+        reason = error.__cause__ if _is_librarys(error) and error.__cause__ else error
+        if _is_librarys(reason) or isinstance(reason, ValueError | RuntimeError):
+            fix = "name a configuration under `config:`, or save the set locally and give its folder"
+            raise UserError(f"cannot be opened ({_first_line(reason)})", where=f"data set {name}", fix=fix) from error
+        explained = explain(reason, name, "a file", looked)
+        if explained is None:
             raise
-        raise told from error
-
-
-def _translated(name: str, looked: Sequence[Path], error: Exception) -> UserError | None:
-    # The library wraps what the hub's client says.
-    reason = error.__cause__ if _is_librarys(error) and error.__cause__ else error
-    known = no_access(name, reason) or not_written(reason)
-    if known is not None:
-        return known
-    if _is_librarys(reason) or isinstance(reason, ValueError | RuntimeError):
-        fix = "name a configuration under `config:`, or save the set locally and give its folder"
-        return UserError(f"cannot be opened ({_first_line(reason)})", where=f"data set {name}", fix=fix)
-    return unreachable(name, "a file", looked, reason) if is_network_failure(reason) else None
+        raise explained from error
 
 
 def _is_librarys(error: BaseException) -> bool:

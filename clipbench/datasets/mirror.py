@@ -42,9 +42,30 @@ def local_mirror(
     return next((place for place in mirror_places(hub_name, data_root, name) if fits(place)), None)
 
 
-def unreachable(hub_name: str, missing: str, looked: Sequence[Path], error: BaseException) -> Unavailable:
+def explain(error: BaseException, hub_name: str, missing: str, looked: Sequence[Path]) -> UserError | None:
+    """Return what to tell the user of a failure of the hub's client; None if neither hub nor disk is to blame.
+
+    Args:
+        error: what the client raised.
+        hub_name: of the data set.
+        missing: the file that was asked for.
+        looked: the folders that were searched before.
+    """
+    refused = _refused(hub_name, error)
+    if refused is not None:
+        return refused
+    if isinstance(error, OSError) and error.errno in _DISK:
+        fix = "make room or set HF_HOME to a folder that can be written"
+        return UserError(f"cannot be written ({error.strerror})", where=str(hub_cache()), fix=fix)
+    # The client is built on `requests` or on one of the `httpx` releases, whose errors share no base class.
+    library = type(error).__module__.partition(".")[0]
+    if not isinstance(error, OSError) and library not in {"httpx", "httpx2", "httpcore"}:
+        return None
+    return unreachable(hub_name, missing, looked, str(error).strip().partition("\n")[0] or type(error).__name__)
+
+
+def unreachable(hub_name: str, missing: str, looked: Sequence[Path], reason: str) -> Unavailable:
     """Return the error for a data set that is not here while the hub does not answer."""
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
     places = ", ".join(str(place) for place in (*looked, hub_cache()))
     repository = hub_name.rpartition("/")[2]
     return Unavailable(
@@ -55,40 +76,22 @@ def unreachable(hub_name: str, missing: str, looked: Sequence[Path], error: Base
     )
 
 
-def no_access(hub_name: str, error: BaseException) -> Unavailable | None:
-    """Return the error for a data set that the hub refuses or does not know; None for any other failure."""
+def _refused(hub_name: str, error: BaseException) -> Unavailable | None:
+    """Return the error for a data set that the hub refuses or does not know."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-    where = f"data set {hub_name}"
     page = f"https://huggingface.co/datasets/{hub_name}"
     if isinstance(error, GatedRepoError):
+        problem = "is gated: the hub gives it only to those who accepted its terms"
         fix = f"accept its terms at {page}, then run `hf auth login` (or set HF_TOKEN)"
-        return Unavailable("is gated: the hub gives it only to those who accepted its terms", where=where, fix=fix)
-    if isinstance(error, RepositoryNotFoundError):
+    elif isinstance(error, RepositoryNotFoundError):
+        problem = "is not on the hub, or is private"
         fix = f"check the name at {page}; if it is private, run `hf auth login` (or set HF_TOKEN)"
-        return Unavailable("is not on the hub, or is private", where=where, fix=fix)
-    if isinstance(error, RevisionNotFoundError):
-        return Unavailable("has no such revision", where=where, fix=f"check `revision:` against {page}")
-    return None
-
-
-def is_network_failure(error: BaseException) -> bool:
-    """Say whether an error means that the hub did not answer as it should.
-
-    The hub's client is built on `requests` or on one of the `httpx` releases, whose errors share no base
-    class below `Exception`.
-    """
-    if isinstance(error, OSError):
-        return error.errno not in _DISK
-    return type(error).__module__.partition(".")[0] in {"httpx", "httpx2", "httpcore"}
-
-
-def not_written(error: BaseException) -> UserError | None:
-    """Return the error for a cache that cannot be written; None for any other failure."""
-    if not isinstance(error, OSError) or error.errno not in _DISK:
+    elif isinstance(error, RevisionNotFoundError):
+        problem, fix = "has no such revision", f"check `revision:` against {page}"
+    else:
         return None
-    fix = "make room or set HF_HOME to a folder that can be written"
-    return UserError(f"cannot be written ({error.strerror})", where=str(hub_cache()), fix=fix)
+    return Unavailable(problem, where=f"data set {hub_name}", fix=fix)
 
 
 def hub_cache() -> Path:

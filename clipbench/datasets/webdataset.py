@@ -130,29 +130,27 @@ def _has_tars(folder: Path) -> bool:
     return folder.is_dir() and any(_TAR.fullmatch(tar.relative_to(folder).as_posix()) for tar in folder.glob("*/*.tar"))
 
 
+@dataclass(frozen=True, eq=False)
 class TarSplit(Split):
     """One split of the webdataset layout."""
 
-    def __init__(
-        self, files: Repository, name: str, tars: tuple[str, ...], kind: Kind, classes: tuple[str, ...]
-    ) -> None:
-        self._files = files
-        self._name = name
-        self._tars = tars
-        self._kind: Kind = kind
-        self._classes = classes
+    files: Repository
+    name: str
+    tars: tuple[str, ...]
+    kind: Kind
+    classes: tuple[str, ...]
 
     @cached_property
     def count(self) -> int | None:  # type: ignore[override]
         """Counted from the tar headers where the shards are local and not too large."""
-        if isinstance(self._files, HubRepository) or sum(self._files.sizes[tar] for tar in self._tars) > _COUNTED_BYTES:
+        if isinstance(self.files, HubRepository) or sum(self.files.sizes[tar] for tar in self.tars) > _COUNTED_BYTES:
             return None
         return sum(1 for shard in self._shards() for _ in shard.samples(images=False, extensions=frozenset()))
 
     @property
     def download_bytes(self) -> int:  # type: ignore[override]
         """The size of the shards that are not here yet."""
-        return self._files.pending_bytes(self._tars)
+        return self.files.pending_bytes(self.tars)
 
     def shards(self) -> Sequence[Shard]:
         """Return one shard a tar, in numerical order; each is downloaded when it is iterated.
@@ -161,29 +159,29 @@ class TarSplit(Split):
             UserError: nshards.txt speaks of more tars than there are.
         """
         declared = self._declared_shards()
-        have = set(self._tars)
+        have = set(self.tars)
         for number in range(declared):
-            if f"{self._name}/{number}.tar" not in have:
-                raise self._files.lacks(f"{self._name}/{number}.tar (one of {declared} shards)")
+            if f"{self.name}/{number}.tar" not in have:
+                raise self.files.lacks(f"{self.name}/{number}.tar (one of {declared} shards)")
         return self._shards()
 
     def _declared_shards(self) -> int:
-        name = f"{self._name}/nshards.txt"
-        if name not in self._files.sizes:
+        name = f"{self.name}/nshards.txt"
+        if name not in self.files.sizes:
             return 0
-        path = self._files.fetch(name)
+        path = self.files.fetch(name)
         written = path.read_bytes().strip()
         if not written.isdigit():
             raise UserError(f"holds {written[:40]!r}, not a number", where=str(path), fix="write the number of tars")
         return int(written)
 
     def _shards(self) -> list[TarShard]:
-        return [TarShard(self._files, tar, self._kind, len(self._classes)) for tar in self._tars]
+        return [TarShard(self.files, tar, self.kind, len(self.classes)) for tar in self.tars]
 
     def locator(self) -> str:
         """Return the hub's commit, or a digest of the files' sizes and times, with the split and the class names."""
-        beside = (name for name in self._files.sizes if "/" not in name)
-        return f"{self._files.locator((*self._tars, *beside))}|{self._name}|{digest_strings(self._classes)}"
+        beside = (name for name in self.files.sizes if "/" not in name)
+        return f"{self.files.locator((*self.tars, *beside))}|{self.name}|{digest_strings(self.classes)}"
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label), skipping over the image bytes."""

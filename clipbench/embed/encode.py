@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clipbench.datasets.base import Split
+from clipbench.datasets.base import Split, View
 from clipbench.embed.examples import DataIndex, Part, PartKey, cut_into_parts
 from clipbench.embed.loader import Batch, Decoder, batches
 from clipbench.embed.store import Store, StoredPart
@@ -19,7 +19,6 @@ from clipbench.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clipbench.datasets.views import View
     from clipbench.models.base import ImageModel
     from clipbench.tasks.base import FloatArray
 

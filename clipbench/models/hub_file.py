@@ -25,7 +25,8 @@ class HubFile(RemoteFile):
     repository: str
     names: tuple[str, ...]
     """Preferred name first."""
-    own_copy: str = field(default="open_clip:ARCH@FILE or open_clip:local-dir:PATH", kw_only=True)
+    own_copy: str = "open_clip:ARCH@FILE or open_clip:local-dir:PATH"
+    """How a checkpoint that the user has is named instead."""
 
     server = "the hub"
     home = "HF_HOME"
@@ -48,11 +49,11 @@ class HubFile(RemoteFile):
         return next((Path(path) for path in found if isinstance(path, str)), None)
 
     def _explain(self) -> tuple[str, str]:
-        provision = (
+        fix = (
             f"run `hf download {self.repository} {self.names[0]}` where there is network (and copy that cache folder "
-            "here, if it is another machine)"
+            f"here, if it is another machine), or name a checkpoint that you have as {self.own_copy}"
         )
-        return f"{' or '.join(self.names)} of {self.repository}", provision
+        return f"{' or '.join(self.names)} of {self.repository}", fix
 
     def _ask(self, model: str) -> tuple[str, int | None]:
         from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
@@ -98,7 +99,7 @@ class HubTokenizer(HubFile):
     Its size is that of the vocabulary, by far the largest part.
     """
 
-    names: tuple[str, ...] = _TOKENIZER_VOCABULARIES
+    names: tuple[str, ...] = field(default=_TOKENIZER_VOCABULARIES, init=False)
 
     def cached(self) -> Path | None:
         """Return where its configuration is on this machine, or None if anything essential is missing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
@@ -22,7 +21,6 @@ class Unreachable(Exception):
     """No answer from a server."""
 
 
-@dataclass(frozen=True)
 class RemoteFile(ABC):
     """A file that is downloaded into the cache of the library that it belongs to."""
 
@@ -30,8 +28,6 @@ class RemoteFile(ABC):
     """As messages call it, e.g. 'the hub'."""
     home: ClassVar[str]
     """The environment variable that moves the cache."""
-    own_copy: str = field(kw_only=True)
-    """How a checkpoint that the user has is named instead, e.g. 'torchvision:resnet50@FILE'."""
 
     @property
     @abstractmethod
@@ -90,13 +86,13 @@ class RemoteFile(ABC):
 
     def unavailable(self, model: str, reason: str) -> Unavailable:
         """Return the error that says what is missing, where it was looked for and how to provide it."""
-        title, provision = self._explain()
-        fix = f"{provision}, or name a checkpoint that you have as {self.own_copy}; --model clip-tiny runs offline"
-        return Unavailable(f"{title} is not in {self.folder}, and {reason}", where=f"model {model}", fix=fix)
+        title, fix = self._explain()
+        problem = f"{title} is not in {self.folder}, and {reason}"
+        return Unavailable(problem, where=f"model {model}", fix=f"{fix}; --model clip-tiny runs offline")
 
     @abstractmethod
     def _explain(self) -> tuple[str, str]:
-        """Return what the file is called, and how it gets into the cache without this program."""
+        """Return what the file is called, and how to do without its download."""
 
     @abstractmethod
     def _ask(self, model: str) -> tuple[str, int | None]:
@@ -138,6 +134,10 @@ class Location(ABC):
     @abstractmethod
     def files(self) -> Sequence[Path]:
         """Return the weights, then what else describes the model; call when nothing is missing."""
+
+    def weight_files(self) -> Sequence[Path]:
+        """Return the file with the weights, or its parts; call when nothing is missing."""
+        return self.files()[:1]
 
     def missing(self) -> Sequence[RemoteFile]:
         """Return the files that have to be downloaded; errors as for `needed`."""
@@ -183,9 +183,10 @@ class LocatedSource(ModelSource, Generic[L]):
         """
         missing = self.location.missing()
         if not missing:
-            weights = self.location.files()[0]
-            check_weights(weights)
-            return Availability(local=True, where=str(weights))
+            weights = self.location.weight_files()
+            for path in weights:
+                check_weights(path)
+            return Availability(local=True, where=str(weights[0]))
         where = ", ".join(dict.fromkeys(file.label for file in missing))
         return Availability(local=False, where=where, download_bytes=self._size(missing))
 

@@ -20,6 +20,8 @@ class UrlFile(RemoteFile):
     """One file at an https address, kept where torch.hub keeps downloads."""
 
     url: str
+    own_copy: str
+    """How a checkpoint that the user has is named instead, e.g. 'torchvision:resnet50@FILE'."""
 
     server = "its server"
     home = "TORCH_HOME"
@@ -47,7 +49,7 @@ class UrlFile(RemoteFile):
         return path if path.is_file() else None
 
     def _explain(self) -> tuple[str, str]:
-        return self.name, f"put {self.url} there"
+        return self.name, f"put {self.url} there, or name a checkpoint that you have as {self.own_copy}"
 
     def _ask(self, model: str) -> tuple[str, int | None]:
         from huggingface_hub import constants

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clipbench.datasets.views import View
+    from clipbench.datasets.base import View
     from clipbench.tasks.base import TaskSettings
 
 

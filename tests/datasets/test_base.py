@@ -28,7 +28,6 @@ def test_an_indexed_dataset_is_one_split_cut_into_shards_of_consecutive_examples
     assert split.count == INDEXED_SHARD + 2
     assert [len(list(shard)) for shard in shards] == [INDEXED_SHARD, 2]
     assert [example.id for shard in shards for example in shard] == [str(i) for i in range(INDEXED_SHARD + 2)]
-    assert len({shard.name for shard in shards}) == 2
 
 
 def test_keys_are_the_ids_and_labels_of_the_examples():

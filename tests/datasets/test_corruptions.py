@@ -44,7 +44,7 @@ def frost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_frost(monkeypatch: pytest.MonkeyPatch) -> None:
     """No such package, whatever is installed here."""
-    monkeypatch.setattr("clipbench.datasets.frost_photographs.PACKAGE", "no_such_package")
+    monkeypatch.setattr("clipbench.datasets.corrupt_weather.PACKAGE", "no_such_package")
 
 
 def noise_image(width: int = 224, height: int = 224, seed: int = 0) -> PIL.Image.Image:

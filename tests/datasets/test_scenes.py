@@ -175,7 +175,7 @@ def test_captions_say_what_is_drawn():
 
 
 def test_captions_of_a_split_differ():
-    captions = [caption for e in Scenes(by="caption", n=1000).split("test").draw(range(1000)) for caption in e.captions]
+    captions = [caption for e in Scenes(by="caption", n=1000).split("test").read(range(1000)) for caption in e.captions]
     assert len(set(captions)) == 2000
 
 
