@@ -80,7 +80,7 @@ class ClassIndex:
         if isinstance(label, float) and label.is_integer():
             label = int(label)
         if isinstance(label, int) and not isinstance(label, bool):
-            return self._checked(label)
+            return self.checked(label)
         if not isinstance(label, str):
             raise ValueError(f"label {label!r} is neither a class name nor a number")  # noqa: TRY004 - of the data
         text = label.strip()
@@ -89,11 +89,16 @@ class ClassIndex:
         if text in self._positions:
             return self._positions[text]
         if text.isdecimal():
-            return self._checked(int(text))
+            return self.checked(int(text))
         nearest = did_you_mean(text, self.classes)
         raise ValueError(f"label {text!r} is not among the {len(self.classes)} classes; {nearest}")
 
-    def _checked(self, position: int) -> int:
+    def checked(self, position: int) -> int:
+        """Return a position among the classes.
+
+        Raises:
+            ValueError: it is not one.
+        """
         if 0 <= position < len(self.classes):
             return position
         hint = "; -1 marks images whose label is kept secret, so choose another split" if position == -1 else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
-from clipbench.datasets.labels import class_list
+from clipbench.datasets.labels import ClassIndex, class_list
 from clipbench.datasets.mirror import local_mirror, mirror_places
 from clipbench.datasets.repository import FolderRepository, HubRepository, Repository, open_hub_repository
 from clipbench.datasets.tars import Sample, samples
@@ -170,13 +170,13 @@ class TarSplit(Split):
         if name not in self.files.sizes:
             return 0
         path = self.files.fetch(name)
-        written = path.read_bytes().strip()
-        if not written.isdigit():
-            raise UserError(f"holds {written[:40]!r}, not a number", where=str(path), fix="write the number of tars")
-        return int(written)
+        content = path.read_bytes().strip()
+        if not content.isdigit():
+            raise UserError(f"holds {content[:40]!r}, not a number", where=str(path), fix="write the number of tars")
+        return int(content)
 
     def _shards(self) -> list[TarShard]:
-        return [TarShard(self.files, tar, self.kind, len(self.classes)) for tar in self.tars]
+        return [TarShard(self.files, tar, self.kind, ClassIndex(self.classes)) for tar in self.tars]
 
     def locator(self) -> str:
         """Return the hub's commit, or a digest of the files' sizes and times, with the split and the class names."""
@@ -206,7 +206,7 @@ class TarShard:
     files: Repository
     tar: str
     kind: Kind
-    class_count: int
+    index: ClassIndex
 
     @property
     def name(self) -> str:
@@ -250,20 +250,17 @@ class TarShard:
                 lines = content.decode("utf-8-sig").splitlines()
                 return None, None, tuple(line.strip() for line in lines if line.strip())
             if self.kind == "multilabel":
-                return None, _present(content, self.class_count), ()
-            return _position(content, self.class_count), None, ()
+                return None, _present(content, len(self.index.classes)), ()
+            return self.index.checked(_number(content)), None, ()
         except ValueError as error:
             raise UserError(str(error), where=where, fix="check the label against classnames.txt") from error
 
 
-def _position(content: bytes, class_count: int) -> int:
+def _number(content: bytes) -> int:
     try:
-        label = int(content.decode())
+        return int(content)
     except ValueError:
         raise ValueError(f"{content[:40]!r} is not a class number") from None
-    if not 0 <= label < class_count:
-        raise ValueError(f"label {label} is not one of the {class_count} classes (0 to {class_count - 1})")
-    return label
 
 
 def _present(content: bytes, class_count: int) -> tuple[int, ...]:
