@@ -33,11 +33,11 @@ from rich.console import Console
 from rich.table import Table
 
 from clipbench.datasets.base import Split, decode
-from clipbench.datasets.corruptions import Corruption, available
+from clipbench.datasets.corruptions.corruption import Corruption, available
 from clipbench.embed.encode import CPU_BATCH, EncodeSettings, ImageEncoder
 from clipbench.embed.loader import Decoder
 from clipbench.embed.store import Store
-from clipbench.machine import describe_machine, versions
+from clipbench.runs.environment import describe_machine, versions
 
 SEVERITIES = (3, 5)
 PEER = "imagecorruptions-imaug==1.1.5"

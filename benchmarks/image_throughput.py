@@ -20,8 +20,8 @@ from measure import Ratio, alternate, show
 from mirror import development_data, mirror_cifar10, read, write_split
 from open_clip_pair import Pair, build_pair, parser_with_common_options
 
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.datasets.base import Split
-from clipbench.datasets.webdataset import WebDataset
 from clipbench.embed.encode import CPU_BATCH, EncodeSettings, ImageEncoder
 from clipbench.embed.loader import Decoder
 from clipbench.embed.store import Store

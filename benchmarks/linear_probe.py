@@ -34,7 +34,7 @@ from zero_shot_end_to_end import make_peer, peer_versions
 from clipbench.embed.device import resolve_device
 from clipbench.embed.store import default_cache
 from clipbench.tasks.base import Outcome
-from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
+from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
 
 OURS, COLD = "clipbench", "scikit-learn, cold"
 SETTINGS = LinearProbeSettings(task="linear_probe", datasets=("benchmark",))

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from clipbench.machine import describe_machine, versions
+from clipbench.runs.environment import describe_machine, versions
 
 Run = Callable[[int], Any]
 """Is called with the number of the round, 0 for the first; what it returns is kept."""

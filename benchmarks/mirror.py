@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from clipbench.datasets.adapters.hub import HuggingFace
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.datasets.base import Example, Split
-from clipbench.datasets.hub import HuggingFace
-from clipbench.datasets.webdataset import WebDataset
 
 SHARDS = 4
 CIFAR10, FLICKR8K = "wds_vtab-cifar10", "wds_flickr8k"

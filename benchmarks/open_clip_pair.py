@@ -15,8 +15,8 @@ import torch
 from mirror import development_data
 
 from clipbench.models.base import ModelInfo, ModelPedigree
-from clipbench.models.open_clip_model import OpenClipModel
-from clipbench.models.open_clip_towers import split_image_tower
+from clipbench.models.open_clip.model import OpenClipModel
+from clipbench.models.open_clip.towers import split_image_tower
 
 CIFAR_CLIP = "cifar-clip"
 

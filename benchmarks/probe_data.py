@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from clipbench.datasets.hub import HuggingFace
+from clipbench.arrays import Float32Array, IntArray
+from clipbench.datasets.adapters.hub import HuggingFace
 from clipbench.embed.device import default_workers
 from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.image_set import find_split, is_stored, open_set
@@ -17,7 +18,7 @@ from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.models.catalog import find_model
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, FloatArray, ImageSet, Inputs, IntArray
+from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
 from clipbench.tasks.holdout import stratified
 
 FEATURE = "backbone"
@@ -52,13 +53,13 @@ class ProbeData:
         return replace(self, train=_drawn(self.train, limit), test=_drawn(self.test, limit))
 
 
-def arrays(images: ImageSet) -> tuple[FloatArray, IntArray]:
+def arrays(images: ImageSet) -> tuple[Float32Array, IntArray]:
     """Return (n, D) features and (n,) labels."""
     assert images.labels is not None
     return images.features[FEATURE].load(), images.labels
 
 
-def held_out(data: ProbeData) -> tuple[tuple[FloatArray, IntArray], tuple[FloatArray, IntArray]]:
+def held_out(data: ProbeData) -> tuple[tuple[Float32Array, IntArray], tuple[Float32Array, IntArray]]:
     """Return the training images in two parts: those to fit on, and the fifth that clipbench's probe holds out."""
     features, labels = arrays(data.train)
     chosen = stratified(data.train.ids, labels, fraction=0.2, seed=0)
@@ -115,7 +116,7 @@ def _embedded(model: OpenedModel, dataset: HuggingFace, name: str) -> ImageSet:
     return replace(images, features={FEATURE: ArrayFeatures(images.features[FEATURE].load())})
 
 
-def _images(features: FloatArray, labels: IntArray) -> ImageSet:
+def _images(features: Float32Array, labels: IntArray) -> ImageSet:
     return ImageSet([f"{row:07d}" for row in range(len(labels))], {FEATURE: ArrayFeatures(features)}, labels)
 
 

@@ -12,7 +12,7 @@ import torch
 from measure import Run, Timed
 from probe_data import ProbeData, arrays, held_out
 
-from clipbench.tasks.vectors import unit_rows
+from clipbench.metrics.vectors import unit_rows
 
 UNIT, STORED = "unit length", "as stored"
 """Features scaled as it scales them by default, and as clipbench's probe takes them."""

@@ -21,14 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
+from clipbench.arrays import Float32Array, IntArray
 from clipbench.embed.encode_texts import FILE_ROWS
 from clipbench.embed.examples import PART_ROWS, PartKey
 from clipbench.embed.image_set import StoredFeatures
 from clipbench.embed.store import Store, StoredPart
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.prompts.sets import load_prompt_set
-from clipbench.tasks.base import DatasetFacts, FloatArray, ImageSet, Inputs, IntArray
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompted import PromptedClasses, fill
 
 PROMPTS = "imagenet-80"
@@ -151,10 +152,10 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _normal(*seed: int) -> FloatArray:
+def _normal(*seed: int) -> Float32Array:
     """Return rows that are about of length 1; the second number of the seed says how many."""
     drawn = np.random.default_rng(seed).standard_normal((seed[1], WIDTH), np.float32)
-    rows: FloatArray = drawn / np.float32(WIDTH**0.5)
+    rows: Float32Array = drawn / np.float32(WIDTH**0.5)
     return rows
 
 

@@ -29,16 +29,16 @@ from prompt_scale import PROMPTS, SETTINGS, SPLIT, Evaluation, World, filled, ne
 from threadpoolctl import threadpool_limits
 from zero_shot_end_to_end import REPOSITORY, Bench, add_options, make_peer, peer_versions
 
-from clipbench.datasets.webdataset import WebDataset
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.image_set import open_set
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.catalog import find_model
 from clipbench.prompts.sets import load_prompt_set
-from clipbench.records import JobResult, Table
+from clipbench.results.records import JobResult, Table
 from clipbench.tasks.base import DatasetFacts, Inputs, Outcome
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity
 
 SUITE = f"""
 name: templates

@@ -23,8 +23,8 @@ from pathlib import Path
 from measure import Ratio, Run, alternate, show
 from mirror import CIFAR10, development_data, mirror_cifar10
 
-from clipbench.records import JobResult
-from clipbench.results import load_results
+from clipbench import load_results
+from clipbench.extend import JobResult
 
 PEER = ("clip-benchmark==1.6.2", "requests")
 """It imports requests without declaring it."""

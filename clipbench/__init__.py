@@ -1,68 +1,49 @@
 """Benchmark CLIP-style image-text models: suites of tasks in, tables and pages with their uncertainty out.
 
-Names are imported when they are first used, so that `import clipbench` costs nothing.
+Names are imported when they are first used, so that `import clipbench` costs nothing. What a plug-in needs stands in
+`clipbench.extend`.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipbench.analyses.compare import compare
+    from clipbench.analyses.rankings.compare import compare
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
-    from clipbench.results import Results, load_results
-    from clipbench.runner import RunOptions, run
-    from clipbench.suite import Suite, load_suite
+    from clipbench.results.folder import Results, load_results
+    from clipbench.runs.runner import RunOptions, run
+    from clipbench.suite.init_shift import shift_suite
+    from clipbench.suite.loading import Suite, load_suite
+
+__all__ = ["Results", "RunOptions", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"]
+__all__ += ["Dataset", "DatasetInfo", "Example", "ImageFeatures", "ImageTextModel", "IndexedDataset", "ModelInfo"]
+__all__ += ["ModelPedigree", "Split", "Tokens", "UserError"]
 
 _HOMES = {
-    "Dataset": "datasets.base",
-    "DatasetInfo": "datasets.base",
-    "Example": "datasets.base",
-    "ImageFeatures": "models.base",
-    "ImageTextModel": "models.base",
-    "IndexedDataset": "datasets.base",
-    "ModelInfo": "models.base",
-    "ModelPedigree": "models.base",
-    "Results": "results",
-    "RunOptions": "runner",
-    "Split": "datasets.base",
-    "Suite": "suite",
-    "Tokens": "models.base",
-    "UserError": "errors",
-    "compare": "analyses.compare",
-    "load_results": "results",
-    "load_suite": "suite",
-    "run": "runner",
+    "clipbench.analyses.rankings.compare": "compare",
+    "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset Split",
+    "clipbench.errors": "UserError",
+    "clipbench.suite.init_shift": "shift_suite",
+    "clipbench.models.base": "ImageFeatures ImageTextModel ModelInfo ModelPedigree Tokens",
+    "clipbench.results.folder": "Results load_results",
+    "clipbench.runs.runner": "RunOptions run",
+    "clipbench.suite.loading": "Suite load_suite",
 }
 
-__all__ = [
-    "Dataset",
-    "DatasetInfo",
-    "Example",
-    "ImageFeatures",
-    "ImageTextModel",
-    "IndexedDataset",
-    "ModelInfo",
-    "ModelPedigree",
-    "Results",
-    "RunOptions",
-    "Split",
-    "Suite",
-    "Tokens",
-    "UserError",
-    "compare",
-    "load_results",
-    "load_suite",
-    "run",
-]
+
+def _resolve(public: str, homes: Mapping[str, str], name: str) -> Any:
+    """Return what a public module calls `name`, from the one of its `homes` (module -> names) that defines it."""
+    for module, names in homes.items():
+        if name in names.split():
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {public!r} has no attribute {name!r}")
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        return getattr(import_module(f"clipbench.{_HOMES[name]}"), name)
-    except KeyError:
-        raise AttributeError(f"module 'clipbench' has no attribute {name!r}") from None
+    return _resolve(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

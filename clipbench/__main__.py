@@ -1,6 +1,6 @@
 """`python -m clipbench`."""
 
-from clipbench.cli import main
+from clipbench.cli.main import main
 
 if __name__ == "__main__":
     main()

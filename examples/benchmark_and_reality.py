@@ -10,13 +10,12 @@ import sys
 from pathlib import Path
 
 import clipbench
-from clipbench.init_shift import shift_suite
 
 
 def compare(benchmark: Path, real: Path, model: str, output: Path) -> clipbench.Results:
     suite = output / "suite.yaml"
     suite.parent.mkdir(parents=True, exist_ok=True)
-    suite.write_text(shift_suite(benchmark, real).text, encoding="utf-8")
+    suite.write_text(clipbench.shift_suite(benchmark, real).text, encoding="utf-8")
     return clipbench.run(clipbench.load_suite(suite), [model], clipbench.RunOptions(output=output))
 
 

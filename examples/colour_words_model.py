@@ -2,9 +2,9 @@
 
     PYTHONPATH=examples clipbench run quickstart --model colour_words_model:ColourWords --only scenes-colour
 
-What a model must have stands in `ImageTextModel`
-(clipbench/models/base.py); there is no class to derive from. `info` carries digests of everything that can change
-an embedding, since stored embeddings are keyed on them: `describe_module` makes them.
+What a model must have stands in `clipbench.extend.ImageTextModel`; there is no class to derive from. `info` carries
+digests of everything that can change an embedding, since stored embeddings are keyed on them: `describe_module` makes
+them.
 """
 
 import re
@@ -15,8 +15,7 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from clipbench import ImageFeatures, Tokens
-from clipbench.models.dotted import describe_module
+from clipbench.extend import ImageFeatures, Tokens, describe_module
 
 COLOURS = {
     "red": (220, 30, 30),

@@ -10,7 +10,7 @@ The constructor's keyword arguments are the keys that the suite may write; a `Pa
 
 from pathlib import Path
 
-from clipbench.datasets.base import Example, IndexedDataset
+from clipbench.extend import Example, IndexedDataset
 
 
 class Leaves(IndexedDataset):

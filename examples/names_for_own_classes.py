@@ -12,8 +12,7 @@ from pathlib import Path
 import yaml
 
 import clipbench
-from clipbench.listener import Listener
-from clipbench.records import JobResult
+from clipbench.extend import JobResult, Listener
 
 TEMPLATES = ["a photo of a {}.", "{}", "a close-up photo of a {}.", "an image of the {}."]
 

@@ -14,26 +14,31 @@ asks for and what `evaluate` makes of it, and sees neither model nor files.
 import numpy as np
 import pandas as pd
 
-from clipbench import UserError
-from clipbench.errors import did_you_mean
-from clipbench.stats.intervals import wilson
-from clipbench.tasks.base import Metric, Needs, Outcome, TaskSettings
-from clipbench.tasks.classifier import text_classifier
-from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.vectors import unit_rows
+from clipbench.extend import (
+    Metric,
+    Needs,
+    Outcome,
+    PromptSettings,
+    UserError,
+    class_prompts,
+    did_you_mean,
+    distinct_strings,
+    require_joint_space,
+    require_split,
+    text_classifier,
+    unit_rows,
+    wilson,
+)
 
 
-class PairSettings(TaskSettings):
-    """The keys of the task in a suite, beside task, datasets, split and limit."""
+class PairSettings(PromptSettings):
+    """The keys of the task in a suite, beside task, datasets, split, limit and prompts."""
 
     pair: tuple[str, str]
 
-    def prompt_choices(self):
-        return (None,)  # the data set's own prompts
-
     @property
-    def variant(self):
-        return " or ".join(self.pair)  # tells this job from one with another pair: else the later would replace it
+    def variant(self):  # tells this job from one with another pair: else the later would replace it
+        return ", ".join(filter(None, (" or ".join(self.pair), super().variant)))
 
 
 class PairConfusion:
@@ -47,7 +52,8 @@ class PairConfusion:
         for name in settings.pair:
             if name not in dataset.classes:
                 raise UserError(f"no class {name!r}", where=dataset.name, fix=did_you_mean(name, dataset.classes))
-        return Needs(splits=(settings.split,), strings=tuple(text for texts in prompts.strings for text in texts))
+        strings = distinct_strings(class_prompts(prompts, dataset, self.name))
+        return Needs(splits=(settings.split,), strings=strings)
 
     def evaluate(self, inputs, settings, prompts):
         images = inputs.sets[settings.split]

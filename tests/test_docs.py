@@ -21,19 +21,19 @@ import clipbench as package
 from clipbench.analyses.registry import ANALYSES
 from clipbench.datasets.arguments import Declarations
 from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions
+from clipbench.documents.packaged import suite_names
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names
-from clipbench.packaged import suite_names
 from clipbench.prompts.sets import PromptSet, load_prompt_set
-from clipbench.records import Pedigree
-from clipbench.suite_reader import SuiteKeys
+from clipbench.results.records import Pedigree
+from clipbench.suite.reader import SuiteKeys
 from clipbench.tasks.registry import load_task, task_names
 
 from .conftest import REPOSITORY
 
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*.md")])
 ROOMS = "clipbench|suites|prompts|docs|tests|examples|benchmarks|reports"
-APPS = {"clipbench": "clipbench.cli", "clipbench.training": "clipbench.training.__main__"}
+APPS = {"clipbench": "clipbench.cli.main", "clipbench.training": "clipbench.training.__main__"}
 PLACEHOLDER = re.compile(r"\b[A-Z]+\b|\.\.\.")
 """Words in capitals stand for something of the reader's."""
 

@@ -17,8 +17,8 @@ from clipbench.datasets.base import decode
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
-from clipbench.records import JobResult
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 from .conftest import REPOSITORY
 
@@ -31,11 +31,11 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(REPOSITORY / "examples")
 
 
-def run(tmp_path: Path, suite: str) -> Results:
+def run(tmp_path: Path, suite: str, model: str = MODEL) -> Results:
     path = tmp_path / "suite.yaml"
     path.write_text(suite)
     options = package.RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    results = package.run(package.load_suite(path), [MODEL], options)
+    results = package.run(package.load_suite(path), [model], options)
     assert (tmp_path / "results" / "report.html").stat().st_size > 0
     return results
 
@@ -89,7 +89,8 @@ datasets:
   colours: {adapter: scenes, by: colour, n: 400}
 tasks:
   - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [orange, brown]}
-  - {task: "pair_confusion_task:PairConfusion", datasets: [colours], pair: [red, green]}
+  - {task: "pair_confusion_task:PairConfusion", datasets: colours, pair: [red, green]}
+  - {task: "pair_confusion_task:PairConfusion", datasets: colours, pair: [red, green], prompts: "{}"}
   - {task: zero_shot, datasets: [colours]}
 """
 
@@ -98,7 +99,7 @@ def test_the_task_counts_what_the_pair_is_taken_for(tmp_path: Path):
     results = run(tmp_path, PAIR)
     jobs = {job.variant: job for job in results.jobs()}
     assert {job.status for job in jobs.values()} == {"done"}
-    assert set(jobs) == {"orange or brown", "red or green", "own"}
+    assert set(jobs) == {"orange or brown", "red or green", "red or green, {}", "own"}
     examples = results.examples(jobs["own"].hash).set_index("id")
     for pair in (("orange", "brown"), ("red", "green")):
         job = jobs[" or ".join(pair)]
@@ -133,6 +134,47 @@ def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, pair: str, 
     with pytest.raises(package.UserError) as caught:
         run(tmp_path, ONE_PAIR.replace("[orange, brown]", pair))
     assert message in str(caught.value)
+
+
+DUPLICATES = """
+datasets:
+  photographs: {adapter: folder, path: photographs}
+tasks:
+  - {task: "near_duplicates_task:NearDuplicates", datasets: photographs, cosine: 0.999}
+"""
+
+
+def test_the_task_on_features_finds_what_was_in_the_training_split(tmp_path: Path):
+    folder = tmp_path / "photographs"
+    own_images(folder)
+    copies = {f"test/{label}/copy.png": f"train/{label}/3.png" for label in ("circle", "diamond")}
+    for copy, source in copies.items():
+        shutil.copy(folder / source, folder / copy)
+    results = run(tmp_path, DUPLICATES, "clip-tiny")
+    (job,) = results.jobs()
+    assert (job.task, job.variant, job.error) == ("near_duplicates", "cosine 0.999 with train", "")
+    assert (job.main.metric, job.main.n, job.main.value) == ("duplicates", 26, 2 / 26)
+    assert {picture["id"]: picture["caption"] for picture in job.pictures} == {
+        copy: f"1.000 {source}" for copy, source in copies.items()
+    }
+    # The nearest by what the image tower gives before the projection, encoded here without the runner.
+    model = find_model("clip-tiny").load("cpu", "float32")
+    files = {split: sorted((folder / split).rglob("*.png")) for split in ("train", "test")}
+    units = {}
+    for split, paths in files.items():
+        pixels = torch.stack([model.transform(decode(path.read_bytes())) for path in paths])
+        with torch.no_grad():
+            units[split] = torch.nn.functional.normalize(model.encode_images(pixels).backbone)
+    expected = [files["train"][row] for row in (units["test"] @ units["train"].T).argmax(dim=1)]
+    found = results.examples(job.hash).sort_values("id")["nearest"]
+    assert [folder / name for name in found] == expected
+
+
+def test_features_that_a_model_lacks_are_refused_before_it_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    own_images(tmp_path / "photographs")
+    monkeypatch.setattr("near_duplicates_task.feature_of", lambda model: "backbone")
+    (job,) = run(tmp_path, DUPLICATES).jobs()
+    assert job.error == f"{MODEL}: near_duplicates needs backbone features; it gives: projected"
 
 
 def test_the_data_set_reads_classes_from_file_names(tmp_path: Path):

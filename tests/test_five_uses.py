@@ -34,7 +34,7 @@ def inputs(splits: dict[str, ImageSet], vectors: dict[str, np.ndarray] = Mapping
 
 
 def test_a_linear_probe_is_fitted_on_train_chosen_on_val_and_tested_once():
-    from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
+    from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
 
     splits = {"train": image_set(300, 0), "val": image_set(90, 1), "test": image_set(90, 2)}
     settings = LinearProbeSettings(task="linear_probe", datasets=("toy",), features="pre_projection")
@@ -54,7 +54,7 @@ def test_a_linear_probe_is_fitted_on_train_chosen_on_val_and_tested_once():
 
 
 def test_a_corrupted_view_changes_pixels_by_image_id_alone():
-    from clipbench.datasets.corruptions import Corruption
+    from clipbench.datasets.corruptions.corruption import Corruption
 
     image = PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8))
     view = Corruption("gaussian_noise", severity=3)
@@ -65,7 +65,7 @@ def test_a_corrupted_view_changes_pixels_by_image_id_alone():
 
 
 def test_prompt_sensitivity_scores_every_template_on_the_same_images():
-    from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+    from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 
     templates = ("a photo of a {}.", "{}", "a sketch of a {}.")
     strings = tuple(tuple(template.replace("{}", name) for template in templates) for name in CLASSES)
@@ -83,7 +83,7 @@ def test_prompt_sensitivity_scores_every_template_on_the_same_images():
 
 
 def test_retrieval_counts_any_caption_of_the_image():
-    from clipbench.tasks.retrieval import Retrieval, RetrievalSettings
+    from clipbench.tasks.retrieval.retrieval import Retrieval, RetrievalSettings
 
     captions = [(f"caption {row}a", f"caption {row}b") for row in range(6)]
     images = np.eye(6, 8, dtype=np.float32)
@@ -103,8 +103,8 @@ def test_an_analysis_compares_two_models_on_the_same_examples():
     import pandas as pd
 
     from clipbench.analyses.base import Evidence
-    from clipbench.analyses.compare import Compare, CompareSettings
-    from clipbench.records import JobResult, Pedigree
+    from clipbench.analyses.rankings.compare import Compare, CompareSettings
+    from clipbench.results.records import JobResult, Pedigree
 
     def job(model: str) -> JobResult:
         return JobResult(model, model, "toy", "test", "zero_shot", "photo", "done", Pedigree(data="d", labels="l"))

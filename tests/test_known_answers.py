@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.results import load_results
+from clipbench.results.folder import load_results
 
 from .conftest import CommandLine
 

@@ -11,7 +11,7 @@ import pytest
 
 from clipbench.datasets.base import Example, decode
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
-from clipbench.results import load_results
+from clipbench.results.folder import load_results
 
 from .conftest import CommandLine
 

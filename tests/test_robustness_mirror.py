@@ -11,12 +11,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from clipbench.class_tables import load_class_table
-from clipbench.imagenet import imagenet_class_names
-from clipbench.listener import Listener
-from clipbench.results import Results
-from clipbench.runner import RunOptions, run
-from clipbench.suite import Suite, load_suite
+from clipbench.datasets.classes.imagenet import imagenet_class_names
+from clipbench.datasets.classes.tables import load_class_table
+from clipbench.results.folder import Results
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import RunOptions, run
+from clipbench.suite.loading import Suite, load_suite
 
 from .conftest import REPOSITORY
 

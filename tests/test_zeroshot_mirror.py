@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.results import load_results
+from clipbench.results.folder import load_results
 
 from .conftest import REPOSITORY, CommandLine
 

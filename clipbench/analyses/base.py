@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from clipbench.records import JobResult
+from clipbench.results.records import JobResult
 from clipbench.tasks.base import Metric
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from clipbench.analyses.base import Analysis
 from clipbench.errors import UserError, did_you_mean
 
 ANALYSES = {
-    "expectations": "clipbench.analyses.expectations:Expectations",
-    "probe_vs_zero_shot": "clipbench.analyses.probe_vs_zero_shot:ProbeVsZeroShot",
-    "rank_stability": "clipbench.analyses.rank_stability:RankStability",
+    "expectations": "clipbench.analyses.robustness.expectations:Expectations",
+    "probe_vs_zero_shot": "clipbench.analyses.labels.probe_vs_zero_shot:ProbeVsZeroShot",
+    "rank_stability": "clipbench.analyses.rankings.rank_stability:RankStability",
 }
 """Those that need no settings, and so are made of any results."""
 
 _WITH_SETTINGS = {
-    "corruption_error": "clipbench.analyses.corruption_error:CorruptionError",
-    "published_pair": "clipbench.analyses.published_pair:PublishedPair",
-    "robustness": "clipbench.analyses.robustness:RobustnessAnalysis",
-    "robustness_pair": "clipbench.analyses.robustness_pair:RobustnessPair",
+    "corruption_error": "clipbench.analyses.corruptions.corruption_error:CorruptionError",
+    "published_pair": "clipbench.analyses.robustness.published_pair:PublishedPair",
+    "robustness": "clipbench.analyses.robustness.robustness:RobustnessAnalysis",
+    "robustness_pair": "clipbench.analyses.robustness.pair:RobustnessPair",
 }
 """Those that a suite asks for."""
 

@@ -13,8 +13,8 @@ from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Findin
 from clipbench.analyses.registry import ANALYSES, load_analysis
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.results import MergedResults, Results
+from clipbench.results.folder import MergedResults, Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,12 +20,12 @@ from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 
 ADAPTERS: Mapping[str, str] = MappingProxyType(
     {
-        "digits": "clipbench.datasets.digits:Digits",
-        "folder": "clipbench.datasets.folder:ImageFolder",
-        "hf": "clipbench.datasets.hub:HuggingFace",
-        "scenes": "clipbench.datasets.scenes:Scenes",
-        "table": "clipbench.datasets.table:Table",
-        "webdataset": "clipbench.datasets.webdataset:WebDataset",
+        "digits": "clipbench.datasets.adapters.digits:Digits",
+        "folder": "clipbench.datasets.adapters.folder:ImageFolder",
+        "hf": "clipbench.datasets.adapters.hub:HuggingFace",
+        "scenes": "clipbench.datasets.adapters.scenes.scenes:Scenes",
+        "table": "clipbench.datasets.adapters.table:Table",
+        "webdataset": "clipbench.datasets.adapters.webdataset:WebDataset",
     }
 )
 """The adapters that come with clipbench, each with its class; a plug-in cannot take one of these names."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from clipbench.datasets.classes.imagenet import imagenet_class_names
 from clipbench.errors import UserError, did_you_mean
-from clipbench.imagenet import imagenet_class_names
 
 IMAGENET = "open_clip:imagenet"
 """The one named list of classes: OpenAI's 1,000 ImageNet names, in the order of the WordNet ids."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipbench.arrays import Float32Array
 from clipbench.datasets.base import Split, View
 from clipbench.embed.examples import DataIndex, Part, PartKey, cut_into_parts
 from clipbench.embed.loader import Batch, Decoder, batches
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clipbench.models.base import ImageModel
-    from clipbench.tasks.base import FloatArray
+
 
 CPU_BATCH = 64
 ACCELERATOR_BATCH = 256
@@ -104,7 +105,7 @@ class ImageEncoder:
             return
         model = self.load()
         started = time.perf_counter()
-        done: list[tuple[Batch, dict[str, FloatArray]]] = []
+        done: list[tuple[Batch, dict[str, Float32Array]]] = []
         decoder = Decoder(model.transform, view)
         pinned = self.settings.device.startswith("cuda")
         for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
@@ -117,7 +118,7 @@ class ImageEncoder:
                 done = []
         self.seconds += time.perf_counter() - started
 
-    def _forward(self, model: ImageModel, batch: Batch) -> dict[str, FloatArray]:
+    def _forward(self, model: ImageModel, batch: Batch) -> dict[str, Float32Array]:
         if batch.pixels is None:
             return {}
         import torch
@@ -128,7 +129,7 @@ class ImageEncoder:
         self._check_finite(batch, features)
         return features
 
-    def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, FloatArray]:
+    def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
         """Encode; where the device's memory does not hold the batch, halve it, for the rest of the run too."""
         import torch
 
@@ -142,7 +143,7 @@ class ImageEncoder:
         halves = [self._with_back_off(model, half) for half in torch.split(pixels, self.batch_size)]
         return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
 
-    def _check_finite(self, batch: Batch, features: dict[str, FloatArray]) -> None:
+    def _check_finite(self, batch: Batch, features: dict[str, Float32Array]) -> None:
         for name, array in features.items():
             bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
             if len(bad):
@@ -151,13 +152,13 @@ class ImageEncoder:
                 raise UserError(f"the model's {name} features are not finite", where=f"image {example.id!r}", fix=fix)
 
 
-def _as_arrays(model: ImageModel, pixels: Tensor) -> dict[str, FloatArray]:
+def _as_arrays(model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
     features = model.encode_images(pixels)
     named = {"projected": features.projected, "backbone": features.backbone}
     return {name: value.float().cpu().numpy() for name, value in named.items() if value is not None}
 
 
-def _join(done: list[tuple[Batch, dict[str, FloatArray]]], batch_size: int) -> StoredPart:
+def _join(done: list[tuple[Batch, dict[str, Float32Array]]], batch_size: int) -> StoredPart:
     kept = np.array([at for batch, _ in done for at in batch.kept], dtype=np.int64)
     broken = {at: problem for batch, _ in done for at, problem in batch.broken.items()}
     names = next((list(features) for _, features in done if features), [])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clipbench.arrays import Float32Array
 from clipbench.models.base import cutting_is_exact
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from clipbench.embed.texts import TextFiles
     from clipbench.models.base import ImageTextModel, Tokens
-    from clipbench.tasks.base import FloatArray
+
 
 BATCH = 64
 LENGTH_STEP = 4
@@ -60,7 +61,7 @@ class TextEncoder:
 
 def encode_tokens(
     model: ImageTextModel, tokens: Tokens, *, cut: bool, progress: Callable[[int], None] = lambda done: None
-) -> FloatArray:
+) -> Float32Array:
     """Encode tokenised texts into (T, D) float32, not normalised.
 
     Texts are sorted by length; a batch is cut to its longest text where `cut`, and short batches are
@@ -68,7 +69,7 @@ def encode_tokens(
     """
     import torch
 
-    embeddings: FloatArray | None = None
+    embeddings: Float32Array | None = None
     for rows, length in _buckets(tokens, cut):
         filled = torch.cat([rows, rows[:1].expand(BATCH - len(rows))])
         encoded = model.encode_tokens(tokens.ids[filled, :length])[: len(rows)].float().cpu().numpy()

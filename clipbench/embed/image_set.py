@@ -8,20 +8,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.datasets.base import Split
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
 from clipbench.embed.examples import DataIndex, PartKey, digest_labels
 from clipbench.embed.store import Store
 from clipbench.fingerprint import SetDigest
-from clipbench.tasks.base import Features, FloatArray, ImageSet, IntArray
+from clipbench.tasks.base import Features, ImageSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class StoredFeatures:
     """Each part with the rows of its tensors that belong to the set."""
     shape: tuple[int, int]
 
-    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
+    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) array), in order; memory is that of one part and one chunk."""
         first = 0
         for part, chosen in self.parts:
@@ -46,7 +43,7 @@ class StoredFeatures:
                 yield first + start, features[start : start + rows]
             first += len(features)
 
-    def load(self) -> FloatArray:
+    def load(self) -> Float32Array:
         """Return everything as one array."""
         whole = np.empty(self.shape, np.float32)
         for start, chunk in self.chunks():
@@ -144,7 +141,7 @@ def open_set(
 
 
 def _readable(
-    index: DataIndex, wanted: Mask, store: Store, model: str, view: str
+    index: DataIndex, wanted: BoolArray, store: Store, model: str, view: str
 ) -> tuple[IntArray, list[tuple[PartKey, IntArray]], dict[int, str]]:
     """Return the wanted rows whose image could be read, the same by part, and the problems of the others."""
     rows: list[IntArray] = [np.empty(0, np.int64)]
@@ -170,7 +167,7 @@ def _width(store: Store, model: str, parts: Sequence[tuple[PartKey, IntArray]], 
     return 0
 
 
-def _wanted(table: pa.Table, limit: int | None) -> Mask:
+def _wanted(table: pa.Table, limit: int | None) -> BoolArray:
     if limit is None or limit >= len(table):
         return np.ones(len(table), dtype=bool)
     ids = table["id"].to_pylist()

@@ -7,17 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clipbench.arrays import Float32Array, IntArray
 from clipbench.embed.examples import ExampleTables, PartKey
 from clipbench.embed.texts import TextFiles
 from clipbench.errors import UserError
 from clipbench.files import read_json, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.models.base import ModelInfo, ModelPedigree
-
-if TYPE_CHECKING:
-    from clipbench.tasks.base import FloatArray, IntArray
 
 
 def default_cache() -> Path:
@@ -35,7 +33,7 @@ class StoredPart:
 
     kept: IntArray
     """(k,) positions within the part of the images that could be read, ascending."""
-    features: Mapping[str, FloatArray]
+    features: Mapping[str, Float32Array]
     """'projected', 'backbone': (k, D) float32, not normalised."""
     broken: Mapping[int, str]
     """Position within the part -> what is wrong with the image."""

@@ -6,15 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from clipbench.arrays import Float32Array
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-
-if TYPE_CHECKING:
-    from clipbench.tasks.base import FloatArray
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class TextFiles:
         self._refresh()
         return [string for string in dict.fromkeys(strings) if _key(string) not in self._places]
 
-    def add(self, strings: Sequence[str], embeddings: FloatArray, truncated: Sequence[bool]) -> None:
+    def add(self, strings: Sequence[str], embeddings: Float32Array, truncated: Sequence[bool]) -> None:
         """Store the embeddings of some strings: (T, D) float32, and which were cut by the tokenizer."""
         from safetensors.numpy import save
 
@@ -56,7 +54,7 @@ class TextFiles:
         write_atomically(self.folder / f"{name}.safetensors", save(tensors))
         self._refresh()
 
-    def get(self, strings: Sequence[str]) -> FloatArray:
+    def get(self, strings: Sequence[str]) -> Float32Array:
         """Return (T, D) float32 embeddings, in the order of the strings.
 
         Raises:
@@ -66,7 +64,7 @@ class TextFiles:
         rows_of: dict[Path, list[int]] = {}
         for at, place in enumerate(places):
             rows_of.setdefault(place.file, []).append(at)
-        found: FloatArray | None = None
+        found: Float32Array | None = None
         for file, wanted in rows_of.items():
             stored = _read(file, "embeddings")
             if found is None:
@@ -83,12 +81,12 @@ def _key(string: str) -> bytes:
     return hashlib.sha256(string.encode()).digest()
 
 
-def _read(path: Path, name: str) -> FloatArray:
+def _read(path: Path, name: str) -> Float32Array:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            tensor: FloatArray = file.get_tensor(name)
+            tensor: Float32Array = file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise UserError(f"damaged embeddings ({error})", where=str(path), fix="delete it and run again") from error
     return tensor

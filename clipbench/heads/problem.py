@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import Float32Array, Float64Array, IntArray
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,16 +19,14 @@ ELEMENTS = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Of features and scores that are worked on at once: on a CPU few enough for its cache, where a float64 copy of
 them costs little; on a GPU enough to keep it busy."""
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Head:
     """A linear head: scores = features @ weight.T + bias."""
 
-    weight: Floats
+    weight: Float64Array
     """(K, D) float64; K is 1 for two classes, whose one score speaks for the second."""
-    bias: Floats
+    bias: Float64Array
     """(K,) float64."""
 
     @classmethod
@@ -34,11 +34,11 @@ class Head:
         """Return the head that knows nothing."""
         return cls(np.zeros((outputs, width)), np.zeros(outputs))
 
-    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def scores(self, features: Float32Array) -> Float32Array:
         """Return (n, K) float32 scores of (n, D) float32 features."""
         return features @ self.weight.T.astype(np.float32) + self.bias.astype(np.float32)
 
-    def class_scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def class_scores(self, features: Float32Array) -> Float32Array:
         """Return the scores with a column for each class: of two classes the first scores 0."""
         scores = self.scores(features)
         return scores if scores.shape[1] > 1 else np.hstack([np.zeros_like(scores), scores])
@@ -56,7 +56,7 @@ class Problem:
     outputs: int
     """K."""
     intercept: bool = True
-    towards: Floats | None = None
+    towards: Float64Array | None = None
     """(K, D): the penalty is on the distance from these weights; None: from zero."""
     like: Problem | None = None
     """One with about the same features, whose axes serve here too."""
@@ -64,13 +64,13 @@ class Problem:
     @classmethod
     def of(
         cls,
-        features: NDArray[np.float32],
-        targets: NDArray[np.int64] | NDArray[np.float32],
+        features: Float32Array,
+        targets: IntArray | Float32Array,
         outputs: int,
         *,
         device: str = "cpu",
         intercept: bool = True,
-        towards: Floats | None = None,
+        towards: Float64Array | None = None,
     ) -> Problem:
         """Make a problem of arrays, on the device that is to compute; MPS lacks float64, so there the CPU does."""
         import torch
@@ -143,6 +143,6 @@ def outputs_for(classes: int) -> int:
     return 1 if classes == 2 else classes
 
 
-def class_targets(labels: NDArray[np.int64], classes: int) -> tuple[NDArray[Any], int]:
+def class_targets(labels: IntArray, classes: int) -> tuple[NDArray[Any], int]:
     """Return the targets of (n,) labels, and how many outputs a head has for them."""
     return labels[:, None].astype(np.float32) if classes == 2 else labels, outputs_for(classes)

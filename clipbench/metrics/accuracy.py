@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 
 
 def check_labels(labels: NDArray[Any], classes: int) -> None:
@@ -36,7 +35,7 @@ def check_scores(scores: NDArray[Any], labels: NDArray[Any]) -> None:
     check_labels(labels, scores.shape[1])
 
 
-def true_class_ranks(scores: NDArray[Any], labels: Ints, sizes: Ints | None = None) -> Ints:
+def true_class_ranks(scores: NDArray[Any], labels: IntArray, sizes: IntArray | None = None) -> IntArray:
     """Return each true class's rank: 1 + the number of other classes that score as high or higher.
 
     Args:
@@ -47,14 +46,14 @@ def true_class_ranks(scores: NDArray[Any], labels: Ints, sizes: Ints | None = No
     """
     # The true class is as high as itself, which is the 1 of the rank.
     as_high = scores >= np.take_along_axis(scores, labels[:, None], axis=1)
-    ranks: Ints = np.count_nonzero(as_high, axis=1).astype(np.int64)
+    ranks: IntArray = np.count_nonzero(as_high, axis=1).astype(np.int64)
     if sizes is not None:
         for column in np.flatnonzero(sizes > 1):
             ranks += (sizes[column] - 1) * (as_high[:, column] & (labels != column))
     return ranks
 
 
-def top_k_accuracy(scores: NDArray[Any], labels: Ints, k: int = 1) -> float:
+def top_k_accuracy(scores: NDArray[Any], labels: IntArray, k: int = 1) -> float:
     """Return the share of rows whose true class is among the k best.
 
     Args:
@@ -73,7 +72,7 @@ def top_k_accuracy(scores: NDArray[Any], labels: Ints, k: int = 1) -> float:
     return float(np.mean(true_class_ranks(scores, labels) <= k))
 
 
-def class_counts(labels: Ints, correct: NDArray[np.bool_], classes: int) -> tuple[Ints, Ints]:
+def class_counts(labels: IntArray, correct: BoolArray, classes: int) -> tuple[IntArray, IntArray]:
     """Return (C,) examples and (C,) right answers of each class.
 
     Raises:
@@ -84,7 +83,7 @@ def class_counts(labels: Ints, correct: NDArray[np.bool_], classes: int) -> tupl
     return counts.astype(np.int64), np.bincount(labels[correct], minlength=classes).astype(np.int64)
 
 
-def mean_per_class_recall(counts: Ints, correct: Ints) -> Floats:
+def mean_per_class_recall(counts: IntArray, correct: IntArray) -> Float64Array:
     """Return the mean over classes of the share that is right; classes without examples are left out.
 
     Args:
@@ -97,5 +96,5 @@ def mean_per_class_recall(counts: Ints, correct: Ints) -> Floats:
     filled = counts > 0
     recalls = np.divide(correct, counts, out=np.zeros(counts.shape), where=filled)
     classes = filled.sum(axis=-1)
-    mean: Floats = np.divide(recalls.sum(axis=-1), classes, out=np.full(classes.shape, np.nan), where=classes > 0)
+    mean: Float64Array = np.divide(recalls.sum(axis=-1), classes, out=np.full(classes.shape, np.nan), where=classes > 0)
     return mean

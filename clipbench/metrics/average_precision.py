@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 
 
 class PrecisionRecall:
@@ -24,7 +23,7 @@ class PrecisionRecall:
         ValueError: the shapes differ, a score is not finite or nothing is positive.
     """
 
-    def __init__(self, scores: NDArray[Any], positive: NDArray[np.bool_]) -> None:
+    def __init__(self, scores: NDArray[Any], positive: BoolArray) -> None:
         if scores.ndim != 1 or scores.shape != positive.shape:
             raise ValueError(f"scores and positive must be (n,), got {scores.shape} and {positive.shape}")
         if not np.isfinite(scores).all():
@@ -40,7 +39,7 @@ class PrecisionRecall:
         self._ends = ends[self._places]
         self._positives_until = np.searchsorted(self._places, self._ends, side="right") - 1
 
-    def averages(self, weights: NDArray[Any]) -> tuple[Floats, Floats]:
+    def averages(self, weights: NDArray[Any]) -> tuple[Float64Array, Float64Array]:
         """Return (b,) average precisions and (b,) 11-point ones; NaN where no positive has weight.
 
         Args:
@@ -56,7 +55,7 @@ class PrecisionRecall:
         return steps, np.where(total > 0, _eleven_points(true, total, precision), np.nan)
 
 
-def _eleven_points(true: Ints, total: Ints, precision: Floats) -> Floats:
+def _eleven_points(true: IntArray, total: IntArray, precision: Float64Array) -> Float64Array:
     best_from_here = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
     points = np.zeros(len(total))
     for tenth in range(11):
@@ -67,7 +66,7 @@ def _eleven_points(true: Ints, total: Ints, precision: Floats) -> Floats:
     return points / 11
 
 
-def average_precision(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+def average_precision(scores: NDArray[Any], positive: BoolArray) -> float:
     """Return the area under the precision-recall curve as a sum of steps.
 
     AP = sum over positives of the precision at their score / number of positives; as
@@ -79,7 +78,7 @@ def average_precision(scores: NDArray[Any], positive: NDArray[np.bool_]) -> floa
     return float(PrecisionRecall(scores, positive).averages(np.ones((len(scores), 1), np.int64))[0][0])
 
 
-def average_precision_11point(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+def average_precision_11point(scores: NDArray[Any], positive: BoolArray) -> float:
     """Return PASCAL VOC 2007's average precision.
 
     The mean over the recalls t = 0, 0.1, ..., 1 of the best precision at any recall of t or more

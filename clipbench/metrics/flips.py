@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from clipbench.arrays import IntArray
 
 _CELLS = 1 << 20
 """Predictions that are sorted at a time."""
@@ -18,15 +18,15 @@ _CELLS = 1 << 20
 class Flips:
     """One row an example; of predictions that are as frequent, the lower class comes first."""
 
-    different: Ints
+    different: IntArray
     """(n,) how many different predictions there are, 1 if all agree."""
-    first: Ints
+    first: IntArray
     """(n,) the most frequent prediction."""
-    first_count: Ints
+    first_count: IntArray
     """(n,) how many predictions are that."""
-    second: Ints
+    second: IntArray
     """(n,) the second most frequent prediction; -1 where all agree."""
-    second_count: Ints
+    second_count: IntArray
     """(n,) how many predictions are that; 0 where all agree."""
 
 
@@ -47,7 +47,7 @@ def flips(predictions: NDArray[Any]) -> Flips:
     return Flips(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _of_block(predictions: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def _of_block(predictions: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
     n, columns = predictions.shape
     ordered = np.sort(predictions, axis=1)
     # Equal predictions stand beside each other; each run of them has a number in its row.

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from clipbench.arrays import Float32Array, Float64Array, IntArray
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-FloatArray = NDArray[np.float32]
 
 _QUERIES = 512
 _ROWS = 1 << 15
@@ -45,9 +43,9 @@ _WORKING = 1 << 28
 class Neighbours:
     """The k nearest gallery rows of n queries, the nearest first; of equally similar ones the lower row first."""
 
-    rows: Ints
+    rows: IntArray
     """(n, k)."""
-    similarities: Floats
+    similarities: Float64Array
     """(n, k) cosines."""
 
 
@@ -59,7 +57,7 @@ class Gallery:
     """(N, D) float32."""
 
     @classmethod
-    def of(cls, vectors: FloatArray, device: str = "cpu") -> Gallery:
+    def of(cls, vectors: Float32Array, device: str = "cpu") -> Gallery:
         """Make one of (N, D) float32 unit vectors, N < 2^31; MPS lacks float64, so there the CPU computes.
 
         Raises:
@@ -71,7 +69,7 @@ class Gallery:
             raise ValueError(f"the gallery must be (N, D) with N > 0, got {vectors.shape}")
         return cls(torch.as_tensor(vectors, device="cpu" if device.startswith("mps") else device))
 
-    def nearest(self, queries: FloatArray, k: int) -> Neighbours:
+    def nearest(self, queries: Float32Array, k: int) -> Neighbours:
         """Search every row for each of (n, D) float32 unit vectors.
 
         Candidates come from float32 products. Where these are too close to settle an order, they are computed
@@ -155,7 +153,7 @@ def search_memory(rows: int, width: int) -> int:
     return 4 * rows * width + _WORKING
 
 
-def log_votes(labels: Ints, similarities: Floats, classes: int, temperature: float | None) -> FloatArray:
+def log_votes(labels: IntArray, similarities: Float64Array, classes: int, temperature: float | None) -> Float32Array:
     """Return the logarithms of the votes for each class, less a constant of each query; -inf without a vote.
 
     Args:

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-FloatArray = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from clipbench.arrays import Float32Array, Float64Array, IntArray
 
 _TILE = 1 << 22
 """Scores held at a time."""
@@ -20,15 +18,15 @@ _TILE = 1 << 22
 class RightAnswers:
     """Which gallery items are right for which query: P pairs, sorted by query, each query in at least one."""
 
-    query: Ints
+    query: IntArray
     """(P,) row of the queries, ascending."""
-    item: Ints
+    item: IntArray
     """(P,) row of the gallery."""
-    copies: Ints
+    copies: IntArray
     """(P,) how many of the entries that share this gallery row are right."""
 
 
-def ranks_of_best(queries: FloatArray, gallery: FloatArray, copies: Ints, right: RightAnswers) -> Ints:
+def ranks_of_best(queries: Float32Array, gallery: Float32Array, copies: IntArray, right: RightAnswers) -> IntArray:
     """Return each query's rank: 1 + the wrong entries that score at least as high as its best right one.
 
     Args:
@@ -60,7 +58,7 @@ def ranks_of_best(queries: FloatArray, gallery: FloatArray, copies: Ints, right:
     return ranks
 
 
-def _check(queries: FloatArray, gallery: FloatArray, copies: Ints, right: RightAnswers) -> None:
+def _check(queries: Float32Array, gallery: Float32Array, copies: IntArray, right: RightAnswers) -> None:
     if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
         raise ValueError(f"queries and gallery must be (Q, D) and (G, D), got {queries.shape} and {gallery.shape}")
     if copies.shape != (len(gallery),) or not len(gallery) or copies.min() < 1:
@@ -89,11 +87,11 @@ class WeightedMedian:
         self._order = np.argsort(values, kind="stable")
         self._values = values[self._order].astype(np.float64)
 
-    def __call__(self, weights: NDArray[Any]) -> Floats:
+    def __call__(self, weights: NDArray[Any]) -> Float64Array:
         """Return (b,) medians for (b, n) weights, each row with a positive sum."""
         until = np.cumsum(weights[:, self._order], axis=1)
         total = until[:, -1:]
         lower = np.count_nonzero(until <= (total - 1) // 2, axis=1)
         upper = np.count_nonzero(until <= total // 2, axis=1)
-        middle: Floats = (self._values[lower] + self._values[upper]) / 2
+        middle: Float64Array = (self._values[lower] + self._values[upper]) / 2
         return middle

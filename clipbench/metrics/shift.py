@@ -15,19 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from clipbench.arrays import Float64Array
+
 MIN_MODELS = 10
 """Fewer models make no line."""
 
 CORRECTION = 0.5
 """Of an image, added to right and to wrong answers, where a logit must be finite."""
 
-Floats = NDArray[np.float64]
 
 _EDGE = 1e-9
 """How near to 0 and 1 an accuracy may come before its logit is taken."""
 
 
-def logit(accuracy: ArrayLike) -> Floats:
+def logit(accuracy: ArrayLike) -> Float64Array:
     """Return ln(p / (1 - p)), element by element; -inf at 0 and inf at 1.
 
     Raises:
@@ -40,14 +41,14 @@ def logit(accuracy: ArrayLike) -> Floats:
         return np.asarray(np.log(p) - np.log1p(-p))
 
 
-def inverse_logit(value: ArrayLike) -> Floats:
+def inverse_logit(value: ArrayLike) -> Float64Array:
     """Return 1 / (1 + e^-x), element by element, without overflow."""
     x = np.asarray(value, np.float64)
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1, small) / (1 + small))
 
 
-def corrected(right: ArrayLike, n: ArrayLike, continuity: float = CORRECTION) -> Floats:
+def corrected(right: ArrayLike, n: ArrayLike, continuity: float = CORRECTION) -> Float64Array:
     """Return (k + c) / (n + 2c): an accuracy from counts that is never 0 or 1.
 
     With c = 0.5 it is (k + 0.5) / (n + 1), whose logit is nearly unbiased (Haldane 1955; Anscombe 1956).
@@ -73,7 +74,7 @@ class LogitLine:
     spread: float
     """Standard deviation of the models about the line, in logits, with two degrees of freedom taken off."""
 
-    def expected(self, reference: ArrayLike) -> Floats:
+    def expected(self, reference: ArrayLike) -> Float64Array:
         """Return the shift accuracy that the line gives for reference accuracies, any shape: beta(x) of Taori et al."""
         return expected(self.slope, self.intercept, reference)
 
@@ -81,7 +82,7 @@ class LogitLine:
         """Tell whether an accuracy lies in the range of the models that the line was fitted to."""
         return self.lowest <= reference <= self.highest
 
-    def spread_at(self, reference: ArrayLike) -> Floats:
+    def spread_at(self, reference: ArrayLike) -> Float64Array:
         """Return the standard deviation of models about the line at a place, as a fraction of accuracy.
 
         It is half the distance between the accuracies one standard deviation of logits below and above the line.
@@ -90,7 +91,7 @@ class LogitLine:
         return np.asarray((inverse_logit(at + self.spread) - inverse_logit(at - self.spread)) / 2)
 
 
-def expected(slope: ArrayLike, intercept: ArrayLike, reference: ArrayLike) -> Floats:
+def expected(slope: ArrayLike, intercept: ArrayLike, reference: ArrayLike) -> Float64Array:
     """Return inverse_logit(slope * logit(reference) + intercept); the three are broadcast against each other."""
     inside = np.clip(np.asarray(reference, np.float64), _EDGE, 1 - _EDGE)
     return inverse_logit(np.asarray(slope) * logit(inside) + np.asarray(intercept))
@@ -131,13 +132,13 @@ def fit_line(
     return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)
 
 
-def _kept_off_the_ends(accuracy: Floats, n: ArrayLike | None, continuity: float) -> Floats:
+def _kept_off_the_ends(accuracy: Float64Array, n: ArrayLike | None, continuity: float) -> Float64Array:
     if n is None:
         raise ValueError("a continuity correction needs the numbers of images")
     return corrected(accuracy * np.asarray(n), n, continuity)
 
 
-def _fitted(x: Floats, y: Floats) -> tuple[float, float, float, float]:
+def _fitted(x: Float64Array, y: Float64Array) -> tuple[float, float, float, float]:
     """Return slope, intercept, R2 and the standard deviation of the residuals."""
     slope, intercept = least_squares(x[None], y[None])[0].tolist()
     if np.isnan(slope):
@@ -148,7 +149,7 @@ def _fitted(x: Floats, y: Floats) -> tuple[float, float, float, float]:
     return slope, intercept, r2, float(np.sqrt(left_over / (len(x) - 2)))
 
 
-def least_squares(x: Floats, y: Floats, weights: NDArray[Any] | None = None) -> Floats:
+def least_squares(x: Float64Array, y: Float64Array, weights: NDArray[Any] | None = None) -> Float64Array:
     """Return (B, 2) slopes and intercepts of B lines of ordinary, or weighted, least squares.
 
     Args:
@@ -168,7 +169,7 @@ def least_squares(x: Floats, y: Floats, weights: NDArray[Any] | None = None) -> 
     return np.column_stack([slope, middle_y[:, 0] - slope * middle_x[:, 0]])
 
 
-def effective_robustness(line: LogitLine, reference: ArrayLike, shift: ArrayLike) -> Floats:
+def effective_robustness(line: LogitLine, reference: ArrayLike, shift: ArrayLike) -> Float64Array:
     """Return rho = shift - beta(reference): accuracy beyond what the line expects (Taori et al. 2020, section 2)."""
     return np.asarray(np.asarray(shift, np.float64) - line.expected(reference))
 

@@ -72,13 +72,13 @@ def find_model(spec: str) -> ModelSource:
         return _from_catalog(known[spec])
     adapter, _, arguments = spec.partition(":")
     if adapter == "open_clip":
-        from clipbench.models.open_clip import OpenClipSource, parse_open_clip
+        from clipbench.models.open_clip.source import OpenClipSource, parse_open_clip
 
         return OpenClipSource(spec, parse_open_clip(arguments))
     if adapter in ("timm", "torchvision"):
         return _image_only(spec, adapter, arguments)
     if adapter == "local" and arguments:
-        from clipbench.models.reference import ReferenceSource
+        from clipbench.models.reference.source import ReferenceSource
 
         return ReferenceSource.from_folder(Path(arguments).expanduser())
     if is_dotted_path(spec):
@@ -92,14 +92,14 @@ def _from_catalog(entry: CatalogModel) -> ModelSource:
     if entry.adapter == "plugin":
         return _dotted(entry.alias, entry.architecture)
     if entry.adapter == "reference":
-        from clipbench.models.reference import ReferenceSource
+        from clipbench.models.reference.source import ReferenceSource
 
         return ReferenceSource(entry.alias)
     if entry.adapter in ("timm", "torchvision"):
         arguments = "/".join(part for part in (entry.architecture, entry.tag) if part)
         return _image_only(entry.alias, entry.adapter, arguments, entry)
-    from clipbench.models.open_clip import OpenClipSource
-    from clipbench.models.open_clip_place import TagLocation
+    from clipbench.models.open_clip.locations import TagLocation
+    from clipbench.models.open_clip.source import OpenClipSource
 
     location = TagLocation(entry.architecture, entry.tag)
     return OpenClipSource(entry.alias, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
@@ -107,8 +107,8 @@ def _from_catalog(entry: CatalogModel) -> ModelSource:
 
 def _image_only(name: str, adapter: str, arguments: str, entry: CatalogModel | None = None) -> ModelSource:
     from clipbench.models.image_only import ImageOnlySource
-    from clipbench.models.timm_place import parse_timm
-    from clipbench.models.torchvision_place import parse_torchvision
+    from clipbench.models.timm.locations import parse_timm
+    from clipbench.models.torchvision.locations import parse_torchvision
 
     location = parse_timm(arguments) if adapter == "timm" else parse_torchvision(arguments)
     if entry is None:
@@ -117,7 +117,7 @@ def _image_only(name: str, adapter: str, arguments: str, entry: CatalogModel | N
 
 
 def _dotted(name: str, path: str) -> ModelSource:
-    from clipbench.models.dotted import DottedSource
+    from clipbench.models.custom import DottedSource
 
     return DottedSource(name, path)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ModelInfo, ModelPedigree, Precision
 from clipbench.models.located import LocatedSource, Location
-from clipbench.models.weights_file import check_weights
+from clipbench.models.weights.weights_file import check_weights
 
 if TYPE_CHECKING:
     from clipbench.models.image_only_model import ImageOnlyModel, Network

@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, TypeVar
 from clipbench.errors import Unavailable
 from clipbench.fingerprint import digest
 from clipbench.models.base import Availability, ModelSource
-from clipbench.models.weights_file import check_weights
+from clipbench.models.weights.weights_file import check_weights
 
 ANSWER_SECONDS = 5.0
 """How long a server may take to answer before it counts as out of reach."""

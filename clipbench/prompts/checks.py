@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from unicodedata import category
 
+from clipbench.documents.marked_yaml import KeyPath, half_character
+from clipbench.documents.validation import Problem
 from clipbench.errors import did_you_mean
-from clipbench.marked_yaml import KeyPath, half_character
 from clipbench.tasks.prompt_choice import InlinePrompts, Translation
 from clipbench.tasks.prompted import PLACEHOLDER
-from clipbench.validation import Problem
 
 LANGUAGE = "language"
 """The wording family that translations make."""

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from clipbench.documents.marked_yaml import check_characters
 from clipbench.errors import UserError
-from clipbench.marked_yaml import check_characters
 from clipbench.prompts.checks import descriptions_problems
 
 MAX_BYTES = 64 * 2**20

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from clipbench.datasets.base import Dataset
+from clipbench.documents.marked_yaml import KeyPath
 from clipbench.errors import UserError, did_you_mean, quoted
-from clipbench.marked_yaml import KeyPath
 from clipbench.prompts.checks import LANGUAGE, classes_named, template_problem
 from clipbench.prompts.families import control_templates, family_positions, with_families
 from clipbench.prompts.names import Names, names_from, names_with

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_synset_names
+from clipbench.documents.marked_yaml import KeyPath
 from clipbench.errors import UserError, did_you_mean
-from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
-from clipbench.marked_yaml import KeyPath
 from clipbench.prompts.checks import same_name
 
 NAME_LISTS = ("torchvision:imagenet",)

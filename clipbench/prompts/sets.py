@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr
 
+from clipbench.datasets.classes.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
+from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, read_mapping, render
+from clipbench.documents.packaged import prompt_files
+from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
-from clipbench.imagenet import TEMPLATE_LISTS, imagenet_class_names, templates_of
-from clipbench.marked_yaml import KeyPath, MarkedYaml, read_mapping, render
-from clipbench.packaged import prompt_files
 from clipbench.prompts.checks import (
     classes_named,
     described_names,
@@ -23,7 +24,6 @@ from clipbench.prompts.descriptions import read_descriptions
 from clipbench.prompts.families import with_families
 from clipbench.prompts.names import NAME_LISTS
 from clipbench.tasks.prompt_choice import InlinePrompts, PromptChoice
-from clipbench.validation import Problem, check, refuse
 
 OWN = "own"
 """The packaged prompt set that stands for the data set's own templates."""

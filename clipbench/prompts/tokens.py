@@ -13,8 +13,8 @@ from clipbench.models.catalog import find_model
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip import OpenClipSource
-    from clipbench.models.open_clip_place import Recipe
+    from clipbench.models.open_clip.locations import Recipe
+    from clipbench.models.open_clip.source import OpenClipSource
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -67,8 +67,8 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
 
 
 def _tokenizer(model: str) -> Tokenize:
-    from clipbench.models.open_clip import OpenClipSource
-    from clipbench.models.reference import ReferenceSource
+    from clipbench.models.open_clip.source import OpenClipSource
+    from clipbench.models.reference.source import ReferenceSource
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
@@ -77,16 +77,16 @@ def _tokenizer(model: str) -> Tokenize:
 
 
 def _of_reference(folder: Path) -> Tokenize:
-    from clipbench.models.reference_files import find_files, read_config
-    from clipbench.models.reference_tokenizer import WordTokenizer
+    from clipbench.models.reference.files import find_files, read_config
+    from clipbench.models.reference.tokenizer import WordTokenizer
 
     config = read_config(find_files(folder)[0])
     return WordTokenizer(config.vocabulary, config.architecture.context)
 
 
 def _of_open_clip(source: OpenClipSource) -> Tokenize:
-    from clipbench.models.open_clip_place import FileLocation, TagLocation
-    from clipbench.models.open_clip_tokens import make_tokenizer, tokenize
+    from clipbench.models.open_clip.locations import FileLocation, TagLocation
+    from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
     location = source.location
     if isinstance(location, TagLocation | FileLocation):
@@ -99,8 +99,8 @@ def _of_open_clip(source: OpenClipSource) -> Tokenize:
 
 def _without_weights(architecture: str, model: str) -> Recipe:
     """Return what makes the tokenizer of an architecture that open_clip knows; the weights are named by no file."""
-    from clipbench.models.hub_file import HubTokenizer
-    from clipbench.models.open_clip_place import Recipe, builtin_config
+    from clipbench.models.open_clip.locations import Recipe, builtin_config
+    from clipbench.models.weights.hub_file import HubTokenizer
 
     config = builtin_config(architecture)
     name = config["text_cfg"].get("hf_tokenizer_name")

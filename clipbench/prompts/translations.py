@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from clipbench.documents.marked_yaml import KeyPath
 from clipbench.errors import UserError, quoted
-from clipbench.marked_yaml import KeyPath
 from clipbench.tasks.prompt_choice import Translation
 from clipbench.tasks.prompted import fill
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from clipbench.report import labels
-from clipbench.report.board import Board, Column
+from clipbench.report.leaderboard import Board, Column
+from clipbench.report.text import labels
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from clipbench.records import JobResult
-from clipbench.report import grids, numbers
-from clipbench.report.board import Board, Cell, Column
+from clipbench.report import grids
 from clipbench.report.cells import Grid
-from clipbench.report.curve import Curve
+from clipbench.report.figures.curve import Curve
+from clipbench.report.leaderboard import Board, Cell, Column
 from clipbench.report.pictures import Album, Shown, thumbs_of
-from clipbench.results import Results
+from clipbench.report.text import numbers
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 _SHORT = 12
 """Characters of a digest that are shown; the whole one is a pointer's rest away."""

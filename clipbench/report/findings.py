@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult, Record
-from clipbench.report.board import Board
+from clipbench.report.leaderboard import Board
+from clipbench.results.records import JobResult, Record
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from clipbench.records import JobResult, Record, Table
-from clipbench.report import labels, numbers, points
+from clipbench.report import points
 from clipbench.report.cells import Entry, Grid, Head
+from clipbench.report.text import labels, numbers
+from clipbench.results.records import JobResult, Record, Table
 
 SHOWN = 10
 """Of the worst and best classes and of the confusions."""

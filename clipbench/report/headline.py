@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipbench.report import labels, numbers
 from clipbench.report.averages import Average, Means
-from clipbench.report.board import Board
+from clipbench.report.leaderboard import Board
+from clipbench.report.text import labels, numbers
 
 
 @dataclass(frozen=True)

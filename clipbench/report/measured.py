@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipbench.records import JobResult, Record
 from clipbench.report.cells import Head
-from clipbench.report.comparisons import Number, heading, number
+from clipbench.report.sections.comparisons.section import Number, heading, number
+from clipbench.results.records import JobResult, Record
 
 
 @dataclass(frozen=True)

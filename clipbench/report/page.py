@@ -13,28 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.analyses.run import analyse
 from clipbench.files import write_atomically
-from clipbench.records import JobResult, Record
-from clipbench.report import (
-    charts,
-    comparisons,
-    corruption_section,
-    curves,
-    definitions,
-    figures,
-    headline,
-    labels,
-    numbers,
-    provenance,
-    shift_jobs,
-    shift_pair_section,
-    shift_section,
-)
+from clipbench.report import headline
+from clipbench.report import run_metadata as provenance
 from clipbench.report.averages import Means, means, order_by_merit
-from clipbench.report.board import Board, make_board
-from clipbench.report.curve import Curve
 from clipbench.report.details import ColumnDetail, column_details
+from clipbench.report.figures import charts, curves, figures
+from clipbench.report.figures.curve import Curve
+from clipbench.report.leaderboard import Board, make_board
 from clipbench.report.pictures import Album
-from clipbench.results import MergedResults, Results
+from clipbench.report.sections.comparisons import section as comparisons
+from clipbench.report.sections.corruptions import section as corruption_section
+from clipbench.report.sections.robustness import jobs as shift_jobs
+from clipbench.report.sections.robustness import pair_section as shift_pair_section
+from clipbench.report.sections.robustness import section as shift_section
+from clipbench.report.text import definitions, labels, numbers
+from clipbench.results.folder import MergedResults, Results
+from clipbench.results.records import JobResult, Record
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipbench.results import MergedResults, Results
+from clipbench.results.folder import MergedResults, Results
 
 PER_JOB = 12
 """Pictures that one job shows."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from clipbench.records import Table
-from clipbench.report import labels, numbers
 from clipbench.report.cells import Entry, Grid, Head
+from clipbench.report.text import labels, numbers
+from clipbench.results.records import Table
 
 Row = Mapping[str, Any]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.report import labels, numbers
 from clipbench.report.averages import means, order_by_merit
-from clipbench.report.board import Board, Cell, Column, make_board
-from clipbench.results import Results
+from clipbench.report.leaderboard import Board, Cell, Column, make_board
+from clipbench.report.text import labels, numbers
+from clipbench.results.folder import Results
 
 if TYPE_CHECKING:
     import pandas as pd

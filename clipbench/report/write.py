@@ -10,7 +10,7 @@ from clipbench.files import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clipbench.results import Results
+    from clipbench.results.folder import Results
 
 
 def write_report(results: Results, path: Path, *, metric: str | None = None, title: str | None = None) -> None:

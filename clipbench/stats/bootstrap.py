@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import Float64Array, IntArray
 from clipbench.stats.intervals import Interval
 
 RESAMPLES = 2000
@@ -19,11 +20,8 @@ _BLOCK = 1 << 20
 _FEW = 256
 """Cells up to which drawing their counts is faster than drawing examples."""
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def percentile(samples: Floats, level: float = 0.95) -> Interval:
+def percentile(samples: Float64Array, level: float = 0.95) -> Interval:
     """Return the percentile interval of bootstrap samples.
 
     Args:
@@ -44,7 +42,7 @@ def percentile(samples: Floats, level: float = 0.95) -> Interval:
 
 def bootstrap_multinomial(
     counts: NDArray[Any],
-    statistic: Callable[[Ints], Floats],
+    statistic: Callable[[IntArray], Float64Array],
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -80,13 +78,13 @@ def bootstrap_multinomial(
 
 def bootstrap_units(
     n: int,
-    statistic: Callable[[Ints], Floats],
+    statistic: Callable[[IntArray], Float64Array],
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
     level: float = 0.95,
     elements: int | None = None,
-    centre: Floats | None = None,
+    centre: Float64Array | None = None,
 ) -> tuple[Interval, ...]:
     """Return the intervals of statistics of n resampled units, all from the same resamples.
 
@@ -114,7 +112,7 @@ def bootstrap_units(
 
 def resampled_units(
     n: int, *, resamples: int = RESAMPLES, seed: int = SEED, elements: int | None = None
-) -> Iterator[Ints]:
+) -> Iterator[IntArray]:
     """Iterate over blocks of resamples: (b, n) how often each of n units was drawn.
 
     Args:

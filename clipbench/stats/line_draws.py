@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.shift import CORRECTION, LogitLine, corrected, expected, least_squares, logit
 from clipbench.stats.bootstrap import RESAMPLES, SEED, percentile
 from clipbench.stats.intervals import Interval
@@ -15,25 +16,23 @@ from clipbench.stats.intervals import Interval
 KIND = "line and examples"
 """Of an interval that holds the line's uncertainty and that of the examples."""
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class LineDraws:
     """Lines of B resamples of the models behind a line."""
 
-    slopes: Floats
-    intercepts: Floats
+    slopes: Float64Array
+    intercepts: Float64Array
 
-    def expected(self, reference: ArrayLike) -> Floats:
+    def expected(self, reference: ArrayLike) -> Float64Array:
         """Return (B,) expected accuracies at one reference accuracy, or at (B,) of them, one for each line."""
         return expected(self.slopes, self.intercepts, reference)
 
-    def effective_robustness(self, reference: ArrayLike, shift: ArrayLike) -> Floats:
+    def effective_robustness(self, reference: ArrayLike, shift: ArrayLike) -> Float64Array:
         """Return (B,) rho = shift - expected(reference) of (B,) resamples of a model's own examples, or of numbers."""
         return np.asarray(np.asarray(shift, np.float64) - self.expected(reference))
 
-    def band(self, grid: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    def band(self, grid: ArrayLike, level: float = 0.95) -> tuple[Float64Array, Float64Array]:
         """Return the (G,) ends of the interval of the line at each of (G,) reference accuracies."""
         drawn = expected(self.slopes[:, None], self.intercepts[:, None], np.asarray(grid)[None])
         low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -80,7 +79,7 @@ def resample_line(
     return LineDraws(line.slope + off[:, 0], line.intercept + off[:, 1])
 
 
-def _few_families(random: np.random.Generator, sizes: NDArray[np.int64], resamples: int) -> Floats:
+def _few_families(random: np.random.Generator, sizes: IntArray, resamples: int) -> Float64Array:
     """Return (B, 1) factors that make deviations of resampled families those of Student's t.
 
     Families of unequal size count as fewer: (sum n)^2 / sum n^2 (Kish 1965), one less being the degrees of freedom, as
@@ -93,7 +92,7 @@ def _few_families(random: np.random.Generator, sizes: NDArray[np.int64], resampl
     return np.asarray(np.sqrt(count / (count - 1) * freedom / random.chisquare(freedom, (resamples, 1))))
 
 
-def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Floats:
+def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Float64Array:
     """Return (B,) accuracies in resamples of n examples of which some are right.
 
     Resampling right and wrong answers draws a binomial number of right ones. None or all right would never vary:
@@ -108,7 +107,7 @@ def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int
     return np.asarray(np.random.default_rng(seed).binomial(n, share, resamples) / n)
 
 
-def interval_of(drawn: Floats, level: float = 0.95) -> Interval:
+def interval_of(drawn: Float64Array, level: float = 0.95) -> Interval:
     """Return the percentile interval of resamples that hold the line's uncertainty.
 
     Raises:
@@ -118,8 +117,8 @@ def interval_of(drawn: Floats, level: float = 0.95) -> Interval:
 
 
 def _logits(
-    random: np.random.Generator, accuracy: Floats, n: ArrayLike, kept: NDArray[np.bool_], resamples: int
-) -> Floats:
+    random: np.random.Generator, accuracy: Float64Array, n: ArrayLike, kept: BoolArray, resamples: int
+) -> Float64Array:
     """Return (B, kept) logits of accuracies drawn anew."""
     sizes = np.broadcast_to(np.asarray(n), accuracy.shape)[kept]
     right = random.binomial(sizes, accuracy[kept], (resamples, len(sizes)))

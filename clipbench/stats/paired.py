@@ -8,20 +8,17 @@ from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
 from clipbench.stats.intervals import Interval
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 KIND = "paired bootstrap"
 
 
 def paired_difference(
-    first: Bools, second: Bools, *, resamples: int = RESAMPLES, seed: int = SEED, level: float = 0.95
+    first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED, level: float = 0.95
 ) -> tuple[float, Interval]:
     """Return the accuracy of the first minus that of the second, and its interval over examples.
 
@@ -44,7 +41,13 @@ def paired_difference(
 
 
 def paired_recall_difference(
-    labels: Ints, first: Bools, second: Bools, *, resamples: int = RESAMPLES, seed: int = SEED, level: float = 0.95
+    labels: IntArray,
+    first: BoolArray,
+    second: BoolArray,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    level: float = 0.95,
 ) -> tuple[float, Interval]:
     """Return the mean per-class recall of the first minus that of the second, and its interval over examples.
 
@@ -70,7 +73,7 @@ def paired_recall_difference(
     outcome = np.select([first & ~second, second & ~first], [0, 1], default=2)
     cells = np.bincount(3 * labels + outcome, minlength=3 * classes)
 
-    def difference(drawn: Ints) -> NDArray[np.float64]:
+    def difference(drawn: IntArray) -> Float64Array:
         counts = drawn.reshape(len(drawn), classes, 3)
         return mean_per_class_recall(counts.sum(axis=2), counts[:, :, 0] - counts[:, :, 1])
 
@@ -81,7 +84,7 @@ def paired_recall_difference(
     return value, replace(interval, kind=KIND)
 
 
-def _without_variation(cells: Ints, value: float, level: float) -> Interval:
+def _without_variation(cells: IntArray, value: float, level: float) -> Interval:
     """Return the interval of a mean over classes, each of which has one difference in all its examples."""
     counts = cells.sum(axis=1)
     below = above = 0.0
@@ -91,7 +94,7 @@ def _without_variation(cells: Ints, value: float, level: float) -> Interval:
     return Interval(max(-1.0, value - math.sqrt(below)), min(1.0, value + math.sqrt(above)), "score", level)
 
 
-def _distances(cells: Ints, level: float) -> Iterator[tuple[float, float, float]]:
+def _distances(cells: IntArray, level: float) -> Iterator[tuple[float, float, float]]:
     """Yield, of the classes with one difference, their share and how far Tango's ends lie below and above it."""
     z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
     counts = cells.sum(axis=1)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from clipbench.arrays import Float64Array
+
 Signs = NDArray[np.int8]
 
 
@@ -25,7 +26,7 @@ def order_signs(values: NDArray[Any]) -> Signs:
     return (one > other).astype(np.int8) - (one < other).astype(np.int8)
 
 
-def mean_tau_b(signs: Signs) -> Floats:
+def mean_tau_b(signs: Signs) -> Float64Array:
     """Return the mean over all pairs of templates of Kendall's tau-b between the orders of the models.
 
     A template under which all models are equal has no order and is left out.
@@ -46,11 +47,11 @@ def mean_tau_b(signs: Signs) -> Floats:
     pairs = ordered * (ordered - 1)
     twice = np.square(scaled.sum(axis=-1)).sum(axis=-1) - ordered
     # Rounding must not lead beyond the ends.
-    mean: Floats = np.where(pairs > 0, np.clip(twice / np.maximum(pairs, 1), -1, 1), np.nan)
+    mean: Float64Array = np.where(pairs > 0, np.clip(twice / np.maximum(pairs, 1), -1, 1), np.nan)
     return mean
 
 
-def flip_shares(signs: Signs) -> Floats:
+def flip_shares(signs: Signs) -> Float64Array:
     """Return, for each pair of models, the share of pairs of templates that put the two in opposite orders.
 
     Args:
@@ -60,11 +61,11 @@ def flip_shares(signs: Signs) -> Floats:
         (..., P). A template under which the two are equal flips nothing.
     """
     ahead, behind = np.count_nonzero(signs > 0, axis=-1), np.count_nonzero(signs < 0, axis=-1)
-    shares: Floats = ahead * behind / _template_pairs(signs)
+    shares: Float64Array = ahead * behind / _template_pairs(signs)
     return shares
 
 
-def tie_shares(signs: Signs) -> Floats:
+def tie_shares(signs: Signs) -> Float64Array:
     """Return, for each pair of models, the share of pairs of templates with one, or two, under which they are equal.
 
     Args:
@@ -74,7 +75,7 @@ def tie_shares(signs: Signs) -> Floats:
         (..., P).
     """
     untied = np.count_nonzero(signs, axis=-1)
-    shares: Floats = 1 - untied * (untied - 1) / 2 / _template_pairs(signs)
+    shares: Float64Array = 1 - untied * (untied - 1) / 2 / _template_pairs(signs)
     return shares
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from clipbench.arrays import Float64Array
 
 ALPHA = 0.05
 """A difference is called significant where its p value, corrected where several are tested, is below this."""
 
 
-def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> NDArray[np.float64]:
+def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:
     """Return the p value of McNemar's exact test: of examples about which one of two is right, is it as often either?
 
     Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
@@ -27,7 +29,7 @@ def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> NDArray[np.float64
 
     first, second = np.asarray(only_first, np.int64), np.asarray(only_second, np.int64)
     # The binomial distribution of a fair coin is symmetric, so both tails are twice the one.
-    tails: NDArray[np.float64] = np.minimum(1.0, 2 * binom.cdf(np.minimum(first, second), first + second, 0.5))
+    tails: Float64Array = np.minimum(1.0, 2 * binom.cdf(np.minimum(first, second), first + second, 0.5))
     return tails
 
 
@@ -45,7 +47,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def mean_is_zero(values: NDArray[np.float64]) -> float:
+def mean_is_zero(values: Float64Array) -> float:
     """Return the two-sided p value of the mean of (n,) differences being zero, by a paired t test.
 
     1 where all are zero, 0 where all are another number.

@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from clipbench.datasets.corruptions import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
+from clipbench.datasets.corruptions.corruption import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
 from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
+from clipbench.tasks.classify.zero_shot import ZeroShotSettings
 from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
 from clipbench.tasks.work import Work
-from clipbench.tasks.zero_shot import ZeroShotSettings
 
 GROUPS = {"standard": STANDARD, "extra": EXTRA, "all": (*STANDARD, *EXTRA)}
 
@@ -26,7 +26,6 @@ class CorruptionsSettings(DatasetsEntry):
     """Settings of the study."""
 
     task: Literal["corruptions"] = Field(description="Classify the same images clean and under corruptions.")
-    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate.")
     prompts: PromptChoices = Field(
         default=(),

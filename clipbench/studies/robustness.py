@@ -7,13 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from clipbench.class_tables import load_class_table
+from clipbench.datasets.classes.tables import load_class_table
 from clipbench.errors import UserError
 from clipbench.tasks.base import SuiteEntry
+from clipbench.tasks.classify.zero_shot import ZeroShotSettings
+from clipbench.tasks.probe.wise_ft import WiseFtSettings
 from clipbench.tasks.prompt_choice import Names, PromptChoices, listed_if
-from clipbench.tasks.wise_ft import WiseFtSettings
 from clipbench.tasks.work import Matching, Work
-from clipbench.tasks.zero_shot import ZeroShotSettings
 
 PUBLISHED = "published"
 IMAGENET = "imagenet"

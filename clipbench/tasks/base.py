@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
-from clipbench.tasks.prompt_choice import PromptChoice
+from clipbench.tasks.prompt_choice import Names, PromptChoice
 from clipbench.tasks.work import Work
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
     from clipbench.tasks.prompted import PromptedClasses
 
-FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int64]
 Feature = Literal["projected", "backbone"]
 Made = TypeVar("Made")
 Memory = Callable[[Mapping[str, int], int], int]
@@ -61,7 +58,7 @@ class SuiteEntry(BaseModel, ABC):
 class DatasetsEntry(SuiteEntry):
     """An entry that does the same on each of a list of data sets."""
 
-    datasets: tuple[str, ...]
+    datasets: Names = Field(description="Data sets from the catalog or from this suite.", min_length=1)
 
     def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
         """Return each data set's name with the keys that lead to it."""
@@ -147,11 +144,11 @@ class Features(Protocol):
         """(n, D)."""
         ...
 
-    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
+    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) array), in order."""
         ...
 
-    def load(self) -> FloatArray:
+    def load(self) -> Float32Array:
         """Return everything as one array."""
         ...
 
@@ -160,19 +157,19 @@ class Features(Protocol):
 class ArrayFeatures:
     """Features in memory."""
 
-    array: FloatArray
+    array: Float32Array
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n, D)."""
         return (self.array.shape[0], self.array.shape[1])
 
-    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, FloatArray]]:
+    def chunks(self, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) array), in order."""
         for start in range(0, len(self.array), rows):
             yield start, self.array[start : start + rows]
 
-    def load(self) -> FloatArray:
+    def load(self) -> Float32Array:
         """Return the array."""
         return self.array
 
@@ -206,7 +203,7 @@ class Inputs:
     model: ModelInfo
     sets: Mapping[str, ImageSet]
     """By split."""
-    text: Callable[[Sequence[str]], FloatArray]
+    text: Callable[[Sequence[str]], Float32Array]
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
     device: str = "cpu"
     """Where torch may compute."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipbench.tasks.base import IntArray
+from clipbench.arrays import IntArray
 
 
 def shuffled_by_id(ids: Sequence[str], seed: int) -> IntArray:

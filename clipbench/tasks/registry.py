@@ -9,13 +9,13 @@ from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 from clipbench.tasks.base import Task
 
 TASKS = {
-    "few_shot": "clipbench.tasks.few_shot:FewShot",
-    "knn": "clipbench.tasks.knn:Knn",
-    "linear_probe": "clipbench.tasks.linear_probe:LinearProbe",
-    "prompt_sensitivity": "clipbench.tasks.prompt_sensitivity:PromptSensitivity",
-    "retrieval": "clipbench.tasks.retrieval:Retrieval",
-    "wise_ft": "clipbench.tasks.wise_ft:WiseFt",
-    "zero_shot": "clipbench.tasks.zero_shot:ZeroShot",
+    "few_shot": "clipbench.tasks.probe.few_shot:FewShot",
+    "knn": "clipbench.tasks.probe.knn:Knn",
+    "linear_probe": "clipbench.tasks.probe.linear_probe:LinearProbe",
+    "prompt_sensitivity": "clipbench.tasks.prompt_sensitivity.prompt_sensitivity:PromptSensitivity",
+    "retrieval": "clipbench.tasks.retrieval.retrieval:Retrieval",
+    "wise_ft": "clipbench.tasks.probe.wise_ft:WiseFt",
+    "zero_shot": "clipbench.tasks.classify.zero_shot:ZeroShot",
 }
 
 
@@ -40,7 +40,7 @@ def load_task(name: str, *, where: str | None = None) -> Task:
     cls = load_object(path, where=where)
     lacking = [part for part in ("name", "protocol", "Settings", "needs", "evaluate") if not hasattr(cls, part)]
     if lacking:
-        fix = "see clipbench.tasks.base.Task for what a task has"
+        fix = "see clipbench.extend.Task for what a task has"
         raise UserError(f"{path!r} is not a task: it lacks {', '.join(lacking)}", where=where, fix=fix)
     return cast(Task, cls())
 

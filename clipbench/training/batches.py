@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from clipbench.datasets.adapters.digits import Digits
+from clipbench.datasets.adapters.scenes.attributes import TRAINED_STYLES
+from clipbench.datasets.adapters.scenes.scenes import draw_scenes
 from clipbench.datasets.base import decode
-from clipbench.datasets.digits import Digits
-from clipbench.datasets.scene_attributes import TRAINED_STYLES
-from clipbench.datasets.scenes import draw_scenes
 from clipbench.training.captions import digit_caption, scene_caption
 
 if TYPE_CHECKING:
-    from clipbench.models.reference import ReferenceTransform
+    from clipbench.models.reference.source import ReferenceTransform
     from clipbench.training.recipe import Recipe
 
 

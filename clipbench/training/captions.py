@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import Final
 
-from clipbench.datasets.digits import CLASSES, Digits
-from clipbench.datasets.scene_attributes import ATTRIBUTES, STYLES, TRAINED_STYLES, captions_of
-from clipbench.datasets.scenes import TEMPLATES
+from clipbench.datasets.adapters.digits import CLASSES, Digits
+from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, STYLES, TRAINED_STYLES, captions_of
+from clipbench.datasets.adapters.scenes.scenes import TEMPLATES
 
 _OPENINGS: Final = (
     "a photo of",

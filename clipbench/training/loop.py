@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from clipbench.models.reference import ReferenceTransform
-from clipbench.models.reference_files import ReferenceConfig, write_reference
-from clipbench.models.reference_tokenizer import END, WordTokenizer
-from clipbench.models.reference_towers import Architecture, ReferenceTowers
+from clipbench.models.reference.files import ReferenceConfig, write_reference
+from clipbench.models.reference.source import ReferenceTransform
+from clipbench.models.reference.tokenizer import END, WordTokenizer
+from clipbench.models.reference.towers import Architecture, ReferenceTowers
 from clipbench.training.batches import batches
 from clipbench.training.captions import known_words
 from clipbench.training.objectives import contrastive, shared_captions

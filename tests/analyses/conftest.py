@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clipbench.records import JobResult, Pedigree, Record
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record
 
 
 class MadeUp:

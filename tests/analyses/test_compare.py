@@ -13,11 +13,11 @@ from rich.console import Console
 
 import clipbench
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.compare import Compare, CompareSettings
-from clipbench.comparison_text import print_comparison
+from clipbench.analyses.rankings.compare import Compare, CompareSettings
+from clipbench.cli.comparison import print_comparison
 from clipbench.errors import UserError
-from clipbench.records import JobResult, Pedigree, Record
-from clipbench.results import Results, load_results
+from clipbench.results.folder import Results, load_results
+from clipbench.results.records import JobResult, Pedigree, Record
 
 from ..conftest import CommandLine
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.expectations import Expectations, ExpectationsSettings
 from clipbench.analyses.registry import ANALYSES, load_analysis
-from clipbench.records import JobResult, Pedigree, Record, Table
+from clipbench.analyses.robustness.expectations import Expectations, ExpectationsSettings
 from clipbench.reference.openclip import openclip_models
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 
 def job(dataset, top1, n, variant="", recall=None, model="m", weights="w"):

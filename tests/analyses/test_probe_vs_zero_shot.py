@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clipbench.analyses.run import analyse
-from clipbench.records import Record
+from clipbench.results.records import Record
 
 
 def metrics(finding):

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from clipbench.analyses.rankings.template_orders import TemplateOrders
 from clipbench.analyses.run import analyse
-from clipbench.analyses.template_orders import TemplateOrders
-from clipbench.records import JobResult, Pedigree, Record, Table
 from clipbench.report.page import render
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 from clipbench.stats.ranks import flip_shares
 
 from ..report.test_page import Outline

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.robustness import RobustnessAnalysis, RobustnessAnalysisSettings
-from clipbench.records import JobResult, Pedigree, Record
+from clipbench.analyses.robustness.robustness import RobustnessAnalysis, RobustnessAnalysisSettings
+from clipbench.results.records import JobResult, Pedigree, Record
 from clipbench.stats.line_draws import KIND
 
 PUBLISHED = {

@@ -7,7 +7,7 @@ import pytest
 from clipbench.analyses import registry
 from clipbench.analyses.base import AnalysisSettings, Finding
 from clipbench.analyses.run import analyse
-from clipbench.results import load_results
+from clipbench.results.folder import load_results
 from clipbench.tasks.base import Metric
 
 

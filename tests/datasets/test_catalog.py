@@ -19,7 +19,7 @@ from clipbench.datasets.catalog import (
     define,
     open_dataset,
 )
-from clipbench.datasets.mirror import local_mirror
+from clipbench.datasets.io.mirror import local_mirror
 from clipbench.errors import UserError
 
 CATALOG = catalog_definitions()

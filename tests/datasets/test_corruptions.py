@@ -15,12 +15,20 @@ import pytest
 import torch
 from scipy import ndimage, stats
 
-from clipbench.datasets import corrupt_blur, corrupt_digital
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.datasets.base import Example, decode
-from clipbench.datasets.corrupt_random import Draws, to_pixels
-from clipbench.datasets.corruption_constants import CIFAR_C, IMAGENET_C
-from clipbench.datasets.corruptions import EXTRA, KINDS, PROTOCOLS, SEVERITIES, STANDARD, Corruption, available
-from clipbench.datasets.webdataset import WebDataset
+from clipbench.datasets.corruptions import blur, digital
+from clipbench.datasets.corruptions.constants import CIFAR_C, IMAGENET_C
+from clipbench.datasets.corruptions.corruption import (
+    EXTRA,
+    KINDS,
+    PROTOCOLS,
+    SEVERITIES,
+    STANDARD,
+    Corruption,
+    available,
+)
+from clipbench.datasets.corruptions.random import Draws, to_pixels
 from clipbench.embed.examples import cut_into_parts
 from clipbench.embed.loader import Decoder, batches
 from clipbench.errors import UserError
@@ -44,7 +52,7 @@ def frost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_frost(monkeypatch: pytest.MonkeyPatch) -> None:
     """No such package, whatever is installed here."""
-    monkeypatch.setattr("clipbench.datasets.corrupt_weather.PACKAGE", "no_such_package")
+    monkeypatch.setattr("clipbench.datasets.corruptions.weather.PACKAGE", "no_such_package")
 
 
 def noise_image(width: int = 224, height: int = 224, seed: int = 0) -> PIL.Image.Image:
@@ -365,7 +373,7 @@ def test_glass_lets_each_pixel_take_a_neighbours_value_the_last_pixel_first():
             for column in range(17 - 3, 3, -1):
                 down, right = moves[:, row - 4, column - 4]
                 expected[row, column] = expected[row + down, column + right]
-    assert np.array_equal(to_pixels(corrupt_blur.glass_blur(pixels, (0, 3, 2), Draws(9))), expected)
+    assert np.array_equal(to_pixels(blur.glass_blur(pixels, (0, 3, 2), Draws(9))), expected)
 
 
 def test_motion_blur_looks_to_one_side_with_gaussian_weights():
@@ -373,12 +381,12 @@ def test_motion_blur_looks_to_one_side_with_gaussian_weights():
     weights = np.exp(-(np.arange(21) ** 2) / 18)
     padded = np.pad(row[0], (0, 20), "edge")
     expected = np.convolve(padded, weights[::-1] / weights.sum(), "valid")
-    assert corrupt_blur.smear(row, 10, 3, 0)[0] == pytest.approx(expected, abs=1e-6)
-    column = corrupt_blur.smear(row.T, 10, 3, 90)
+    assert blur.smear(row, 10, 3, 0)[0] == pytest.approx(expected, abs=1e-6)
+    column = blur.smear(row.T, 10, 3, 90)
     assert column[:, 0] == pytest.approx(expected, abs=1e-6)
     diagonal = np.zeros((9, 9), np.float32)
     diagonal[4, 4] = 1
-    seen_from = np.argwhere(corrupt_blur.smear(diagonal, 1, 1, -45))
+    seen_from = np.argwhere(blur.smear(diagonal, 1, 1, -45))
     assert seen_from.tolist() == [[4, 4], [5, 3]] or seen_from.tolist() == [[4, 4], [5, 3], [5, 3]]
 
 
@@ -389,7 +397,7 @@ def test_zoom_enlarges_the_middle_linearly(zoom):
     start = (60 - kept) // 2
     larger = ndimage.zoom(image[start : start + kept, start : start + kept], (zoom, zoom, 1), order=1)
     start = (len(larger) - 60) // 2
-    assert corrupt_blur.zoomed(image, zoom) == pytest.approx(larger[start : start + 60, start : start + 60], abs=1e-3)
+    assert blur.zoomed(image, zoom) == pytest.approx(larger[start : start + 60, start : start + 60], abs=1e-3)
 
 
 # Weather
@@ -485,7 +493,7 @@ def test_elastic_is_an_affine_map_and_then_a_gaussian_field_of_moves():
         plane = pixels[..., channel].astype(float)
         stretched = ndimage.map_coordinates(plane, np.moveaxis(source, -1, 0), order=1, mode="mirror")
         expected = ndimage.map_coordinates(stretched, (rows + down, columns + across), order=1, mode="reflect")
-        found = corrupt_digital.elastic_transform(pixels, (1.2, 0.04, 0.1), Draws(5))[..., channel]
+        found = digital.elastic_transform(pixels, (1.2, 0.04, 0.1), Draws(5))[..., channel]
         assert found == pytest.approx(expected, abs=0.05)
 
 

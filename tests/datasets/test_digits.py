@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from clipbench.datasets.adapters.digits import COUNTS, Digits, halves
 from clipbench.datasets.base import decode
-from clipbench.datasets.digits import COUNTS, Digits, halves
 
 
 def read(split: str):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from clipbench.datasets.folder import ImageFolder
+from clipbench.datasets.adapters.folder import ImageFolder
 from clipbench.errors import UserError
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clipbench.datasets import base
-from clipbench.datasets.hub import HuggingFace
+from clipbench.datasets.adapters.hub import HuggingFace
 from clipbench.errors import Unavailable, UserError
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -58,7 +58,7 @@ def test_cifar10_opens_as_it_lies_on_the_hub(shared_data):
 def test_a_local_folder_loads_neither_the_datasets_library_nor_torch(tmp_path, png):
     _write(tmp_path, _table([png()], label=["a"]))
     program = (
-        "import sys; from clipbench.datasets.hub import HuggingFace; "
+        "import sys; from clipbench.datasets.adapters.hub import HuggingFace; "
         "dataset = HuggingFace(path=sys.argv[1]); "
         "print([e.id for shard in dataset.split('test').shards() for e in shard]); "
         "assert not {'datasets', 'torch', 'pandas'} & set(sys.modules)"

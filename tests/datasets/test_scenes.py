@@ -7,12 +7,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from clipbench.arrays import BoolArray
+from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, COMBINATIONS, STYLES, Dice, scenery_at
+from clipbench.datasets.adapters.scenes.scenes import Scenes, draw_scenes, split_of
 from clipbench.datasets.base import decode
-from clipbench.datasets.scene_attributes import ATTRIBUTES, COMBINATIONS, STYLES, Dice, scenery_at
-from clipbench.datasets.scenes import Scenes, draw_scenes, split_of
 from clipbench.errors import UserError
 
 
@@ -118,13 +118,13 @@ def test_styles_take_turns_and_show_the_same_attributes():
         assert {**plain.groups, "style": ""} == {**sketch.groups, "style": ""}
 
 
-def saturated(example) -> NDArray[np.bool_]:
+def saturated(example) -> BoolArray:
     """The pixels of the coloured objects; house and grounds are grey."""
     pixels = np.array(decode(example.image)).astype(int)
     return pixels.max(axis=2) - pixels.min(axis=2) > 42
 
 
-def house(example) -> NDArray[np.bool_]:
+def house(example) -> BoolArray:
     pixels = np.array(decode(example.image)).astype(int)
     return (pixels == 25).all(axis=2) | (pixels == 243).all(axis=2)
 

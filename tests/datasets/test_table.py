@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clipbench.datasets.table import Table
+from clipbench.datasets.adapters.table import Table
 from clipbench.errors import UserError
 
 

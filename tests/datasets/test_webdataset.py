@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipbench.datasets.webdataset import WebDataset
+from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.errors import Unavailable, UserError
 
 

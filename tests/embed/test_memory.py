@@ -18,7 +18,7 @@ from clipbench.embed.store import Store
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree
 from clipbench.tasks.base import DatasetFacts, Inputs
 from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 
 count = int(sys.argv[1])
 CLASSES = tuple(f"class {at}" for at in range(10))

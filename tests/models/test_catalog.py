@@ -108,8 +108,7 @@ def test_naming_models_imports_nothing_heavy():
 
 MODULE = '''
 import torch
-from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree
-from clipbench.models.dotted import describe_module
+from clipbench.extend import ImageFeatures, ModelInfo, ModelPedigree, describe_module
 
 
 class Mean:
@@ -180,9 +179,9 @@ def test_a_users_class_is_loaded_with_the_options_that_its_signature_names(user_
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Bare", "lacks transform, encode_images; see ImageModel and ImageTextModel in clipbench.models.base"),
+        ("Bare", "lacks transform, encode_images; see ImageModel and ImageTextModel in clipbench.extend"),
         ("HalfText", "lacks text_length, tokenize, encode_tokens; see ImageModel"),
-        ("UntypedInfo", "`info` is a dict; make it a clipbench.models.base.ModelInfo"),
+        ("UntypedInfo", "`info` is a dict; make it a clipbench.extend.ModelInfo"),
         ("NoDigests", "the pedigree in `info` has no digest of weights and transform; stored embeddings are keyed"),
         ("Address", "the description of the transform holds a memory address; describe it by what it does"),
         ("Nothing", "module 'shop_models' has no 'Nothing'"),

@@ -149,7 +149,7 @@ def test_torchvisions_features_are_the_input_of_its_last_linear_layer(
     ],
 )
 def test_the_classifier_of_each_family_of_torchvision_is_found(name, classifier, width):
-    from clipbench.models.torchvision_build import take_off_classifier
+    from clipbench.models.torchvision.build import take_off_classifier
 
     with torch.device("meta"):
         model = torchvision.models.get_model(name, weights=None)
@@ -303,7 +303,7 @@ def test_the_locator_follows_the_files(saved):
     ],
 )
 def test_timms_tags_declare_what_a_model_was_trained_on(tag, data):
-    from clipbench.models.timm_place import trained_on_of_tag
+    from clipbench.models.timm.locations import trained_on_of_tag
 
     assert trained_on_of_tag(tag) == data
 
@@ -313,7 +313,7 @@ def test_timms_tags_declare_what_a_model_was_trained_on(tag, data):
 
 @pytest.mark.parametrize("name", TIMM)
 def test_every_timm_entry_exists_there_with_its_size_and_data(name):
-    from clipbench.models.timm_place import trained_on_of_tag
+    from clipbench.models.timm.locations import trained_on_of_tag
 
     entry = CATALOG[name]
     declared = timm.models.get_pretrained_cfg(entry.architecture)

@@ -11,10 +11,10 @@ import timm
 import torch
 
 from clipbench.errors import UserError
-from clipbench.listener import Listener
 from clipbench.models.catalog import find_model
-from clipbench.runner import Runner, RunOptions
-from clipbench.suite import load_suite
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
+from clipbench.suite.loading import load_suite
 
 MODULE = '''
 import torch

@@ -15,8 +15,8 @@ from PIL import Image
 from clipbench.errors import UserError
 from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
-from clipbench.models.open_clip_build import digest_transform
-from clipbench.models.pixels import Normalisation
+from clipbench.models.open_clip.build import digest_transform
+from clipbench.models.transforms import Normalisation
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

@@ -18,9 +18,9 @@ import torch
 
 from clipbench.errors import Unavailable, UserError
 from clipbench.models.catalog import find_model
-from clipbench.models.open_clip import OpenClipSource
-from clipbench.models.open_clip_place import TagLocation
-from clipbench.models.pixels import Normalisation
+from clipbench.models.open_clip.locations import TagLocation
+from clipbench.models.open_clip.source import OpenClipSource
+from clipbench.models.transforms import Normalisation
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PIXEL_SETTINGS = {

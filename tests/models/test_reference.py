@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from clipbench.datasets.adapters.digits import Digits
+from clipbench.datasets.adapters.scenes.scenes import Scenes
 from clipbench.datasets.base import Dataset, decode
-from clipbench.datasets.digits import Digits
-from clipbench.datasets.scenes import Scenes
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest_file
 from clipbench.models.base import ImageTextModel
-from clipbench.models.reference import ReferenceSource
-from clipbench.models.reference_tokenizer import END, PAD, START, UNKNOWN, WordTokenizer
+from clipbench.models.reference.source import ReferenceSource
+from clipbench.models.reference.tokenizer import END, PAD, START, UNKNOWN, WordTokenizer
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
-from clipbench.models.weights_file import check_weights
+from clipbench.models.weights.weights_file import check_weights
 
 
 class Malicious:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import clipbench
-from clipbench.listener import Listener
-from clipbench.records import JobResult
-from clipbench.runner import Runner
+from clipbench.results.records import JobResult
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 

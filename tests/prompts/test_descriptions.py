@@ -10,7 +10,7 @@ import pytest
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 
 from .test_sets import FROGS, HEAD, Classes, load, message
 

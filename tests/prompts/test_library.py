@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.imagenet import imagenet_class_names
+from clipbench.datasets.classes.imagenet import imagenet_class_names
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set, prompt_set_names
 from clipbench.prompts.tokens import count_tokens
-from clipbench.suite import load_suite
-from clipbench.tasks.prompt_sensitivity import PromptSensitivitySettings
+from clipbench.suite.loading import load_suite
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivitySettings
 from clipbench.tasks.prompted import PLACEHOLDER, PromptedClasses
 
 from .test_sets import Classes

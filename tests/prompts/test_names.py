@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.errors import UserError
-from clipbench.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.prompts.filling import prompts_for
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.prompt_choice import InlinePrompts
 
 from .test_sets import FROGS, HEAD, Classes, load, message
@@ -201,7 +201,8 @@ def test_other_classes_than_imagenet_s(tmp_path: Path, name: str, fix: str) -> N
 def test_torchvision_is_imported_only_when_imagenet_is_filled(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(IMAGENET)
     code = (
-        "import sys, clipbench.cli; from clipbench.prompts.sets import load_prompt_set; load_prompt_set('mine.yaml'); "
+        "import sys, clipbench.cli.main; "
+        "from clipbench.prompts.sets import load_prompt_set; load_prompt_set('mine.yaml'); "
         "print({'torch', 'torchvision'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clipbench.cli.prompt_listing import PromptListing, show_prompts
 from clipbench.errors import UserError
-from clipbench.prompt_listing import PromptListing, show_prompts
 from clipbench.prompts.tokens import count_tokens
 
 from ..conftest import CommandLine

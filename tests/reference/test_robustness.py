@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from clipbench.cli import app
+from clipbench.cli.main import app
 from clipbench.errors import UserError
 from clipbench.reference.clip_pair import clip_pair
 from clipbench.reference.listing import paper_pair, robustness, table, tables

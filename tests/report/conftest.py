@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from clipbench.records import JobResult
 from clipbench.report.page import write_page
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 from .fitted import fill_fitted
 from .made_up import RUN, fill_plausible
@@ -52,7 +52,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def put(*findings: JobResult, published: Published | None = None) -> None:
         monkeypatch.setattr("clipbench.report.page.analyse", lambda _: findings)
         if published is not None:
-            monkeypatch.setattr("clipbench.report.shift_published.published_pair", published)
+            monkeypatch.setattr("clipbench.report.sections.robustness.published.published_pair", published)
 
     return put
 

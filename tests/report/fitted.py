@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import classification, digest, proportion, wilson
 

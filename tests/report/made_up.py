@@ -8,7 +8,7 @@ import math
 import random
 from dataclasses import replace
 
-from clipbench.results import JobResult, Pedigree, Record, Results, Table
+from clipbench.results.folder import JobResult, Pedigree, Record, Results, Table
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",

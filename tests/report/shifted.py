@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import classification, digest, proportion, with_pictures
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from clipbench.records import JobResult
 from clipbench.report.averages import means
-from clipbench.report.board import make_board
 from clipbench.report.headline import opening, sentences
+from clipbench.report.leaderboard import make_board
+from clipbench.results.records import JobResult
 
 from .fitted import few_shot, linear_probe, wise_ft
 from .made_up import classification, failure, retrieval

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from clipbench.records import Record, Table
-from clipbench.report import comparisons, numbers
-from clipbench.report.board import make_board
+from clipbench.report.leaderboard import make_board
 from clipbench.report.page import environment, render
-from clipbench.results import Results
+from clipbench.report.sections.comparisons import section as comparisons
+from clipbench.report.text import numbers
+from clipbench.results.folder import Results
+from clipbench.results.records import Record, Table
 
 from .fitted import difference, finding
 from .made_up import HOSTILE, classification

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from clipbench.records import JobResult, Record, Table
 from clipbench.report.page import render
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Record, Table
 
 from .made_up import HOSTILE, classification
 from .shifted import KINDS, corrupted, finding, pictured, view_job

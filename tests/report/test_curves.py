@@ -10,11 +10,11 @@ import plotly.graph_objects
 import pytest
 
 from clipbench.analyses.run import analyse
-from clipbench.records import JobResult, Table
-from clipbench.report import axes, curves, shots
-from clipbench.report.board import make_board
+from clipbench.report.figures import axes, curves, shots
+from clipbench.report.leaderboard import make_board
 from clipbench.report.page import MAX_FIGURES, render
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Table
 
 from .fitted import SHOTS, few_shot, finding, knn, linear_probe, wise_ft
 from .made_up import HOSTILE

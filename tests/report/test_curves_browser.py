@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clipbench.results import Results
+from clipbench.results.folder import Results
 
 from .fitted import knn, linear_probe
 from .visits import DESKTOP, PHONE, Visit

@@ -7,10 +7,10 @@ from dataclasses import replace
 import plotly.graph_objects
 import pytest
 
-from clipbench.report import figures
 from clipbench.report.averages import means
-from clipbench.report.board import Column, make_board
-from clipbench.report.shortening import short_names
+from clipbench.report.figures import figures
+from clipbench.report.leaderboard import Column, make_board
+from clipbench.report.text.shortening import short_names
 
 from .made_up import HOSTILE, classification, retrieval
 

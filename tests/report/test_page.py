@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.records import JobResult, Record, Table
 from clipbench.report.page import render, write_page
-from clipbench.results import Results, load_results
+from clipbench.results.folder import Results, load_results
+from clipbench.results.records import JobResult, Record, Table
 
 from .made_up import HOSTILE, classification, failure, retrieval, with_pictures
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clipbench.results import Results
+from clipbench.results.folder import Results
 
 from .made_up import HOSTILE, classification, failure
 from .test_page import hostile_jobs

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.report import comparisons
-from clipbench.report.board import make_board
+from clipbench.report.leaderboard import make_board
 from clipbench.report.page import environment
-from clipbench.report.rank_flips import MOST, NUMBERED, matrix
+from clipbench.report.sections.comparisons import section as comparisons
+from clipbench.report.sections.comparisons.rank_flips import MOST, NUMBERED, matrix
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import HOSTILE
 

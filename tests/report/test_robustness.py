@@ -12,11 +12,11 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from clipbench.records import JobResult, Record, Table
-from clipbench.report import definitions, labels, numbers
 from clipbench.report.page import render
 from clipbench.report.tables import leaderboard
-from clipbench.results import Results
+from clipbench.report.text import definitions, labels, numbers
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Record, Table
 
 from .made_up import HOSTILE, classification, failure
 from .shifted import (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clipbench.results import Results
+from clipbench.results.folder import Results
 
 from .made_up import classification
 from .shifted import PUBLISHED, FakeModel, FakePair, Published, corrupted, expected, on_shift, over_shifts, pair

@@ -12,7 +12,7 @@ import pytest
 
 from clipbench.errors import UserError
 from clipbench.report import tables
-from clipbench.results import Results
+from clipbench.results.folder import Results
 
 from .made_up import HOSTILE, classification, failure, retrieval
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from clipbench.records import JobResult, Pedigree, Record, Table
-from clipbench.report import definitions, grids, labels
-from clipbench.report.curve import Curve
-from clipbench.report.curves import of_job
+from clipbench.report import grids
+from clipbench.report.figures.curve import Curve
+from clipbench.report.figures.curves import of_job
 from clipbench.report.page import render
-from clipbench.results import Results
+from clipbench.report.text import definitions, labels
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import HOSTILE
 

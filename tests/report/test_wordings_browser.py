@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from clipbench.records import JobResult
-from clipbench.results import Results
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
 
 from . import test_rank_flips as flips
 from . import test_wordings as tables

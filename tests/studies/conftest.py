@@ -8,11 +8,11 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from clipbench.listener import Listener
-from clipbench.records import JobResult
-from clipbench.results import Results
-from clipbench.runner import RunOptions, run
-from clipbench.suite import load_suite
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import RunOptions, run
+from clipbench.suite.loading import load_suite
 
 from ..conftest import REPOSITORY
 

@@ -10,11 +10,11 @@ import PIL.Image
 import pytest
 
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.corruption_error import CorruptionError, CorruptionErrorSettings
+from clipbench.analyses.corruptions.corruption_error import CorruptionError, CorruptionErrorSettings
 from clipbench.errors import UserError
-from clipbench.records import JobResult, Pedigree, Record
 from clipbench.reference.imagenet_c import ALEXNET
-from clipbench.suite import load_suite
+from clipbench.results.records import JobResult, Pedigree, Record
+from clipbench.suite.loading import load_suite
 
 SUITE = """
 datasets:
@@ -224,7 +224,7 @@ def test_published_errors_of_resnet_50_give_its_published_mce():
     # Rounded CEs of ResNet-50 in table 1 of Hendrycks & Dietterich 2019, whose mCE is 76.7.
     ce = [80, 82, 83, 75, 89, 78, 80, 78, 75, 66, 57, 71, 85, 77, 77]
     errors = np.array([one * error / 100 for one, error in zip(ce, ALEXNET.values(), strict=True)])
-    from clipbench.analyses.corruption_layout import Layout, ReferenceErrors, corruption_errors
+    from clipbench.analyses.corruptions.layout import Layout, ReferenceErrors, corruption_errors
 
     layout = Layout(tuple(ALEXNET), (1,), tuple(ALEXNET))
     accuracies = np.concatenate([[0.761], 1 - errors])[None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.results import load_results
-from clipbench.suite import load_suite
+from clipbench.results.folder import load_results
+from clipbench.suite.loading import load_suite
 
 SUITE = """
 datasets:
@@ -202,7 +202,7 @@ tasks:
 
 
 def test_a_head_fitted_on_the_reference_stands_beside_zero_shot_and_is_fitted_once(workplace, values, monkeypatch):
-    from clipbench.tasks import wise_ft
+    from clipbench.tasks.probe import wise_ft
 
     fits = []
     fit = wise_ft.interpolation

@@ -12,11 +12,11 @@ from sklearn.metrics import balanced_accuracy_score
 
 from clipbench.errors import UserError
 from clipbench.heads.search import GRID
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
-from clipbench.tasks.cross_validation import folds
-from clipbench.tasks.draws import FewExamples
-from clipbench.tasks.few_shot import FewShot, FewShotSettings
+from clipbench.tasks.probe.cross_validation import folds
+from clipbench.tasks.probe.few_shot import FewShot, FewShotSettings
+from clipbench.tasks.probe.few_shot_sampler import FewExamples
 
 DIGITS = tuple("0123456789")
 

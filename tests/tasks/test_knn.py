@@ -10,11 +10,11 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 from clipbench.errors import UserError
-from clipbench.listener import Listener
-from clipbench.runner import Runner, RunOptions
-from clipbench.suite import load_suite
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
-from clipbench.tasks.knn import Knn, KnnSettings
+from clipbench.tasks.probe.knn import Knn, KnnSettings
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
-from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
 from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.retrieval import Retrieval, RetrievalSettings
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.retrieval.retrieval import Retrieval, RetrievalSettings
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import normalize
 from clipbench.errors import UserError
 from clipbench.heads.logistic import memory
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
-from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
+from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
 
 DIGITS = tuple("0123456789")
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from clipbench.tasks.base import ImageSet, Inputs
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 
 CLASSES = [f"class {index}" for index in range(200)]
 WIDTH = 256

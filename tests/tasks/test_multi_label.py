@@ -4,7 +4,7 @@ from sklearn.metrics import average_precision_score
 
 from clipbench.errors import UserError
 from clipbench.metrics.average_precision import average_precision_11point
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = ZeroShotSettings(task="zero_shot", datasets=("toys",))
 

@@ -5,9 +5,9 @@ import pytest
 
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import mcnemar
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompted import PromptedClasses, fill
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))

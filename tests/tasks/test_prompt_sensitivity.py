@@ -10,10 +10,10 @@ import clipbench
 from clipbench.errors import UserError
 from clipbench.metrics.accuracy import top_k_accuracy
 from clipbench.stats.paired import paired_difference
-from clipbench.tasks.ensemble_curve import rows_within_budget
-from clipbench.tasks.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.prompt_sensitivity.ensemble_curve import rows_within_budget
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))
@@ -85,7 +85,7 @@ def test_each_template_is_as_good_as_a_zero_shot_job_with_it_alone(noisy, classe
 
 
 def test_the_same_holds_when_images_come_in_several_chunks(noisy, monkeypatch):
-    monkeypatch.setattr("clipbench.tasks.decisions._SCORES_AT_A_TIME", 4 * 100)
+    monkeypatch.setattr("clipbench.tasks.classify.decisions._SCORES_AT_A_TIME", 4 * 100)
     inputs, prompts = noisy()
     outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
     alone = replace(prompts, strings=tuple((strings[2],) for strings in prompts.strings))

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.registry import TASKS, load_task, task_names
 
 PLUGIN = """
 from typing import Literal
-from clipbench.tasks.base import TaskSettings
+from clipbench.extend import TaskSettings
 
 class CountSettings(TaskSettings):
     task: Literal["count_images"]
@@ -62,16 +62,18 @@ def test_unknown_task_gives_the_nearest() -> None:
 
 
 @pytest.mark.usefixtures("plugin")
-def test_installed_package_adds_a_task_to_suites(tmp_path: Path) -> None:
+@pytest.mark.parametrize("datasets", ["[digits]", "digits"])
+def test_installed_package_adds_a_task_to_suites(tmp_path: Path, datasets: str) -> None:
     assert "count_images" in task_names()
     suite = tmp_path / "mine.yaml"
-    suite.write_text("tasks:\n  - {task: count_images, datasets: [digits], step: 2}\n", encoding="utf-8")
-    assert load_suite(suite).tasks[0].model_dump()["step"] == 2
+    suite.write_text(f"tasks:\n  - {{task: count_images, datasets: {datasets}, step: 2}}\n", encoding="utf-8")
+    (settings,) = load_suite(suite).tasks
+    assert (settings.model_dump()["step"], settings.datasets) == (2, ("digits",))
 
 
 @pytest.mark.usefixtures("plugin")
 def test_installed_package_cannot_take_over_a_name() -> None:
-    assert type(load_task("zero_shot")).__module__ == "clipbench.tasks.zero_shot"
+    assert type(load_task("zero_shot")).__module__ == "clipbench.tasks.classify.zero_shot"
 
 
 @pytest.mark.usefixtures("plugin")
@@ -87,7 +89,7 @@ def test_dotted_path() -> None:
 def test_listing_tasks_imports_none() -> None:
     code = (
         "import sys; from clipbench.tasks.registry import task_names; task_names(); "
-        "print([name for name in sys.modules if name in ('clipbench.tasks.zero_shot', 'torch', 'pandas')])"
+        "print([name for name in sys.modules if name in ('clipbench.tasks.classify.zero_shot', 'torch', 'pandas')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

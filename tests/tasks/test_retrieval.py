@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.tasks.retrieval import Retrieval, RetrievalSettings
+from clipbench.tasks.retrieval.retrieval import Retrieval, RetrievalSettings
 
 SETTINGS = RetrievalSettings(task="retrieval", datasets=("toys",))
 

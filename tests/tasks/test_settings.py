@@ -3,9 +3,9 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from clipbench.tasks.classify.zero_shot import ZeroShotSettings
 from clipbench.tasks.prompt_choice import InlinePrompts
-from clipbench.tasks.retrieval import RetrievalSettings
-from clipbench.tasks.zero_shot import ZeroShotSettings
+from clipbench.tasks.retrieval.retrieval import RetrievalSettings
 
 
 def zero_shot(**keys):

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from clipbench.errors import UserError
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
-from clipbench.tasks.linear_probe import LinearProbe, LinearProbeSettings
+from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
 
 DIGITS = tuple("0123456789")
 THREE = ("cat", "dog", "fox")

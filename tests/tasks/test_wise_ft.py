@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 
 import clipbench
 from clipbench.errors import UserError
-from clipbench.suite import load_suite
+from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
-from clipbench.tasks.wise_ft import WiseFt, WiseFtSettings
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.probe.wise_ft import WiseFt, WiseFtSettings
 
 DIGITS = tuple("0123456789")
 SCALE = 20.0

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.tasks.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 
 SETTINGS = ZeroShotSettings(task="zero_shot", datasets=("toys",))
 

@@ -8,9 +8,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from clipbench.datasets.digits import CLASSES, Digits
-from clipbench.datasets.scene_attributes import ATTRIBUTES, TRAINED_STYLES, scenery_at
-from clipbench.datasets.scenes import TEMPLATES
+from clipbench.datasets.adapters.digits import CLASSES, Digits
+from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, TRAINED_STYLES, scenery_at
+from clipbench.datasets.adapters.scenes.scenes import TEMPLATES
 from clipbench.training.captions import digit_caption, known_words, scene_caption
 
 SCENE = {

@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from clipbench.datasets.adapters.digits import Digits
+from clipbench.datasets.adapters.scenes.scenes import split_of
 from clipbench.datasets.base import decode
-from clipbench.datasets.digits import Digits
-from clipbench.datasets.scenes import split_of
-from clipbench.models.reference import ReferenceSource, ReferenceTransform
-from clipbench.models.reference_towers import Architecture, ReferenceTowers
+from clipbench.models.reference.source import ReferenceSource, ReferenceTransform
+from clipbench.models.reference.towers import Architecture, ReferenceTowers
 from clipbench.training.batches import batches, crop_at_random
 from clipbench.training.loop import make_optimizer, train
 from clipbench.training.recipe import Recipe

@@ -1,0 +1,154 @@
+"""Accuracy against labelled examples a class, and where it crosses zero-shot accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.results.records import JobResult
+from clipbench.stats.bootstrap import SEED, resampled_units
+from clipbench.stats.intervals import Interval
+from clipbench.stats.shots_to_match import examples_to_reach
+from clipbench.tasks.base import Metric
+
+RESAMPLES = 1000
+METRIC = "shots_to_match"
+UNIT = "examples per class"
+
+
+@dataclass(frozen=True)
+class ShotsCurve:
+    """The points of the curve, and what they say."""
+
+    table: pd.DataFrame
+    """what, examples_per_class, top1, low, high, seeds_low, seeds_high; zero-shot first."""
+    metric: Metric | None
+    """None where there is no few-shot job."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Point:
+    job: JobResult
+    examples: float
+    """Labelled examples a class."""
+    correct: BoolArray
+    """(n, S) whether each fit is right about each test example."""
+
+
+def shots_curve(
+    zero_shot: JobResult, probe: JobResult | None, few: Sequence[JobResult], examples: Mapping[str, pd.DataFrame]
+) -> ShotsCurve:
+    """Make the curve of one model on one data set.
+
+    Args:
+        zero_shot: its zero-shot job.
+        probe: the probe on the whole training split, or None.
+        few: few-shot jobs, of any numbers of shots.
+        examples: by job hash the per-example table, rows in one order.
+    """
+    points = sorted((_few_point(job, examples[job.hash]) for job in few), key=lambda point: point.examples)
+    if probe is not None:
+        points = _with_probe(points, probe, examples[probe.hash])
+    table = pd.DataFrame([_row("zero_shot", 0.0, zero_shot), *(_point_row(point) for point in points)])
+    if not few:
+        return ShotsCurve(table, None, ())
+    return _crossing(table, points, examples[zero_shot.hash]["correct"].to_numpy(bool), probe is not None)
+
+
+def _few_point(job: JobResult, examples: pd.DataFrame) -> _Point:
+    seeds = [column for column in examples.columns if str(column).startswith("correct.")]
+    assert job.main is not None
+    return _Point(job, float(job.main.params["shots"]), examples[seeds].to_numpy(bool))
+
+
+def _with_probe(points: list[_Point], probe: JobResult, examples: pd.DataFrame) -> list[_Point]:
+    """Add the probe as the last point; few-shot fits on as many examples or more say nothing beyond it."""
+    assert probe.main is not None
+    params = probe.main.params
+    size = float(params["n_train"]) / float(params["n_classes"])
+    correct = examples["correct"].to_numpy(bool)[:, None]
+    return [*(point for point in points if point.examples < size), _Point(probe, size, correct)]
+
+
+def _point_row(point: _Point) -> dict[str, Any]:
+    return _row(point.job.task, point.examples, point.job)
+
+
+def _row(what: str, examples: float, job: JobResult) -> dict[str, Any]:
+    records = {record.metric: record for record in job.records}
+    top1, seeds = records["top1"], records.get("top1_over_seeds")
+    return {
+        "what": what,
+        "examples_per_class": examples,
+        "top1": top1.value,
+        "low": top1.low,
+        "high": top1.high,
+        "seeds_low": seeds.low if seeds else None,
+        "seeds_high": seeds.high if seeds else None,
+    }
+
+
+def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: BoolArray, whole: bool) -> ShotsCurve:
+    numbers = np.array([point.examples for point in points])
+    observed = np.array([[point.correct.mean() for point in points]])
+    value = float(examples_to_reach(numbers, observed, zero_shot.mean()[None])[0])
+    drawn = _resampled(numbers, points, zero_shot)
+    low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
+    finite = np.isfinite([value, low, high])
+    interval = Interval(float(low), float(high), "bootstrap") if finite[1:].all() else None
+    params = {
+        "seed": SEED,
+        "resamples": RESAMPLES,
+        "below": float(np.mean(drawn == -np.inf)),
+        "beyond": float(np.mean(drawn == np.inf)),
+    }
+    metric = Metric(METRIC, value if finite[0] else None, len(zero_shot), interval, UNIT, params=params)
+    never = int(np.count_nonzero(drawn == np.inf))
+    return ShotsCurve(table, metric, (_sentence((value, float(low), float(high)), never, numbers, whole),))
+
+
+def _resampled(numbers: Float64Array, points: Sequence[_Point], zero_shot: BoolArray) -> Float64Array:
+    """Return the crossing in resamples of the test examples, the same ones for all, and of the seeds.
+
+    Points with equally many seeds get the same ones: the draws of one seed are nested, so their errors go together.
+    """
+    n = len(zero_shot)
+    every = np.column_stack([zero_shot, *(point.correct for point in points)]).astype(np.float32)
+    random = np.random.default_rng(SEED + 1)
+    found = []
+    for weights in resampled_units(n, resamples=RESAMPLES):
+        # Whole numbers until the one division at the end, so that equal accuracies are equal.
+        right = np.rint(weights.astype(np.float32) @ every).astype(np.int64)
+        drawn: dict[int, IntArray] = {}
+        curves, place = [], 1
+        for point in points:
+            seeds = point.correct.shape[1]
+            if seeds not in drawn:
+                drawn[seeds] = random.integers(0, seeds, (len(weights), seeds))
+            chosen = np.take_along_axis(right[:, place : place + seeds], drawn[seeds], axis=1)
+            curves.append(chosen.sum(axis=1) / (n * seeds))
+            place += seeds
+        found.append(examples_to_reach(numbers, np.column_stack(curves), right[:, 0] / n))
+    return np.concatenate(found)
+
+
+def _sentence(found: tuple[float, float, float], never: int, numbers: Float64Array, whole: bool) -> str:
+    value, low, high = found
+    most = f"the whole training split ({numbers[-1]:,.0f})" if whole else f"{numbers[-1]:,.0f}"
+
+    def words(number: float) -> str:
+        if np.isfinite(number):
+            return f"{number:,.1f}"
+        return f"fewer than {numbers[0]:,.0f}" if number < 0 else f"more than {most}"
+
+    unmatched = f"; in {never:,} of {RESAMPLES:,} resamples it is never matched" if never else ""
+    return (
+        f"Zero-shot is worth {words(value)} labelled examples a class "
+        f"(95 % interval: {words(low)} to {words(high)}{unmatched})."
+    )

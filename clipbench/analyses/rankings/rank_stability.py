@@ -1,0 +1,234 @@
+"""Whether the order of models depends on the wording of the prompts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.rankings.compare import SAME
+from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
+from clipbench.arrays import Float64Array, IntArray
+from clipbench.errors import UserError
+from clipbench.results.records import JobResult
+from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
+from clipbench.stats.intervals import Interval
+from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
+from clipbench.stats.significance import ALPHA
+from clipbench.tasks.base import Metric
+from clipbench.tasks.wording import listed
+
+_SHOWN = 3
+"""Templates against a claim that stand in the table."""
+
+
+class RankStabilitySettings(AnalysisSettings):
+    """Settings of rank stability: it has none."""
+
+    analysis: Literal["rank_stability"]
+
+
+class RankStability:
+    """How far the templates of prompt sensitivity agree on the order of the models, and which claims all support."""
+
+    name: ClassVar[str] = "rank_stability"
+    protocol: ClassVar[int] = 1
+    tasks: ClassVar[tuple[str, ...]] = ("prompt_sensitivity",)
+    Settings: ClassVar[type[AnalysisSettings]] = RankStabilitySettings
+
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+        """Order the models of each data set, split, prompt set and subset that two models or more have."""
+        together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
+        for job in evidence.jobs:
+            together[job.key[1:]].append(job)
+        return [finding for jobs in together.values() if len(jobs) > 1 for finding in _findings(jobs, evidence)]
+
+
+def _findings(jobs: Sequence[JobResult], evidence: Evidence) -> Iterator[Finding]:
+    """Yield one finding for each two jobs or more whose pedigrees agree; one without metrics if none do."""
+    alike: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
+    for job in jobs:
+        alike[tuple(getattr(job.pedigree, part) for part in SAME)].append(job)
+    several = [group for group in alike.values() if len(group) > 1]
+    for group in several:
+        yield _finding(group, evidence, tuple(_left_out(group, jobs)))
+    if not several:
+        differ = _differ(jobs[0], jobs[1:])
+        verb = "differs" if len(differ) == 1 else "differ"
+        yield _without(jobs, f"Not compared: {', '.join(differ)} {verb} between the jobs.")
+
+
+def _differ(job: JobResult, others: Sequence[JobResult]) -> list[str]:
+    found = {part for other in others for part in job.pedigree.differences(other.pedigree)}
+    return [part for part in SAME if part in found]
+
+
+def _left_out(group: Sequence[JobResult], jobs: Sequence[JobResult]) -> Iterator[str]:
+    others = [f"{job.model} ({', '.join(_differ(group[0], [job]))})" for job in jobs if job not in group]
+    if others:
+        yield f"Left out, since a part of the pedigree differs: {', '.join(others)}."
+
+
+def _without(jobs: Sequence[JobResult], note: str) -> Finding:
+    return Finding(_about(jobs), (), jobs=tuple(job.hash for job in jobs), notes=(note,))
+
+
+def _about(jobs: Sequence[JobResult]) -> Mapping[str, str]:
+    job = jobs[0]
+    return {
+        "model": " · ".join(one.model for one in jobs),
+        "dataset": job.dataset,
+        "split": job.split,
+        "subset": job.pedigree.subset,
+        "variant": job.variant,
+    }
+
+
+def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str, ...]) -> Finding:
+    try:
+        answers = read_orders(jobs, evidence)
+    except UserError as error:
+        return _without(jobs, f"Not compared: {error}.")
+    metrics = tuple(_metrics(answers))
+    return Finding(
+        _about(jobs),
+        metrics,
+        tables={"rank_flips": _rank_flips(answers), "orders": _orders(answers)},
+        jobs=tuple(job.hash for job in jobs),
+        notes=(*_in_words(answers, {metric.name: metric for metric in metrics}), *left_out),
+    )
+
+
+def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
+    """Yield tau, which stands for the finding, the flips, and the claims that every template supports."""
+    signs, n = answers.signs, answers.n
+    tau, flips = float(mean_tau_b(signs)), float(flip_shares(signs).mean())
+    of_tau, of_flips = _intervals(answers, tau, flips)
+    size: dict[str, Any] = {"models": len(answers.models), "templates": len(answers.templates)}
+    drawn = size | {"seed": SEED, "resamples": RESAMPLES}
+    ordered = int(np.count_nonzero(signs.any(axis=0)))
+    yield Metric(
+        "kendall_tau",
+        None if np.isnan(tau) else tau,
+        n,
+        of_tau,
+        "tau",
+        main=True,
+        params=drawn | {"template_pairs": ordered * (ordered - 1) // 2},
+    )
+    yield Metric("order_flip_share", flips, n, of_flips, params=drawn | {"ties": float(tie_shares(signs).mean())})
+    survives = answers.survives()
+    significant = [kept and claim.p_holm < ALPHA for kept, claim in zip(survives.tolist(), answers.claims, strict=True)]
+    params = size | {"pairs": len(signs)}
+    yield Metric("surviving_claims", int(survives.sum()), n, unit="pairs", params=params)
+    params = params | {"template": answers.templates[0], "alpha": ALPHA}
+    yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=params)
+    decided = answers.significant
+    params = size | {"pairs": len(signs), "alpha": ALPHA, "tests": decided.size}
+    yield Metric("significant_order_flips", _flipped(decided), n, unit="pairs", params=params)
+
+
+def _flipped(signs: Signs) -> int:
+    """Return of how many pairs each model is ahead with some template."""
+    return int(np.count_nonzero(flip_shares(signs)))
+
+
+def _intervals(answers: TemplateOrders, tau: float, flips: float) -> tuple[Interval | None, Interval | None]:
+    """Return the intervals over images of tau and of the share of flips; None where next to nothing varies.
+
+    Resampling adds noise to each accuracy, so flips to the orders, which centring on the value takes off again.
+    """
+    models, n, templates = answers.correct.shape
+    flat = answers.correct.transpose(1, 0, 2).reshape(n, models * templates).astype(np.float32)
+    defined = not np.isnan(tau)
+
+    def statistic(weights: IntArray) -> Float64Array:
+        # float32 holds whole numbers to 2^24, so that equal counts are equal.
+        right = (weights.astype(np.float32) @ flat).reshape(-1, models, templates)
+        signs = order_signs(right)
+        of_flips = flip_shares(signs).mean(axis=-1)
+        return np.column_stack([of_flips, mean_tau_b(signs)] if defined else [of_flips])
+
+    elements = templates * len(answers.pairs) * 2
+    centre = np.array([flips, tau] if defined else [flips])
+    found = bootstrap_units(n, statistic, elements=elements, centre=centre)
+    return (_within(found[1], -1.0) if defined else None), _within(found[0], 0.0)
+
+
+def _within(interval: Interval, lowest: float) -> Interval | None:
+    found = replace(interval, low=max(lowest, interval.low), high=min(1.0, interval.high))
+    return None if np.isclose(found.low, found.high, rtol=0, atol=1e-12) else found
+
+
+def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
+    """Return one row a pair of models; difference, its interval and p_holm are those with the first template."""
+    rows, survives = [], answers.survives()
+    for at, pair in enumerate(answers.pairs):
+        signs, decided, claim = answers.signs[at], answers.significant[at], answers.claims[at]
+        rows.append(
+            {
+                "first": pair[0],
+                "second": pair[1],
+                "first_ahead": int(np.count_nonzero(signs > 0)),
+                "second_ahead": int(np.count_nonzero(signs < 0)),
+                "ties": int(np.count_nonzero(signs == 0)),
+                "first_significant": int(np.count_nonzero(decided > 0)),
+                "second_significant": int(np.count_nonzero(decided < 0)),
+                "flip_share": float(flip_shares(signs)),
+                "survives": "yes" if survives[at] else "no",
+                "against": listed(answers.against[at], _SHOWN),
+                "difference": claim.found.difference,
+                "low": claim.found.interval.low,
+                "high": claim.found.interval.high,
+                "p_holm": claim.p_holm,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _orders(answers: TemplateOrders) -> pd.DataFrame:
+    """Return each template with its models, best first; ' = ' stands between models that are equal."""
+    rows = []
+    for template, right in zip(answers.templates, answers.right.T.tolist(), strict=True):
+        order = sorted(range(len(right)), key=lambda at: -right[at])
+        words = answers.models[order[0]]
+        for ahead, at in pairwise(order):
+            words += f" {'=' if right[ahead] == right[at] else '>'} {answers.models[at]}"
+        rows.append((template, words))
+    return pd.DataFrame(rows, columns=["template", "models"])
+
+
+def _in_words(answers: TemplateOrders, metrics: Mapping[str, Metric]) -> Iterator[str]:
+    tau, flips = metrics["kendall_tau"], metrics["order_flip_share"]
+    kept, significant = metrics["surviving_claims"].value, metrics["significant_surviving_claims"].value
+    yield (
+        f"The order of {len(answers.models)} models flips in {100 * (flips.value or 0):.1f} % of pairs between "
+        f"templates; {kept:.0f} of {len(answers.pairs)} claims 'A beats B' survive every wording, "
+        f"{np.count_nonzero(answers.survives(9))} nine wordings in ten."
+    )
+    if kept:
+        yield (
+            f"Of these, {significant:.0f} {'is' if significant == 1 else 'are'} significant with the first template, "
+            f"{answers.templates[0]!r} (McNemar's exact test after Holm's correction for all pairs of models)."
+        )
+    if flips.params["ties"]:
+        share = 100 * flips.params["ties"]
+        yield f"In {share:.1f} % more, two models are equal with one of two templates, which is no flip."
+    changing = _flipped(answers.signs)
+    if changing:
+        firm = metrics["significant_order_flips"].value or 0
+        yield (
+            f"{changing} {'pair changes' if changing == 1 else 'pairs change'} order with the wording, {firm:.0f} of "
+            "them beyond the chance of these images: each model is significantly ahead with some template (McNemar's "
+            "exact test of every pair with every template after Holm's correction)."
+        )
+    if tau.value is None:
+        yield "Fewer than two templates tell the models apart, so Kendall's tau is undefined."
+    elif tau.interval is None:
+        yield "Kendall's tau is the same in nearly every resample of the images, so it has no interval."

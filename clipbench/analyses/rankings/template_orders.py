@@ -1,0 +1,129 @@
+"""What several models make of the same images with the same templates, and whom each template puts ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from clipbench.analyses.base import Evidence
+from clipbench.analyses.same_examples import same_examples
+from clipbench.arrays import BoolArray, IntArray
+from clipbench.errors import UserError
+from clipbench.results.records import JobResult
+from clipbench.stats.comparison import Comparison, compare_pair
+from clipbench.stats.ranks import Signs, order_signs
+from clipbench.stats.significance import ALPHA, holm, mcnemar
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Two models with the first template, the first minus the second."""
+
+    found: Comparison
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class TemplateOrders:
+    """What several models make of the same images with the same templates."""
+
+    models: tuple[str, ...]
+    """Best first, by the mean over templates."""
+    templates: tuple[str, ...]
+    correct: BoolArray
+    """(M, n, T) whether a model is right about an image with a template."""
+
+    @property
+    def n(self) -> int:
+        """Images."""
+        return int(self.correct.shape[1])
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The P = M (M - 1) / 2 pairs of models, the one that is better by the mean first."""
+        return list(combinations(self.models, 2))
+
+    @cached_property
+    def right(self) -> IntArray:
+        """(M, T) right answers."""
+        right: IntArray = self.correct.sum(axis=1, dtype=np.int64)
+        return right
+
+    @cached_property
+    def signs(self) -> Signs:
+        """(P, T) which of two models is ahead."""
+        return order_signs(self.right)
+
+    def survives(self, tenths: int = 10) -> BoolArray:
+        """Return (P,) whether the same model is ahead with so many tenths of the templates, or more."""
+        first, second = (np.count_nonzero(self.signs == sign, axis=1) for sign in (1, -1))
+        alike: BoolArray = 10 * np.maximum(first, second) >= tenths * len(self.templates)
+        return alike
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """Of every pair; p of McNemar's exact test, after Holm's correction for all pairs."""
+        found = [compare_pair(first, second) for first, second in combinations(self.correct[:, :, 0], 2)]
+        corrected = holm([one.p for one in found])
+        return [Claim(one, p or 0.0) for one, p in zip(found, corrected, strict=True)]
+
+    @cached_property
+    def significant(self) -> Signs:
+        """(P, T) which of two models is significantly ahead: `signs`, and 0 where it may be chance.
+
+        McNemar's exact test of every pair with every template, after Holm's correction for all of them.
+        """
+        first, second = np.triu_indices(len(self.models), 1)
+        only_first, only_second = np.empty((2, len(first), len(self.templates)), np.int64)
+        for at in range(len(self.templates)):
+            # float32 holds whole numbers to 2^24, and multiplies fast.
+            correct = self.correct[:, :, at].astype(np.float32)
+            both = (correct @ correct.T)[first, second].astype(np.int64)
+            only_first[:, at], only_second[:, at] = self.right[first, at] - both, self.right[second, at] - both
+        p = mcnemar(only_first, only_second)
+        corrected = np.array(holm(p.ravel().tolist()), np.float64).reshape(p.shape)
+        decided: Signs = np.where(corrected < ALPHA, self.signs, 0).astype(np.int8)
+        return decided
+
+    @cached_property
+    def against(self) -> list[tuple[str, ...]]:
+        """Of every pair, the templates with which the model is ahead that is so less often; of equals the second."""
+        more = np.where(np.sum(self.signs, axis=1, dtype=np.int64) < 0, -1, 1)
+        return [tuple(np.array(self.templates)[row].tolist()) for row in self.signs == -more[:, None]]
+
+
+def read_orders(jobs: Sequence[JobResult], evidence: Evidence) -> TemplateOrders:
+    """Read the answers, images in the first job's order.
+
+    Raises:
+        UserError: a table cannot be read, or is of other images, labels or templates.
+    """
+    fix = "remove the job's files and run the suite again"
+    templates = _counted(jobs[0])
+    columns = [f"correct.{position}" for position in range(len(templates))]
+    tables = [evidence.examples(job.hash).set_index("id") for job in jobs]
+    for job, table in zip(jobs, tables, strict=True):
+        if len(columns) < 2 or not {"label", *columns} <= set(table.columns):
+            problem = f"the per-example table of {job.model} lacks templates"
+            raise UserError(problem, where=job.dataset, fix=fix)
+        if not same_examples(tables[0], table):
+            raise UserError("the jobs have other examples or labels", where=job.dataset, fix=fix)
+    correct: list[BoolArray] = [table.loc[tables[0].index, columns].to_numpy(bool) for table in tables]
+    best_first = sorted(range(len(jobs)), key=lambda at: -np.count_nonzero(correct[at]))
+    models = tuple(jobs[at].model for at in best_first)
+    return TemplateOrders(models, templates, np.stack([correct[at] for at in best_first]))
+
+
+def _counted(job: JobResult) -> tuple[str, ...]:
+    """Return the templates that stand for reasonable wordings: controls are there to be worse."""
+    listed = job.tables.get("templates")
+    if listed is None:
+        return ()
+    frame = listed.frame()
+    # Protocol 1 had no controls.
+    counted = frame["role"] == "" if "role" in frame else slice(None)
+    return tuple(map(str, frame["template"][counted]))

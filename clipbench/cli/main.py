@@ -1,0 +1,250 @@
+"""The command line: each command parses, calls one library function and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clipbench.cli import prompts as cli_prompts
+from clipbench.cli import reference as cli_reference
+from clipbench.errors import UserError
+
+DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="clipbench",
+    help="Benchmark CLIP-style image-text models: zero-shot transfer, retrieval and more, with intervals.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cache_app = typer.Typer(name="cache", help="Look into the store of embeddings, and make room.", no_args_is_help=True)
+app.add_typer(cache_app)
+app.add_typer(cli_reference.app)
+app.add_typer(cli_prompts.app)
+
+
+def main() -> None:
+    """Run the command line; what a user did wrong is one message without a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(WRONG_USE)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"clipbench {version('clipbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="A suite: a YAML file, or the name of a packaged one.")],
+    model: Annotated[
+        list[str],
+        typer.Option("--model", "-m", help="A catalog name, open_clip:ARCH/TAG, open_clip:local-dir:PATH, ... Repeat."),
+    ],
+    data_root: Annotated[
+        Path | None,
+        typer.Option(envvar="CLIPBENCH_DATA", help="A folder of local mirrors, looked at before the hub."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    batch_size: Annotated[str, typer.Option(help="Images a batch: auto, or a number.")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use so many examples a set, balanced over classes.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Run this data set alone. Repeat for several.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Results folder; by default results/SUITE.")
+    ] = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="Keep thumbnails for the page.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+) -> None:
+    """Run a suite of tasks over models; what is finished is never computed again."""
+    from rich.console import Console
+
+    from clipbench.cli.console import RunConsole, print_plan, print_problems
+    from clipbench.cli.log_setup import quieten_libraries
+    from clipbench.suite.loading import load_suite
+
+    chosen = load_suite(suite)
+    if only:
+        chosen = chosen.only(only)
+    if limit is not None:
+        chosen = chosen.with_limit(limit)
+    console = Console(emoji=False)
+    quieten_libraries(console.is_terminal)
+    from clipbench.runs.runner import Runner, RunOptions
+
+    options = RunOptions(
+        output=output,
+        data_root=data_root,
+        device=device,
+        precision=precision,
+        batch_size=_batch_size(batch_size),
+        workers=workers,
+        thumbnails=images,
+    )
+    listener = RunConsole(console)
+    runner = Runner(chosen, model, options, listener)
+    if dry_run:
+        plan = runner.plan()
+        print_plan(console, plan)
+        print_problems(console, plan)
+        return
+    results = runner.run()
+    listener.summarise(results)
+    raise typer.Exit(SOME_FAILED if listener.failed else DONE)
+
+
+def _batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise UserError(f"not a batch size: {text!r}", where="--batch-size", fix="give auto or a number of images")
+    return int(text)
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[Literal["models", "datasets", "suites", "prompts", "tasks"], typer.Argument(help="What to list.")],
+) -> None:
+    """List the names that suites and options may use."""
+    from rich.console import Console
+
+    from clipbench.cli.console import print_rows
+    from clipbench.cli.listing import rows_of
+
+    columns, rows = rows_of(what)
+    print_rows(Console(emoji=False), columns, rows)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Results folders; several are seen as one.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .html page, or the table as .csv, .md or .tex; else RUN/report.html."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric in a table; by default each job's main one.")] = None,
+    title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
+) -> None:
+    """Write a page, or a table, of results."""
+    from clipbench.report.write import write_report
+    from clipbench.results.folder import load_results
+
+    path = output or runs[0] / "report.html"
+    write_report(load_results(*runs), path, metric=metric, title=title)
+    typer.echo(path)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Results folders; several are seen as one.")],
+    first: Annotated[str | None, typer.Option(help="A model; may be left out where the results hold two.")] = None,
+    second: Annotated[str | None, typer.Option(help="The model that it is compared with.")] = None,
+) -> None:
+    """Compare two models on the same examples: differences with intervals and p values."""
+    from rich.console import Console
+
+    from clipbench.analyses.rankings.compare import compare as compare_models
+    from clipbench.cli.comparison import print_comparison
+    from clipbench.results.folder import load_results
+
+    print_comparison(Console(emoji=False), compare_models(load_results(*runs), first, second))
+
+
+@app.command("init-shift")
+def init_shift(
+    benchmark: Annotated[Path, typer.Argument(help="Images of the benchmark: a folder of class folders, a table, ...")],
+    real: Annotated[Path, typer.Argument(help="Other images of the same classes.")],
+    prompts: Annotated[
+        str, typer.Option(help="A prompt set's name or file, or a template with {}.")
+    ] = "a photo of a {}.",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The suite's file; by default it is printed.")
+    ] = None,
+) -> None:
+    """Write a robustness suite for two folders or tables of images of the same classes."""
+    from clipbench.files import write_atomically
+    from clipbench.suite.init_shift import shift_suite
+
+    suite = shift_suite(benchmark, real, prompts=prompts, output=output)
+    for note in suite.notes:
+        typer.echo(note, err=True)
+    if output is None:
+        typer.echo(suite.text, nl=False)
+    else:
+        write_atomically(output, suite.text.encode())
+        typer.echo(output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of suites, for editors that complete and check YAML."""
+    from clipbench.suite.schema import suite_schema
+
+    typer.echo(json.dumps(suite_schema(), indent=2))
+
+
+@cache_app.command("list")
+def cache_list() -> None:
+    """List what is stored, model by model."""
+    from rich.console import Console
+
+    from clipbench.cli.console import cache_rows, print_rows
+    from clipbench.embed.housekeeping import cache_entries
+    from clipbench.embed.store import default_cache
+
+    columns = ("model", "precision", "fingerprint", "image files", "text files", "size", "last added")
+    print_rows(Console(emoji=False), columns, cache_rows(cache_entries(default_cache())))
+
+
+@cache_app.command("size")
+def cache_size() -> None:
+    """Print how large the store is, and where."""
+    from clipbench.cli.console import format_bytes
+    from clipbench.embed.housekeeping import cache_bytes
+    from clipbench.embed.store import default_cache
+
+    root = default_cache()
+    typer.echo(f"{format_bytes(cache_bytes(root))} in {root}")
+
+
+@cache_app.command("prune")
+def cache_prune(
+    model: Annotated[str | None, typer.Option(help="Remove this model's embeddings: name or fingerprint.")] = None,
+    unused_days: Annotated[
+        float | None, typer.Option(min=0, help="Remove models to which nothing was added for so many days.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Remove everything.")] = False,
+) -> None:
+    """Remove what killed runs left behind and, if asked, embeddings."""
+    from clipbench.cli.console import format_bytes
+    from clipbench.embed.housekeeping import prune
+    from clipbench.embed.store import default_cache
+
+    root = default_cache()
+    freed = prune(root, model=model, unused_days=unused_days, everything=everything)
+    typer.echo(f"{format_bytes(freed)} freed in {root}")

@@ -1,0 +1,1 @@
+"""Names of classes: matching those of two sets, and ImageNet's."""

@@ -1,0 +1,193 @@
+"""Models that a user's own class provides, named by dotted path."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from clipbench.errors import UserError
+from clipbench.fingerprint import digest, digest_tensors
+from clipbench.models.base import Availability, ImageModel, ModelInfo, ModelPedigree, ModelSource, Precision
+from clipbench.plugins import load_object
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_IMAGE_MEMBERS = ("info", "transform", "encode_images")
+_TEXT_MEMBERS = ("text_length", "tokenize", "encode_tokens")
+
+
+class DottedSource(ModelSource):
+    """A class `package.module:Class` that is an `ImageModel`, an `ImageTextModel` or a plain torch module.
+
+    It is made as `Class(device=..., precision=...)`, each only if its signature names it; a function that
+    returns such an object serves too. A torch module without `info` and `encode_images` is an image-only
+    model: it maps (B, 3, H, W) to (B, F), and its attribute `transform` is its preprocessing.
+    """
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name = name
+        self.path = path
+        self.about = path
+
+    def look(self) -> Availability:
+        """Say that it is here: where its weights are is the class's own affair."""
+        return Availability(local=True, where=self.path)
+
+    def fetch(self) -> None:
+        """Do nothing: the class fetches what it needs when it is made."""
+
+    def locator(self) -> str | None:
+        """Return None: only the loaded model knows its digests."""
+        return None
+
+    def load(self, device: str, precision: Precision) -> ImageModel:
+        """Import the class, make the model and check that it has all that is asked of one.
+
+        Raises:
+            UserError: no such class, members are missing, or its info has no digests.
+        """
+        made = _make(load_object(self.path, where=self.name), {"device": device, "precision": precision})
+        if _is_bare_module(made):
+            return self._image_only(made, device, precision)
+        self._check_members(made, _IMAGE_MEMBERS)
+        if not isinstance(made.info, ModelInfo):
+            fix = "make it a clipbench.extend.ModelInfo"
+            raise UserError(f"`info` is a {type(made.info).__name__}", where=self.name, fix=fix)
+        if made.info.has_text:
+            self._check_members(made, _TEXT_MEMBERS)
+        self._check_digests(made.info.pedigree)
+        return cast(ImageModel, made)
+
+    def _image_only(self, module: Any, device: str, precision: Precision) -> ImageModel:
+        import torch
+
+        from clipbench.models.image_only_model import ImageOnlyModel
+
+        transform = self._transform_of(module)
+        info = describe_module(
+            self.name,
+            {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)},
+            transform=repr(transform),
+            architecture={"module": repr(module), "source": _source_of(module, self.path)},
+            precision=precision,
+            features=("backbone",),
+            library=f"torch {torch.__version__}",
+        )
+        return ImageOnlyModel(info, module, transform, None, device, precision)
+
+    def _transform_of(self, module: Any) -> Any:
+        """Return a module's preprocessing, if it can be sent to worker processes and says what it does."""
+        transform = getattr(module, "transform", None)
+        fix = (
+            "set the module's attribute `transform` to what turns an RGB image into (3, H, W), e.g. a torchvision "
+            "Compose; or make the class a clipbench.extend.ImageModel"
+        )
+        if not callable(transform):
+            problem = f"{self.path} is a torch module without `transform`, so its preprocessing is unknown"
+            raise UserError(problem, where=self.name, fix=fix)
+        if inspect.ismethod(transform) or " at 0x" in repr(transform):
+            problem = f"`transform` of {self.path} does not say what it does (its repr is that of any function)"
+            raise UserError(problem, where=self.name, fix=fix)
+        try:
+            pickle.dumps(transform)
+        except Exception as error:
+            # Objects differ in what they raise.
+            problem = f"`transform` of {self.path} cannot be sent to worker processes ({error})"
+            raise UserError(problem, where=self.name, fix="use no lambda or local function in it") from error
+        return transform
+
+    def _check_members(self, made: Any, members: tuple[str, ...]) -> None:
+        missing = [member for member in members if not hasattr(made, member)]
+        if missing:
+            fix = "see ImageModel and ImageTextModel in clipbench.extend"
+            raise UserError(f"{self.path} lacks {', '.join(missing)}", where=self.name, fix=fix)
+
+    def _check_digests(self, pedigree: ModelPedigree) -> None:
+        empty = [part for part in ("weights", "transform") if not getattr(pedigree, part)]
+        if empty:
+            fix = "stored embeddings are keyed on them: make `info` with clipbench.extend.describe_module"
+            raise UserError(f"the pedigree in `info` has no digest of {' and '.join(empty)}", where=self.name, fix=fix)
+
+
+def describe_module(
+    name: str,
+    weights: Mapping[str, Tensor],
+    *,
+    transform: Any,
+    tokenizer: Any = None,
+    architecture: Any = "",
+    precision: Precision = "float32",
+    logit_scale: float = 1.0,
+    logit_bias: float = 0.0,
+    features: tuple[str, ...] = ("projected",),
+    trained_on: tuple[str, ...] | None = None,
+    context_length: int | None = None,
+    library: str = "",
+) -> ModelInfo:
+    """Return the info of a torch model, with the digests that stored embeddings are keyed on.
+
+    Args:
+        name: as shown in results.
+        weights: `module.state_dict()`.
+        transform: anything JSON-like that changes when the preprocessing does, e.g. the `repr` of a
+            torchvision transform.
+        tokenizer: likewise for the tokenizer; None for an image-only model.
+        architecture: likewise for what is computed with the weights, e.g. `repr(module)`.
+        precision: what the model computes in.
+        logit_scale: the multiplier itself, already exponentiated.
+        logit_bias: added to the scaled cosine.
+        features: which of 'projected' and 'backbone' the model gives.
+        trained_on: declared pre-training data; None is undeclared.
+        context_length: of the text tower, in tokens.
+        library: for the record only.
+
+    Raises:
+        UserError: a description holds a memory address, so it would differ in each process.
+    """
+    described = (("transform", transform), ("tokenizer", tokenizer), ("architecture", architecture))
+    for part, description in described:
+        if " at 0x" in repr(description):
+            fix = "describe it by what it does, e.g. a dict of sizes and means"
+            raise UserError(f"the description of the {part} holds a memory address", where=name, fix=fix)
+    pedigree = ModelPedigree(
+        weights=digest_tensors(weights),
+        transform=digest(transform),
+        tokenizer="" if tokenizer is None else digest(tokenizer),
+        precision=precision,
+        architecture=digest(architecture),
+    )
+    return ModelInfo(
+        name=name,
+        pedigree=pedigree,
+        has_text=tokenizer is not None,
+        logit_scale=logit_scale,
+        logit_bias=logit_bias,
+        features=features,
+        trained_on=trained_on,
+        context_length=context_length,
+        library=library,
+    )
+
+
+def _make(factory: Any, options: Mapping[str, Any]) -> Any:
+    parameters = inspect.signature(factory).parameters
+    return factory(**{name: value for name, value in options.items() if name in parameters})
+
+
+def _is_bare_module(made: Any) -> bool:
+    from torch import nn
+
+    return isinstance(made, nn.Module) and not hasattr(made, "info") and not hasattr(made, "encode_images")
+
+
+def _source_of(module: Any, path: str) -> str:
+    """Return the source of a module's class where it is the user's own: an edited `forward` computes something else."""
+    if type(module).__module__ != path.partition(":")[0]:
+        return ""
+    try:
+        return inspect.getsource(type(module))
+    except (OSError, TypeError):
+        return ""

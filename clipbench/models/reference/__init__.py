@@ -1,0 +1,1 @@
+"""The reference CLIP, with the weights that come with the package."""

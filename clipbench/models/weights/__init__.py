@@ -1,0 +1,1 @@
+"""Fetching weights, and reading them safely."""

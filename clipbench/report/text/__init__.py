@@ -1,0 +1,1 @@
+"""Names, numbers and definitions as a reader sees them."""

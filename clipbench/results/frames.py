@@ -1,0 +1,83 @@
+"""Frames made of finished jobs: the tidy table and the wide one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import Any
+
+import pandas as pd
+
+from clipbench.results.records import JobResult, Pedigree, Record
+
+_IDENTITY = ("model", "dataset", "split", "task", "variant", "view", "matched", "trained_on")
+_COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")
+_MEASURED = tuple(f.name for f in fields(Record))
+
+
+def tidy(jobs: Iterable[JobResult]) -> pd.DataFrame:
+    """Return one row a record, and one row without a value for a failed job; pedigree as `pedigree.*`."""
+    rows = [_row(job, record) for job in jobs for record in job.records or (Record("", None),)]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_columns())
+
+
+def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
+    """Return one row a model and one column a data set, from a tidy frame.
+
+    Args:
+        frame: as `tidy` returns it.
+        metric: the metric to show; by default each job's main one.
+
+    Jobs through a view, on some of the classes only or with a head fitted elsewhere are left out: analyses say
+    what they show. A column is
+    named by the data set and, only where one data set has several jobs a model, by what tells them apart (task,
+    prompt set, subset). A job without a value leaves a gap (None).
+    """
+    chosen = frame["metric"] == metric if metric else frame["main"].astype(bool)
+    plain = (frame[["view", "matched", "trained_on"]] == "").all(axis=1)
+    frame = frame[plain & ~frame["analysis"].astype(bool)]
+    shown = frame[chosen.loc[frame.index]]
+    keys = list(shown[list(_COLUMN)].itertuples(index=False, name=None))
+    names = column_names(keys)
+    named = shown.assign(column=[names[key] for key in keys])
+    table = named.pivot_table(index="model", columns="column", values="value", aggfunc="first", sort=False)
+    without = [name for name in frame["dataset"].unique() if name not in set(shown["dataset"])]
+    return table.reindex(index=frame["model"].unique(), columns=[*table.columns, *without]).rename_axis(columns=None)
+
+
+def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Name columns by their data set and, where one has several, by what tells them apart.
+
+    Args:
+        keys: (data set, split, task, variant, subset) of each column.
+    """
+    together: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for key in keys:
+        together[key[0]].append(key)
+    names = {}
+    for dataset, members in together.items():
+        varying = [at for at in range(1, len(members[0])) if len({key[at] for key in members}) > 1]
+        for key in members:
+            told = [key[at] for at in varying if key[at]]
+            names[key] = f"{dataset} ({', '.join(told)})" if told else dataset
+    return names
+
+
+def _row(job: JobResult, record: Record) -> dict[str, Any]:
+    identity = {name: getattr(job, name) for name in _IDENTITY}
+    measured = {name: getattr(record, name) for name in _MEASURED} | {"n_broken": job.n_broken}
+    about = {
+        "regime": job.about.get("regime", ""),
+        "status": job.status,
+        "error": job.error,
+        "seconds": job.provenance.get("seconds"),
+        "job": job.hash,
+        "analysis": "jobs" in job.about,
+    }
+    return identity | measured | about | {f"pedigree.{k}": v for k, v in asdict(job.pedigree).items()}
+
+
+def _columns() -> list[str]:
+    empty = JobResult("", "", "", "", "", "", "done", Pedigree())
+    return list(_row(empty, Record("", None)))

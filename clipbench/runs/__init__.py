@@ -1,0 +1,1 @@
+"""Running a suite: jobs, plan, execution."""

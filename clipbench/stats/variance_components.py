@@ -1,0 +1,210 @@
+"""Variance components of a fully crossed layout: every example meets every template, perhaps under several names.
+
+Model: a response is the mean plus one effect for each axis and one for each set of axes that interact, all random and
+independent. With the mean squares MS of the analysis of variance, the component of the set A of axes is the sum over
+all sets B that hold A of (-1)^(|B| - |A|) MS(B), divided by the number of cells that share an effect of A (Searle,
+Casella and McCulloch 1992, "Variance Components", chapter 4; for more axes Brennan 2001, "Generalizability Theory",
+chapter 3).
+
+Intervals are percentile bootstraps over the levels of one axis. A resample repeats some of its n levels: on average the
+components with that axis are (n - 1) / n of the estimates, and one without it is too large by 1 / n of the component
+that has the axis besides. Each resample is corrected for that (Wiley 2000 and Brennan 2007, "Unbiased estimates of
+variance components with bootstrap procedures"). An interval over one axis leaves the levels of the others as they are,
+and it is short where levels are few: in simulations with 5 and 20 templates one over templates held the templates'
+component in 74 and 89 % of the cases.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.arrays import Float64Array, IntArray
+from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
+from clipbench.stats.intervals import Interval
+
+FEWEST = 5
+"""Fewer levels of an axis are too few to resample."""
+
+RESIDUAL = "residual"
+"""The interaction of all axes, together with error: without replication they cannot be told apart."""
+
+_ROUNDING = 1e-12
+"""Part of the largest component below which a component, or the width of an interval, is rounding and means none."""
+
+Source = tuple[int, ...]
+"""What a component belongs to: one axis, or several whose interaction it is, ascending."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """The variance that one source adds to a response."""
+
+    value: float
+    """An estimate; may be negative where the component is small."""
+    over: Mapping[str, Interval | None]
+    """Resampled axis -> interval over other levels of it. None: too few levels, or every resample repeats the value."""
+
+
+def crossed_components(
+    responses: NDArray[Any],
+    axes: Sequence[str],
+    *,
+    resampled: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Mapping[str, Component]:
+    """Estimate the variance components of two or three crossed random factors, one response a cell.
+
+    By the method of moments, with intervals from a bootstrap, both as told at the head of this module. Negative
+    estimates are left as they are.
+
+    Args:
+        responses: (n, T) or (n, T, W) numbers, or whether each is right.
+        axes: a name for each axis.
+        resampled: the axes that intervals are wanted over; all of them if None.
+        resamples: number of resamples.
+        seed: of the random draws.
+
+    Returns:
+        By source: each axis, each pair of three axes as "first x second", and "residual".
+
+    Raises:
+        ValueError: not two or three axes, not one name for each, an axis with one level, or an unknown name.
+    """
+    y = np.asarray(responses, np.float64)
+    resampled = axes if resampled is None else resampled
+    _check(y.shape, axes, resampled)
+    # Less one of them: a large common part costs no digits, and whole numbers stay whole.
+    y = y - y.flat[0]
+    values = {source: float(drawn[0]) for source, drawn in _estimates(np.ones((1, len(y))), _levels(y, 0)).items()}
+    over = {axis: _intervals(y, axes.index(axis), resamples, seed) for axis in resampled}
+    least = _ROUNDING * max(map(abs, values.values()))
+    found = {}
+    for source, value in values.items():
+        intervals = {axis: _wide(over[axis].get(source), least) for axis in resampled}
+        found[_name(source, axes)] = Component(value if abs(value) > least else 0.0, intervals)
+    return found
+
+
+def _check(shape: tuple[int, ...], axes: Sequence[str], resampled: Sequence[str]) -> None:
+    if len(shape) not in (2, 3) or min(shape) < 2:
+        raise ValueError(f"needs two or three axes with at least two levels each, got {shape}")
+    if not len(set(axes)) == len(axes) == len(shape):
+        raise ValueError(f"needs a name of its own for each of {len(shape)} axes, got {', '.join(axes)}")
+    if unknown := [axis for axis in resampled if axis not in axes]:
+        raise ValueError(f"no axis {unknown[0]!r} to resample, only {', '.join(axes)}")
+
+
+def _name(source: Source, axes: Sequence[str]) -> str:
+    return RESIDUAL if len(source) == len(axes) else " x ".join(axes[axis] for axis in source)
+
+
+def _wide(interval: Interval | None, least: float) -> Interval | None:
+    return None if interval is None or interval.high - interval.low <= least else interval
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The n levels of one axis, each with the effects of the other axes, and of their interactions, within it."""
+
+    axis: int
+    shape: tuple[int, ...]
+    widths: Mapping[Source, int]
+    """Set of other axes, () included -> how many columns hold its effects, in the columns' order."""
+    columns: Float64Array
+    """(n, ...): all effects, then for each set the sum of their squares."""
+
+
+def _levels(y: Float64Array, axis: int) -> _Levels:
+    others = [other for other in range(y.ndim) if other != axis]
+    effects = {}
+    for source in _subsets(others):
+        part = y
+        for other in others:
+            mean = part.mean(axis=other, keepdims=True)
+            part = part - mean if other in source else mean
+        effects[source] = _turned(np.moveaxis(part, axis, 0).reshape(y.shape[axis], -1))
+    squares = [np.square(rows).sum(axis=1, keepdims=True) for rows in effects.values()]
+    widths = {source: rows.shape[1] for source, rows in effects.items()}
+    return _Levels(axis, y.shape, widths, np.hstack([*effects.values(), *squares]))
+
+
+def _turned(rows: Float64Array) -> Float64Array:
+    """Return n rows of at most n numbers with the inner products of (n, k) ones; the lengths of sums need no more."""
+    n, k = rows.shape
+    if k <= n:
+        return rows
+    squares, directions = np.linalg.eigh(rows @ rows.T)
+    turned: Float64Array = directions * np.sqrt(np.maximum(squares, 0))
+    return turned
+
+
+def _subsets(axes: Sequence[int]) -> Iterator[Source]:
+    """Iterate over all subsets by size, the empty one first."""
+    for size in range(len(axes) + 1):
+        yield from combinations(axes, size)
+
+
+def _sources(axes: int) -> list[Source]:
+    return [source for source in _subsets(range(axes)) if source]
+
+
+def _joined(source: Source, axis: int) -> Source:
+    return tuple(sorted((*source, axis)))
+
+
+def _mean_squares(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float64Array]:
+    """Return (b,) mean squares of each source where level i of the axis counts weights[b, i] times, n in all."""
+    shape, n, start = levels.shape, levels.shape[levels.axis], 0
+    sums = weights.astype(np.float64) @ levels.columns
+    squares = sums[:, sums.shape[1] - len(levels.widths) :]
+    found = {}
+    for place, (source, width) in enumerate(levels.widths.items()):
+        freedom = math.prod(shape[axis] - 1 for axis in source)
+        repeats = math.prod(shape) / n / math.prod(shape[axis] for axis in source)
+        of_means = np.square(sums[:, start : start + width]).sum(axis=1) / n
+        found[source] = repeats * of_means / freedom
+        found[_joined(source, levels.axis)] = repeats * (squares[:, place] - of_means) / (freedom * (n - 1))
+        start += width
+    return found
+
+
+def _estimates(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float64Array]:
+    """Return (b,) components of each source, main effects first, in the order of the axes."""
+    shape, squares = levels.shape, _mean_squares(weights, levels)
+    found = {}
+    for source in _sources(len(shape)):
+        holders = [other for other in squares if set(source) <= set(other)]
+        signed = sum((-1) ** (len(other) - len(source)) * squares[other] for other in holders)
+        found[source] = signed * math.prod(shape[axis] for axis in source) / math.prod(shape)
+    return found
+
+
+def _corrected(drawn: Mapping[Source, Float64Array], axis: int, n: int) -> dict[Source, Float64Array]:
+    """Return components of resampled levels without the bias that repeated levels bring."""
+    return {
+        source: value * n / (n - 1) if axis in source else value - drawn[_joined(source, axis)] / (n - 1)
+        for source, value in drawn.items()
+    }
+
+
+def _intervals(y: Float64Array, axis: int, resamples: int, seed: int) -> dict[Source, Interval]:
+    """Return the intervals over resampled levels of the axis; none where they are too few."""
+    n = y.shape[axis]
+    if n < FEWEST:
+        return {}
+    levels = _levels(y, axis)
+
+    def statistic(weights: IntArray) -> Float64Array:
+        return np.column_stack([*_corrected(_estimates(weights, levels), axis, n).values()])
+
+    held = levels.columns.shape[1]
+    found = bootstrap_units(n, statistic, resamples=resamples, seed=seed, elements=held)
+    return dict(zip(_sources(y.ndim), found, strict=True))

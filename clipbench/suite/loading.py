@@ -1,0 +1,91 @@
+"""Suites: YAML files that say which tasks run on which data sets, read into frozen, validated objects."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbench.datasets.base import DatasetDefinition
+from clipbench.documents.marked_yaml import read_mapping
+from clipbench.documents.packaged import find_suite
+from clipbench.errors import UserError, did_you_mean
+from clipbench.suite.reader import EXPECTED, read_suite
+from clipbench.tasks.base import SuiteEntry
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What to run: tasks and studies in order, and the definition of each data set that they name."""
+
+    name: str
+    description: str
+    path: Path
+    text: str
+    """The file as it was read."""
+    datasets: Mapping[str, DatasetDefinition]
+    """Of every data set that a task names, from the suite itself or the catalog."""
+    tasks: tuple[SuiteEntry, ...]
+    studies: tuple[SuiteEntry, ...]
+    """The tasks as the file has them, of which analyses are made, however few of them `only` leaves to be run."""
+    max_broken: float = 0.01
+    """Share of images that may be unreadable before a job fails."""
+
+    @property
+    def analyses(self) -> tuple[Mapping[str, Any], ...]:
+        """The settings of the analyses that its studies ask for."""
+        return tuple(settings for entry in self.studies for settings in entry.analyses())
+
+    def only(self, names: Iterable[str]) -> Suite:
+        """Return the suite with just these data sets; a task that uses none of them is left out.
+
+        Raises:
+            UserError: the suite uses no data set of that name.
+        """
+        wanted = tuple(dict.fromkeys(names))
+        for name in wanted:
+            if name not in self.datasets:
+                fix = did_you_mean(name, self.datasets)
+                raise UserError(f"the suite uses no data set {name!r}", where=str(self.path), fix=fix)
+        kept = tuple(entry for settings in self.tasks if (entry := settings.only(wanted)) is not None)
+        used = {name for entry in kept for _, name in entry.named()}
+        datasets = {name: definition for name, definition in self.datasets.items() if name in used}
+        return dataclasses.replace(self, tasks=kept, datasets=datasets)
+
+    def with_limit(self, limit: int) -> Suite:
+        """Return the suite with every task limited to this many examples, whatever its own limit.
+
+        Raises:
+            UserError: the limit is less than 1.
+        """
+        if limit < 1:
+            raise UserError(f"a limit of {limit} leaves nothing to evaluate", fix="give 1 or more")
+        tasks = tuple(settings.model_copy(update={"limit": limit}) for settings in self.tasks)
+        return dataclasses.replace(self, tasks=tasks)
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """Read and check a suite; data sets are not opened, only their names and arguments are checked.
+
+    Args:
+        name_or_path: a YAML file, or the name of a packaged suite.
+
+    Raises:
+        UserError: there is no such suite, or something in it is wrong; the message names the line, what to
+            write instead, and the lines of whatever else is wrong.
+    """
+    path = find_suite(name_or_path)
+    document = read_mapping(path, EXPECTED)
+    content = read_suite(document, path.parent)
+    return Suite(
+        name=content.keys.name or path.stem,
+        description=content.keys.description,
+        path=path,
+        text=document.text,
+        datasets=content.datasets,
+        tasks=content.tasks,
+        studies=content.tasks,
+        max_broken=content.keys.max_broken,
+    )

@@ -1,0 +1,1 @@
+"""Classification by text: zero-shot, and what every classification reports."""

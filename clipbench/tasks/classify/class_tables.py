@@ -1,0 +1,128 @@
+"""Tables of a single-label classification: per class, per group, and what is confused with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clipbench.metrics.accuracy import class_counts
+from clipbench.stats.intervals import wilson
+from clipbench.tasks.base import Picture
+from clipbench.tasks.classify.decisions import Decisions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFUSIONS = 50
+GROUP_VALUES = 50
+PICTURES = 12
+PICTURES_A_PAIR = 2
+
+
+def per_class(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
+    """Return class, n, correct, accuracy, low, high (Wilson, 95 %), label; one row a class in label order."""
+    import pandas as pd
+
+    counts, correct = class_counts(decisions.labels, decisions.correct, len(classes))
+    rows = [(name, *_proportion(*cell)) for name, *cell in zip(classes, counts, correct, strict=True)]
+    frame = pd.DataFrame(rows, columns=["class", "n", "correct", "accuracy", "low", "high"])
+    return frame.assign(label=range(len(classes)))
+
+
+def _proportion(n: int, correct: int) -> tuple[int, int, float | None, float | None, float | None]:
+    if n == 0:
+        return 0, 0, None, None, None
+    interval = wilson(int(correct), int(n))
+    return int(n), int(correct), float(correct / n), interval.low, interval.high
+
+
+def confusions(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
+    """Return true, predicted, count and share (of the true class's images), the most frequent pairs first."""
+    import pandas as pd
+
+    wrong = ~decisions.correct
+    pairs = decisions.labels[wrong] * len(classes) + decisions.predictions[wrong]
+    distinct, counts = np.unique(pairs, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:CONFUSIONS]
+    true, predicted = np.divmod(distinct[order], len(classes))
+    totals = np.bincount(decisions.labels, minlength=len(classes))
+    return pd.DataFrame(
+        {
+            "true": [classes[index] for index in true],
+            "predicted": [classes[index] for index in predicted],
+            "count": counts[order],
+            "share": counts[order] / totals[true],
+        }
+    )
+
+
+def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """Return group, value, n, accuracy, low, high (Wilson, 95 %) and the groups with too many values for it."""
+    import pandas as pd
+
+    rows = []
+    left_out = []
+    for group, column in groups.items():
+        values, place = np.unique(np.asarray(column)[decisions.rows], return_inverse=True)
+        if len(values) > GROUP_VALUES:
+            left_out.append(group)
+            continue
+        counts, correct = class_counts(place.astype(np.int64), decisions.correct, len(values))
+        for value, *cell in zip(values, counts, correct, strict=True):
+            n, _, *accuracy = _proportion(*cell)
+            rows.append((group, str(value), n, *accuracy))
+    frame = pd.DataFrame(rows, columns=["group", "value", "n", "accuracy", "low", "high"]) if rows else None
+    return frame, tuple(left_out)
+
+
+def confident_mistakes(
+    decisions: Decisions, ids: Sequence[str], split: str, classes: Sequence[str]
+) -> tuple[Picture, ...]:
+    """Return the mistakes of largest softmax probability, at most two of each pair of classes."""
+    wrong = np.flatnonzero(~decisions.correct)
+    pictures: list[Picture] = []
+    shown: dict[tuple[int, int], int] = {}
+    # Many probabilities round to 1; the margin tells those apart.
+    for place in wrong[np.lexsort((decisions.margins[wrong], -decisions.confidences[wrong]))]:
+        pair = (int(decisions.labels[place]), int(decisions.predictions[place]))
+        if shown.get(pair, 0) == PICTURES_A_PAIR:
+            continue
+        shown[pair] = shown.get(pair, 0) + 1
+        true, predicted = (classes[index] for index in pair)
+        caption = f"true: {true}; predicted: {predicted} ({decisions.confidences[place]:.2f})"
+        pictures.append(Picture(ids[decisions.rows[place]], split, "confident mistake", caption))
+        if len(pictures) == PICTURES:
+            break
+    return tuple(pictures)
+
+
+def examples(
+    decisions: Decisions, ids: Sequence[str], split: str, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Return one row a labelled image.
+
+    Columns: id, split, label, label_name, prediction, prediction_name, correct, margin (cosine of the true
+    class minus the best other), score (softmax probability of the true class) and `group.NAME`.
+    """
+    import pandas as pd
+
+    names = np.asarray(classes, object)
+    columns = {
+        "id": [ids[row] for row in decisions.rows],
+        "split": split,
+        "label": decisions.labels,
+        "label_name": names[decisions.labels],
+        "prediction": decisions.predictions,
+        "prediction_name": names[decisions.predictions],
+        "correct": decisions.correct,
+        "margin": decisions.margins,
+        "score": decisions.scores,
+    }
+    return pd.DataFrame(columns | group_columns(groups, decisions.rows))
+
+
+def group_columns(groups: Mapping[str, Sequence[str]], rows: np.ndarray) -> dict[str, list[str]]:
+    """Return the group values of some rows, by column name `group.NAME`."""
+    return {f"group.{name}": [values[row] for row in rows] for name, values in groups.items()}

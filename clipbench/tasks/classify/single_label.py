@@ -1,0 +1,100 @@
+"""The outcome of a single-label classification, from its decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
+from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome
+from clipbench.tasks.classify.class_tables import (
+    GROUP_VALUES,
+    confident_mistakes,
+    confusions,
+    examples,
+    per_class,
+    per_group,
+)
+from clipbench.tasks.classify.decisions import NEAR, Decisions
+from clipbench.tasks.main_metric import with_main
+from clipbench.tasks.wording import listed
+
+
+def single_label_outcome(
+    decisions: Decisions, images: ImageSet, dataset: DatasetFacts, split: str, more: Sequence[Metric] = ()
+) -> Outcome:
+    """Make metrics, tables, the per-example table and pictures of decisions.
+
+    Args:
+        decisions: of the labelled images of `images`.
+        images: ids and groups are read.
+        dataset: its classes and declared main metric.
+        split: for the per-example table.
+        more: metrics to stand beside those made here.
+
+    Raises:
+        UserError: the data set declares a main metric that is not among those computed.
+    """
+    classes = dataset.classes
+    groups, crowded = per_group(decisions, images.groups)
+    tables = {"per_class": per_class(decisions, classes), "confusions": confusions(decisions, classes)}
+    return Outcome(
+        metrics=with_main((*_metrics(decisions, len(classes)), *more), dataset, default="top1"),
+        examples=examples(decisions, images.ids, split, classes, images.groups),
+        tables=tables if groups is None else tables | {"per_group": groups},
+        pictures=confident_mistakes(decisions, images.ids, split, classes),
+        notes=tuple(_notes(decisions, len(images), classes, crowded)),
+    )
+
+
+def _metrics(decisions: Decisions, classes: int) -> Iterator[Metric]:
+    near = {"near_ties": decisions.near_ties, "near": NEAR}
+    yield proportion("top1", decisions.correct, near)
+    if classes > 5:
+        yield proportion("top5", decisions.ranks <= 5)
+    counts, correct = class_counts(decisions.labels, decisions.correct, classes)
+    yield Metric(
+        "mean_per_class_recall",
+        float(mean_per_class_recall(counts, correct)),
+        len(decisions.labels),
+        _recall_interval(counts, correct),
+        params={"classes": int(np.count_nonzero(counts)), "seed": SEED, "resamples": RESAMPLES},
+    )
+
+
+def proportion(name: str, right: BoolArray, params: dict[str, float] | None = None) -> Metric:
+    """Return the share of (n,) answers that are right, with its Wilson interval."""
+    correct, n = int(np.count_nonzero(right)), len(right)
+    return Metric(name, correct / n, n, wilson(correct, n), params=params or {})
+
+
+def _recall_interval(counts: IntArray, correct: IntArray) -> Interval:
+    if correct.sum() in (0, counts.sum()):
+        # Every resample would repeat the value. A mean of recalls that share one p has the variance of a
+        # proportion among this many trials.
+        filled = counts[counts > 0]
+        trials = len(filled) ** 2 / float(np.sum(1 / filled))
+        return wilson(trials if correct.any() else 0, trials)
+    cells = np.stack([correct, counts - correct])
+
+    def statistic(drawn: IntArray) -> Float64Array:
+        right, wrong = drawn.reshape(len(drawn), *cells.shape).transpose(1, 0, 2)
+        return mean_per_class_recall(right + wrong, right)
+
+    return bootstrap_multinomial(cells.ravel(), statistic)
+
+
+def _notes(decisions: Decisions, images: int, classes: Sequence[str], crowded: Sequence[str]) -> Iterator[str]:
+    unlabelled = images - len(decisions.rows)
+    if unlabelled:
+        yield f"Left out for want of a label: {unlabelled:,} of {images:,} images."
+    empty = np.flatnonzero(np.bincount(decisions.labels, minlength=len(classes)) == 0)
+    if len(empty):
+        names = listed([classes[index] for index in empty.tolist()])
+        yield f"Left out of the mean per-class recall for want of images: {names}."
+    if crowded:
+        yield f"Not broken down by {listed(crowded)}: more than {GROUP_VALUES} values."

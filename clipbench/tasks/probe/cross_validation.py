@@ -1,0 +1,84 @@
+"""The strength of a penalty chosen by cross-validation, where there is nothing but a few examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipbench.arrays import BoolArray, IntArray
+from clipbench.heads.logistic import Fit, fit
+from clipbench.heads.search import GRID, search
+from clipbench.metrics.accuracy import class_counts, mean_per_class_recall, true_class_ranks
+from clipbench.tasks.holdout import shuffled_by_id
+from clipbench.tasks.probe.few_shot_sampler import FewExamples
+
+FOLDS = 5
+"""At most; with k examples a class there are no more than k."""
+
+
+@dataclass(frozen=True)
+class ChosenPenalty:
+    """What cross-validation chose."""
+
+    C: float
+    at_edge: bool
+    """Whether it is at an end of the grid."""
+    unconverged: int
+    """How many of the search's fits had not converged."""
+
+
+def folds(examples: FewExamples, shots: int, seed: int) -> IntArray:
+    """Return (n,) the fold that holds each example out, `min(FOLDS, shots)` of them, equal parts of each class.
+
+    A class's only example is never held out, since nothing could be learnt of the class without it: -1.
+    """
+    order = shuffled_by_id(examples.ids, seed)
+    by_class = order[np.argsort(examples.labels[order], kind="stable")]
+    ordered = examples.labels[by_class]
+    rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
+    fold = np.empty(len(ordered), np.int64)
+    fold[by_class] = rank % min(FOLDS, shots)
+    fold[np.bincount(examples.labels)[examples.labels] == 1] = -1
+    return fold
+
+
+def cross_validate(
+    examples: FewExamples, fold: IntArray, metric: str, device: str, max_iterations: int
+) -> ChosenPenalty:
+    """Choose C by the paper's search, each value scored on the examples that its heads were not fitted on.
+
+    Args:
+        examples: nothing else is looked at.
+        fold: of each example, from `folds`; at least one is held out.
+        metric: 'top1' or 'mean_per_class_recall', of the held-out examples of all folds together. Ties count as
+            wrong; of equal scores the stronger penalty wins.
+        device: where torch may compute.
+        max_iterations: of each fit.
+    """
+    parts = [
+        (examples.problem(np.flatnonzero(fold != held), device), fold == held) for held in np.unique(fold[fold >= 0])
+    ]
+    tried: dict[int, list[Fit]] = {}
+
+    def score(place: int) -> float:
+        nearest = min(tried, key=lambda other: (abs(other - place), other), default=None)
+        right = np.zeros(len(fold), np.bool_)
+        fits = []
+        for index, (problem, held) in enumerate(parts):
+            start = None if nearest is None else tried[nearest][index].head
+            fits.append(fit(problem, GRID[place], start, max_iterations=max_iterations))
+            scores = fits[-1].head.class_scores(examples.features[held])
+            right[held] = true_class_ranks(scores, examples.labels[held]) == 1
+        tried[place] = fits
+        return _score(examples.labels[fold >= 0], right[fold >= 0], examples.classes, metric)
+
+    found = search(score)
+    unconverged = sum(not one.converged for fits in tried.values() for one in fits)
+    return ChosenPenalty(GRID[found.best], found.at_edge, unconverged)
+
+
+def _score(labels: IntArray, right: BoolArray, classes: int, metric: str) -> float:
+    if metric == "mean_per_class_recall":
+        return float(mean_per_class_recall(*class_counts(labels, right, classes)))
+    return float(right.mean())

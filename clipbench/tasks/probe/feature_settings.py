@@ -1,0 +1,115 @@
+"""Settings that tasks on labelled features share: which features, and which split they are fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from clipbench.errors import UserError
+from clipbench.tasks.base import DatasetFacts, Feature, TaskSettings
+from clipbench.tasks.prompt_choice import listed_if
+from clipbench.tasks.requirements import require_split
+
+if TYPE_CHECKING:
+    from clipbench.models.base import ModelInfo
+
+FeatureName = Literal["pre_projection", "projected"]
+
+
+FeatureNames = Annotated[
+    tuple[FeatureName, ...],
+    BeforeValidator(listed_if(str), json_schema_input_type=FeatureName | tuple[FeatureName, ...]),
+]
+"""A list of features, or one alone."""
+
+
+class FeatureSettings(TaskSettings):
+    """Settings of a task that learns from the labelled features of a training split."""
+
+    split: str = Field(default="test", description="The split to evaluate; nothing is chosen on it.")
+    train_split: str = Field(default="train", description="The split to learn from.")
+    features: FeatureNames = Field(
+        default=("pre_projection",),
+        min_length=1,
+        description="The image tower's output before the projection to the joint space, or after it; each makes one "
+        "row of results. A model without a projection has one kind, which stands for both.",
+    )
+    normalise: bool = Field(default=False, description="Scale each image's features to length 1.")
+
+    @field_validator("features")
+    @classmethod
+    def _distinct(cls, features: tuple[FeatureName, ...]) -> tuple[FeatureName, ...]:
+        if len(set(features)) < len(features):
+            raise ValueError("named twice")
+        return features
+
+    def variants(self) -> Sequence[Self]:
+        """Return one settings object for each kind of features."""
+        return tuple(self.model_copy(update={"features": (name,)}) for name in self.features)
+
+    @property
+    def feature(self) -> FeatureName:
+        """The one kind of features that a job uses."""
+        assert len(self.features) == 1
+        return self.features[0]
+
+    def words(self) -> tuple[str, ...]:
+        """Return what tells this job from others of its task, where it is not the default."""
+        kind = ("projected",) if self.features == ("projected",) else ()
+        return (*kind, "normalised") if self.normalise else kind
+
+    @property
+    def variant(self) -> str:
+        """What tells this job from others of its task; empty for the defaults."""
+        return ", ".join(self.words())
+
+
+def stored_feature(settings: FeatureSettings, model: ModelInfo, task: str) -> Feature:
+    """Return the stored feature that a setting means for a model.
+
+    Raises:
+        UserError: the model has no joint space to project to.
+    """
+    if settings.feature == "projected" and "projected" not in model.features:
+        raise UserError(
+            f"{task} on projected features needs a model with a joint space of images and texts",
+            where=model.name,
+            fix="use features: pre_projection",
+        )
+    wanted: Feature = "backbone" if settings.feature == "pre_projection" else "projected"
+    return wanted if wanted in model.features else "projected"
+
+
+def require_training(settings: FeatureSettings, dataset: DatasetFacts, task: str) -> None:
+    """Stop if a data set cannot be learnt from and tested on.
+
+    Raises:
+        UserError: it has fewer than two classes, lacks a split, or would be tested on what was learnt.
+    """
+    if len(dataset.classes) < 2:
+        raise UserError(
+            f"{task} needs at least two classes, this has {len(dataset.classes)}",
+            where=dataset.name,
+            fix="choose a data set with classes",
+        )
+    require_split(dataset, settings.split)
+    require_split(dataset, settings.train_split)
+    if settings.split == settings.train_split:
+        raise UserError(
+            f"{task} would be tested on the split that it learns from, {settings.split!r}",
+            where=dataset.name,
+            fix="name another split or train_split",
+        )
+
+
+def feature_params(settings: FeatureSettings) -> dict[str, Any]:
+    """Return what every record of these tasks says of its features."""
+    return {"features": settings.feature, "normalised": settings.normalise}
+
+
+def feature_notes(settings: FeatureSettings, stored: Feature) -> Iterator[str]:
+    """Yield what a reader must know where a model has one kind of features for both names."""
+    if settings.feature == "pre_projection" and stored == "projected":
+        yield "The model gives one kind of features, so there is nothing before a projection: those were used."

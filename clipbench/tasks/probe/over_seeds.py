@@ -1,0 +1,168 @@
+"""Accuracies of a classifier that was fitted several times, on other random examples each time.
+
+How far the test examples leave a mean uncertain, and how far the draws do, are two questions: each has its own
+interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
+from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_multinomial
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.student import student
+from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
+from clipbench.tasks.classify.class_tables import group_columns
+from clipbench.tasks.main_metric import with_main
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SeedDecisions:
+    """One row a labelled image, one column a seed."""
+
+    rows: IntArray
+    """(n,) the image's place in its set."""
+    labels: IntArray
+    """(n,)"""
+    correct: BoolArray
+    """(n, S) whether the true class ranks first, without a tie."""
+
+    @property
+    def right(self) -> IntArray:
+        """(n,) how many seeds are right."""
+        counts: IntArray = np.count_nonzero(self.correct, axis=1).astype(np.int64)
+        return counts
+
+    @property
+    def shares(self) -> Float64Array:
+        """(n,) which share of the seeds is right."""
+        shares: Float64Array = self.right / self.correct.shape[1]
+        return shares
+
+    def top1(self) -> Float64Array:
+        """(S,) each seed's top-1 accuracy."""
+        shares: Float64Array = np.count_nonzero(self.correct, axis=0) / len(self.rows)
+        return shares
+
+    def mean_per_class_recall(self, classes: int) -> Float64Array:
+        """(S,) each seed's mean per-class recall."""
+        recalls = [mean_per_class_recall(*class_counts(self.labels, seed, classes)) for seed in self.correct.T]
+        return np.array(recalls, np.float64)
+
+
+def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """Return the mean over seeds of top-1 twice: with its interval over examples, and with that over seeds.
+
+    Mean per-class recall follows in the same way where it is the data set's main metric.
+
+    Args:
+        decided: on the test examples.
+        dataset: its classes and declared main metric.
+        params: of every metric.
+
+    Raises:
+        UserError: the data set declares a main metric that is not among those computed.
+    """
+    metrics = list(_pair("top1", decided.top1(), _top1_interval(decided), decided, params))
+    if dataset.main_metric == "mean_per_class_recall":
+        classes = len(dataset.classes)
+        recalls, interval = decided.mean_per_class_recall(classes), _recall_interval(decided, classes)
+        metrics += _pair("mean_per_class_recall", recalls, interval, decided, params)
+    return with_main(metrics, dataset, default="top1")
+
+
+def _pair(
+    name: str, of_seeds: Float64Array, over_examples: Interval, decided: SeedDecisions, params: Mapping[str, Any]
+) -> Iterator[Metric]:
+    value, n = float(of_seeds.mean()), len(decided.rows)
+    drawn = {"bootstrap_seed": SEED, "resamples": RESAMPLES}
+    yield Metric(name, value, n, over_examples, params={**params, **drawn})
+    yield Metric(f"{name}_over_seeds", value, n, _over_seeds(of_seeds), params=params)
+
+
+def _over_seeds(values: Float64Array) -> Interval | None:
+    """Return Student's t interval, cut to what a share can be; None for one seed."""
+    if len(values) < 2:
+        return None
+    found = student(values.tolist())
+    return Interval(max(0.0, found.low), min(1.0, found.high), "seeds", found.level)
+
+
+def _top1_interval(decided: SeedDecisions) -> Interval:
+    shares = decided.shares
+    if np.ptp(shares) == 0:
+        # Every resample would repeat the value.
+        return wilson(float(shares.sum()), len(shares))
+    return bootstrap_mean(shares)
+
+
+def _recall_interval(decided: SeedDecisions, classes: int) -> Interval:
+    """Resample examples, each with what all seeds made of it: a cell is a class and how many seeds are right."""
+    seeds, right = decided.correct.shape[1], decided.right
+    if np.ptp(right) == 0:
+        # Every resample would repeat the value. A mean of recalls that share one p has the variance of a
+        # proportion among this many trials.
+        counts = np.bincount(decided.labels)
+        filled = counts[counts > 0]
+        trials = len(filled) ** 2 / float(np.sum(1 / filled))
+        return wilson(trials * int(right[0]) / seeds, trials)
+    cells = np.bincount(decided.labels * (seeds + 1) + right, minlength=classes * (seeds + 1))
+    shares = np.arange(seeds + 1) / seeds
+
+    def statistic(drawn: IntArray) -> Float64Array:
+        counts = drawn.reshape(len(drawn), classes, seeds + 1)
+        return mean_per_class_recall(counts.sum(axis=2), counts @ shares)
+
+    return bootstrap_multinomial(cells, statistic)
+
+
+def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str]) -> pd.DataFrame:
+    """Return class, n, correct, accuracy, low, high, label; one row a class in label order.
+
+    correct is the mean over seeds, low and high are Wilson's at 95 % for that many right answers, which is wider
+    than what a mean over seeds leaves uncertain.
+    """
+    import pandas as pd
+
+    counts = np.bincount(decided.labels, minlength=len(classes)).tolist()
+    right = np.bincount(decided.labels, decided.shares, minlength=len(classes)).tolist()
+    rows = [(name, *_proportion(*cell)) for name, *cell in zip(classes, counts, right, strict=True)]
+    frame = pd.DataFrame(rows, columns=["class", "n", "correct", "accuracy", "low", "high"])
+    return frame.assign(label=range(len(classes)))
+
+
+def _proportion(n: int, correct: float) -> tuple[int, float, float | None, float | None, float | None]:
+    if n == 0:
+        return 0, 0.0, None, None, None
+    # The sum of shares may be a rounding error above the count.
+    correct = min(correct, float(n))
+    interval = wilson(correct, n)
+    return n, correct, correct / n, interval.low, interval.high
+
+
+def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row a labelled image: id, split, label, label_name, correct, `correct.SEED`, `group.NAME`.
+
+    correct is the share of the seeds that are right.
+    """
+    import pandas as pd
+
+    names = np.asarray(classes, object)
+    columns = {
+        "id": [images.ids[row] for row in decided.rows],
+        "split": split,
+        "label": decided.labels,
+        "label_name": names[decided.labels],
+        "correct": decided.shares,
+    }
+    each = {f"correct.{seed}": correct for seed, correct in enumerate(decided.correct.T)}
+    return pd.DataFrame(columns | each | group_columns(images.groups, decided.rows))

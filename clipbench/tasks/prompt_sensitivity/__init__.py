@@ -1,0 +1,1 @@
+"""How much a result moves with the wording of the prompts."""

@@ -1,0 +1,118 @@
+"""Ranks of images for captions and of captions for images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipbench.arrays import Float32Array, IntArray
+from clipbench.errors import UserError
+from clipbench.metrics.ranking import RightAnswers, ranks_of_best
+from clipbench.tasks.base import ImageSet
+
+
+@dataclass(frozen=True)
+class Captions:
+    """The captions of n images, T in all, as places in a list of U distinct strings."""
+
+    strings: tuple[str, ...]
+    """(U,) in order of first appearance."""
+    text: IntArray
+    """(T,) each caption's place in `strings`, image by image."""
+    image: IntArray
+    """(T,) each caption's image."""
+    starts: IntArray
+    """(n,) each image's first caption."""
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return len(self.starts)
+
+    @property
+    def worst_text_rank(self) -> int:
+        """The lowest rank that an image's best caption can have."""
+        return 1 + len(self.text) - int(np.bincount(self.image).min())
+
+    @property
+    def shared(self) -> int:
+        """How many strings are captions of more than one image."""
+        pairs = np.unique(np.stack([self.text, self.image]), axis=1)
+        return int(np.count_nonzero(np.bincount(pairs[0]) > 1))
+
+    @classmethod
+    def of(cls, images: ImageSet, where: str) -> Captions:
+        """Collect the captions of a set.
+
+        Raises:
+            UserError: there are fewer than two images, or one has no captions.
+        """
+        if images.captions is None:
+            raise UserError("has no captions", where=where, fix="retrieval needs at least one caption an image")
+        if len(images) < 2:
+            raise UserError(f"retrieval needs at least two images, this has {len(images)}", where=where)
+        lacking = [images.ids[row] for row, captions in enumerate(images.captions) if not captions]
+        if lacking:
+            raise UserError(
+                f"images without a caption: {len(lacking):,}, the first {lacking[0]!r}",
+                where=where,
+                fix="give each at least one, or leave these images out",
+            )
+        places: dict[str, int] = {}
+        text = [places.setdefault(string, len(places)) for captions in images.captions for string in captions]
+        counts = np.array([len(captions) for captions in images.captions], np.int64)
+        return cls(
+            strings=tuple(places),
+            text=np.array(text, np.int64),
+            image=np.repeat(np.arange(len(images)), counts),
+            starts=np.cumsum(counts) - counts,
+        )
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Distinct vectors of images and strings: what is equal shares a row, so that ties are exact."""
+
+    image_rows: Float32Array
+    image_column: IntArray
+    """(n,) each image's row."""
+    text_rows: Float32Array
+    text_column: IntArray
+    """(U,) each string's row."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The rank of the best right answer for every query."""
+
+    image_to_text: IntArray
+    """(n,) of the image's best caption among all captions."""
+    text_to_image: IntArray
+    """(T,) of the caption's image among all images."""
+    image: IntArray
+    """(T,) each caption's image."""
+
+
+def both_ranks(captions: Captions, vectors: Vectors) -> Ranks:
+    """Rank all captions for each image, and all images for each caption.
+
+    A caption whose string stands at several images is right for each of them. Everything else that scores
+    as high as the best right answer ranks before it.
+    """
+    appearances = np.bincount(captions.text)
+    image, text = np.unique(np.stack([captions.image, captions.text]), axis=1)
+    image_to_text = ranks_of_best(
+        vectors.image_rows[vectors.image_column],
+        vectors.text_rows,
+        np.bincount(vectors.text_column, appearances).astype(np.int64),
+        RightAnswers(image, vectors.text_column[text], appearances[text]),
+    )
+    by_text = np.argsort(text, kind="stable")
+    text_to_image = ranks_of_best(
+        vectors.text_rows[vectors.text_column],
+        vectors.image_rows,
+        np.bincount(vectors.image_column).astype(np.int64),
+        RightAnswers(text[by_text], vectors.image_column[image[by_text]], np.ones(len(text), np.int64)),
+    )
+    return Ranks(image_to_text, text_to_image[captions.text], captions.image)

@@ -1,0 +1,165 @@
+"""Retrieval: images by their captions, and captions by their images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from clipbench.arrays import Float32Array
+from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
+from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
+from clipbench.tasks.classify.class_tables import PICTURES, group_columns
+from clipbench.tasks.main_metric import with_main
+from clipbench.tasks.prompt_choice import Names
+from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.requirements import require_joint_space, require_split
+from clipbench.tasks.retrieval.metrics import retrieval_metrics
+from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks
+from clipbench.tasks.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clipbench.models.base import ModelInfo
+
+_STRINGS_AT_A_TIME = 4096
+
+
+class RetrievalSettings(TaskSettings):
+    """Settings of retrieval in both directions."""
+
+    task: Literal["retrieval"] = Field(description="Find images by caption and captions by image.")
+    datasets: Names = Field(description="Data sets with captions, from the catalog or from this suite.", min_length=1)
+    split: str = Field(default="test", description="The split to evaluate.")
+    recall_at: tuple[int, ...] = Field(default=(1, 5, 10), description="The ranks k at which recall is reported.")
+
+    @field_validator("recall_at")
+    @classmethod
+    def _usable(cls, ranks: tuple[int, ...]) -> tuple[int, ...]:
+        if not ranks or min(ranks) < 1:
+            raise ValueError("needs at least one rank, each 1 or more")
+        return tuple(sorted(set(ranks)))
+
+
+class Retrieval:
+    """Image-text retrieval in both directions; any caption of an image counts as right for it."""
+
+    name: ClassVar[str] = "retrieval"
+    protocol: ClassVar[int] = 1
+    Settings: ClassVar[type[TaskSettings]] = RetrievalSettings
+
+    def needs(
+        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+    ) -> Needs:
+        """Ask for one split's projected features and its captions.
+
+        Raises:
+            UserError: the data set lacks the split, or the model has no text tower.
+        """
+        split = _own(settings).split
+        require_split(dataset, split)
+        require_joint_space(model, self.name)
+        return Needs(splits=(split,), captions=True)
+
+    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+        """Rank all captions for each image and all images for each caption.
+
+        Held in memory: the vectors of images and captions, and one tile of scores.
+
+        Raises:
+            UserError: an image without captions, fewer than two images, features that cannot be used, or a
+                declared main metric that is not computed.
+        """
+        own = _own(settings)
+        images = inputs.sets[own.split]
+        where = f"{inputs.dataset.name}, split {own.split}"
+        captions = Captions.of(images, where)
+        image_rows, image_column = distinct_rows(_image_vectors(images, inputs.model.name, where))
+        text_rows, text_column = distinct_rows(_text_vectors(captions.strings, inputs))
+        vectors = Vectors(image_rows, image_column, text_rows, text_column)
+        ranks = both_ranks(captions, vectors)
+        texts_at = [k for k in own.recall_at if k < captions.worst_text_rank]
+        images_at = [k for k in own.recall_at if k < captions.images]
+        return Outcome(
+            metrics=with_main(
+                retrieval_metrics(ranks, texts_at, images_at), inputs.dataset, default="mean_recall_at_1"
+            ),
+            examples=_examples(images, captions, ranks, own.split),
+            pictures=_worst(images, ranks, own.split),
+            notes=tuple(_notes(captions, vectors, own.recall_at[len(images_at) :])),
+        )
+
+
+def _own(settings: TaskSettings) -> RetrievalSettings:
+    assert isinstance(settings, RetrievalSettings)
+    return settings
+
+
+def _image_vectors(images: ImageSet, model: str, where: str) -> Float32Array:
+    features = images.features["projected"]
+    vectors = np.empty(features.shape, np.float32)
+    unusable: list[str] = []
+    for start, chunk in features.chunks():
+        vectors[start : start + len(chunk)], bad = unit_rows(chunk)
+        unusable += [images.ids[start + row] for row in np.flatnonzero(bad).tolist()]
+    refuse_directionless(unusable, f"images of {where}", model)
+    return vectors
+
+
+def _text_vectors(strings: Sequence[str], inputs: Inputs) -> Float32Array:
+    parts = []
+    unusable: list[str] = []
+    for start in range(0, len(strings), _STRINGS_AT_A_TIME):
+        some = strings[start : start + _STRINGS_AT_A_TIME]
+        vectors, bad = unit_rows(inputs.text(some))
+        parts.append(vectors)
+        unusable += [some[row] for row in np.flatnonzero(bad).tolist()]
+    refuse_directionless(unusable, "captions", inputs.model.name)
+    return np.concatenate(parts)
+
+
+def _examples(images: ImageSet, captions: Captions, ranks: Ranks, split: str) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = {
+        "id": list(images.ids),
+        "split": split,
+        "captions": np.diff(captions.starts, append=len(captions.text)),
+        "caption": [captions.strings[captions.text[start]] for start in captions.starts.tolist()],
+        "image_to_text_rank": ranks.image_to_text,
+        "text_to_image_rank": np.minimum.reduceat(ranks.text_to_image, captions.starts),
+        "text_to_image_worst_rank": np.maximum.reduceat(ranks.text_to_image, captions.starts),
+    }
+    return pd.DataFrame(columns | group_columns(images.groups, np.arange(len(images))))
+
+
+def _worst(images: ImageSet, ranks: Ranks, split: str) -> tuple[Picture, ...]:
+    assert images.captions is not None
+    worst = np.argsort(-ranks.image_to_text, kind="stable")[:PICTURES]
+    return tuple(
+        Picture(
+            images.ids[row],
+            split,
+            "worst rank",
+            f"best own caption at rank {ranks.image_to_text[row]:,}; first caption: {images.captions[row][0]}",
+        )
+        for row in worst.tolist()
+        if ranks.image_to_text[row] > 1
+    )
+
+
+def _notes(captions: Captions, vectors: Vectors, dropped: Sequence[int]) -> Iterator[str]:
+    if captions.shared:
+        yield f"Captions that stand at several images: {captions.shared:,}. Each is right for all of them."
+    twins = len(vectors.image_column) - len(vectors.image_rows)
+    if twins:
+        yield f"Images with exactly the embedding of another: {twins:,}. They count as ties, against the model."
+    twins = len(vectors.text_column) - len(vectors.text_rows)
+    if twins:
+        yield f"Texts with exactly the embedding of another: {twins:,}. They count as ties, against the model."
+    if dropped:
+        ranks = listed([str(k) for k in dropped])
+        yield f"Recall at {ranks} is left out where there are no more candidates than that: every query would count."

@@ -1,0 +1,115 @@
+"""What is kept of a job: pictures where they may be shown, notes, pedigree, and failures with their reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import PIL.Image
+import pytest
+
+from clipbench import Example, IndexedDataset
+from clipbench.results.folder import load_results
+from clipbench.results.records import JobResult
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions, run
+from clipbench.suite.loading import load_suite
+
+from ..conftest import REPOSITORY
+
+MODEL = "colour_words_model:ColourWords"
+SUITE = """
+name: kept
+datasets:
+  few: {{adapter: scenes, by: colour, n: 40, {declared}}}
+tasks:
+  - task: zero_shot
+    datasets: [few{more}]
+    prompts: ["{template}"]
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+
+    def finish(
+        declared: str = "regime: benchmark", more: str = "", template: str = "a {} thing.", **options: object
+    ) -> Mapping[str, JobResult]:
+        path = tmp_path / "suite.yaml"
+        path.write_text(SUITE.format(declared=declared, more=more, template=template))
+        chosen = {"output": tmp_path / "results", "cache": tmp_path / "cache", "device": "cpu", "workers": 0, **options}
+        run(load_suite(path), [MODEL], RunOptions(**chosen))  # type: ignore[arg-type]
+        return {job.dataset: job for job in load_results(tmp_path / "results").jobs()}
+
+    return finish
+
+
+class Crashing(IndexedDataset):
+    """A data set with a bug in it."""
+
+    classes = ("red", "blue")
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Example:
+        raise ZeroDivisionError("a bug of the user's own")
+
+
+def test_confident_mistakes_have_thumbnails(jobs, tmp_path: Path):
+    job = jobs(template="a {} drawing of ten red birds.")["few"]
+    assert job.pictures
+    for picture in job.pictures:
+        with PIL.Image.open(tmp_path / "results" / "thumbs" / picture["thumb"]) as thumbnail:
+            assert max(thumbnail.size) <= 128
+
+
+@pytest.mark.parametrize(("declared", "thumbnails"), [("show_images: false", True), ("regime: shift", False)])
+def test_no_image_is_kept_where_the_licence_or_the_user_forbids_it(jobs, tmp_path: Path, declared, thumbnails):
+    job = jobs(declared=declared, template="a {} drawing of ten red birds.", thumbnails=thumbnails)["few"]
+    assert job.pictures == ()
+    assert not (tmp_path / "results" / "thumbs").exists()
+
+
+def test_a_crash_in_a_user_s_class_is_recorded_and_the_others_finish(jobs):
+    found = jobs(more=", tests.test_execute:Crashing")
+    crashed = found["tests.test_execute:Crashing"]
+    assert crashed.status == "failed"
+    assert crashed.error == "unexpected ZeroDivisionError: a bug of the user's own"
+    assert "a bug of the user's own" in crashed.provenance["traceback"]
+    assert found["few"].status == "done"
+
+
+def test_the_pedigree_has_every_part_and_changes_with_what_it_stands_for(jobs):
+    first = jobs()["few"].pedigree
+    assert all(getattr(first, part) for part in ("weights", "transform", "tokenizer", "data", "labels", "prompts"))
+    assert first.protocol == "zero_shot/1"
+    assert jobs()["few"].pedigree == first
+    assert jobs(template="one {} shape.")["few"].pedigree.differences(first) == ("prompts",)
+
+
+def test_the_per_example_table_has_a_row_an_image(jobs, tmp_path: Path):
+    job = jobs()["few"]
+    table = pd.read_parquet(tmp_path / "results" / "examples" / f"{job.hash}.parquet")
+    assert len(table) == 40
+    assert {"id", "label", "prediction", "correct", "margin", "score", "group.style"} <= set(table.columns)
+
+
+def test_a_page_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    problems: list[str] = []
+
+    class Ear(Listener):
+        def page(self, path: Path, problem: str) -> None:
+            problems.append(problem)
+
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    (tmp_path / "suite.yaml").write_text(SUITE.format(declared="regime: field", more="", template="a {} thing."))
+    (tmp_path / "results" / "report.html").mkdir(parents=True)
+    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    results = Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Ear()).run()
+    assert [job.status for job in results.jobs()] == ["done"]
+    assert all("report.html" in problem for problem in problems)
+    assert problems

@@ -1,0 +1,98 @@
+"""A job that cannot fit into memory is refused with the figure, in the plan and before anything is embedded."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from clipbench.cli.console import print_plan, print_problems
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
+from clipbench.suite.loading import load_suite
+
+from ..conftest import REPOSITORY
+
+MODEL = "colour_words_model:ColourWords"
+SUITE = """
+name: large
+datasets:
+  few: {adapter: scenes, by: colour, n: 60}
+tasks:
+  - {task: linear_probe, datasets: [few], C: 1}
+  - {task: knn, datasets: [few], k: 5}
+  - {task: zero_shot, datasets: [few]}
+"""
+MESSAGE = (
+    "few: linear_probe needs 0.4 GB of memory, this machine has 0.3 GB; use fewer examples (--limit), or more memory"
+)
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    return Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Listener())
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch):
+    """machine(bytes): let this machine have so much memory."""
+    asked = os.sysconf
+
+    def have(size: int) -> None:
+        pages = size // asked("SC_PAGE_SIZE")
+        monkeypatch.setattr(os, "sysconf", lambda name: pages if name == "SC_PHYS_PAGES" else asked(name))
+
+    return have
+
+
+def test_a_job_that_cannot_fit_fails_before_anything_is_embedded(runner: Runner, machine):
+    machine(300_000_000)
+    probe, knn, zero_shot = runner.plan().jobs
+    assert probe.problem == MESSAGE
+    assert (knn.problem, zero_shot.problem) == ("", "")
+    jobs = {job.task: job for job in runner.run().jobs()}
+    assert (jobs["linear_probe"].status, jobs["linear_probe"].error) == ("failed", MESSAGE)
+    assert {jobs["knn"].status, jobs["zero_shot"].status} == {"done"}
+
+
+def test_nothing_is_embedded_for_it(runner: Runner, machine):
+    machine(300_000_000)
+    suite = dataclasses.replace(runner.suite, tasks=runner.suite.tasks[:1])
+    alone = Runner(suite, [MODEL], runner.options, Listener())
+    (job,) = alone.run().jobs()
+    assert job.error == MESSAGE
+    assert not list(runner.options.cache.rglob("*.safetensors"))
+
+
+def test_the_plan_states_what_each_job_holds_at_once(runner: Runner):
+    probe, knn, zero_shot = runner.plan().jobs
+    assert probe.memory_bytes == pytest.approx(0.4e9, rel=0.1)
+    assert knn.memory_bytes == pytest.approx(0.27e9, rel=0.1)
+    assert zero_shot.memory_bytes is None
+    console = Console(file=StringIO(), width=200)
+    print_plan(console, runner.plan())
+    print_problems(console, runner.plan())
+    assert "402.7 MB" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_limit_needs_less(runner: Runner):
+    whole = runner.plan().jobs[0].memory_bytes
+    limited = Runner(runner.suite.with_limit(16), [MODEL], runner.options, Listener()).plan().jobs[0].memory_bytes
+    # Train and val, 44 images less of each, 12 float32 numbers an image.
+    assert whole - limited == 4 * 2 * 44 * 12
+
+
+def test_a_containers_share_counts(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    share = tmp_path / "memory.max"
+    monkeypatch.setattr("clipbench.runs.memory._CGROUP", share)
+    share.write_text("300000000\n")
+    assert runner.plan().jobs[0].problem == MESSAGE
+    share.write_text("max\n")
+    assert runner.plan().jobs[0].problem == ""

@@ -1,0 +1,117 @@
+"""The plan says what would be embedded, what is there already and how long it takes; it fetches and writes nothing."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from clipbench.cli.console import format_bytes, format_seconds, print_plan, print_problems
+from clipbench.results.records import JobResult
+from clipbench.runs.progress import Listener
+from clipbench.runs.runner import Runner, RunOptions
+from clipbench.suite.loading import load_suite
+
+from ..conftest import REPOSITORY
+
+MODEL = "colour_words_model:ColourWords"
+SUITE = """
+name: planned
+datasets:
+  few: {adapter: scenes, by: colour, n: 30}
+  gone: {adapter: folder, path: nowhere}
+tasks:
+  - task: zero_shot
+    datasets: [few, gone]
+    prompts: ["a {} thing.", own]
+"""
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    return Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Listener())
+
+
+def printed(runner: Runner) -> str:
+    console = Console(file=StringIO(), width=200)
+    plan = runner.plan()
+    print_plan(console, plan)
+    print_problems(console, plan)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_shared_images_and_texts_are_counted_for_the_first_job_that_needs_them(runner: Runner):
+    first, own, gone, _ = runner.plan().jobs
+    assert (first.images, first.new_images, own.new_images) == (30, 30, 0)
+    assert (first.texts, first.new_texts) == (8, 8)
+    assert own.texts == 40
+    assert own.new_texts == 32, "'a {} thing.' is among the data set's own templates"
+    assert "nowhere" in gone.problem
+
+
+def test_what_is_done_and_what_is_stored_is_not_planned_again(runner: Runner):
+    runner.run()
+    again = runner.plan()
+    assert [job.done for job in again.jobs] == [True, True, False, False]
+    assert again.seconds == 0.0
+    for path in (runner.results.folder / "jobs").glob("*.json"):
+        path.unlink()
+    stored = runner.plan().jobs[0]
+    assert (stored.done, stored.new_images, stored.new_texts) == (False, 0, 0)
+
+
+def test_a_plan_writes_no_embedding_and_no_result(runner: Runner):
+    runner.plan()
+    assert not runner.results.folder.exists()
+    assert not list(runner.options.cache.rglob("*.safetensors"))
+
+
+def test_a_long_plan_suggests_to_do_less(runner: Runner):
+    assert "--limit" not in printed(runner)
+    model = runner.models[0]
+    model.store.write_rates(model.fingerprint, "cpu", {"images": 0.01, "texts": 1.0})
+    text = printed(runner)
+    assert "estimated time 51 min" in text
+    assert "--only NAME" in text
+    assert "--limit N" in text
+
+
+def test_a_job_that_will_fail_says_why(runner: Runner):
+    text = printed(runner)
+    assert "fails" in text
+    assert "nowhere: is not a folder" in text
+
+
+def test_a_listener_hears_of_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    heard: list[str] = []
+
+    class Ear(Listener):
+        def started(self, job: object, total: int | None, unit: str) -> None:
+            heard.append(f"started {total} {unit}")
+
+        def advanced(self, count: int) -> None:
+            heard.append(f"advanced {count}")
+
+        def finished(self, result: JobResult, again: bool) -> None:
+            heard.append(f"finished {result.status}")
+
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    (tmp_path / "suite.yaml").write_text(SUITE.replace("[few, gone]", "[few]").replace(", own", ""))
+    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
+    Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Ear()).run()
+    assert heard == ["started 30 images", "advanced 30", "started 8 texts", "advanced 0", "advanced 8", "finished done"]
+
+
+@pytest.mark.parametrize(("size", "text"), [(None, "unknown"), (0, "–"), (999, "999 B"), (605_100_000, "605.1 MB")])
+def test_sizes_are_readable(size: float | None, text: str):
+    assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, "unknown"), (12.3, "12 s"), (200, "3 min"), (7500, "2 h 5 min")])
+def test_times_are_readable(seconds: float | None, text: str):
+    assert format_seconds(seconds) == text

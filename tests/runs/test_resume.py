@@ -1,0 +1,156 @@
+"""A run that is killed at any moment, or made again elsewhere, gives the same records, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipbench.tasks.registry import task_names
+
+from ..conftest import CommandLine, command_environment
+
+SUITE = """
+name: interrupted
+datasets:
+  many-scenes: {adapter: scenes, by: shape, n: 2500}
+  told-scenes: {adapter: scenes, by: caption, n: 1200, seed: 7}
+tasks:
+  - task: zero_shot
+    datasets: [many-scenes, digits]
+    prompts: [own, "a picture of a {}."]
+  - task: retrieval
+    datasets: [told-scenes]
+"""
+
+
+def arguments(suite: Path, output: Path) -> list[str]:
+    return ["run", str(suite), "--model", "clip-tiny", "--output", str(output), "--workers", "0"]
+
+
+def records(output: Path) -> dict[str, Any]:
+    """All that a run found, without when and how fast."""
+    jobs = {}
+    for path in sorted((output / "jobs").glob("*.json")):
+        document = json.loads(path.read_text())
+        document.pop("provenance")
+        jobs[path.name] = document
+    examples = {path.name: path.read_bytes() for path in sorted((output / "examples").glob("*.parquet"))}
+    return {"jobs": jobs, "examples": examples}
+
+
+def kill_when(folder: Path, command: list[str], moment: Callable[[], bool]) -> bool:
+    """Start a run and kill it at a moment; False if it ended before."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clipbench", *command],
+        cwd=folder,
+        env=command_environment(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None:
+        if moment():
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return True
+        time.sleep(0.002)
+    return False
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, clipbench: CommandLine):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(SUITE)
+    undisturbed = clipbench(
+        *arguments(suite, tmp_path / "undisturbed"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")}
+    )
+    assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
+
+    cache, output = tmp_path / "cache", tmp_path / "killed"
+    moments: dict[str, Callable[[], bool]] = {
+        "a table is being written": lambda: any((cache / "data").glob(".*.part")),
+        "one part is stored": lambda: len(list(cache.glob("embeddings/*/*.safetensors"))) >= 1,
+        "two parts are stored": lambda: len(list(cache.glob("embeddings/*/*.safetensors"))) >= 2,
+        "texts are stored": lambda: any(cache.glob("texts/*/*.safetensors")),
+        "a job's examples are there, its records are not": lambda: any((output / "examples").glob("*")),
+        "one job is done": lambda: any((output / "jobs").glob("*.json")),
+        "captions are being embedded": lambda: len(list(cache.glob("texts/*/*.safetensors"))) >= 5,
+    }
+    for name, moment in moments.items():
+        assert kill_when(tmp_path, arguments(suite, output), moment), f"the run ended before {name}"
+
+    finished = clipbench(*arguments(suite, output))
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert records(output) == records(tmp_path / "undisturbed")
+    assert len(records(output)["jobs"]) == 5
+
+
+def test_two_processes_may_share_cache_and_results(tmp_path: Path, clipbench: CommandLine):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(SUITE.replace("2500", "1100").replace("1200", "100"))
+    together = [
+        subprocess.Popen(
+            [sys.executable, "-m", "clipbench", *arguments(suite, tmp_path / "shared")],
+            cwd=tmp_path,
+            env=command_environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in together]
+    assert [process.returncode for process in together] == [0, 0], outputs
+    alone = clipbench(*arguments(suite, tmp_path / "alone"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")})
+    assert alone.returncode == 0, alone.stderr
+    assert records(tmp_path / "shared") == records(tmp_path / "alone")
+
+
+EVERY_TASK = """
+name: every-task
+datasets:
+  told-scenes: {adapter: scenes, by: caption, n: 60}
+tasks:
+  - {task: zero_shot, datasets: [digits], prompts: [own, "a picture of a {}."]}
+  - {task: robustness, reference: scenes-shape, shifts: [scenes-sketch, scenes-noise]}
+  - task: prompt_sensitivity
+    datasets: [scenes-shape]
+    prompts:
+      name: shared-names
+      templates: ["a {}", "a picture of a {}."]
+      families: {article: ["a {}", "the {}", "{}"], noise: ["a picture of a {}.", "a picutre of a {}."]}
+      controls: [noise]
+      synonyms: {circle: [round, thing, shape], square: [shape, round, thing]}
+  - {task: linear_probe, datasets: [digits]}
+  - {task: few_shot, datasets: [digits], shots: [1, 2]}
+  - {task: knn, datasets: [digits]}
+  - {task: wise_ft, datasets: [digits]}
+  - {task: corruptions, datasets: [digits], protocol: adapted, corruptions: [gaussian_noise, contrast]}
+  - {task: retrieval, datasets: [told-scenes]}
+"""
+
+
+@pytest.mark.slow
+def test_the_order_of_sets_in_memory_changes_no_record_and_no_page(tmp_path: Path, clipbench: CommandLine):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(EVERY_TASK)
+    found, pages = [], []
+    for seed in ("1", "2"):  # of Python's hash of strings, and so of the order in which a set gives them
+        output, page = tmp_path / f"seed{seed}", tmp_path / f"{seed}.html"
+        done = clipbench(*arguments(suite, output), "--limit", 80, env={"PYTHONHASHSEED": seed})
+        assert done.returncode == 0, done.stdout + done.stderr
+        found.append(records(output))
+        written = clipbench("report", tmp_path / "seed1", "--output", page, env={"PYTHONHASHSEED": seed})
+        assert written.returncode == 0, written.stderr
+        pages.append(re.sub(r"Made by clipbench, [-0-9]+ [:0-9]+ UTC", "Made", page.read_text(encoding="utf-8")))
+    assert found[0] == found[1]
+    assert {job["task"] for job in found[0]["jobs"].values()} == set(task_names())
+    assert pages[0] == pages[1]
