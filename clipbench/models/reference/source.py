@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from clipbench.models.reference.towers import ReferenceTowers
 
-_WEIGHTS: Final = Path(__file__).parent / "weights"
+_WEIGHTS: Final = Path(__file__).parent
 EMBEDDED: Final = ("clip-tiny",)
 """Models that are part of the package."""
 
