@@ -19,7 +19,7 @@ from clipbench.datasets.catalog import (
     define,
     open_dataset,
 )
-from clipbench.datasets.io.mirror import local_mirror
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.errors import UserError
 
 CATALOG = catalog_definitions()
@@ -236,11 +236,12 @@ def test_the_schema_lists_the_keys_that_are_accepted(adapter):
 
 
 def test_the_first_mirror_that_is_there_is_taken(tmp_path):
-    assert local_mirror("org/birds", None) is None
-    assert local_mirror("org/birds", tmp_path, "my-birds") is None
+    assert HubDataset("org/birds").find_mirror() is None
+    dataset = HubDataset("org/birds", tmp_path, "my-birds")
+    assert dataset.find_mirror() is None
     for place in ("my-birds", "birds", "org/birds"):
         (tmp_path / place).mkdir(parents=True)
-        assert local_mirror("org/birds", tmp_path, "my-birds") == tmp_path / place
+        assert dataset.find_mirror() == tmp_path / place
 
 
 def test_a_definition_is_opened_under_its_own_name(tmp_path):

@@ -12,7 +12,7 @@ from clipbench.datasets.adapters.hub_tables import Tables, find_folder, open_fol
 from clipbench.datasets.base import Dataset, Example, NumberedSplit, Shard, Split
 from clipbench.datasets.io.columns import Column, Roles, assign, captions_in, describe
 from clipbench.datasets.io.image_files import read_image_file
-from clipbench.datasets.io.mirror import local_mirror, mirror_places
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.datasets.io.rows import Row, Rows
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
 from clipbench.errors import UserError, did_you_mean
@@ -82,20 +82,19 @@ class HuggingFace(Dataset):
 def _open(
     path: str, config: str | None, revision: str, base: Path | None, data_root: Path | None, catalog_name: str
 ) -> Tables:
-    folder = find_folder(path, base) or local_mirror(path, data_root, catalog_name)
-    if folder is not None:
-        return open_folder(folder, config)
-    return open_hub(path, config, revision, mirror_places(path, data_root, catalog_name))
+    dataset = HubDataset(path, data_root, catalog_name)
+    folder = find_folder(path, base) or dataset.find_mirror()
+    return open_hub(dataset, config, revision) if folder is None else open_folder(folder, config)
 
 
 def _choose_splits(tables: Tables, splits: Mapping[str, str] | None) -> Mapping[str, Rows]:
     if splits is None:
         return tables.splits
-    for theirs in splits.values():
-        if theirs not in tables.splits:
-            fix = did_you_mean(theirs, tables.splits)
-            raise UserError(f"splits: there is no split {theirs!r}", where=tables.name, fix=fix)
-    return {ours: tables.splits[theirs] for ours, theirs in splits.items()}
+    for name in splits.values():
+        if name not in tables.splits:
+            fix = did_you_mean(name, tables.splits)
+            raise UserError(f"splits: there is no split {name!r}", where=tables.name, fix=fix)
+    return {renamed: tables.splits[name] for renamed, name in splits.items()}
 
 
 def _find_classes(
@@ -154,10 +153,10 @@ class _Reader:
         return self._image_file(str(value["path"]))
 
     def _image_file(self, path: str) -> tuple[bytes, str | None]:
-        place = (self.roots[0] / path).resolve()
-        if not any(place.is_relative_to(root.resolve()) for root in self.roots):
+        file = (self.roots[0] / path).resolve()
+        if not any(file.is_relative_to(root.resolve()) for root in self.roots):
             return b"", f"{path} lies outside the data set"
-        return read_image_file(place)
+        return read_image_file(file)
 
 
 class TableSplit(NumberedSplit):

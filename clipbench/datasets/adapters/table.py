@@ -127,13 +127,13 @@ class Table(Dataset):
         groups = {name: line.text(name) for name in roles.groups}
         return ImageFile(example_id, self._root / path, label, labels, captions, groups)
 
-    def _merge(self, known: ImageFile, file: ImageFile, where: str, first: str) -> ImageFile:
+    def _merge(self, earlier: ImageFile, file: ImageFile, where: str, first: str) -> ImageFile:
         """Join two rows of one image, which differ in their caption alone."""
-        same = replace(file, captions=known.captions) == known
+        same = replace(file, captions=earlier.captions) == earlier
         if self._roles.caption is None or not same:
             fix = "rows of one image may differ in the caption alone; name a column without repeats under `id:`"
             raise UserError(f"id {file.id!r} is that of {first} too", where=where, fix=fix)
-        return replace(known, captions=known.captions + file.captions)
+        return replace(earlier, captions=earlier.captions + file.captions)
 
 
 def _read(path: Path) -> Iterator[_Line]:

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
-from clipbench.datasets.io.mirror import local_mirror, mirror_places
+from clipbench.datasets.base import Dataset, Example, Split, decode
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.datasets.io.repository import FolderRepository, HubRepository, Repository, open_hub_repository
 from clipbench.datasets.io.tars import Sample, samples
 from clipbench.datasets.labels import ClassIndex, class_list
@@ -98,11 +98,11 @@ class WebDataset(Dataset):
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def _read_kind(self) -> Kind:
-        written = " ".join(self._lines(_TYPE)) or "classification"
-        if written not in _EXTENSION:
+        kind = " ".join(self._lines(_TYPE)) or "classification"
+        if kind not in _EXTENSION:
             fix = f"one of: {', '.join(_EXTENSION)}"
-            raise UserError(f"{_TYPE} says {written!r}", where=self._files.name, fix=fix)
-        return written  # type: ignore[return-value]
+            raise UserError(f"{_TYPE} says {kind!r}", where=self._files.name, fix=fix)
+        return kind  # type: ignore[return-value]
 
     def _read_templates(self) -> Iterator[str]:
         for template in self._lines(_TEMPLATES):
@@ -120,10 +120,9 @@ def _open(path: Path | None, hub: str | None, revision: str, data_root: Path | N
             raise UserError("is not a folder", where=str(path), fix="check `path`")
         return FolderRepository(path)
     assert hub is not None
-    mirror = local_mirror(hub, data_root, catalog_name, fits=_has_tars)
-    if mirror is not None:
-        return FolderRepository(mirror)
-    return open_hub_repository(hub, revision, mirror_places(hub, data_root, catalog_name))
+    dataset = HubDataset(hub, data_root, catalog_name)
+    mirror = dataset.find_mirror(_has_tars)
+    return open_hub_repository(dataset, revision) if mirror is None else FolderRepository(mirror)
 
 
 def _has_tars(folder: Path) -> bool:
@@ -152,17 +151,16 @@ class TarSplit(Split):
         """The size of the shards that are not here yet."""
         return self.files.pending_bytes(self.tars)
 
-    def shards(self) -> Sequence[Shard]:
+    def shards(self) -> Sequence[TarShard]:
         """Return one shard a tar, in numerical order; each is downloaded when it is iterated.
 
         Raises:
             UserError: nshards.txt speaks of more tars than there are.
         """
         declared = self._declared_shards()
-        have = set(self.tars)
-        for number in range(declared):
-            if f"{self.name}/{number}.tar" not in have:
-                raise self.files.lacks(f"{self.name}/{number}.tar (one of {declared} shards)")
+        for tar in (f"{self.name}/{number}.tar" for number in range(declared)):
+            if tar not in self.tars:
+                raise self.files.lacks(f"{tar} (one of {declared} shards)")
         return self._shards()
 
     def _declared_shards(self) -> int:
@@ -186,7 +184,6 @@ class TarSplit(Split):
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label), skipping over the image bytes."""
         for shard in self.shards():
-            assert isinstance(shard, TarShard)
             yield from shard.keys()
 
     def image(self, example_id: str) -> PIL.Image.Image:

@@ -64,10 +64,10 @@ class FileSplit(NumberedSplit):
     def locator(self) -> str:
         """Return a digest of the files' paths, sizes and times and of what is known of them."""
         known = [
-            [file.id, *_place(file.path), file.label, file.labels, file.captions, dict(file.groups)]
+            [file.id, *_path_key(file.path), file.label, file.labels, file.captions, dict(file.groups)]
             for file in self._files
         ]
-        return digest([known, [_place(path) for path in self._also]])
+        return digest([known, [_path_key(path) for path in self._also]])
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label) without touching the disk."""
@@ -82,5 +82,5 @@ class FileSplit(NumberedSplit):
         return self._positions[example_id]
 
 
-def _place(path: Path) -> list[str | int]:
+def _path_key(path: Path) -> list[str | int]:
     return [str(path.absolute()), *stat_key(path)]

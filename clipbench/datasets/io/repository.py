@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from clipbench.datasets.io.image_files import stat_key
-from clipbench.datasets.io.mirror import explain, unreachable
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
 
@@ -58,12 +58,16 @@ class FolderRepository:
 class HubRepository:
     """The files of a data set on the hub at one commit, in the hub's own cache once they are fetched."""
 
-    name: str
+    dataset: HubDataset
     commit: str
     listing: tuple[tuple[str, int], ...]
-    looked: tuple[Path, ...] = ()
     offline: str = ""
     """Why the hub is out of reach; '' if it is not. Then only what is in the cache can be read."""
+
+    @property
+    def name(self) -> str:
+        """On the hub."""
+        return self.dataset.name
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
@@ -101,7 +105,7 @@ class HubRepository:
         try:
             return Path(hf_hub_download(self.name, name, repo_type="dataset", revision=revision))
         except Exception as error:
-            explained = explain(error, self.name, name, self.looked)
+            explained = self.dataset.explain(error, name)
             if explained is None:
                 raise
             raise explained from error
@@ -123,20 +127,19 @@ class HubRepository:
     def lacks(self, name: str) -> Unavailable:
         """Return the error for a missing file."""
         if self.offline:
-            return unreachable(self.name, name, self.looked, self.offline)
+            return self.dataset.unreachable(name, self.offline)
         return Unavailable(f"{name} is missing on the hub", where=f"data set {self.name}", fix="report it to its owner")
 
 
 Repository = FolderRepository | HubRepository
 
 
-def open_hub_repository(name: str, revision: str, looked: Sequence[Path] = ()) -> HubRepository:
+def open_hub_repository(dataset: HubDataset, revision: str) -> HubRepository:
     """Look up a data set on the hub; if the hub does not answer, take what its cache holds.
 
     Args:
-        name: `ORG/REPO`.
+        dataset: on the hub.
         revision: branch, tag or commit.
-        looked: the folders that were searched before, for the message.
 
     Raises:
         Unavailable: the hub refuses it, does not know it, or cannot be reached and nothing is cached.
@@ -146,22 +149,24 @@ def open_hub_repository(name: str, revision: str, looked: Sequence[Path] = ()) -
     from huggingface_hub.errors import HFValidationError
 
     try:
-        info = HfApi().dataset_info(name, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+        info = HfApi().dataset_info(dataset.name, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
     except HFValidationError as error:
-        raise UserError("is not a name that a hub data set can have", where=name, fix="write ORG/REPO") from error
+        raise UserError(
+            "is not a name that a hub data set can have", where=dataset.name, fix="write ORG/REPO"
+        ) from error
     except Exception as error:
-        explained = explain(error, name, "every file", looked)
+        explained = dataset.explain(error, "every file")
         if explained is None:
             raise
-        snapshot = _cached_snapshot(name, revision)
+        snapshot = _cached_snapshot(dataset.name, revision)
         if snapshot is None:
             raise explained from error
         files = sorted(path for path in snapshot.rglob("*") if path.is_file())
         listing = tuple((path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in files)
         reason = str(error).strip().partition("\n")[0] or "no answer"
-        return HubRepository(name, snapshot.name, listing, tuple(looked), reason)
+        return HubRepository(dataset, snapshot.name, listing, reason)
     listing = tuple((file.rfilename, file.size or 0) for file in info.siblings or ())
-    repository = HubRepository(name, info.sha or revision, listing, tuple(looked))
+    repository = HubRepository(dataset, info.sha or revision, listing)
     repository.remember(revision)
     return repository
 

@@ -160,30 +160,30 @@ def parquet_splits(folder: Path, config: str | None) -> dict[str, ParquetRows]:
         have = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
         fix = f"it has: {', '.join(have)}" if have else "leave out `config:`"
         raise UserError(f"there is no configuration {config!r}", where=str(folder), fix=fix)
-    places = [folder / config] if config else [folder, folder / "data"]
-    files = [file for place in places for file in sorted({*place.glob("*.parquet"), *place.glob("*/*.parquet")})]
+    folders = [folder / config] if config else [folder, folder / "data"]
+    files = [file for parent in folders for file in sorted({*parent.glob("*.parquet"), *parent.glob("*/*.parquet")})]
     grouped: dict[str, list[Path]] = {}
-    _require_one_configuration(files, places)
+    _require_one_configuration(files, folders)
     for file in dict.fromkeys(files):
-        grouped.setdefault(_split_of(file, places), []).append(file)
+        grouped.setdefault(_split_of(file, folders), []).append(file)
     for split, parts in grouped.items():
         _require_all_parts(split, parts)
     return {split: ParquetRows(tuple(parts)) for split, parts in sorted(grouped.items())}
 
 
-def _split_of(file: Path, places: Sequence[Path]) -> str:
+def _split_of(file: Path, folders: Sequence[Path]) -> str:
     if match := _PART.fullmatch(file.stem):
         return match["split"]
-    if file.parent not in places:
+    if file.parent not in folders:
         return file.parent.name
     return next((split for split in _SPLITS if re.match(rf"{split}(?![a-z])", file.stem)), "test")
 
 
-def _require_one_configuration(files: Sequence[Path], places: Sequence[Path]) -> None:
-    named = sorted({file.parent for file in files if file.parent not in places and _PART.fullmatch(file.stem)})
+def _require_one_configuration(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    named = sorted({file.parent for file in files if file.parent not in folders and _PART.fullmatch(file.stem)})
     if len(named) > 1:
         fix = f"name one under `config:`: {', '.join(folder.name for folder in named)}"
-        raise UserError("holds several configurations", where=str(places[0]), fix=fix)
+        raise UserError("holds several configurations", where=str(folders[0]), fix=fix)
 
 
 def _require_all_parts(split: str, files: Sequence[Path]) -> None:

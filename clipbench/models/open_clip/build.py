@@ -14,7 +14,7 @@ from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ModelInfo, ModelPedigree, Precision
 from clipbench.models.open_clip.locations import Recipe
 from clipbench.models.open_clip.model import OpenClipModel
-from clipbench.models.open_clip.tokens import context_length, digest_tokenizer, make_tokenizer
+from clipbench.models.open_clip.tokens import digest_tokenizer, make_tokenizer
 from clipbench.models.open_clip.towers import split_image_tower
 from clipbench.models.transforms import canonical
 from clipbench.models.weights.hub_file import cache_folder
@@ -56,7 +56,7 @@ def load_model(
         logit_bias=0.0 if model.logit_bias is None else model.logit_bias.item(),
         features=image_tower.features,
         trained_on=trained_on,
-        context_length=context_length(tokenizer),
+        context_length=int(tokenizer.context_length),
         library=f"open_clip {open_clip.__version__}",
     )
     return OpenClipModel(info, model, image_tower, transform, tokenizer, device, precision)
