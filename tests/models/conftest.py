@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ..hub_server import hub_fixture, no_hub_fixture  # noqa: F401
 
 Config = Mapping[str, Any]
 SaveModel = Callable[..., Path]
@@ -64,3 +68,28 @@ def random_model(config: Config, seed: int = 0) -> Any:
             if buffer_name.endswith(("running_mean", "running_var")):
                 buffer.uniform_(0.5, 1.5)
     return model
+
+
+class Malicious:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (str(self.marker), "w"))
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Writes a user's module into the working directory, and again when it is edited; returns its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+
+    def write(source: str) -> str:
+        (tmp_path / "users_models.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "users_models", raising=False)
+        importlib.invalidate_caches()
+        return "users_models"
+
+    return write
