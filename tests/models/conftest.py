@@ -1,4 +1,4 @@
-"""Small open_clip models, randomly initialised and saved the way open_clip lays out a folder."""
+"""Small models, randomly initialised and saved the way their libraries do; a hub; and a user's module."""
 
 from __future__ import annotations
 
@@ -68,6 +68,40 @@ def random_model(config: Config, seed: int = 0) -> Any:
             if buffer_name.endswith(("running_mean", "running_var")):
                 buffer.uniform_(0.5, 1.5)
     return model
+
+
+def random_weights(model: Any, seed: int = 0) -> Any:
+    """Give a model weights large enough that every part shows in its output, and put it into evaluation mode."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, buffer in model.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                buffer.uniform_(0.5, 1.5, generator=generator)
+        for parameter in model.parameters():
+            if parameter.ndim < 2:
+                parameter.uniform_(0.5, 1.0, generator=generator)
+            else:
+                parameter.normal_(std=2 / parameter[0].numel() ** 0.5, generator=generator)
+    return model.eval()
+
+
+@pytest.fixture
+def save_timm(tmp_path: Path) -> SaveModel:
+    """Save a randomly initialised timm model as timm does, with its configuration."""
+
+    def save(name: str = "tiny", architecture: str = "test_vit", seed: int = 0, **changes: Any) -> Path:
+        import timm
+
+        folder = tmp_path / name
+        timm.models.save_for_hf(random_weights(timm.create_model(architecture), seed), folder, safe_serialization=True)
+        config = json.loads((folder / "config.json").read_text())
+        config["pretrained_cfg"] |= changes.pop("pretrained_cfg", {})
+        (folder / "config.json").write_text(json.dumps(config | changes))
+        return folder
+
+    return save
 
 
 class Malicious:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from dataclasses import asdict
 from pathlib import Path
 
 import open_clip
@@ -108,28 +106,6 @@ def test_the_logit_bias_is_read_from_the_checkpoint(tiny_clip, save_model):
     assert (info.logit_scale, info.logit_bias) == (pytest.approx(10, abs=1e-4), -10.0)
 
 
-def test_pedigrees_tell_apart_what_differs(tiny_clip, save_model):
-    def pedigree(folder: Path, precision: str = "float32"):
-        return find_model(f"open_clip:local-dir:{folder}").load("cpu", precision).info.pedigree
-
-    first = pedigree(save_model(tiny_clip, "first"))
-    assert pedigree(save_model(tiny_clip, "copy")) == first
-    text = tiny_clip["text_cfg"]
-    cleaned = {**tiny_clip, "text_cfg": {**text, "tokenizer_kwargs": {"clean": "canonicalize"}}}
-    others = [
-        ({"weights"}, pedigree(save_model(tiny_clip, "other", seed=1))),
-        ({"transform"}, pedigree(save_model(tiny_clip, "squash", preprocess={"resize_mode": "squash"}))),
-        # The tokenizer's cleaning is a part of the configuration.
-        ({"tokenizer", "architecture"}, pedigree(save_model(cleaned, "clean"))),
-        ({"architecture"}, pedigree(save_model({**tiny_clip, "quick_gelu": True}, "quick"))),
-        ({"architecture"}, pedigree(save_model({**tiny_clip, "text_cfg": {**text, "heads": 4}}, "heads"))),
-        ({"precision"}, pedigree(save_model(tiny_clip, "first"), "bfloat16")),
-    ]
-    for parts, other in others:
-        assert {name for name, value in asdict(other).items() if value != getattr(first, name)} == parts
-    assert len({pedigree.fingerprint() for pedigree in (first, *(other for _, other in others))}) == 7
-
-
 def test_equal_preprocessing_has_one_digest_however_it_is_written():
     written = {"size": 224, "mean": (0.48145466,) * 3, "std": [0.25] * 3, "interpolation": "bicubic"}
     stored = {"interpolation": "bicubic", "size": [224, 224], "mean": [0.48145467042922974] * 3, "std": (0.25,) * 3}
@@ -137,50 +113,9 @@ def test_equal_preprocessing_has_one_digest_however_it_is_written():
     assert digest_transform(written) != digest_transform({**stored, "interpolation": "bilinear"})
 
 
-def test_the_locator_follows_the_files_of_a_folder(tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    source = find_model(f"open_clip:local-dir:{folder}")
-    before = source.locator()
-    assert find_model(f"open_clip:local-dir:{folder}").locator() == before
-    os.utime(folder / "open_clip_config.json", ns=(1, 1))
-    assert source.locator() != before
-
-
 def test_a_relative_folder_is_shown_by_its_own_name(tiny_clip, save_model, monkeypatch):
     monkeypatch.chdir(save_model(tiny_clip, "runs/best"))
     assert find_model("open_clip:local-dir:.").name == "best"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("open_clip_config.json", None, "open_clip_config.json: no such file"),
-        ("open_clip_config.json", "{", "cannot be read as JSON"),
-        ("open_clip_config.json", "[]", "lacks model_cfg"),
-        ("open_clip_config.json", '{"model_cfg": {"embed_dim": 16}}', "lacks vision_cfg, text_cfg"),
-        ("open_clip_model.safetensors", None, "holds no weights"),
-    ],
-)
-def test_an_incomplete_folder_is_explained_before_anything_is_loaded(name, content, says, tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    (folder / name).unlink()
-    if content is not None:
-        (folder / name).write_text(content)
-    with pytest.raises(UserError, match=f"{folder}.*{says}"):
-        find_model(f"open_clip:local-dir:{folder}").look()
-
-
-@pytest.mark.parametrize(
-    ("spec", "says"),
-    [
-        ("local-dir:nowhere", r"nowhere: no such folder; check the path after local-dir:"),
-        ("ViT-B-32@nothing.pt", r"nothing\.pt: no such file; check the path after @"),
-        ("ViT-B-23@nothing.pt", r"architecture 'ViT-B-23': open_clip has no such architecture; did you mean"),
-    ],
-)
-def test_a_folder_or_file_that_does_not_exist_is_named(spec, says):
-    with pytest.raises(UserError, match=says):
-        find_model(f"open_clip:{spec}").look()
 
 
 @pytest.mark.parametrize(

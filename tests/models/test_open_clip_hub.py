@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from clipbench.errors import Unavailable, UserError
+from clipbench.errors import Unavailable
 from clipbench.models.catalog import find_model
 from clipbench.models.open_clip.locations import TagLocation
 from clipbench.models.open_clip.source import OpenClipSource
@@ -155,15 +155,3 @@ def test_what_the_hub_does_not_give_is_named_with_the_way_out(hub, tiny):
     for step in (source.look, source.fetch):
         with pytest.raises(Unavailable, match=r"org/tiny is gated.*huggingface.co/org/tiny, then run `hf auth login`"):
             step()
-
-
-@pytest.mark.parametrize(
-    ("spec", "says"),
-    [
-        ("ViT-B-23/openai", "open_clip has no such architecture; did you mean 'ViT-B-32'"),
-        ("ViT-B-32/laion2b_s34b_b79", "no weights 'laion2b_s34b_b79' for ViT-B-32; did you mean 'laion2b_s34b_b79k'"),
-    ],
-)
-def test_an_unknown_architecture_or_tag_names_the_nearest(spec, says):
-    with pytest.raises(UserError, match=says):
-        find_model(f"open_clip:{spec}").look()
