@@ -300,20 +300,6 @@ def test_what_is_no_data_set_says_what_was_expected(tmp_path):
             HuggingFace(path=path, base=tmp_path)
 
 
-def test_a_local_mirror_comes_before_the_hub(tmp_path, png, no_hub):
-    _write(tmp_path / "mirror/birds", _table([png()], label=["a"]))
-    dataset = HuggingFace(path="org/birds", base=tmp_path, data_root=tmp_path / "mirror")
-    assert dataset.split("test").count == 1
-
-
-def test_without_network_the_message_says_what_where_and_how(tmp_path, no_hub):
-    with pytest.raises(Unavailable) as caught:
-        HuggingFace(path="org/birds", base=tmp_path, data_root=tmp_path)
-    folders = f"{tmp_path}/org/birds, {tmp_path}/birds, {no_hub}"
-    for part in ("data set org/birds", folders, "hf download org/birds --repo-type dataset --local-dir DIR/birds"):
-        assert part in str(caught.value)
-
-
 def test_a_hub_set_is_downloaded_once_and_found_again_without_the_hub(datasets_hub, png):
     table = _table([png()] * 3, label=["b", "a", "b"])
     for name in ("train", "test"):
@@ -331,14 +317,6 @@ def test_a_hub_set_is_downloaded_once_and_found_again_without_the_hub(datasets_h
     assert datasets_hub.served == served
     shutil.rmtree(datasets_hub.cache)
     with pytest.raises(Unavailable, match="data set org/birds: every file is missing"):
-        HuggingFace(path="org/birds")
-
-
-def test_a_gated_or_unknown_hub_set_says_how_to_get_access(datasets_hub):
-    with pytest.raises(Unavailable, match="data set org/brids: is not on the hub, or is private; check the name at"):
-        HuggingFace(path="org/brids")
-    datasets_hub.gated = True
-    with pytest.raises(Unavailable, match=r"data set org/birds: is gated: .*run `hf auth login`"):
         HuggingFace(path="org/birds")
 
 
