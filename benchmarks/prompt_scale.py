@@ -30,7 +30,7 @@ from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.prompts.sets import load_prompt_set
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
-from clipbench.tasks.prompted import PromptedClasses, fill
+from clipbench.tasks.prompts import PromptedClasses, fill
 
 PROMPTS = "imagenet-80"
 SPLIT = "test"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clipbench.models.custom import describe_module
     from clipbench.reference.published import published_pair
     from clipbench.results.records import JobResult
-    from clipbench.runs.progress import Listener
+    from clipbench.runs.progress import ProgressListener
     from clipbench.stats.bootstrap import bootstrap_mean, bootstrap_units
     from clipbench.stats.intervals import Interval, wilson
     from clipbench.tasks.base import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from clipbench.tasks.classify.classifier import text_classifier
     from clipbench.tasks.classify.decisions import decide
     from clipbench.tasks.probe.feature_settings import FeatureSettings, require_training, stored_feature
-    from clipbench.tasks.prompted import PromptedClasses
+    from clipbench.tasks.prompts import PromptedClasses
     from clipbench.tasks.requirements import require_joint_space, require_split
 
 # Data sets, models, tasks and the steps that they share, intervals, analyses, a run's progress, errors.
@@ -48,14 +48,14 @@ __all__ += ["class_prompts", "decide", "distinct_strings", "require_joint_space"
 __all__ += ["stored_feature", "text_classifier", "unit_rows"]
 __all__ += ["Interval", "bootstrap_mean", "bootstrap_units", "wilson"]
 __all__ += ["Analysis", "AnalysisSettings", "Evidence", "Finding", "fit_line", "published_pair"]
-__all__ += ["JobResult", "Listener"]
+__all__ += ["JobResult", "ProgressListener"]
 __all__ += ["Unavailable", "UserError", "did_you_mean"]
 
 _HOMES = {
     "clipbench.analyses.base": "Analysis AnalysisSettings Evidence Finding",
     "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset IndexedSplit Split decode",
     "clipbench.errors": "Unavailable UserError did_you_mean",
-    "clipbench.runs.progress": "Listener",
+    "clipbench.runs.progress": "ProgressListener",
     "clipbench.metrics.shift": "fit_line",
     "clipbench.models.base": "ImageFeatures ImageModel ImageTextModel ModelInfo ModelPedigree Tokens",
     "clipbench.models.custom": "describe_module",
@@ -68,7 +68,7 @@ _HOMES = {
     "clipbench.tasks.classify.classifier": "text_classifier",
     "clipbench.tasks.classify.decisions": "decide",
     "clipbench.tasks.probe.feature_settings": "FeatureSettings require_training stored_feature",
-    "clipbench.tasks.prompted": "PromptedClasses",
+    "clipbench.tasks.prompts": "PromptedClasses",
     "clipbench.tasks.requirements": "require_joint_space require_split",
     "clipbench.metrics.vectors": "unit_rows",
 }

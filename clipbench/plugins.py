@@ -1,16 +1,60 @@
-"""Classes named by dotted path or by an installed package's entry point."""
+"""Classes by name: what is built in, what installed packages add by entry point, and dotted paths."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from clipbench.errors import UserError
+from clipbench.errors import UserError, did_you_mean
 
-Group = Literal["clipbench.models", "clipbench.datasets", "clipbench.tasks"]
+Group = Literal["clipbench.models", "clipbench.datasets", "clipbench.tasks", "clipbench.analyses", "clipbench.sections"]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The classes of one kind by name; a class's module is imported when it is asked for."""
+
+    kind: str
+    """For messages: 'task'."""
+    group: Group
+    """The entry points by which installed packages add to it; they cannot take over a built-in name."""
+    builtin: Mapping[str, str]
+    """Name -> 'package.module:Class'."""
+    members: Sequence[str]
+    """What a class of this kind has; named in the message about one that lacks some."""
+
+    def paths(self) -> dict[str, str]:
+        """Return dotted paths by name; imports nothing."""
+        return {**plugin_paths(self.group), **self.builtin}
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names in alphabetical order; imports nothing."""
+        return tuple(sorted(self.paths()))
+
+    def load(self, name: str, *, where: str | None = None) -> Any:
+        """Import the class of this name, or of this dotted path, and make one.
+
+        Args:
+            name: one of `names`, or `package.module:Class`.
+            where: the place that names it, for messages.
+
+        Raises:
+            UserError: there is none of that name, or the class is not of this kind.
+        """
+        path = self.paths().get(name) or (name if is_dotted_path(name) else None)
+        if path is None:
+            raise UserError(f"unknown {self.kind} {name!r}", where=where, fix=did_you_mean(name, self.paths()))
+        cls = load_object(path, where=where)
+        lacking = [member for member in self.members if not hasattr(cls, member)]
+        if lacking:
+            fix = f"see clipbench.extend.{self.kind.capitalize()} for what it has"
+            raise UserError(f"{path!r} is not a {self.kind}: it lacks {', '.join(lacking)}", where=where, fix=fix)
+        return cls()
 
 
 def plugin_paths(group: Group) -> dict[str, str]:

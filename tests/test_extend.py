@@ -79,7 +79,7 @@ MEMBERS = {
     "ImageTextModel": "encode_images encode_tokens info text_length tokenize transform",
     "IndexedDataset": "__getitem__ __len__ classes info locator multilabel split split_name splits templates",
     "JobResult": "dataset error hash main model notes pedigree pictures records split status tables task variant",
-    "Listener": "advanced fetching finished page planned started",
+    "ProgressListener": "advanced analysis_failed fetching finished page planned started",
     "Results": "examples findings frame jobs wide",
     "Split": "count download_bytes image keys locator shards",
     "Suite": "datasets description name only path tasks text",

@@ -9,7 +9,7 @@ import PIL.Image
 
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 CLASSES = ("cat", "dog", "fox")
 MODEL = ModelInfo(

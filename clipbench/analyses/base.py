@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, Subject, Verdict
 from clipbench.tasks.base import Metric
 
 if TYPE_CHECKING:
@@ -36,26 +36,41 @@ class Evidence:
 class Finding:
     """What an analysis says of some jobs together."""
 
-    about: Mapping[str, str]
-    """What it is about: model, dataset, split, subset, variant, as far as it has one."""
+    about: Subject
     metrics: tuple[Metric, ...]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     """Hashes of the jobs it rests on."""
     notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know beside them, e.g. why there are none."""
+    verdict: Verdict = "undefined"
 
 
-class Analysis(Protocol):
-    """An analysis: settings and a pure evaluation. It never touches an embedding."""
+def verdict_of(low: float, high: float) -> Verdict:
+    """Return what the interval of a difference says: clear of zero on one side, or not distinguishable from it."""
+    return "higher" if low > 0 else "lower" if high < 0 else "not_distinguishable"
+
+
+SettingsT = TypeVar("SettingsT", bound=AnalysisSettings)
+
+
+class Analysis(Protocol[SettingsT]):
+    """An analysis: settings, a pure evaluation, and how its numbers are shown. It never touches an embedding.
+
+    It may also have `label`, `metrics` and `tables` as a task has; what it does not declare is shown by its name.
+    """
 
     name: ClassVar[str]
     protocol: ClassVar[int]
     """Changes when the same evidence would give other numbers."""
     tasks: ClassVar[tuple[str, ...]]
     """Of the jobs that it reads; it is made again when one of these is added or replaced."""
-    Settings: ClassVar[type[AnalysisSettings]]
+    automatic: ClassVar[bool]
+    """True: it is made of any results, with no settings, of jobs on whole data sets as they are. False: where a suite
+    asks for it."""
+    Settings: type[SettingsT]
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: SettingsT) -> Sequence[Finding]:
         """Compute the findings; none where the jobs that it needs are not there.
 
         Jobs whose pedigrees differ where it matters are never set side by side: such a finding has no metrics,

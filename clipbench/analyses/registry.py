@@ -1,37 +1,38 @@
-"""The analyses by name; an analysis's module is imported when it is made."""
+"""The analyses by name."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from clipbench.analyses.base import Analysis
-from clipbench.errors import UserError, did_you_mean
+from clipbench.plugins import Registry
 
 ANALYSES = {
-    "expectations": "clipbench.analyses.robustness.expectations:Expectations",
     "probe_vs_zero_shot": "clipbench.analyses.labels.probe_vs_zero_shot:ProbeVsZeroShot",
     "rank_stability": "clipbench.analyses.rankings.rank_stability:RankStability",
-}
-"""Those that need no settings, and so are made of any results."""
-
-_WITH_SETTINGS = {
-    "corruption_error": "clipbench.analyses.corruptions.corruption_error:CorruptionError",
-    "published_pair": "clipbench.analyses.robustness.published_pair:PublishedPair",
+    "expectations": "clipbench.analyses.robustness.expectations:Expectations",
     "robustness": "clipbench.analyses.robustness.robustness:RobustnessAnalysis",
     "robustness_pair": "clipbench.analyses.robustness.pair:RobustnessPair",
+    "published_pair": "clipbench.analyses.robustness.published_pair:PublishedPair",
+    "corruption_error": "clipbench.analyses.corruptions.corruption_error:CorruptionError",
 }
-"""Those that a suite asks for."""
+"""In the order in which a page shows them; those of plug-ins follow."""
+
+_REGISTRY = Registry("analysis", "clipbench.analyses", ANALYSES, ("name", "protocol", "tasks", "Settings", "analyse"))
 
 
-def load_analysis(name: str) -> Analysis:
+def analysis_names() -> tuple[str, ...]:
+    """Return the names of all analyses, those of installed packages last; imports none of them."""
+    return tuple(dict.fromkeys((*ANALYSES, *_REGISTRY.names())))
+
+
+def load_analysis(name: str) -> Analysis[Any]:
     """Import an analysis and make it.
 
+    Args:
+        name: one of `analysis_names`, or the dotted path of a class, `package.module:Name`.
+
     Raises:
-        UserError: there is none of that name.
+        UserError: there is none of that name, or the class is not one.
     """
-    known = ANALYSES | _WITH_SETTINGS
-    if name not in known:
-        raise UserError(f"unknown analysis {name!r}", fix=did_you_mean(name, known))
-    module, _, cls = known[name].partition(":")
-    return cast(Analysis, getattr(import_module(module), cls)())
+    return cast(Analysis[Any], _REGISTRY.load(name))

@@ -8,12 +8,13 @@ them or fewer. No centred, turned or float64 copy of the features is made.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipbench.heads.problem import ELEMENTS, Head, Problem
 from clipbench.heads.scaled import ScaledObjective
-from clipbench.heads.threads import threads_for
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,9 @@ TOLERANCE = 1e-6
 
 MAX_ITERATIONS = 1000
 """As in the CLIP paper."""
+
+SMALL = 1 << 24
+"""Multiplications a step up to which one thread is as fast as several."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,24 @@ def _minimise(
         _, gradient = scaled.value_and_gradient(flat)
     iterations = int(optimiser.state[flat]["n_iter"])
     return Fit(scaled.unpack(flat.detach()), iterations, bool(gradient.abs().max() <= tolerance))
+
+
+@contextmanager
+def threads_for(examples: int, width: int, outputs: int) -> Iterator[None]:
+    """Let torch compute with one thread while a small head is fitted on (n, D) features, for K outputs.
+
+    Steps of a millisecond are not worth a second thread; and where another process holds its core, threads that
+    wait for each other in every step make a fit many times slower.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        if examples * min(examples, width) * outputs <= SMALL:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def memory(examples: int, width: int, outputs: int) -> int:

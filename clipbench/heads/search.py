@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from clipbench.heads.logistic import MAX_ITERATIONS, Fit
+from clipbench.heads.problem import Head, Problem
 
 STEPS_A_DECADE = 8
 GRID = tuple(10 ** (-6 + step / STEPS_A_DECADE) for step in range(12 * STEPS_A_DECADE + 1))
 """The 97 values of C that the search can end at, from 1e-6 to 1e6; C is 1 / lambda."""
 
 _COARSE = 2 * STEPS_A_DECADE
+
+FitT = TypeVar("FitT")
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,75 @@ def search(score: Callable[[int], float]) -> Found:
 
 def _best(scores: dict[int, float]) -> int:
     return min(scores, key=lambda place: (-scores[place], place))
+
+
+def nearest(place: int, fitted: Mapping[int, FitT]) -> FitT | None:
+    """Return what was fitted at the nearest place, of two the lower one; None if nothing was yet."""
+    return fitted[min(fitted, key=lambda other: (abs(other - place), other))] if fitted else None
+
+
+class Fitter(Protocol):
+    """`clipbench.heads.logistic.fit` or another way to the same minimum."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        C: float,  # noqa: N803
+        start: Head | None = None,
+        *,
+        final: bool = False,
+        max_iterations: int = MAX_ITERATIONS,
+    ) -> Fit:
+        """Fit a head."""
+        ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of C that was tried."""
+
+    C: float
+    score: float
+    fit: Fit
+
+
+@dataclass(frozen=True)
+class PenaltyPath:
+    """All that a search tried, in ascending order of C."""
+
+    points: tuple[Point, ...]
+    best: Point
+    at_edge: bool
+    """Whether the best is at an end of the grid, so that a better one may lie outside."""
+
+
+def search_path(
+    problem: Problem,
+    fit: Fitter,
+    score: Callable[[Head], float],
+    start: Head | None = None,
+    *,
+    max_iterations: int = MAX_ITERATIONS,
+) -> PenaltyPath:
+    """Search the grid of C for the head that scores highest on validation data.
+
+    Each fit begins where its nearest neighbour ended.
+
+    Args:
+        problem: what heads are fitted on.
+        fit: how.
+        score: of a head, on data that it was not fitted on.
+        start: where the first fit begins.
+        max_iterations: of each fit.
+    """
+    fits: dict[int, Fit] = {}
+
+    def fit_and_score(place: int) -> float:
+        neighbour = nearest(place, fits)
+        begin = neighbour.head if neighbour else start
+        fits[place] = fit(problem, GRID[place], begin, max_iterations=max_iterations)
+        return score(fits[place].head)
+
+    found = search(fit_and_score)
+    points = {place: Point(GRID[place], found.scores[place], fits[place]) for place in sorted(fits)}
+    return PenaltyPath(tuple(points.values()), points[found.best], found.at_edge)

@@ -46,12 +46,12 @@ class PrecisionRecall:
             weights: (n, b) non-negative integers: how often each image counts, one column a resample.
         """
         ranked = weights[self._order]
-        own = ranked[self._places]
+        positives = ranked[self._places]
         seen = np.cumsum(ranked, axis=0, dtype=ranked.dtype)[self._ends]
-        true = np.cumsum(own, axis=0, dtype=own.dtype)[self._positives_until]
+        true = np.cumsum(positives, axis=0, dtype=positives.dtype)[self._positives_until]
         precision = np.divide(true, seen, out=np.zeros(true.shape), where=seen > 0)
-        total = own.sum(axis=0)
-        steps = np.divide((own * precision).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
+        total = positives.sum(axis=0)
+        steps = np.divide((positives * precision).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
         return steps, np.where(total > 0, _eleven_points(true, total, precision), np.nan)
 
 

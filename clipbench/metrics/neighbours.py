@@ -87,8 +87,8 @@ class Gallery:
             raise ValueError(f"k must be 1 to {len(self.vectors)}, got {k}")
         keys = np.empty((len(queries), k), np.int64)
         for start in range(0, len(queries), _QUERIES):
-            some = torch.as_tensor(queries[start : start + _QUERIES], device=self.vectors.device)
-            keys[start : start + _QUERIES] = self._nearest_keys(some, k).cpu().numpy()
+            batch = torch.as_tensor(queries[start : start + _QUERIES], device=self.vectors.device)
+            keys[start : start + _QUERIES] = self._nearest_keys(batch, k).cpu().numpy()
         return Neighbours((1 << _ROW_BITS) - 1 - (keys & ((1 << _ROW_BITS) - 1)), (keys >> _ROW_BITS) / _STEPS)
 
     def _nearest_keys(self, queries: Tensor, k: int) -> Tensor:
@@ -102,9 +102,9 @@ class Gallery:
         similarities = products.double()
         size = max(1, _PAIRS // queries.shape[1])
         for start in range(0, len(query), size):
-            one, other = query[start : start + size], place[start : start + size]
-            pairs = queries[one].double() * self.vectors[rows[one, other]].double()
-            similarities[one, other] = pairs.sum(dim=1)
+            cells = query[start : start + size], place[start : start + size]
+            pairs = queries[cells[0]].double() * self.vectors[rows[cells]].double()
+            similarities[cells] = pairs.sum(dim=1)
         keys = _keys(similarities, rows).sort(dim=1, descending=True).values[:, :k]
         if not bool(settled.all()):
             keys[~settled] = self._exhaustive_keys(queries[~settled], k)

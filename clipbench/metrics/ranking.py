@@ -49,11 +49,11 @@ def ranks_of_best(queries: Float32Array, gallery: Float32Array, copies: IntArray
         scores = queries[start : start + rows] @ gallery.T
         first, last = np.searchsorted(right.query, [start, start + len(scores)])
         owner = right.query[first:last] - start
-        own = scores[owner, right.item[first:last]]
-        best = np.maximum.reduceat(own, np.searchsorted(owner, np.arange(len(scores))))
+        right_scores = scores[owner, right.item[first:last]]
+        best = np.maximum.reduceat(right_scores, np.searchsorted(owner, np.arange(len(scores))))
         ahead = scores >= best[:, None]
         counts = np.count_nonzero(ahead, axis=1) + ahead[:, shared] @ (copies[shared] - 1)
-        among_right = np.bincount(owner, (own >= best[owner]) * right.copies[first:last], len(scores))
+        among_right = np.bincount(owner, (right_scores >= best[owner]) * right.copies[first:last], len(scores))
         ranks[start : start + rows] = 1 + counts - among_right.astype(np.int64)
     return ranks
 
@@ -67,17 +67,6 @@ def _check(queries: Float32Array, gallery: Float32Array, copies: IntArray, right
         raise ValueError("the pairs of right answers must be of one length")
     if not np.array_equal(np.unique(right.query), np.arange(len(queries))) or (np.diff(right.query) < 0).any():
         raise ValueError("right answers must be sorted by query and name each query at least once")
-
-
-def recall_at(ranks: NDArray[Any], k: int) -> float:
-    """Return the share of (n,) ranks that are k or better.
-
-    Raises:
-        ValueError: no ranks, or k below 1.
-    """
-    if not len(ranks) or k < 1:
-        raise ValueError(f"needs at least one rank and k >= 1, got {len(ranks)} ranks, k={k}")
-    return float(np.mean(ranks <= k))
 
 
 class WeightedMedian:

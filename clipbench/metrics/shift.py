@@ -23,7 +23,6 @@ MIN_MODELS = 10
 CORRECTION = 0.5
 """Of an image, added to right and to wrong answers, where a logit must be finite."""
 
-
 _EDGE = 1e-9
 """How near to 0 and 1 an accuracy may come before its logit is taken."""
 
@@ -87,8 +86,8 @@ class LogitLine:
 
         It is half the distance between the accuracies one standard deviation of logits below and above the line.
         """
-        at = logit(self.expected(reference))
-        return np.asarray((inverse_logit(at + self.spread) - inverse_logit(at - self.spread)) / 2)
+        line = logit(self.expected(reference))
+        return np.asarray((inverse_logit(line + self.spread) - inverse_logit(line - self.spread)) / 2)
 
 
 def expected(slope: ArrayLike, intercept: ArrayLike, reference: ArrayLike) -> Float64Array:
@@ -122,17 +121,17 @@ def fit_line(
     if not len(names) == len(x) == len(y):
         raise ValueError(f"needs two accuracies a model, got {len(names)} models, {len(x)} and {len(y)} accuracies")
     if continuity is not None:
-        x, y = _kept_off_the_ends(x, n_reference, continuity), _kept_off_the_ends(y, n_shift, continuity)
-    kept = (x > 0) & (x < 1) & (y > 0) & (y < 1)
-    if kept.sum() < MIN_MODELS:
-        raise ValueError(f"a line needs at least {MIN_MODELS} models between 0 and 100 %, got {kept.sum()}")
-    slope, intercept, r2, spread = _fitted(logit(x[kept]), logit(y[kept]))
-    used, left_out = (tuple(np.asarray(names, object)[which]) for which in (kept, ~kept))
-    inside = np.asarray(reference, np.float64)[kept]
+        x, y = _corrected_accuracy(x, n_reference, continuity), _corrected_accuracy(y, n_shift, continuity)
+    finite = (x > 0) & (x < 1) & (y > 0) & (y < 1)
+    if finite.sum() < MIN_MODELS:
+        raise ValueError(f"a line needs at least {MIN_MODELS} models between 0 and 100 %, got {finite.sum()}")
+    slope, intercept, r2, spread = _fitted(logit(x[finite]), logit(y[finite]))
+    used, left_out = (tuple(np.asarray(names, object)[which]) for which in (finite, ~finite))
+    inside = np.asarray(reference, np.float64)[finite]
     return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)
 
 
-def _kept_off_the_ends(accuracy: Float64Array, n: ArrayLike | None, continuity: float) -> Float64Array:
+def _corrected_accuracy(accuracy: Float64Array, n: ArrayLike | None, continuity: float) -> Float64Array:
     if n is None:
         raise ValueError("a continuity correction needs the numbers of images")
     return corrected(accuracy * np.asarray(n), n, continuity)

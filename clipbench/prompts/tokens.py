@@ -38,7 +38,7 @@ class TokenCounts:
 
     room: int
     """The most tokens that a text may have, start and end included."""
-    of: dict[str, TokenCount]
+    by_text: dict[str, TokenCount]
 
 
 def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
@@ -72,11 +72,11 @@ def _tokenizer(model: str) -> Tokenize:
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
-        return _of_reference(source.folder)
-    return _of_open_clip(source) if isinstance(source, OpenClipSource) else _of_loaded(source)
+        return _reference_tokenizer(source.folder)
+    return _open_clip_tokenizer(source) if isinstance(source, OpenClipSource) else _loaded_tokenizer(source)
 
 
-def _of_reference(folder: Path) -> Tokenize:
+def _reference_tokenizer(folder: Path) -> Tokenize:
     from clipbench.models.reference.files import find_files, read_config
     from clipbench.models.reference.tokenizer import WordTokenizer
 
@@ -84,7 +84,7 @@ def _of_reference(folder: Path) -> Tokenize:
     return WordTokenizer(config.vocabulary, config.architecture.context)
 
 
-def _of_open_clip(source: OpenClipSource) -> Tokenize:
+def _open_clip_tokenizer(source: OpenClipSource) -> Tokenize:
     from clipbench.models.open_clip.locations import FileLocation, TagLocation
     from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
@@ -116,7 +116,7 @@ def _without_weights(architecture: str, model: str) -> Recipe:
     return Recipe(architecture, Path(), config, tokenizer_folder=configuration.parent)
 
 
-def _of_loaded(source: ModelSource) -> Tokenize:
+def _loaded_tokenizer(source: ModelSource) -> Tokenize:
     from clipbench.models.base import ImageTextModel
 
     loaded = None

@@ -7,17 +7,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from clipbench.errors import UserError
 from clipbench.files import read_json, write_atomically
-from clipbench.results.records import JobResult, Pedigree, Record, Table
+from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
-"""Of the files in a results folder; a reader refuses what is newer than itself."""
+FORMAT = 2
+"""Of the files in a results folder. What is newer is refused; what is older is passed over, and made again by a run."""
+
+
+Parsed = TypeVar("Parsed")
+_JOB = TypeAdapter(JobResult)
+_ANALYSES = TypeAdapter(tuple[AnalysisResult, ...])
 
 
 class Results:
@@ -81,7 +88,8 @@ class Results:
         if not folder.is_dir():
             return
         for path in sorted(folder.glob("*.json")):
-            yield _parse_job(path)
+            if (job := _parse_job(path)) is not None:
+                yield job
 
     def examples(self, job_hash: str) -> pd.DataFrame:
         """Return a job's per-example table.
@@ -100,51 +108,49 @@ class Results:
         except (OSError, ValueError) as error:
             raise UserError(f"cannot be read as parquet ({error})", where=str(path), fix=fix) from error
 
-    def read_findings(self, analysis: str, key: str) -> tuple[JobResult, ...] | None:
+    def read_analysis(self, name: str, key: str) -> tuple[AnalysisResult, ...] | None:
         """Return what an analysis found; None if it was never made of the jobs that the key stands for.
 
-        `analysis` is its name or, where a folder has it with several settings, a name of its own for each.
+        `name` is the analysis's or, where a folder has it with several settings, a name of its own for each.
 
         Raises:
             UserError: the file is damaged or of a newer clipbench.
         """
-        path = self._findings_path(analysis)
-        document = _checked(path) if path.exists() else {}
-        if document.get("key") != key:
-            return None
-        return tuple(_job(finding, path) for finding in document["findings"])
+        path = self._analysis_path(name)
+        document = _read(path) if path.exists() else None
+        return _parse(_ANALYSES, document["results"], path) if document and document.get("key") == key else None
 
-    def has_findings(self, analysis: str) -> bool:
+    def has_analysis(self, name: str) -> bool:
         """Say whether an analysis was made of any jobs."""
-        return self._findings_path(analysis).exists()
+        return self._analysis_path(name).exists()
 
-    def write_findings(self, analysis: str, key: str, findings: Sequence[JobResult]) -> None:
+    def write_analysis(self, name: str, key: str, found: Sequence[AnalysisResult]) -> None:
         """Keep what an analysis found, instead of what it found before."""
-        document = {"format": FORMAT, "key": key, "findings": [asdict(finding) for finding in findings]}
-        write_atomically(self._findings_path(analysis), _to_json(document))
+        document = {"format": FORMAT, "key": key, "results": [asdict(result) for result in found]}
+        write_atomically(self._analysis_path(name), _to_json(document))
 
-    def keep_findings(self, analyses: Collection[str]) -> None:
+    def keep_analyses(self, names: Collection[str]) -> None:
         """Remove what analyses found that are not asked for any more."""
         for path in (self.folder / "analyses").glob("*.json"):
-            if path.stem not in analyses:
+            if path.stem not in names:
                 path.unlink(missing_ok=True)
 
-    def _findings_path(self, analysis: str) -> Path:
-        return self.folder / "analyses" / f"{analysis}.json"
+    def _analysis_path(self, name: str) -> Path:
+        return self.folder / "analyses" / f"{name}.json"
 
-    def findings(self) -> tuple[JobResult, ...]:
-        """Return what analyses found, shaped as jobs; those that rest on a job which was replaced are left out.
+    def analysis_results(self) -> tuple[AnalysisResult, ...]:
+        """Return what analyses found; what rests on a job that was replaced is left out.
 
         What several folders that are seen as one say alike is returned once.
         """
         known = {job.hash for job in self.jobs()}
-        found = {finding.hash: finding for finding in self._all_findings()}
-        return tuple(finding for finding in found.values() if known.issuperset(finding.about["jobs"]))
+        found = {result.hash: result for result in self._all_analyses()}
+        return tuple(result for result in found.values() if known.issuperset(result.jobs))
 
-    def _all_findings(self) -> Iterator[JobResult]:
+    def _all_analyses(self) -> Iterator[AnalysisResult]:
         for path in sorted((self.folder / "analyses").glob("*.json")):
-            for finding in _checked(path)["findings"]:
-                yield _job(finding, path)
+            if document := _read(path):
+                yield from _parse(_ANALYSES, document["results"], path)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -154,7 +160,7 @@ class Results:
         """
         from clipbench.results.frames import tidy
 
-        return tidy((*self.jobs(), *self.findings()))
+        return tidy((*self.jobs(), *self.analysis_results()))
 
     def wide(self, metric: str | None = None) -> pd.DataFrame:
         """Return one row a model and one column a data set.
@@ -174,12 +180,16 @@ def load_results(*folders: str | Path) -> Results | MergedResults:
     """Open one or several results folders.
 
     Raises:
-        UserError: a folder holds no results.
+        UserError: a folder holds no results, or only those of an older clipbench.
     """
     opened = [Results(Path(folder)) for folder in folders]
     for results in opened:
         if not (results.folder / "jobs").is_dir():
             raise UserError("holds no results", where=str(results.folder), fix="expected a folder with jobs/ in it")
+        files = list((results.folder / "jobs").glob("*.json"))
+        if files and all(_read(path) is None for path in files):
+            fix = "run the suite again: images and texts are not encoded again"
+            raise UserError("written by an older clipbench", where=str(results.folder), fix=fix)
     return opened[0] if len(opened) == 1 else MergedResults(opened)
 
 
@@ -202,14 +212,14 @@ class MergedResults(Results):
         for part in self.parts:
             yield from part._all_jobs()
 
-    def _all_findings(self) -> Iterator[JobResult]:
+    def _all_analyses(self) -> Iterator[AnalysisResult]:
         for part in self.parts:
-            yield from part._all_findings()
+            yield from part._all_analyses()
 
-    def read_findings(self, analysis: str, key: str) -> tuple[JobResult, ...] | None:
+    def read_analysis(self, name: str, key: str) -> tuple[AnalysisResult, ...] | None:
         """Return what an analysis found, from the first folder in which it was made of the same jobs."""
-        found = (part.read_findings(analysis, key) for part in self.parts)
-        return next((findings for findings in found if findings is not None), None)
+        found = (part.read_analysis(name, key) for part in self.parts)
+        return next((results for results in found if results is not None), None)
 
     def part_of(self, job_hash: str) -> Results:
         """Return the folder that holds a job."""
@@ -231,32 +241,27 @@ def _finished(job: JobResult) -> tuple[bool, str]:
     return (job.status == "done", str(job.provenance.get("finished", "")))
 
 
-def _parse_job(path: Path) -> JobResult:
-    return _job({key: value for key, value in _checked(path).items() if key != "format"}, path)
-
-
-def _checked(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a document; None if an older clipbench wrote it."""
     document = read_json(path)
-    if document.get("format", 0) > FORMAT:
+    written = document.pop("format", 0)
+    if written > FORMAT:
         raise UserError("written by a newer clipbench", where=str(path), fix="upgrade clipbench to read it")
-    return document
+    return document if written == FORMAT else None
 
 
-def _job(document: dict[str, Any], path: Path) -> JobResult:
+def _parse_job(path: Path) -> JobResult | None:
+    document = _read(path)
+    return None if document is None else _parse(_JOB, document, path)
+
+
+def _parse(adapter: TypeAdapter[Parsed], document: object, path: Path) -> Parsed:
     try:
-        document["pedigree"] = Pedigree(**document["pedigree"])
-        document["records"] = tuple(Record(**record) for record in document["records"])
-        document["tables"] = {
-            name: Table(tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
-            for name, table in document["tables"].items()
-        }
-        for name in ("pictures", "notes", "broken"):
-            document[name] = tuple(document[name])
-        return JobResult(**document)
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"not a job's records ({error})", where=str(path), fix="delete the file to run the job again"
-        ) from error
+        return adapter.validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"not a job's records ({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        raise UserError(problem, where=str(path), fix="delete the file to run the job again") from error
 
 
 def _to_json(document: Mapping[str, Any]) -> bytes:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from clipbench.metrics.specs import Declared
+from clipbench.tasks.base import Condition, Metric
+
 if TYPE_CHECKING:
     import pandas as pd
-
-    from clipbench.tasks.base import Metric
 
 Status = Literal["done", "failed"]
 
@@ -88,6 +89,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    def dicts(self) -> tuple[dict[str, Any], ...]:
+        """Return its rows, each by column."""
+        return tuple(dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
     def frame(self) -> pd.DataFrame:
         """Return it as a data frame."""
         import pandas as pd
@@ -116,7 +121,7 @@ class JobResult:
     records: tuple[Record, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     pictures: tuple[Mapping[str, str], ...] = ()
-    """id, split, role, caption, thumb (file name below thumbs/, '' where there is none)."""
+    """id, split, role, caption, true_label, prediction, thumb (file below thumbs/, '' where there is none)."""
     notes: tuple[str, ...] = ()
     broken: tuple[Mapping[str, str], ...] = ()
     """id and problem of the first broken images; `n_broken` counts them all."""
@@ -128,6 +133,14 @@ class JobResult:
     """The data set whose classes this one was cut down to, for a comparison with it; '' for all its classes."""
     trained_on: str = ""
     """The data set that a head was fitted on, where it is another one; '' where it is this one, or nothing was."""
+    prompts: str = ""
+    """What the prompts are called; '' where there are none, or it failed before they were known."""
+    condition: Condition = field(default_factory=Condition)
+    """What makes it another measurement than others of its task."""
+    limit: int | None = None
+    """Most examples that were asked for; None: all."""
+    declared: Declared = field(default_factory=Declared)
+    """How its numbers are shown, where its task is not built in."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """The data set's declarations: regime, source, licence, description."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -148,6 +161,74 @@ class JobResult:
     def main(self) -> Record | None:
         """The record that stands for this job in a wide table."""
         return next((record for record in self.records if record.main), None)
+
+
+Verdict = Literal["higher", "lower", "not_distinguishable", "undefined"]
+"""Of what is compared: it is higher, lower, neither beyond chance, or there is nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an analysis is about; what does not apply is empty."""
+
+    models: tuple[str, ...] = ()
+    """Where two are compared, the first is the one that is higher or lower."""
+    datasets: tuple[str, ...] = ()
+    """What was evaluated, e.g. the shifts."""
+    averaged: bool = False
+    """Whether it is about the mean over these data sets, be it of one alone."""
+    reference: str = ""
+    """The data set, or the model, that is compared with."""
+    split: str = ""
+    task: str = ""
+    """Of the jobs."""
+    prompts: str = ""
+    condition: Condition = field(default_factory=Condition)
+    protocol: str = ""
+    """Of a view, e.g. 'imagenet-c'."""
+    subset: str = ""
+    """As in the jobs' pedigrees: '' for whole splits."""
+    limit: int | None = None
+    n: int = 0
+    """Examples that the main number rests on."""
+    n_train: int | None = None
+    """Labelled examples that something was fitted on."""
+
+    @property
+    def model(self) -> str:
+        """The first model; '' where there is none."""
+        return self.models[0] if self.models else ""
+
+    @property
+    def dataset(self) -> str:
+        """The first data set; '' where there is none."""
+        return self.datasets[0] if self.datasets else ""
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """What an analysis found of some jobs together."""
+
+    hash: str
+    analysis: str
+    protocol: int
+    status: Status
+    about: Subject = field(default_factory=Subject)
+    verdict: Verdict = "undefined"
+    records: tuple[Record, ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know; text to be shown, never to be read for its meaning."""
+    jobs: tuple[str, ...] = ()
+    """Hashes of the jobs that it rests on."""
+    declared: Declared = field(default_factory=Declared)
+    """How its numbers are shown, where the analysis is not built in."""
+    error: str = ""
+    traceback: str = ""
+
+    def record(self, metric: str) -> Record | None:
+        """Return the record of a metric, if it has one with a value."""
+        return next((record for record in self.records if record.metric == metric and record.value is not None), None)
 
 
 def _plain(value: Any) -> Any:

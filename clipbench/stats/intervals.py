@@ -1,10 +1,40 @@
-"""Intervals for single numbers."""
+"""Intervals for single numbers, and what the kinds of intervals are called."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
+
+
+@dataclass(frozen=True)
+class IntervalKind:
+    """How an interval was made, for readers."""
+
+    label: str
+    """In a sentence."""
+    short: str
+    """In a narrow column."""
+
+
+KINDS: Mapping[str, IntervalKind] = {
+    "wilson": IntervalKind("Wilson score interval of a proportion", "Wilson"),
+    "bootstrap": IntervalKind("percentile bootstrap over examples", "bootstrap"),
+    "paired bootstrap": IntervalKind(
+        "paired bootstrap (both answers to an example are drawn together)", "paired bootstrap"
+    ),
+    "score": IntervalKind("score interval of a paired difference (where no answer differs)", "score"),
+    "student": IntervalKind("Student's t-interval of a mean", "t"),
+    "seeds": IntervalKind("t-interval over random draws of the training examples", "t, over draws"),
+    "unpaired bootstrap": IntervalKind(
+        "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
+    ),
+    "line and examples": IntervalKind(
+        "bootstrap over the models behind the baseline line and over the images, drawn together", "line and images"
+    ),
+}
+"""By `Interval.kind`; one that is not among them is called by its own name."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +70,28 @@ def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
     low = 0.0 if correct == 0 else max(0.0, centre - half)
     high = 1.0 if correct == n else min(1.0, centre + half)
     return Interval(low, high, "wilson", level)
+
+
+def student(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Return the interval of the mean that independent draws have, from some of them.
+
+    Args:
+        values: at least two, taken as normally distributed.
+        level: coverage.
+
+    Raises:
+        ValueError: fewer than two values, or a level outside 0 to 1.
+
+    Formula: mean +- t * s / sqrt(n), with the (1 + level) / 2 quantile of Student's t with n - 1 degrees of
+    freedom (Student 1908).
+    """
+    from scipy.special import stdtrit  # type: ignore[import-untyped]
+
+    if len(values) < 2:
+        raise ValueError(f"needs at least two values, got {len(values)}")
+    mean = fmean(values)
+    half = float(stdtrit(len(values) - 1, _tail(level))) * stdev(values) / math.sqrt(len(values))
+    return Interval(mean - half, mean + half, "student", level)
 
 
 def _tail(level: float) -> float:

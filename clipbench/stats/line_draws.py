@@ -68,15 +68,15 @@ def resample_line(
     Raises:
         ValueError: the models in the line are all of one family.
     """
-    kept = np.isin(list(names), line.models)
-    found, family = np.unique(np.asarray(families or names)[kept], return_inverse=True)
+    inside = np.isin(list(names), line.models)
+    found, family = np.unique(np.asarray(families or names)[inside], return_inverse=True)
     random = np.random.default_rng(seed)
     times = random.multinomial(len(found), np.full(len(found), 1 / len(found)), resamples)
     sets = (reference, n_reference), (shift, n_shift)
-    x, y = (_logits(random, np.asarray(top1, np.float64), n, kept, resamples) for top1, n in sets)
+    x, y = (_logits(random, np.asarray(top1, np.float64), n, inside, resamples) for top1, n in sets)
     lines = least_squares(x, y, times[:, family])
-    off = (lines - np.nanmean(lines, axis=0)) * _few_families(random, np.bincount(family), resamples)
-    return LineDraws(line.slope + off[:, 0], line.intercept + off[:, 1])
+    deviations = (lines - np.nanmean(lines, axis=0)) * _few_families(random, np.bincount(family), resamples)
+    return LineDraws(line.slope + deviations[:, 0], line.intercept + deviations[:, 1])
 
 
 def _few_families(random: np.random.Generator, sizes: IntArray, resamples: int) -> Float64Array:
@@ -117,9 +117,9 @@ def interval_of(drawn: Float64Array, level: float = 0.95) -> Interval:
 
 
 def _logits(
-    random: np.random.Generator, accuracy: Float64Array, n: ArrayLike, kept: BoolArray, resamples: int
+    random: np.random.Generator, accuracy: Float64Array, n: ArrayLike, inside: BoolArray, resamples: int
 ) -> Float64Array:
-    """Return (B, kept) logits of accuracies drawn anew."""
-    sizes = np.broadcast_to(np.asarray(n), accuracy.shape)[kept]
-    right = random.binomial(sizes, accuracy[kept], (resamples, len(sizes)))
+    """Return (B, inside) logits of accuracies drawn anew."""
+    sizes = np.broadcast_to(np.asarray(n), accuracy.shape)[inside]
+    right = random.binomial(sizes, accuracy[inside], (resamples, len(sizes)))
     return logit(corrected(right, sizes, CORRECTION))

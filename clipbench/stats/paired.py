@@ -99,10 +99,10 @@ def _distances(cells: IntArray, level: float) -> Iterator[tuple[float, float, fl
     z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
     counts = cells.sum(axis=1)
     differences = np.sign(cells[:, 0] - cells[:, 1])
-    for at in np.unique(differences).tolist():
-        together = counts[differences == at]
+    for difference in np.unique(differences).tolist():
+        together = counts[differences == difference]
         # As many examples as give a mean of recalls the variance of a proportion.
         n = len(together) ** 2 / float(np.sum(1 / together))
         # Tango's equation solved for n pairs of one kind; a difference of 1 cannot be exceeded.
-        ends = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[at]
+        ends = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[difference]
         yield len(together) / len(counts), ends[0] * z2 / (n + z2), ends[1] * z2 / (n + z2)

@@ -30,11 +30,11 @@ def examples_to_reach(examples: NDArray[Any], accuracies: NDArray[Any], level: N
         raise ValueError(f"needs ascending numbers of examples above 0, got {numbers.tolist()}")
     curves, wanted = np.asarray(accuracies, np.float64), np.asarray(level, np.float64)[:, None]
     reached = curves >= wanted
-    at = reached.argmax(axis=1)
+    first = reached.argmax(axis=1)
     found = np.full(len(curves), np.inf)
     found[reached[:, 0]] = np.where(curves[reached[:, 0], 0] > wanted[reached[:, 0], 0], -np.inf, numbers[0])
-    inside = np.flatnonzero(reached.any(axis=1) & (at > 0))
-    after = at[inside]
+    inside = np.flatnonzero(reached.any(axis=1) & (first > 0))
+    after = first[inside]
     low, high = curves[inside, after - 1], curves[inside, after]
     part = (wanted[inside, 0] - low) / (high - low)
     logs = np.log(numbers)

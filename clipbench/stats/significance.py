@@ -38,12 +38,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
-    known = sorted((p, at) for at, p in enumerate(p_values) if p is not None)
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     corrected: list[float | None] = [None] * len(p_values)
     largest = 0.0
-    for rank, (p, at) in enumerate(known):
+    for rank, (p, place) in enumerate(known):
         largest = max(largest, min(1.0, (len(known) - rank) * p))
-        corrected[at] = largest
+        corrected[place] = largest
     return corrected
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
@@ -11,17 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
-from clipbench.tasks.prompt_choice import Names, PromptChoice
-from clipbench.tasks.work import Work
+from clipbench.tasks.job import Job
+from clipbench.tasks.prompts import Names, PromptChoice, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
-    from clipbench.tasks.prompted import PromptedClasses
+    from clipbench.tasks.prompts import PromptedClasses
 
 Feature = Literal["projected", "backbone"]
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 Memory = Callable[[Mapping[str, int], int], int]
 """(images of each split, width of the features) -> bytes."""
 
@@ -47,8 +47,8 @@ class SuiteEntry(BaseModel, ABC):
         """Return the entry with just these data sets; None if it uses none of them."""
 
     @abstractmethod
-    def work(self) -> Sequence[Work]:
-        """Return what the jobs of each model do, in order."""
+    def jobs(self) -> Sequence[Job]:
+        """Return the jobs of each model, in order; which model is left open."""
 
     def analyses(self) -> Sequence[Mapping[str, Any]]:
         """Return the settings of the analyses to be made of the finished jobs, each with its `analysis`."""
@@ -62,21 +62,39 @@ class DatasetsEntry(SuiteEntry):
 
     def named(self) -> Sequence[tuple[tuple[str | int, ...], str]]:
         """Return each data set's name with the keys that lead to it."""
-        return [(("datasets", at), name) for at, name in enumerate(self.datasets)]
+        return [(("datasets", place), name) for place, name in enumerate(self.datasets)]
 
     def only(self, wanted: Sequence[str]) -> Self | None:
         """Return the entry with just these data sets; None if none is left."""
-        kept = tuple(name for name in self.datasets if name in wanted)
-        return self.model_copy(update={"datasets": kept}) if kept else None
+        names = tuple(name for name in self.datasets if name in wanted)
+        return self.model_copy(update={"datasets": names}) if names else None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What makes a job another measurement than others of its task; data set and prompts apart."""
+
+    shots: int | None = None
+    """Labelled examples of each class, where a job uses few of them."""
+    features: str = ""
+    """The kind of features, where it is not the task's default."""
+    head: str = ""
+    """How a head is fitted, where that is not the task's default, e.g. 'C = 1'."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As a reader sees it."""
+        shots = "" if self.shots is None else "1 shot" if self.shots == 1 else f"{self.shots} shots"
+        return tuple(part for part in (shots, self.features, self.head) if part)
 
 
 class TaskSettings(DatasetsEntry):
     """What every task's settings have; each task adds its own beside its code."""
 
-    def work(self) -> Sequence[Work]:
+    def jobs(self) -> Sequence[Job]:
         """Return one job for each data set and variant."""
         return [
-            Work(name, variant.model_copy(update={"datasets": (name,)}))
+            Job(name, variant.model_copy(update={"datasets": (name,)}))
             for name in self.datasets
             for variant in self.variants()
         ]
@@ -90,9 +108,19 @@ class TaskSettings(DatasetsEntry):
         return ()
 
     @property
+    def prompts_name(self) -> str:
+        """What the prompts of this job are called; '' where the data set's own are used, or none."""
+        return ", ".join(name_of(choice) for choice in self.prompt_choices() if choice is not None)
+
+    @property
+    def condition(self) -> Condition:
+        """What makes this job another measurement than others of its task."""
+        return Condition()
+
+    @property
     def variant(self) -> str:
-        """What tells this job from the other variants in a table, e.g. the prompt set's name."""
-        return ""
+        """What tells this job from the others of its task on a data set, for people: prompts and condition."""
+        return ", ".join(part for part in (self.prompts_name, *self.condition.words) if part)
 
 
 @dataclass(frozen=True)
@@ -123,17 +151,20 @@ class Needs:
     """What `evaluate` holds at once, where that grows with the data; None: it does not."""
 
 
-class Once(Protocol):
-    """Makes what a task derives from all but the evaluated split, or recalls it from the job before."""
+class Cache(Protocol):
+    """Values that a task computes from all but the evaluated split, shared by the jobs that rest on the same."""
 
-    def __call__(self, name: str, make: Callable[[], Made]) -> Made:
-        """Return what `make` returns."""
+    def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
+        """Return the value of a key, which need only tell it from the task's other values; computes it if missing."""
         ...
 
 
-def make_anew(name: str, make: Callable[[], Made]) -> Made:
-    """Return what `make` returns, recalling nothing."""
-    return make()
+class NoCache:
+    """Computes every value anew."""
+
+    def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
+        """Return what `compute` returns."""
+        return compute()
 
 
 class Features(Protocol):
@@ -207,8 +238,8 @@ class Inputs:
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
     device: str = "cpu"
     """Where torch may compute."""
-    once: Once = make_anew
-    """(what it is, how to make it) -> the thing, made once for jobs that differ only in what they are tested on."""
+    cache: Cache = field(default_factory=NoCache)
+    """Of jobs that differ only in what they are tested on."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +269,10 @@ class Picture:
     """Why: 'confident mistake', ..."""
     caption: str
     """Plain text, escaped by the page."""
+    true_label: str = ""
+    """Where it is about a classification, which the page then shows instead of the caption."""
+    prediction: str = ""
+    """With how sure it was, e.g. 'dog (0.97)'."""
 
 
 @dataclass(frozen=True)
@@ -256,16 +291,23 @@ class Outcome:
     """How long parts of it took, for the record only, e.g. {'search': 12.3}."""
 
 
-class Task(Protocol):
-    """A task: settings, what it needs, and a pure evaluation."""
+SettingsT = TypeVar("SettingsT", bound=TaskSettings)
+
+
+class Task(Protocol[SettingsT]):
+    """A task: settings, what it needs, a pure evaluation, and how its numbers are shown.
+
+    It may also have `label: ClassVar[str]`, what a reader calls it; `metrics: ClassVar[tuple[MetricSpec, ...]]` and
+    `tables: ClassVar[tuple[TableSpec, ...]]`. What it does not declare is shown by its name.
+    """
 
     name: ClassVar[str]
     protocol: ClassVar[int]
     """Changes when the same inputs would give other numbers; results of two protocols are not compared."""
-    Settings: ClassVar[type[TaskSettings]]
+    Settings: type[SettingsT]
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: SettingsT, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Say what has to be embedded.
 
@@ -274,6 +316,6 @@ class Task(Protocol):
         """
         ...
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: SettingsT, prompts: PromptedClasses | None) -> Outcome:
         """Compute the outcome; reads nothing but its arguments."""
         ...

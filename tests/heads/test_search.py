@@ -9,9 +9,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from clipbench.heads.logistic import fit
-from clipbench.heads.path import search_path
 from clipbench.heads.problem import Problem, class_targets
-from clipbench.heads.search import GRID, search
+from clipbench.heads.search import GRID, search, search_path
 
 
 def test_the_grid_is_the_papers():

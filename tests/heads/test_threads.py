@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from clipbench.heads.threads import threads_for
+from clipbench.heads.logistic import threads_for
 
 
 @pytest.mark.parametrize(("size", "inside"), [((160, 1024, 10), 1), ((100_000, 768, 1000), 2)])

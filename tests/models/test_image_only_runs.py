@@ -11,7 +11,6 @@ import torch
 
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
-from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
@@ -184,7 +183,7 @@ def test_a_module_that_does_not_pool_is_refused_when_it_encodes(users):
 def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks, users):
     spec = f"{users}:Colours"
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=2)
-    runner = Runner(load_suite(blocks / "suite.yaml"), [spec], options, Listener())
+    runner = Runner(load_suite(blocks / "suite.yaml"), [spec], options)
     refusal = f"{spec}: zero_shot needs a model that embeds images and texts in one space; choose a CLIP-style model"
     zero_shot, probe = runner.plan().jobs
     assert (zero_shot.problem, zero_shot.new_images) == (refusal, None)
@@ -199,7 +198,7 @@ def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks, 
 def test_a_suite_of_zero_shot_alone_embeds_nothing(blocks, users):
     (blocks / "suite.yaml").write_text(SUITE.partition("  - task: linear_probe")[0])
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    results = Runner(load_suite(blocks / "suite.yaml"), [f"{users}:Colours"], options, Listener()).run()
+    results = Runner(load_suite(blocks / "suite.yaml"), [f"{users}:Colours"], options).run()
     assert [job.status for job in results.jobs()] == ["failed"]
     assert not list((blocks / "cache").rglob("*.safetensors"))
 
@@ -227,7 +226,7 @@ def test_the_quickstart_plans_the_probes_and_refuses_the_rest_by_name(clipbench,
 
 def test_what_is_not_here_yet_refuses_by_name_too(blocks, no_hub):
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    runner = Runner(load_suite(blocks / "suite.yaml"), ["efficientnet-b0"], options, Listener())
+    runner = Runner(load_suite(blocks / "suite.yaml"), ["efficientnet-b0"], options)
     zero_shot, probe = runner.plan().jobs
     assert zero_shot.problem.startswith("efficientnet-b0: zero_shot needs a model that embeds images and texts")
     assert (probe.problem, probe.new_images) == ("", 36)

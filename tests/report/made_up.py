@@ -8,7 +8,8 @@ import math
 import random
 from dataclasses import replace
 
-from clipbench.results.folder import JobResult, Pedigree, Record, Results, Table
+from clipbench.results.folder import Results
+from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -71,6 +72,7 @@ def classification(
         split="test",
         task="zero_shot",
         variant=variant,
+        prompts=variant,
         status="done",
         pedigree=pedigree
         or Pedigree(
@@ -132,7 +134,7 @@ def failure(model: str, dataset: str, error: str, *, regime: str = "benchmark") 
     )
 
 
-def with_pictures(results: Results, job: JobResult, captions: list[str]) -> JobResult:
+def with_pictures(results: Results, job: JobResult, captions: list[str], **named: str) -> JobResult:
     """Store a thumbnail for each caption and return the job that names them."""
     import PIL.Image
 
@@ -148,9 +150,7 @@ def with_pictures(results: Results, job: JobResult, captions: list[str]) -> JobR
         path = results.folder / "thumbs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.getvalue())
-        pictures.append(
-            {"id": f"img-{place}", "split": "test", "role": "confident mistake", "caption": caption, "thumb": name}
-        )
+        pictures.append({"id": f"img-{place}", "role": "confident mistake", "caption": caption, "thumb": name, **named})
     return replace(job, pictures=tuple(pictures))
 
 
@@ -180,7 +180,7 @@ def fill_plausible(results: Results) -> Results:
             retrieval(model, "scenes-captions", 0.42 + skill),
         ]
         captions = [f"true: {a}; predicted: {b} (0.97)" for a in shapes[:3] for b in colours[:3]]
-        jobs[1] = with_pictures(results, jobs[1], captions)
+        jobs[1] = with_pictures(results, jobs[1], captions, true_label="circle", prediction="star (0.97)")
         jobs[0] = replace(
             jobs[0],
             n_broken=2,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from clipbench.report.page import render, write_page
+from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
 from clipbench.results.records import JobResult, Record, Table
 
@@ -86,7 +87,7 @@ def test_the_page_says_what_was_found(plausible: Results) -> None:
     assert "fetch it with `clipbench fetch`" in text
     assert "2 broken images, left out" in text
     assert "Two classes have the same prompts" in text
-    assert "95 % Wilson score interval" in text
+    assert f"95 % {labels.interval('wilson')}" in text
 
 
 def test_the_page_needs_nothing_from_outside(plausible: Results) -> None:
@@ -217,7 +218,7 @@ def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
         pictures=({"id": "p", "caption": "no thumbnail", "thumb": ""},),
     )
     text = Outline(render(make_results(job))).text
-    for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "True"):
+    for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "yes"):
         assert part.lower() in text.lower()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.results.folder import MergedResults, Results, load_results
+from clipbench.results.folder import FORMAT, MergedResults, Results, load_results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 
@@ -112,7 +112,7 @@ def test_a_folder_without_results_is_refused(tmp_path: Path):
         load_results(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"hash": "x"}', b'{"format": 99}'])
+@pytest.mark.parametrize("content", [b"{", b"[]", f'{{"format": {FORMAT}, "hash": "x"}}'.encode(), b'{"format": 99}'])
 def test_a_damaged_or_newer_file_is_named(results: Results, content: bytes):
     path = results.job_path("x")
     path.parent.mkdir(parents=True)

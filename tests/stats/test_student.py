@@ -3,7 +3,7 @@
 import pytest
 import scipy.stats
 
-from clipbench.stats.student import student
+from clipbench.stats.intervals import student
 
 VALUES = [0.61, 0.58, 0.66, 0.6, 0.63]
 

@@ -44,7 +44,7 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     assert len({job.pictures[0]["thumb"] for view, job in jobs.items() if view}) == 4
     assert len({job.pictures[0]["id"] for view, job in jobs.items() if view}) == 1
 
-    (found,) = workplace.findings("corruption_error").values()
+    (found,) = workplace.findings("corruption_error")
     numbers = values(found)
     clean = values(jobs[""])["top1"]
     corrupted = np.mean([values(job)["top1"] for view, job in jobs.items() if view])
@@ -53,7 +53,7 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     assert numbers["corruption_gap"] == pytest.approx(clean - corrupted)
     assert "mce" not in numbers
     assert any(note.startswith("Adapted: ") for note in found.notes)
-    assert found.about["jobs"][0] == jobs[""].hash
+    assert found.jobs[0] == jobs[""].hash
 
     workplace.run(suite)
     assert workplace.told.embedded == []
@@ -93,7 +93,7 @@ def test_groups_spell_out_their_corruptions(tmp_path):
     (study,) = load_suite(path).tasks
     assert {"gaussian_noise", "jpeg_compression", "spatter"} <= set(study.chosen)
     assert len(study.chosen) in (18, 19)
-    assert len(study.work()) == 1 + 2 * len(study.chosen)
+    assert len(study.jobs()) == 1 + 2 * len(study.chosen)
 
 
 class MadeUp:
@@ -229,4 +229,4 @@ def test_published_errors_of_resnet_50_give_its_published_mce():
     layout = Layout(tuple(ALEXNET), (1,), tuple(ALEXNET))
     accuracies = np.concatenate([[0.761], 1 - errors])[None]
     found = corruption_errors(layout, accuracies, ReferenceErrors.published(layout, 0.435, ALEXNET))
-    assert found.mean(found.ce, layout)[0] == pytest.approx(0.767, abs=0.003)
+    assert layout.mean(found.errors["ce"])[0] == pytest.approx(0.767, abs=0.003)

@@ -7,7 +7,7 @@ import pytest
 
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 
 def _model(scale=100.0, bias=0.0, has_text=True, features=("projected",)) -> ModelInfo:

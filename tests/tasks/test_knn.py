@@ -10,7 +10,6 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 from clipbench.errors import UserError
-from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 from clipbench.tasks.base import ArrayFeatures, ImageSet, Inputs
@@ -426,7 +425,7 @@ def test_a_run_keeps_the_records_the_curve_and_the_seconds(tmp_path, monkeypatch
     suite = "name: s\ntasks:\n  - {task: knn, datasets: digits, k: [5, 1, 999], temperature: null, limit: 200}\n"
     (tmp_path / "suite.yaml").write_text(suite)
     options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    runner = Runner(load_suite(tmp_path / "suite.yaml"), ["colour_words_model:ColourWords"], options, Listener())
+    runner = Runner(load_suite(tmp_path / "suite.yaml"), ["colour_words_model:ColourWords"], options)
     runner.run()
     (job,) = runner.results.jobs()
     assert (job.status, job.variant, job.pedigree.prompts) == ("done", "k = 5, unweighted", "")

@@ -11,7 +11,7 @@ import torch
 from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.retrieval.retrieval import Retrieval, RetrievalSettings
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]

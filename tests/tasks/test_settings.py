@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
-from clipbench.tasks.prompt_choice import InlinePrompts
+from clipbench.tasks.prompts import InlinePrompts
 from clipbench.tasks.retrieval.retrieval import RetrievalSettings
 
 

@@ -1,4 +1,8 @@
-"""Two models on the same examples: the difference of their accuracies, and whether chance could have made it."""
+"""Two models on the same examples: the difference of their accuracies, and whether chance could have made it.
+
+The interval is the paired bootstrap of `clipbench.stats.paired`; p is McNemar's exact test, and p_holm the same after
+Holm's correction for all that was compared (`clipbench.stats.significance`).
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.same_examples import same_examples
+from clipbench.analyses.base import Evidence
 from clipbench.arrays import BoolArray
 from clipbench.errors import UserError, did_you_mean
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import paired_difference
 from clipbench.stats.significance import holm, mcnemar
-from clipbench.tasks.base import Metric
 
 SAME = ("data", "subset", "view", "labels", "training", "prompts", "protocol", "settings")
 """The parts of two pedigrees that must agree; the others are the model's own."""
@@ -28,14 +30,6 @@ SAME = ("data", "subset", "view", "labels", "training", "prompts", "protocol", "
 _NO_ANSWERS = "an example has no one right or wrong answer here"
 
 _Pair = tuple[str, str]
-
-
-class CompareSettings(AnalysisSettings):
-    """Which models are compared: two, one with every other, or, if none is named, every pair."""
-
-    analysis: Literal["compare"]
-    first: str | None = None
-    second: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,26 +73,6 @@ class _Comparison:
     note: str = ""
 
 
-class Compare:
-    """The difference of two models' accuracies in every job that they share.
-
-    Its interval is the paired bootstrap of `clipbench.stats.paired`; p is McNemar's exact test, and p_holm the same
-    after Holm's correction for all that was compared (`clipbench.stats.significance`).
-    """
-
-    name: ClassVar[str] = "compare"
-    protocol: ClassVar[int] = 1
-    tasks: ClassVar[tuple[str, ...]] = ("zero_shot", "linear_probe", "knn", "wise_ft")
-    Settings: ClassVar[type[CompareSettings]] = CompareSettings
-
-    def analyse(self, evidence: Evidence, settings: CompareSettings) -> Sequence[Finding]:
-        """Compare the models that the settings name; one finding a pair and a job."""
-        models = dict.fromkeys(job.model for job in evidence.jobs)
-        named = (settings.first, settings.second)
-        compared = list(_compare(evidence, list(_pairs(list(models), *named))))
-        return [_finding(one, p_holm) for one, p_holm in zip(compared, _holm(compared), strict=True)]
-
-
 def compare(results: Results, first: str | None = None, second: str | None = None) -> pd.DataFrame:
     """Compare two models example by example, one row for each job that both have.
 
@@ -121,10 +95,21 @@ def compare(results: Results, first: str | None = None, second: str | None = Non
     if not compared:
         fix = "run one suite with both: a data set, split, prompts and limit must be the same"
         raise UserError(f"{pair[0]!r} and {pair[1]!r} share no job", where=str(results.folder), fix=fix)
-    rows = [_row(one, p_holm) for one, p_holm in zip(compared, _holm(compared), strict=True)]
+    rows = [_row(comparison, p_holm) for comparison, p_holm in zip(compared, _holm(compared), strict=True)]
     frame = pd.DataFrame(rows)
     frame.attrs.update(first=pair[0], second=pair[1])
     return frame
+
+
+def same_examples(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Return whether two tables, indexed by id, hold the same examples in any order, with the same labels if both say.
+
+    A table without examples, or with an id twice, is the same as none.
+    """
+    if not (len(first) == len(second) > 0 and first.index.is_unique and set(first.index) == set(second.index)):
+        return False
+    both = "label" in first and "label" in second
+    return not both or bool((first["label"] == second.loc[first.index, "label"]).all())
 
 
 def _two(models: Sequence[str], first: str | None, second: str | None, where: str) -> _Pair:
@@ -147,10 +132,10 @@ def _pairs(models: Sequence[str], first: str | None, second: str | None) -> Iter
     if first is None and second is None:
         yield from combinations(models, 2)
         return
-    for one in models if first is None else (first,):
+    for model in models if first is None else (first,):
         for other in models if second is None else (second,):
-            if one != other:
-                yield one, other
+            if model != other:
+                yield model, other
 
 
 def _compare(evidence: Evidence, pairs: Sequence[_Pair]) -> Iterator[_Comparison]:
@@ -162,7 +147,7 @@ def _compare(evidence: Evidence, pairs: Sequence[_Pair]) -> Iterator[_Comparison
         present = [pair for pair in pairs if pair[0] in jobs and pair[1] in jobs]
         answers = {model: _answers(jobs[model], evidence) for model in dict.fromkeys(sum(present, ()))}
         for first, second in present:
-            yield _compare_one((first, second), (jobs[first], jobs[second]), (answers[first], answers[second]))
+            yield _compare_pair((first, second), (jobs[first], jobs[second]), (answers[first], answers[second]))
 
 
 def _answers(job: JobResult, evidence: Evidence) -> pd.DataFrame | str:
@@ -178,7 +163,7 @@ def _answers(job: JobResult, evidence: Evidence) -> pd.DataFrame | str:
     return table.set_index("id")[[name for name in ("correct", "label") if name in table]]
 
 
-def _compare_one(
+def _compare_pair(
     models: _Pair, jobs: tuple[JobResult, JobResult], answers: tuple[pd.DataFrame | str, pd.DataFrame | str]
 ) -> _Comparison:
     differ = [part for part in jobs[0].pedigree.differences(jobs[1].pedigree) if part in SAME]
@@ -196,17 +181,17 @@ def _compare_one(
 
 
 def _holm(compared: Sequence[_Comparison]) -> list[float | None]:
-    return holm([one.counts.p if one.counts else None for one in compared])
+    return holm([comparison.counts.p if comparison.counts else None for comparison in compared])
 
 
-def _row(one: _Comparison, p_holm: float | None) -> dict[str, Any]:
-    job = one.jobs[0]
+def _row(comparison: _Comparison, p_holm: float | None) -> dict[str, Any]:
+    job = comparison.jobs[0]
     row = {name: getattr(job, name) for name in ("dataset", "split", "task", "variant")}
     row |= {"subset": job.pedigree.subset, "view": job.view, "matched": job.matched, "trained_on": job.trained_on}
-    counts = one.counts
+    counts = comparison.counts
     measured = {} if counts is None else _measured(counts, p_holm)
     names = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")
-    return row | {name: measured.get(name) for name in names} | {"note": one.note}
+    return row | {name: measured.get(name) for name in names} | {"note": comparison.note}
 
 
 def _measured(counts: _Counts, p_holm: float | None) -> Mapping[str, Any]:
@@ -221,28 +206,3 @@ def _measured(counts: _Counts, p_holm: float | None) -> Mapping[str, Any]:
         "p": counts.p,
         "p_holm": p_holm,
     }
-
-
-def _finding(one: _Comparison, p_holm: float | None) -> Finding:
-    first, second = one.models
-    job = one.jobs[0]
-    told = [f"{words} {name}" for words, name in (("classes of", job.matched), ("fitted on", job.trained_on)) if name]
-    about = {
-        "model": first,
-        "dataset": job.dataset,
-        "split": job.split,
-        "subset": job.pedigree.subset,
-        "variant": ", ".join(filter(None, (job.task, job.variant, job.view, *told, f"against {second}"))),
-    }
-    hashes = (one.jobs[0].hash, one.jobs[1].hash)
-    if one.counts is None:
-        return Finding(about, (), jobs=hashes, notes=(one.note,))
-    counts = one.counts
-    params = {"first": first, "second": second, "only_first": counts.only_first, "only_second": counts.only_second}
-    params |= {"p": counts.p, "p_holm": p_holm}
-    metrics = (
-        Metric("first_top1", counts.first / counts.n, counts.n, wilson(counts.first, counts.n)),
-        Metric("second_top1", counts.second / counts.n, counts.n, wilson(counts.second, counts.n)),
-        Metric("difference", counts.difference, counts.n, counts.interval, params=params),
-    )
-    return Finding(about, metrics, jobs=hashes)

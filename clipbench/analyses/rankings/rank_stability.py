@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
@@ -16,7 +16,8 @@ from clipbench.analyses.rankings.compare import SAME
 from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.errors import UserError
-from clipbench.results.records import JobResult
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.results.records import JobResult, Subject
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
 from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
@@ -26,6 +27,68 @@ from clipbench.tasks.wording import listed
 
 _SHOWN = 3
 """Templates against a claim that stand in the table."""
+
+
+METRICS = (
+    MetricSpec(
+        "kendall_tau",
+        "agreement of orders",
+        "tau",
+        None,
+        "how far prompt templates agree on the order of the models: Kendall's tau-b averaged over pairs of templates "
+        "(1: the same order, -1: the reverse). Models that the images cannot tell apart change order by chance, which "
+        "counts.",
+        "Kendall 1945",
+    ),
+    MetricSpec(
+        "order_flip_share",
+        "order flips",
+        higher_is_better=None,
+        definition="share of pairs of models and of templates that change order; changes by chance count.",
+    ),
+    MetricSpec(
+        "surviving_claims",
+        "claims that survive",
+        "pairs",
+        None,
+        "pairs of models of which the same one is ahead with every template.",
+    ),
+    MetricSpec(
+        "significant_surviving_claims",
+        "of these significant",
+        "pairs",
+        None,
+        "claims that survive and are significant with the first template.",
+    ),
+    MetricSpec(
+        "significant_order_flips",
+        "significant order flips",
+        "pairs",
+        None,
+        "pairs of models of which each is significantly ahead with some template, after correction for all pairs and "
+        "templates: the wording changes their order, not the choice of images.",
+    ),
+)
+RANK_FLIPS = TableSpec(
+    "rank_flips",
+    "Pairs of models",
+    (
+        ColumnSpec("first"),
+        ColumnSpec("second"),
+        ColumnSpec("first_ahead", unit="count"),
+        ColumnSpec("second_ahead", unit="count"),
+        ColumnSpec("ties", unit="count"),
+        ColumnSpec("first_significant", unit="count"),
+        ColumnSpec("second_significant", unit="count"),
+        ColumnSpec("flip_share", "order flips", "fraction"),
+        ColumnSpec("survives"),
+        ColumnSpec("against"),
+        ColumnSpec("difference", "difference, points", "difference", "low", "high"),
+        ColumnSpec("p_holm", "p, Holm", "p"),
+    ),
+    largest_by="flip_share",
+)
+ORDERS = TableSpec("orders", "Orders", (ColumnSpec("template"), ColumnSpec("models")))
 
 
 class RankStabilitySettings(AnalysisSettings):
@@ -40,9 +103,13 @@ class RankStability:
     name: ClassVar[str] = "rank_stability"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ("prompt_sensitivity",)
-    Settings: ClassVar[type[AnalysisSettings]] = RankStabilitySettings
+    automatic: ClassVar[bool] = True
+    label: ClassVar[str] = "rank stability"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    tables: ClassVar[tuple[TableSpec, ...]] = (RANK_FLIPS, ORDERS)
+    Settings = RankStabilitySettings
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: RankStabilitySettings) -> Sequence[Finding]:
         """Order the models of each data set, split, prompt set and subset that two models or more have."""
         together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
         for job in evidence.jobs:
@@ -79,15 +146,19 @@ def _without(jobs: Sequence[JobResult], note: str) -> Finding:
     return Finding(_about(jobs), (), jobs=tuple(job.hash for job in jobs), notes=(note,))
 
 
-def _about(jobs: Sequence[JobResult]) -> Mapping[str, str]:
+def _about(jobs: Sequence[JobResult]) -> Subject:
     job = jobs[0]
-    return {
-        "model": " · ".join(one.model for one in jobs),
-        "dataset": job.dataset,
-        "split": job.split,
-        "subset": job.pedigree.subset,
-        "variant": job.variant,
-    }
+    return Subject(
+        models=tuple(job.model for job in jobs),
+        datasets=(job.dataset,),
+        split=job.split,
+        task=job.task,
+        prompts=job.prompts,
+        condition=job.condition,
+        subset=job.pedigree.subset,
+        limit=job.limit,
+        n=job.main.n if job.main else 0,
+    )
 
 
 def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str, ...]) -> Finding:
@@ -95,13 +166,12 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str,
         answers = read_orders(jobs, evidence)
     except UserError as error:
         return _without(jobs, f"Not compared: {error}.")
-    metrics = tuple(_metrics(answers))
     return Finding(
         _about(jobs),
-        metrics,
+        tuple(_metrics(answers)),
         tables={"rank_flips": _rank_flips(answers), "orders": _orders(answers)},
         jobs=tuple(job.hash for job in jobs),
-        notes=(*_in_words(answers, {metric.name: metric for metric in metrics}), *left_out),
+        notes=left_out,
     )
 
 
@@ -202,33 +272,3 @@ def _orders(answers: TemplateOrders) -> pd.DataFrame:
             words += f" {'=' if right[ahead] == right[at] else '>'} {answers.models[at]}"
         rows.append((template, words))
     return pd.DataFrame(rows, columns=["template", "models"])
-
-
-def _in_words(answers: TemplateOrders, metrics: Mapping[str, Metric]) -> Iterator[str]:
-    tau, flips = metrics["kendall_tau"], metrics["order_flip_share"]
-    kept, significant = metrics["surviving_claims"].value, metrics["significant_surviving_claims"].value
-    yield (
-        f"The order of {len(answers.models)} models flips in {100 * (flips.value or 0):.1f} % of pairs between "
-        f"templates; {kept:.0f} of {len(answers.pairs)} claims 'A beats B' survive every wording, "
-        f"{np.count_nonzero(answers.survives(9))} nine wordings in ten."
-    )
-    if kept:
-        yield (
-            f"Of these, {significant:.0f} {'is' if significant == 1 else 'are'} significant with the first template, "
-            f"{answers.templates[0]!r} (McNemar's exact test after Holm's correction for all pairs of models)."
-        )
-    if flips.params["ties"]:
-        share = 100 * flips.params["ties"]
-        yield f"In {share:.1f} % more, two models are equal with one of two templates, which is no flip."
-    changing = _flipped(answers.signs)
-    if changing:
-        firm = metrics["significant_order_flips"].value or 0
-        yield (
-            f"{changing} {'pair changes' if changing == 1 else 'pairs change'} order with the wording, {firm:.0f} of "
-            "them beyond the chance of these images: each model is significantly ahead with some template (McNemar's "
-            "exact test of every pair with every template after Holm's correction)."
-        )
-    if tau.value is None:
-        yield "Fewer than two templates tell the models apart, so Kendall's tau is undefined."
-    elif tau.interval is None:
-        yield "Kendall's tau is the same in nearly every resample of the images, so it has no interval."

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.same_examples import same_examples
+from clipbench.analyses.rankings.compare import same_examples
 from clipbench.arrays import BoolArray, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult

@@ -16,7 +16,7 @@ from typing import Any
 from clipbench.report.averages import Average
 from clipbench.report.leaderboard import Cell, Column
 from clipbench.report.text import labels, numbers
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
 
 SERIES = 8
 """Colours in the palette. With more models than that all have the first one, and their labels tell them apart."""
@@ -94,7 +94,7 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
     traces = [_links(pairs), _means("benchmark", [b for b, _ in pairs]), _means("shift", [s for _, s in pairs])]
     names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
     ticks = [text(name) for name in names.values()]
-    values = [f"{numbers.number(b.value - s.value).replace('-', '−')} points" for b, s in pairs]
+    values = [numbers.with_unit(b.value - s.value, "gap") for b, s in pairs]
     height = row_height(len(pairs), 32 if len(pairs) <= MANY else 20) + 34
     layout = row_layout(ticks, values, height) | {"xaxis": _value_axis("fraction")}
     layout["margin"] |= {"t": 38, "r": 84}
@@ -107,30 +107,40 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
 
 
 def _links(pairs: Sequence[tuple[Average, Average]]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [x for benchmark, shift in pairs for x in (shift.value, benchmark.value, None)],
-        "y": [y for row in range(len(pairs)) for y in (row, row, None)],
-        "line": {"width": 5},
-        "meta": {"role": "link"},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
+    x = [end for benchmark, shift in pairs for end in (shift.value, benchmark.value, None)]
+    y = [end for row in range(len(pairs)) for end in (row, row, None)]
+    return trace(x, y, (), mode="lines", line={"width": 5}, meta={"role": "link"}, hoverinfo="skip")
 
 
 def _means(role: str, means: Sequence[Average]) -> dict[str, Any]:
+    return trace(
+        [mean.value for mean in means],
+        list(range(len(means))),
+        [_hover_mean(mean) for mean in means],
+        mode="markers",
+        name=text(f"mean over {labels.sets(means[0].of, means[0].regime)}"),
+        error_x=errors(means),
+        marker={"size": 11, "symbol": "circle" if role == "benchmark" else "diamond"},
+        meta={"role": role},
+        showlegend=True,
+    )
+
+
+def trace(x: Sequence[float | None], y: Sequence[float | None], hover: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Return plotly's trace of a line with dots, or of what `more` makes of it."""
     return {
         "type": "scatter",
-        "mode": "markers",
-        "name": text(f"mean over {labels.sets(means[0].of, means[0].regime)}"),
-        "x": [mean.value for mean in means],
-        "y": list(range(len(means))),
-        "error_x": errors(means),
-        "customdata": [_hover_mean(mean) for mean in means],
+        "mode": "lines+markers",
+        "x": list(x),
+        "y": list(y),
+        "customdata": list(hover),
         "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"size": 11, "symbol": "circle" if role == "benchmark" else "diamond"},
-        "meta": {"role": role},
+        "line": {"width": 1.8},
+        "marker": {"size": 7, "line": {"width": 1.6}},
+        "cliponaxis": False,
+        "meta": {"role": "curve"},
+        "showlegend": False,
+        **more,
     }
 
 
@@ -141,15 +151,14 @@ def _has_value(column: Column, model: str) -> bool:
 
 def errors(measured: Sequence[numbers.Measured | None]) -> dict[str, Any]:
     """Return plotly's error bars of some values, without one where there is no interval."""
-    sides = [_sides(item) for item in measured]
-    below, above = [side[0] for side in sides], [side[1] for side in sides]
-    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.4, "width": 3}
+    return error_bars([(item.value, item.low, item.high) if item else (None, None, None) for item in measured])
 
 
-def _sides(item: numbers.Measured | None) -> tuple[float | None, float | None]:
-    if item is None or item.value is None or item.low is None or item.high is None:
-        return None, None
-    return item.value - item.low, item.high - item.value
+def error_bars(reaches: Sequence[tuple[float | None, float | None, float | None]]) -> dict[str, Any]:
+    """Return plotly's error bars of (value, low, high), without one where an end is missing."""
+    above = [None if value is None or high is None else high - value for value, _, high in reaches]
+    below = [None if value is None or low is None else value - low for value, low, _ in reaches]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.3, "width": 3}
 
 
 def _hover(model: str, cell: Cell) -> str:
@@ -230,4 +239,4 @@ def _value_axis(unit: str) -> dict[str, Any]:
 def _summary(column: Column, shown: Sequence[tuple[str, Cell]]) -> str:
     listed = "; ".join(f"{model} {numbers.with_unit(cell.value, column.unit)}" for model, cell in shown[:MANY])
     more = f"; and {len(shown) - MANY} more" if len(shown) > MANY else ""
-    return f"{labels.metric(column.metric)} on {column.name}: {listed}{more}"
+    return f"{column.spec.label} on {column.name}: {listed}{more}"

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from clipbench.errors import UserError
 from clipbench.tasks.base import DatasetFacts, TaskSettings
-from clipbench.tasks.prompt_choice import PromptChoice, PromptChoices, name_of
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import DISTINCT, PromptChoice, PromptChoices, PromptedClasses
 
 
 class PromptSettings(TaskSettings):
     """Settings of a task that compares images with the prompts of classes."""
 
-    prompts: PromptChoices = Field(
+    prompts: Annotated[PromptChoices, DISTINCT] = Field(
         default=(),
         description="Prompt sets by name, or templates with {} for the class name; each makes one row of results. "
         "Left out: what the data set declares, else its own templates.",
     )
 
-    @field_validator("prompts")
-    @classmethod
-    def _distinct_prompts(cls, prompts: tuple[PromptChoice, ...]) -> tuple[PromptChoice, ...]:
-        names = [name_of(choice) for choice in prompts]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"named twice: {', '.join(twice)}")
-        return prompts
-
     def variants(self) -> Sequence[Self]:
         """Return one settings object for each prompt choice, or this one if none is named."""
-        if not self.prompts:
-            return (self,)
-        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts)
-
-    @property
-    def variant(self) -> str:
-        """The prompt choice's name; empty where the data set's own prompts are used."""
-        return ", ".join(name_of(choice) for choice in self.prompts)
+        return tuple(self.model_copy(update={"prompts": (choice,)}) for choice in self.prompts) or (self,)
 
     def prompt_choices(self) -> Sequence[PromptChoice | None]:
         """Return the prompt choices; None, the data set's own, where none is named."""

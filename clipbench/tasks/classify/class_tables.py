@@ -1,13 +1,15 @@
-"""Tables of a single-label classification: per class, per group, and what is confused with what."""
+"""Tables of a classification: per class, per group, what is confused with what, and one row an example."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipbench.metrics.accuracy import class_counts
+from clipbench.metrics.specs import ColumnSpec, TableSpec
 from clipbench.stats.intervals import wilson
 from clipbench.tasks.base import Picture
 from clipbench.tasks.classify.decisions import Decisions
@@ -20,22 +22,48 @@ GROUP_VALUES = 50
 PICTURES = 12
 PICTURES_A_PAIR = 2
 
+_N = ColumnSpec("n", unit="count")
+_ACCURACY = ColumnSpec("accuracy", unit="fraction", low="low", high="high")
 
-def per_class(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
-    """Return class, n, correct, accuracy, low, high (Wilson, 95 %), label; one row a class in label order."""
+_PRECISION = ColumnSpec("average_precision", unit="fraction")
+
+PER_CLASS = TableSpec("per_class", "Classes, worst first", (ColumnSpec("class"), _N, _ACCURACY, _PRECISION))
+PER_GROUP = TableSpec("per_group", "Groups", (ColumnSpec("group"), ColumnSpec("value"), _N, _ACCURACY))
+CONFUSED = TableSpec(
+    "confusions",
+    "Most confused",
+    (
+        ColumnSpec("true", "is"),
+        ColumnSpec("predicted", "taken for"),
+        ColumnSpec("count", "images", "count"),
+        ColumnSpec("share", "of the class", "fraction"),
+    ),
+)
+SINGLE_LABEL_TABLES = (PER_CLASS, CONFUSED, PER_GROUP)
+
+
+def per_class(counts: NDArray[Any], correct: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
+    """Return class, n, correct, accuracy, low, high (Wilson, 95 %), label; one row a class in label order.
+
+    Args:
+        counts: (C,) images of each class.
+        correct: (C,) how many of them are right; fractions where the answer is a mean of several.
+        classes: C names.
+    """
     import pandas as pd
 
-    counts, correct = class_counts(decisions.labels, decisions.correct, len(classes))
-    rows = [(name, *_proportion(*cell)) for name, *cell in zip(classes, counts, correct, strict=True)]
+    rows = [(name, *_proportion(*cell)) for name, *cell in zip(classes, counts.tolist(), correct.tolist(), strict=True)]
     frame = pd.DataFrame(rows, columns=["class", "n", "correct", "accuracy", "low", "high"])
     return frame.assign(label=range(len(classes)))
 
 
-def _proportion(n: int, correct: int) -> tuple[int, int, float | None, float | None, float | None]:
+def _proportion(n: int, correct: float) -> tuple[int, float, float | None, float | None, float | None]:
     if n == 0:
-        return 0, 0, None, None, None
-    interval = wilson(int(correct), int(n))
-    return int(n), int(correct), float(correct / n), interval.low, interval.high
+        return 0, correct, None, None, None
+    # A sum of fractions may be a rounding error above the count.
+    correct = min(correct, float(n))
+    interval = wilson(correct, n)
+    return n, correct, correct / n, interval.low, interval.high
 
 
 def confusions(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
@@ -47,15 +75,9 @@ def confusions(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
     distinct, counts = np.unique(pairs, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:CONFUSIONS]
     true, predicted = np.divmod(distinct[order], len(classes))
-    totals = np.bincount(decisions.labels, minlength=len(classes))
-    return pd.DataFrame(
-        {
-            "true": [classes[index] for index in true],
-            "predicted": [classes[index] for index in predicted],
-            "count": counts[order],
-            "share": counts[order] / totals[true],
-        }
-    )
+    names = np.asarray(classes, object)
+    share = counts[order] / np.bincount(decisions.labels, minlength=len(classes))[true]
+    return pd.DataFrame({"true": names[true], "predicted": names[predicted], "count": counts[order], "share": share})
 
 
 def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
@@ -70,7 +92,7 @@ def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tupl
             left_out.append(group)
             continue
         counts, correct = class_counts(place.astype(np.int64), decisions.correct, len(values))
-        for value, *cell in zip(values, counts, correct, strict=True):
+        for value, *cell in zip(values, counts.tolist(), correct.tolist(), strict=True):
             n, _, *accuracy = _proportion(*cell)
             rows.append((group, str(value), n, *accuracy))
     frame = pd.DataFrame(rows, columns=["group", "value", "n", "accuracy", "low", "high"]) if rows else None
@@ -90,9 +112,9 @@ def confident_mistakes(
         if shown.get(pair, 0) == PICTURES_A_PAIR:
             continue
         shown[pair] = shown.get(pair, 0) + 1
-        true, predicted = (classes[index] for index in pair)
-        caption = f"true: {true}; predicted: {predicted} ({decisions.confidences[place]:.2f})"
-        pictures.append(Picture(ids[decisions.rows[place]], split, "confident mistake", caption))
+        true, prediction = classes[pair[0]], f"{classes[pair[1]]} ({decisions.confidences[place]:.2f})"
+        caption = f"true: {true}; predicted: {prediction}"
+        pictures.append(Picture(ids[decisions.rows[place]], split, "confident mistake", caption, true, prediction))
         if len(pictures) == PICTURES:
             break
     return tuple(pictures)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,7 @@ from clipbench.errors import UserError
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.vectors import refuse_directionless, unit_rows
 from clipbench.tasks.base import ImageSet
-from clipbench.tasks.classify.class_columns import ClassColumns
-from clipbench.tasks.classify.classifier import TextClassifier
+from clipbench.tasks.classify.classifier import ClassColumns, TextClassifier
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
@@ -54,12 +53,23 @@ class Decisions:
         return first
 
 
+def require_images(images: ImageSet, where: str) -> None:
+    """Stop if a set has no readable images.
+
+    Raises:
+        UserError: naming it.
+    """
+    if not len(images):
+        raise UserError("has no readable images", where=where, fix="check the data set's files")
+
+
 def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
     """Return the rows whose label is a class; -1 stands for no label.
 
     Raises:
-        UserError: a label is out of range, or no image has one.
+        UserError: there are no images, a label is out of range, or no image has one.
     """
+    require_images(images, where)
     labels = images.labels
     if labels is None:
         raise UserError("not every image has a label", where=where, fix="classification needs one label an image")
@@ -93,14 +103,9 @@ def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where
     Raises:
         UserError: a label is out of range or features are not finite.
     """
-    return decide_scores(images, _logits(images, classifier, model, where), classifier, where, model.logit_scale)
-
-
-def _logits(
-    images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str
-) -> Iterator[tuple[int, Float32Array]]:
-    for start, vectors in unit_chunks(images, rows_at_a_time(len(classifier.vectors)), model, where):
-        yield start, class_logits(vectors, classifier, model)
+    chunks = unit_chunks(images, rows_at_a_time(len(classifier.vectors)), model, where)
+    logits = ((start, class_logits(vectors, classifier, model)) for start, vectors in chunks)
+    return decide_scores(images, logits, classifier, where, model.logit_scale)
 
 
 def unit_chunks(images: ImageSet, rows: int, model: ModelInfo, where: str) -> Iterator[tuple[int, Float32Array]]:
@@ -172,12 +177,12 @@ def decide_scores(
 
 def _decide(rows: IntArray, labels: IntArray, logits: Float32Array, columns: ClassColumns, scale: float) -> Decisions:
     column = columns.column[labels]
-    own = logits[np.arange(len(rows)), column]
+    true = logits[np.arange(len(rows)), column]
     ranks = true_class_ranks(logits, column, columns.sizes)
     top = np.argmax(logits, axis=1)
     best, second = _two_best(logits, top)
     tied = columns.tied_columns
-    margins = (own - np.where(top == column, second, best)) / np.float32(scale)
+    margins = (true - np.where(top == column, second, best)) / np.float32(scale)
     margins = np.where(np.isinf(margins), np.float32(np.nan), margins)
     total = np.exp(logits - best[:, None]) @ columns.sizes.astype(np.float32)
     ranks_with_twins = ranks + columns.ahead[labels]
@@ -188,7 +193,7 @@ def _decide(rows: IntArray, labels: IntArray, logits: Float32Array, columns: Cla
         ranks=ranks_with_twins,
         strict=ranks + columns.sizes[column] == 2,
         margins=np.where(tied[column], np.fmin(margins, 0), margins).astype(np.float32),
-        scores=np.exp(own - best) / total,
+        scores=np.exp(true - best) / total,
         confidences=1 / total,
         near_ties=int(np.count_nonzero(((best - second) / scale < NEAR) | tied[top])),
     )
@@ -214,15 +219,7 @@ def _predictions(
     return predictions
 
 
-def _joined(parts: list[Decisions]) -> Decisions:
-    return Decisions(
-        rows=np.concatenate([part.rows for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
-        predictions=np.concatenate([part.predictions for part in parts]),
-        ranks=np.concatenate([part.ranks for part in parts]),
-        strict=np.concatenate([part.strict for part in parts]),
-        margins=np.concatenate([part.margins for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        confidences=np.concatenate([part.confidences for part in parts]),
-        near_ties=sum(part.near_ties for part in parts),
-    )
+def _joined(parts: Sequence[Decisions]) -> Decisions:
+    arrays = [field.name for field in fields(Decisions) if field.name != "near_ties"]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+    return Decisions(**joined, near_ties=sum(part.near_ties for part in parts))

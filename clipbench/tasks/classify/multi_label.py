@@ -11,22 +11,32 @@ import numpy as np
 from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.average_precision import PrecisionRecall
-from clipbench.metrics.vectors import refuse_directionless, unit_rows
+from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome, Picture
 from clipbench.tasks.classify.class_tables import PICTURES, group_columns
 from clipbench.tasks.classify.classifier import TextClassifier
-from clipbench.tasks.main_metric import with_main
+from clipbench.tasks.classify.decisions import require_images, unit_chunks
+from clipbench.tasks.requirements import with_main
 from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clipbench.models.base import ModelInfo
 
 RESAMPLES = 1000
 
-NAMES = ("map", "map_voc2007_11point")
+MULTI_LABEL_METRICS = (
+    MetricSpec("map", "mAP", definition="average precision of each class over all images, averaged over classes."),
+    MetricSpec(
+        "map_voc2007_11point",
+        "mAP (VOC2007, 11-point)",
+        definition="the same with precision sampled at eleven levels of recall.",
+        source="Everingham et al. 2010, section 4.2",
+    ),
+)
 
 
 def multi_label_outcome(
@@ -61,8 +71,9 @@ def presence(images: ImageSet, classes: int, where: str) -> BoolArray:
     """Return (n, C): which classes each image shows.
 
     Raises:
-        UserError: there are no label sets, or a label is out of range.
+        UserError: there are no images or no label sets, or a label is out of range.
     """
+    require_images(images, where)
     if images.label_sets is None:
         raise UserError("has no label sets", where=where, fix="a multi-label set needs a list of labels an image")
     present = np.zeros((len(images), classes), np.bool_)
@@ -77,19 +88,15 @@ def presence(images: ImageSet, classes: int, where: str) -> BoolArray:
     return present
 
 
-def cosines(images: ImageSet, classifier: TextClassifier, model: str, where: str) -> Float32Array:
+def cosines(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str) -> Float32Array:
     """Return (n, C) float32 cosines of images and classes; scale and bias would not change a ranking.
 
     Raises:
         UserError: features are not finite.
     """
     found = np.empty((len(images), len(classifier.vectors)), np.float32)
-    unusable: list[str] = []
-    for start, chunk in images.features["projected"].chunks():
-        vectors, bad = unit_rows(chunk)
-        unusable += [images.ids[start + place] for place in np.flatnonzero(bad).tolist()]
-        found[start : start + len(chunk)] = vectors @ classifier.vectors.T
-    refuse_directionless(unusable, f"images of {where}", model)
+    for start, vectors in unit_chunks(images, 4096, model, where):
+        found[start : start + len(vectors)] = vectors @ classifier.vectors.T
     return found[:, classifier.column]
 
 
@@ -113,8 +120,8 @@ def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, n: int) 
             n, lambda drawn: _means(_averages(curves, drawn)), resamples=RESAMPLES, centre=averages.mean(axis=1)
         )
     params = {"classes": len(curves), "seed": SEED, "resamples": RESAMPLES, "centred": True}
-    for name, value, interval in zip(NAMES, values, intervals, strict=True):
-        yield Metric(name, value, n, _within_one(interval), params=params)
+    for spec, value, interval in zip(MULTI_LABEL_METRICS, values, intervals, strict=True):
+        yield Metric(spec.name, value, n, _within_one(interval), params=params)
 
 
 def _within_one(interval: Interval | None) -> Interval | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
+from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome
@@ -20,8 +21,17 @@ from clipbench.tasks.classify.class_tables import (
     per_group,
 )
 from clipbench.tasks.classify.decisions import NEAR, Decisions
-from clipbench.tasks.main_metric import with_main
+from clipbench.tasks.requirements import with_main
 from clipbench.tasks.wording import listed
+
+TOP1 = MetricSpec("top1", "top-1", definition="share of images whose highest-scoring class is the right one.")
+TOP5 = MetricSpec("top5", "top-5", definition="share of images with the right class among the five that score highest.")
+MEAN_RECALL = MetricSpec(
+    "mean_per_class_recall",
+    "mean per-class recall",
+    definition="top-1 within each class, averaged over classes, so that every class counts the same.",
+)
+SINGLE_LABEL_METRICS = (TOP1, TOP5, MEAN_RECALL)
 
 
 def single_label_outcome(
@@ -41,9 +51,10 @@ def single_label_outcome(
     """
     classes = dataset.classes
     groups, crowded = per_group(decisions, images.groups)
-    tables = {"per_class": per_class(decisions, classes), "confusions": confusions(decisions, classes)}
+    counts, correct = class_counts(decisions.labels, decisions.correct, len(classes))
+    tables = {"per_class": per_class(counts, correct, classes), "confusions": confusions(decisions, classes)}
     return Outcome(
-        metrics=with_main((*_metrics(decisions, len(classes)), *more), dataset, default="top1"),
+        metrics=with_main((*_metrics(decisions, counts, correct), *more), dataset, default="top1"),
         examples=examples(decisions, images.ids, split, classes, images.groups),
         tables=tables if groups is None else tables | {"per_group": groups},
         pictures=confident_mistakes(decisions, images.ids, split, classes),
@@ -51,19 +62,13 @@ def single_label_outcome(
     )
 
 
-def _metrics(decisions: Decisions, classes: int) -> Iterator[Metric]:
-    near = {"near_ties": decisions.near_ties, "near": NEAR}
-    yield proportion("top1", decisions.correct, near)
-    if classes > 5:
+def _metrics(decisions: Decisions, counts: IntArray, correct: IntArray) -> Iterator[Metric]:
+    yield proportion("top1", decisions.correct, {"near_ties": decisions.near_ties, "near": NEAR})
+    if len(counts) > 5:
         yield proportion("top5", decisions.ranks <= 5)
-    counts, correct = class_counts(decisions.labels, decisions.correct, classes)
-    yield Metric(
-        "mean_per_class_recall",
-        float(mean_per_class_recall(counts, correct)),
-        len(decisions.labels),
-        _recall_interval(counts, correct),
-        params={"classes": int(np.count_nonzero(counts)), "seed": SEED, "resamples": RESAMPLES},
-    )
+    params = {"classes": int(np.count_nonzero(counts)), "seed": SEED, "resamples": RESAMPLES}
+    recall, interval = float(mean_per_class_recall(counts, correct)), _recall_interval(counts, correct)
+    yield Metric("mean_per_class_recall", recall, len(decisions.labels), interval, params=params)
 
 
 def proportion(name: str, right: BoolArray, params: dict[str, float] | None = None) -> Metric:
@@ -74,11 +79,7 @@ def proportion(name: str, right: BoolArray, params: dict[str, float] | None = No
 
 def _recall_interval(counts: IntArray, correct: IntArray) -> Interval:
     if correct.sum() in (0, counts.sum()):
-        # Every resample would repeat the value. A mean of recalls that share one p has the variance of a
-        # proportion among this many trials.
-        filled = counts[counts > 0]
-        trials = len(filled) ** 2 / float(np.sum(1 / filled))
-        return wilson(trials if correct.any() else 0, trials)
+        return equal_recalls_interval(counts, int(correct.any()))
     cells = np.stack([correct, counts - correct])
 
     def statistic(drawn: IntArray) -> Float64Array:
@@ -86,6 +87,16 @@ def _recall_interval(counts: IntArray, correct: IntArray) -> Interval:
         return mean_per_class_recall(right + wrong, right)
 
     return bootstrap_multinomial(cells.ravel(), statistic)
+
+
+def equal_recalls_interval(counts: IntArray, right: int, answers: int = 1) -> Interval:
+    """Return the interval of a mean of recalls that are all `right` of `answers`, as those of every resample would be.
+
+    A mean of recalls that share one p has the variance of a proportion among fewer trials than the examples.
+    """
+    filled = counts[counts > 0]
+    trials = len(filled) ** 2 / float(np.sum(1 / filled))
+    return wilson(trials * right / answers, trials)
 
 
 def _notes(decisions: Decisions, images: int, classes: Sequence[str], crowded: Sequence[str]) -> Iterator[str]:

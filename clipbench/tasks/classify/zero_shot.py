@@ -7,21 +7,37 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from clipbench.errors import UserError
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts, distinct_strings
+from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
-from clipbench.tasks.classify.decisions import decide
-from clipbench.tasks.classify.multi_label import cosines, multi_label_outcome
-from clipbench.tasks.classify.single_label import proportion, single_label_outcome
-from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.wording import both, listed
+from clipbench.tasks.classify.decisions import decide, require_images
+from clipbench.tasks.classify.multi_label import MULTI_LABEL_METRICS, cosines, multi_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
+from clipbench.tasks.prompts import PromptedClasses
+from clipbench.tasks.requirements import require_classes, require_joint_space, require_split
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
+
+STRICT_TOP1 = MetricSpec(
+    "strict_top1", "strict top-1", definition="top-1 where ties of classes with equal prompts count as wrong."
+)
+EQUAL_PROMPTS = TableSpec(
+    "equal_prompts",
+    "Equal prompts",
+    (
+        ColumnSpec("winner", unit="count"),
+        ColumnSpec("winner_name"),
+        ColumnSpec("loser", unit="count"),
+        ColumnSpec("loser_name"),
+        ColumnSpec("first_prompt"),
+    ),
+    definition="Of classes with equal prompts the lower index wins, as in published figures.",
+)
 
 
 class ZeroShotSettings(PromptSettings):
@@ -39,10 +55,13 @@ class ZeroShot:
 
     name: ClassVar[str] = "zero_shot"
     protocol: ClassVar[int] = 1
-    Settings: ClassVar[type[TaskSettings]] = ZeroShotSettings
+    Settings: type[ZeroShotSettings] = ZeroShotSettings
+    label: ClassVar[str] = "zero-shot classification"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, STRICT_TOP1, *MULTI_LABEL_METRICS)
+    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, EQUAL_PROMPTS)
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: ZeroShotSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Ask for one split's projected features and every prompt.
 
@@ -50,33 +69,27 @@ class ZeroShot:
             UserError: the data set has fewer than two classes or lacks the split, the model has no text tower
                 or the prompts are for other classes.
         """
-        split = _own(settings).split
-        if len(dataset.classes) < 2:
-            raise UserError(
-                f"zero_shot needs at least two classes, this has {len(dataset.classes)}",
-                where=dataset.name,
-                fix="use retrieval if it has captions",
-            )
-        require_split(dataset, split)
+        require_classes(dataset, self.name, "use retrieval if it has captions")
+        require_split(dataset, settings.split)
         require_joint_space(model, self.name)
         strings = distinct_strings(class_prompts(prompts, dataset, self.name))
-        return Needs(splits=(split,), strings=strings)
+        return Needs(splits=(settings.split,), strings=strings)
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: ZeroShotSettings, prompts: PromptedClasses | None) -> Outcome:
         """Compute accuracies, or average precision where the data set is multi-label.
 
         Raises:
             UserError: labels or features that cannot be used, or a declared main metric that is not computed.
         """
-        split = _own(settings).split
-        images, dataset = inputs.sets[split], inputs.dataset
+        dataset, split = inputs.dataset, settings.split
+        images, where = inputs.sets[split], f"{dataset.name}, split {split}"
         prompts = class_prompts(prompts, dataset, self.name)
-        where = f"{dataset.name}, split {split}"
-        if not len(images):
-            raise UserError("has no readable images", where=where, fix="check the data set's files")
-        classifier = inputs.once("classifier", lambda: text_classifier(prompts, inputs.text, inputs.model.name))
+        require_images(images, where)
+        classifier = inputs.cache.get_or_compute(
+            "classifier", lambda: text_classifier(prompts, inputs.text, inputs.model.name)
+        )
         if dataset.multilabel:
-            scores = cosines(images, classifier, inputs.model.name, where)
+            scores = cosines(images, classifier, inputs.model, where)
             outcome = multi_label_outcome(images, scores, dataset, split)
         else:
             decisions = decide(images, classifier, inputs.model, where)
@@ -85,26 +98,17 @@ class ZeroShot:
         return _with_equal_prompts(outcome, classifier, prompts)
 
 
-def _own(settings: TaskSettings) -> ZeroShotSettings:
-    assert isinstance(settings, ZeroShotSettings)
-    return settings
-
-
 def _with_equal_prompts(outcome: Outcome, classifier: TextClassifier, prompts: PromptedClasses) -> Outcome:
-    notes = list(outcome.notes)
-    classes = prompts.classes
-    if classifier.twins:
-        pairs = [both(classes, *twins) for twins in classifier.twins]
+    notes, tables = list(outcome.notes), dict(outcome.tables)
+    equal, tied = classifier.equals(prompts.classes)
+    if equal:
         notes.append(
-            f"Equal prompts: {listed(pairs)}. The lower index wins, as in published figures; strict_top1, where "
-            "given, counts these ties as wrong."
+            f"Equal prompts: {equal}. The lower index wins, as in published figures; strict_top1, where given, counts "
+            "these ties as wrong."
         )
-    if classifier.tied:
-        groups = [" = ".join(classes[index] for index in group) for group in classifier.tied]
-        notes.append(f"Different prompts, same embedding: {listed(groups)}. These ties count as wrong.")
-    tables = dict(outcome.tables)
-    if classifier.twins:
         tables["equal_prompts"] = _equal_prompts(classifier, prompts)
+    if tied:
+        notes.append(f"Different prompts, same embedding: {tied}. These ties count as wrong.")
     return replace(outcome, tables=tables, notes=tuple(notes))
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipbench.arrays import BoolArray, IntArray
+from clipbench.arrays import IntArray
 from clipbench.heads.logistic import Fit, fit
-from clipbench.heads.search import GRID, search
-from clipbench.metrics.accuracy import class_counts, mean_per_class_recall, true_class_ranks
+from clipbench.heads.search import GRID, nearest, search
+from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.tasks.holdout import shuffled_by_id
 from clipbench.tasks.probe.few_shot_sampler import FewExamples
+from clipbench.tasks.probe.labelled import answer_score
 
 FOLDS = 5
 """At most; with k examples a class there are no more than k."""
@@ -62,23 +63,17 @@ def cross_validate(
     tried: dict[int, list[Fit]] = {}
 
     def score(place: int) -> float:
-        nearest = min(tried, key=lambda other: (abs(other - place), other), default=None)
+        neighbour = nearest(place, tried)
         right = np.zeros(len(fold), np.bool_)
         fits = []
         for index, (problem, held) in enumerate(parts):
-            start = None if nearest is None else tried[nearest][index].head
+            start = neighbour[index].head if neighbour else None
             fits.append(fit(problem, GRID[place], start, max_iterations=max_iterations))
             scores = fits[-1].head.class_scores(examples.features[held])
             right[held] = true_class_ranks(scores, examples.labels[held]) == 1
         tried[place] = fits
-        return _score(examples.labels[fold >= 0], right[fold >= 0], examples.classes, metric)
+        return answer_score(metric, examples.labels[fold >= 0], right[fold >= 0], examples.classes)
 
-    found = search(score)
-    unconverged = sum(not one.converged for fits in tried.values() for one in fits)
-    return ChosenPenalty(GRID[found.best], found.at_edge, unconverged)
-
-
-def _score(labels: IntArray, right: BoolArray, classes: int, metric: str) -> float:
-    if metric == "mean_per_class_recall":
-        return float(mean_per_class_recall(*class_counts(labels, right, classes)))
-    return float(right.mean())
+    searched = search(score)
+    unconverged = sum(not found.converged for fits in tried.values() for found in fits)
+    return ChosenPenalty(GRID[searched.best], searched.at_edge, unconverged)

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from clipbench.errors import UserError
-from clipbench.tasks.base import DatasetFacts, Feature, TaskSettings
-from clipbench.tasks.prompt_choice import listed_if
-from clipbench.tasks.requirements import require_split
+from clipbench.tasks.base import Condition, DatasetFacts, Feature, TaskSettings
+from clipbench.tasks.prompts import DISTINCT, listed_if
+from clipbench.tasks.requirements import require_classes, require_split
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
 
 FeatureName = Literal["pre_projection", "projected"]
-
-
 FeatureNames = Annotated[
     tuple[FeatureName, ...],
     BeforeValidator(listed_if(str), json_schema_input_type=FeatureName | tuple[FeatureName, ...]),
+    DISTINCT,
 ]
 """A list of features, or one alone."""
 
@@ -38,13 +37,6 @@ class FeatureSettings(TaskSettings):
     )
     normalise: bool = Field(default=False, description="Scale each image's features to length 1.")
 
-    @field_validator("features")
-    @classmethod
-    def _distinct(cls, features: tuple[FeatureName, ...]) -> tuple[FeatureName, ...]:
-        if len(set(features)) < len(features):
-            raise ValueError("named twice")
-        return features
-
     def variants(self) -> Sequence[Self]:
         """Return one settings object for each kind of features."""
         return tuple(self.model_copy(update={"features": (name,)}) for name in self.features)
@@ -55,15 +47,11 @@ class FeatureSettings(TaskSettings):
         assert len(self.features) == 1
         return self.features[0]
 
-    def words(self) -> tuple[str, ...]:
-        """Return what tells this job from others of its task, where it is not the default."""
-        kind = ("projected",) if self.features == ("projected",) else ()
-        return (*kind, "normalised") if self.normalise else kind
-
     @property
-    def variant(self) -> str:
-        """What tells this job from others of its task; empty for the defaults."""
-        return ", ".join(self.words())
+    def condition(self) -> Condition:
+        """The features, where they are not the default."""
+        kind = ("projected",) if self.features == ("projected",) else ()
+        return Condition(features=", ".join((*kind, "normalised") if self.normalise else kind))
 
 
 def stored_feature(settings: FeatureSettings, model: ModelInfo, task: str) -> Feature:
@@ -88,12 +76,7 @@ def require_training(settings: FeatureSettings, dataset: DatasetFacts, task: str
     Raises:
         UserError: it has fewer than two classes, lacks a split, or would be tested on what was learnt.
     """
-    if len(dataset.classes) < 2:
-        raise UserError(
-            f"{task} needs at least two classes, this has {len(dataset.classes)}",
-            where=dataset.name,
-            fix="choose a data set with classes",
-        )
+    require_classes(dataset, task, "choose a data set with classes")
     require_split(dataset, settings.split)
     require_split(dataset, settings.train_split)
     if settings.split == settings.train_split:

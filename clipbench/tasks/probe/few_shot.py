@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from clipbench.errors import UserError
 from clipbench.heads.logistic import Fit, fit, memory
 from clipbench.heads.problem import outputs_for
 from clipbench.metrics.accuracy import true_class_ranks
-from clipbench.tasks.base import DatasetFacts, Inputs, Memory, Needs, Outcome, TaskSettings
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Memory, Needs, Outcome
+from clipbench.tasks.classify.class_tables import PER_CLASS
 from clipbench.tasks.classify.decisions import rows_at_a_time
 from clipbench.tasks.probe.cross_validation import ChosenPenalty, cross_validate, folds
 from clipbench.tasks.probe.feature_settings import (
@@ -24,11 +25,17 @@ from clipbench.tasks.probe.feature_settings import (
     require_training,
     stored_feature,
 )
-from clipbench.tasks.probe.few_shot_sampler import FewExamples, Pool
-from clipbench.tasks.probe.labelled import FeatureView, class_labels
-from clipbench.tasks.probe.over_seeds import SeedDecisions, per_class_over_seeds, seed_examples, seed_metrics
-from clipbench.tasks.prompt_choice import listed_if
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.probe.few_shot_sampler import FewExamples, FewShotSampler
+from clipbench.tasks.probe.labelled import FeatureView, LabelledImages, choice_metric
+from clipbench.tasks.probe.over_seeds import (
+    SEED_METRICS,
+    SeedDecisions,
+    per_class_over_seeds,
+    seed_examples,
+    seed_metrics,
+)
+from clipbench.tasks.prompts import DISTINCT, PromptedClasses, listed_if
+from clipbench.tasks.requirements import require_single_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +58,7 @@ def _kind(value: Any) -> str | None:
 
 Shots = Annotated[int, Field(gt=0)]
 ShotList = Annotated[
-    tuple[Shots, ...], BeforeValidator(listed_if(int), json_schema_input_type=Shots | tuple[Shots, ...])
+    tuple[Shots, ...], BeforeValidator(listed_if(int), json_schema_input_type=Shots | tuple[Shots, ...]), DISTINCT
 ]
 """A list of numbers, or one alone."""
 
@@ -88,13 +95,6 @@ class FewShotSettings(FeatureSettings):
     )
     max_iterations: int = Field(default=1000, gt=0, description="Of L-BFGS, for each fit.")
 
-    @field_validator("shots")
-    @classmethod
-    def _once_each(cls, shots: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(shots)) < len(shots):
-            raise ValueError("named twice")
-        return shots
-
     def variants(self) -> Sequence[Self]:
         """Return one settings object for each number of shots and kind of features."""
         kinds = super().variants()
@@ -106,12 +106,25 @@ class FewShotSettings(FeatureSettings):
         assert len(self.shots) == 1
         return self.shots[0]
 
-    def words(self) -> tuple[str, ...]:
-        """Return what tells this job from others of its task."""
-        counts = tuple("1 shot" if count == 1 else f"{count} shots" for count in self.shots)
-        if self.C == PAPERS_C:
-            return (*counts, *super().words())
-        return (*counts, *super().words(), "cross-validated C" if isinstance(self.C, str) else f"C = {self.C:g}")
+    @property
+    def condition(self) -> Condition:
+        """The shots, the features, and how C is found."""
+        head = "cross-validated C" if isinstance(self.C, str) else "" if self.C == PAPERS_C else f"C = {self.C:g}"
+        return replace(super().condition, shots=self.shots[0] if len(self.shots) == 1 else None, head=head)
+
+
+SEEDS = TableSpec(
+    "seeds",
+    "Draws of the training examples",
+    (
+        ColumnSpec("seed", unit="count"),
+        ColumnSpec("top1", "top-1", "fraction"),
+        ColumnSpec("mean_per_class_recall", "mean per-class recall", "fraction"),
+        ColumnSpec("C", unit="number"),
+        ColumnSpec("iterations", unit="count"),
+        ColumnSpec("converged"),
+    ),
+)
 
 
 class FewShot:
@@ -124,67 +137,59 @@ class FewShot:
 
     name: ClassVar[str] = "few_shot"
     protocol: ClassVar[int] = 1
-    Settings: ClassVar[type[TaskSettings]] = FewShotSettings
+    Settings: type[FewShotSettings] = FewShotSettings
+    label: ClassVar[str] = "few-shot"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = SEED_METRICS
+    tables: ClassVar[tuple[TableSpec, ...]] = (PER_CLASS, SEEDS)
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: FewShotSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Ask for the training and test splits' features.
 
         Raises:
             UserError: the data set is multi-label, lacks classes or a split, or the model lacks the features.
         """
-        own = _own(settings)
-        if dataset.multilabel:
-            raise UserError(
-                "few_shot draws examples of one class each; this data set is multi-label",
-                where=dataset.name,
-                fix="use linear_probe",
-            )
-        require_training(own, dataset, self.name)
-        feature = stored_feature(own, model, self.name)
-        return Needs((own.train_split, own.split), (feature,), memory=_memory(own, len(dataset.classes)))
+        require_single_label(dataset, self.name)
+        require_training(settings, dataset, self.name)
+        feature = stored_feature(settings, model, self.name)
+        needed = _memory(settings, len(dataset.classes))
+        return Needs((settings.train_split, settings.split), (feature,), memory=needed)
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: FewShotSettings, prompts: PromptedClasses | None) -> Outcome:
         """Draw, fit and test once for each seed.
 
         Raises:
             UserError: a class has too few training images, labels or features cannot be used, or the data set
                 declares a main metric that is not computed.
         """
-        own, dataset = _own(settings), inputs.dataset
-        view = FeatureView(stored_feature(own, inputs.model, self.name), own.normalise, inputs.model.name)
-        pool = Pool.of(inputs.sets[own.train_split], dataset, f"{dataset.name}, split {own.train_split}")
-        if not own.allow_fewer:
-            pool.require(own.k)
+        dataset, split = inputs.dataset, settings.split
+        view = FeatureView.of(settings, inputs.model)
+        sampler = FewShotSampler(LabelledImages.of(inputs, settings.train_split), settings.k)
+        sampler.training.require_every_class()
+        if not settings.allow_fewer:
+            sampler.require_enough()
         started = time.perf_counter()
-        draws = pool.draw(own.k, own.seeds, view)
-        fits = [_fit(examples, seed, own, dataset, inputs.device) for seed, examples in enumerate(draws)]
+        draws = sampler.draw(settings.seeds, view)
+        fits = [_fit(examples, seed, settings, dataset, inputs.device) for seed, examples in enumerate(draws)]
         fitted = time.perf_counter()
-        decided = _test(fits, inputs, own, view)
-        images, split = inputs.sets[own.split], own.split
+        tested = LabelledImages.of(inputs, split)
+        decided = _test(fits, tested, view)
+        tables = {"seeds": _seeds(fits, decided, dataset), "per_class": per_class_over_seeds(decided, dataset.classes)}
         return Outcome(
-            metrics=seed_metrics(decided, dataset, _params(fits, own, dataset)),
-            examples=seed_examples(decided, images, split, dataset.classes),
-            tables={
-                "seeds": _seeds(fits, decided, dataset),
-                "per_class": per_class_over_seeds(decided, dataset.classes),
-            },
-            notes=tuple(_notes(fits, own, view, pool.short(own.k), len(images) - len(decided.rows))),
+            metrics=seed_metrics(decided, dataset, _params(fits, settings, dataset)),
+            examples=seed_examples(decided, tested.images, split, dataset.classes),
+            tables=tables,
+            notes=tuple(_notes(fits, settings, view, sampler.short, tested.unlabelled)),
             seconds={"fit": fitted - started, "test": time.perf_counter() - fitted},
         )
 
 
-def _own(settings: TaskSettings) -> FewShotSettings:
-    assert isinstance(settings, FewShotSettings)
-    return settings
-
-
 def _memory(settings: FewShotSettings, classes: int) -> Memory:
     def needed(counts: Mapping[str, int], width: int) -> int:
-        one = min(settings.k * classes, counts[settings.train_split])
-        every = min(settings.seeds * one, counts[settings.train_split])
-        return 4 * every * width + memory(one, width, outputs_for(classes))
+        draw = min(settings.k * classes, counts[settings.train_split])
+        union = min(settings.seeds * draw, counts[settings.train_split])
+        return 4 * union * width + memory(draw, width, outputs_for(classes))
 
     return needed
 
@@ -202,20 +207,17 @@ def _fit(examples: FewExamples, seed: int, settings: FewShotSettings, dataset: D
     chosen = None
     if isinstance(settings.C, str):
         fold = folds(examples, settings.k, seed)
-        metric = "mean_per_class_recall" if dataset.main_metric == "mean_per_class_recall" else "top1"
         if (fold >= 0).any():
-            chosen = cross_validate(examples, fold, metric, device, settings.max_iterations)
+            chosen = cross_validate(examples, fold, choice_metric(dataset), device, settings.max_iterations)
     C = chosen.C if chosen else PAPERS_C if isinstance(settings.C, str) else settings.C  # noqa: N806
     return _SeedFit(C, fit(whole, C, final=True, max_iterations=settings.max_iterations), chosen)
 
 
-def _test(fits: Sequence[_SeedFit], inputs: Inputs, settings: FewShotSettings, view: FeatureView) -> SeedDecisions:
-    images, dataset = inputs.sets[settings.split], inputs.dataset
-    where = f"{dataset.name}, split {settings.split}"
-    rows, labels = class_labels(images, dataset, where)
+def _test(fits: Sequence[_SeedFit], tested: LabelledImages, view: FeatureView) -> SeedDecisions:
+    rows, labels = tested.rows, tested.targets
     correct = np.empty((len(rows), len(fits)), np.bool_)
     done = 0
-    for start, chunk in view.chunks(images, where, rows_at_a_time(len(dataset.classes))):
+    for start, chunk in view.chunks(tested.images, tested.where, rows_at_a_time(len(tested.dataset.classes))):
         end = int(np.searchsorted(rows, start + len(chunk)))
         wanted = chunk[rows[done:end] - start]
         for seed, fitted in enumerate(fits):
@@ -232,7 +234,7 @@ def _params(fits: Sequence[_SeedFit], settings: FewShotSettings, dataset: Datase
         "C": "cross-validation" if fits[0].chosen else fits[0].C,
         **feature_params(settings),
         "n_classes": len(dataset.classes),
-        "converged": all(one.fit.converged for one in fits),
+        "converged": all(found.fit.converged for found in fits),
     }
 
 
@@ -243,9 +245,9 @@ def _seeds(fits: Sequence[_SeedFit], decided: SeedDecisions, dataset: DatasetFac
     columns: dict[str, Any] = {
         "seed": range(len(fits)),
         "top1": decided.top1(),
-        "C": [one.C for one in fits],
-        "iterations": [one.fit.iterations for one in fits],
-        "converged": [one.fit.converged for one in fits],
+        "C": [found.C for found in fits],
+        "iterations": [found.fit.iterations for found in fits],
+        "converged": [found.fit.converged for found in fits],
     }
     if dataset.main_metric == "mean_per_class_recall":
         columns["mean_per_class_recall"] = decided.mean_per_class_recall(len(dataset.classes))
@@ -264,11 +266,11 @@ def _notes(
         yield f"With one example a class none can be held out, so C was not chosen: it is {PAPERS_C}."
     if settings.seeds == 1:
         yield "One draw: there is no interval over seeds."
-    chosen = [one.chosen for one in fits if one.chosen]
+    chosen = [found.chosen for found in fits if found.chosen]
     for what, count in (
-        ("fits had not converged", sum(not one.fit.converged for one in fits)),
-        ("searches for C had fits that had not converged", sum(one.unconverged > 0 for one in chosen)),
-        ("values of C are at the edge of the grid: better ones may lie outside", sum(one.at_edge for one in chosen)),
+        ("fits had not converged", sum(not found.fit.converged for found in fits)),
+        ("searches for C had fits that had not converged", sum(c.unconverged > 0 for c in chosen)),
+        ("values of C are at the edge of the grid: better ones may lie outside", sum(c.at_edge for c in chosen)),
     ):
         if count:
             yield f"{count} of {len(fits)} {what}."

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.arrays import Float32Array
 from clipbench.heads.logistic import Fit
-from clipbench.heads.path import Fitter, PenaltyPath, search_path
 from clipbench.heads.problem import Head, Problem
+from clipbench.heads.search import Fitter, PenaltyPath, search_path
+from clipbench.metrics.specs import ColumnSpec, CurveSpec, TableSpec
 from clipbench.tasks.base import ImageSet
 from clipbench.tasks.classify.decisions import rows_at_a_time
 from clipbench.tasks.probe.labelled import FeatureView
@@ -18,6 +19,19 @@ from clipbench.tasks.probe.training_set import TrainingSet
 
 if TYPE_CHECKING:
     import pandas as pd
+
+VALIDATION_CURVE = TableSpec(
+    "validation_curve",
+    "Choice of C",
+    (
+        ColumnSpec("C", unit="number"),
+        ColumnSpec("score", "validation score", "fraction"),
+        ColumnSpec("iterations", unit="count"),
+        ColumnSpec("converged"),
+    ),
+    curve=CurveSpec("C", "score", log_x=True, chosen="chosen", chosen_label="the C chosen", hollow_unless="converged"),
+    definition="The score is the metric that C is chosen by, on examples that the heads were not fitted on.",
+)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,98 @@
-"""Labelled features in memory, checked before anything is fitted on them."""
+"""Labelled features, checked before anything is fitted on them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.errors import UserError
+from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.metrics.vectors import unit_rows
-from clipbench.tasks.base import DatasetFacts, Feature, ImageSet
+from clipbench.tasks.base import DatasetFacts, Feature, ImageSet, Inputs
 from clipbench.tasks.classify.decisions import labelled_rows
 from clipbench.tasks.classify.multi_label import presence
+from clipbench.tasks.probe.feature_settings import FeatureSettings, stored_feature
 from clipbench.tasks.wording import listed
+
+if TYPE_CHECKING:
+    from clipbench.models.base import ModelInfo
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """The images of a split that have a label; all of them where the set is multi-label."""
+
+    images: ImageSet
+    rows: IntArray
+    """(n,) their places among the images."""
+    targets: NDArray[Any]
+    """(n,) int64 classes; (n, C) float32 of 0 and 1 where the set is multi-label."""
+    dataset: DatasetFacts
+    where: str
+    """Data set and split, for messages."""
+
+    @classmethod
+    def of(cls, inputs: Inputs, split: str) -> Self:
+        """Collect those of a split.
+
+        Raises:
+            UserError: there are no images, a label is out of range, or no image has one.
+        """
+        images, dataset = inputs.sets[split], inputs.dataset
+        where, classes = f"{dataset.name}, split {split}", len(dataset.classes)
+        if dataset.multilabel:
+            present = presence(images, classes, where).astype(np.float32)
+            return cls(images, np.arange(len(images)), present, dataset, where)
+        rows = labelled_rows(images, classes, where)
+        assert images.labels is not None
+        return cls(images, rows, images.labels[rows], dataset, where)
+
+    @property
+    def ids(self) -> list[str]:
+        """The n ids."""
+        return [self.images.ids[row] for row in self.rows.tolist()]
+
+    @property
+    def unlabelled(self) -> int:
+        """How many images of the split have no label."""
+        return len(self.images) - len(self.rows)
+
+    def part(self, places: IntArray) -> Self:
+        """Return those at some of the n places, in that order."""
+        return replace(self, rows=self.rows[places], targets=self.targets[places])
+
+    def require_every_class(self) -> None:
+        """Stop if a class has no example to learn from or, where the set is multi-label, none without it.
+
+        Raises:
+            UserError: naming the classes.
+        """
+        if self.dataset.multilabel:
+            counts = self.targets.sum(axis=0)
+            for what, bad in (("no image shows", counts == 0), ("every image shows", counts == len(self.targets))):
+                if names := self._listed(bad):
+                    fix = "a head cannot learn that: add images or raise --limit"
+                    raise UserError(f"{what} {names}", where=self.where, fix=fix)
+            return
+        counts = np.bincount(self.targets, minlength=len(self.dataset.classes))
+        absent = int(np.count_nonzero(counts == 0))
+        if absent == len(counts) - 1:
+            only, fix = self.dataset.classes[int(np.argmax(counts))], "there is nothing to tell apart"
+            raise UserError(f"every image is of one class, {only!r}", where=self.where, fix=fix)
+        if absent:
+            raise UserError(
+                f"{absent} of {len(counts)} classes have no image: {self._listed(counts == 0)}",
+                where=self.where,
+                fix="they cannot be learnt: add images, raise --limit or leave the classes out",
+            )
+
+    def _listed(self, classes: BoolArray) -> str:
+        return listed([self.dataset.classes[index] for index in np.flatnonzero(classes).tolist()])
 
 
 @dataclass(frozen=True)
@@ -24,6 +103,11 @@ class FeatureView:
     normalise: bool
     model: str
     """The model's name, for messages."""
+
+    @classmethod
+    def of(cls, settings: FeatureSettings, model: ModelInfo) -> Self:
+        """Return the view that settings ask for; that the model has the features was checked before."""
+        return cls(stored_feature(settings, model, settings.task), settings.normalise, model.name)
 
     def chunks(self, images: ImageSet, where: str, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) float32 features), in order.
@@ -47,77 +131,30 @@ class FeatureView:
         """Return D."""
         return images.features[self.name].shape[1]
 
-    def gather(self, images: ImageSet, rows: IntArray, where: str, out: Float32Array | None = None) -> Float32Array:
-        """Return the (n, D) float32 features of some rows, in the order of `rows`, each at most once.
+    def gather(self, labelled: LabelledImages, out: Float32Array | None = None) -> Float32Array:
+        """Return the (n, D) float32 features of labelled images, in their order, each at most once.
 
         Args:
-            images: whose features.
-            rows: n of them.
-            where: data set and split, for messages.
+            labelled: whose features.
             out: where to write them; else a new array.
         """
+        images, rows = labelled.images, labelled.rows
         found = np.empty((len(rows), self.width(images)), np.float32) if out is None else out
         place = np.full(len(images), -1, np.int64)
         place[rows] = np.arange(len(rows))
-        for start, chunk in self.chunks(images, where):
+        for start, chunk in self.chunks(images, labelled.where):
             places = place[start : start + len(chunk)]
             found[places[places >= 0]] = chunk[places >= 0]
         return found
 
 
-def class_labels(images: ImageSet, dataset: DatasetFacts, where: str) -> tuple[IntArray, IntArray]:
-    """Return the rows that have a label, and their labels.
-
-    Raises:
-        UserError: a label is out of range, no image has one, or there are no images.
-    """
-    if not len(images):
-        raise UserError("has no readable images", where=where, fix="check the data set's files")
-    rows = labelled_rows(images, len(dataset.classes), where)
-    assert images.labels is not None
-    return rows, images.labels[rows]
+def choice_metric(dataset: DatasetFacts) -> str:
+    """Return the accuracy that anything is chosen by: mean per-class recall where the data set declares it."""
+    return "mean_per_class_recall" if dataset.main_metric == "mean_per_class_recall" else "top1"
 
 
-def require_every_class(labels: IntArray, dataset: DatasetFacts, where: str) -> None:
-    """Stop if a class has no example to learn from.
-
-    Raises:
-        UserError: naming the classes that are absent.
-    """
-    counts = np.bincount(labels, minlength=len(dataset.classes))
-    absent = [dataset.classes[index] for index in np.flatnonzero(counts == 0).tolist()]
-    if len(absent) == len(dataset.classes) - 1:
-        only = dataset.classes[int(np.argmax(counts))]
-        raise UserError(f"every image is of one class, {only!r}", where=where, fix="there is nothing to tell apart")
-    if absent:
-        raise UserError(
-            f"{len(absent)} of {len(dataset.classes)} classes have no image: {listed(absent)}",
-            where=where,
-            fix="they cannot be learnt: add images, raise --limit or leave the classes out",
-        )
-
-
-def present_classes(images: ImageSet, dataset: DatasetFacts, where: str) -> BoolArray:
-    """Return (n, C): which classes each image of a multi-label set shows.
-
-    Raises:
-        UserError: a label is out of range, there are none, or there are no images.
-    """
-    if not len(images):
-        raise UserError("has no readable images", where=where, fix="check the data set's files")
-    return presence(images, len(dataset.classes), where)
-
-
-def require_both_answers(present: BoolArray, dataset: DatasetFacts, where: str) -> None:
-    """Stop if a class of a multi-label set is in no image, or in all.
-
-    Raises:
-        UserError: naming the classes.
-    """
-    counts = present.sum(axis=0)
-    for what, bad in (("no image shows", counts == 0), ("every image shows", counts == len(present))):
-        names = [dataset.classes[index] for index in np.flatnonzero(bad).tolist()]
-        if names:
-            raise UserError(
-                f"{what} {listed(names)}", where=where, fix="a head cannot learn that: add images or raise --limit"
-            )
+def answer_score(metric: str, labels: IntArray, right: BoolArray, classes: int) -> float:
+    """Return 'top1' or 'mean_per_class_recall' of (n,) answers."""
+    if metric == "mean_per_class_recall":
+        return float(mean_per_class_recall(*class_counts(labels, right, classes)))
+    return float(right.mean())

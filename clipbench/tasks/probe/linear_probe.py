@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from clipbench.errors import UserError
 from clipbench.heads.logistic import fit
-from clipbench.heads.path import Fitter
 from clipbench.heads.problem import Head, Problem
 from clipbench.heads.scikit import fit_with_scikit
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
-from clipbench.tasks.classify.class_columns import ClassColumns
-from clipbench.tasks.classify.decisions import decide_scores
-from clipbench.tasks.classify.multi_label import multi_label_outcome
-from clipbench.tasks.classify.single_label import single_label_outcome
+from clipbench.heads.search import Fitter
+from clipbench.metrics.specs import MetricSpec, TableSpec
+from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Needs, Outcome
+from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
+from clipbench.tasks.classify.classifier import ClassColumns
+from clipbench.tasks.classify.decisions import decide_scores, require_images
+from clipbench.tasks.classify.multi_label import MULTI_LABEL_METRICS, multi_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, single_label_outcome
 from clipbench.tasks.probe.feature_settings import feature_notes, feature_params, stored_feature
-from clipbench.tasks.probe.fitted_head import fit_head, head_scores
-from clipbench.tasks.probe.labelled import FeatureView, class_labels, present_classes
+from clipbench.tasks.probe.fitted_head import VALIDATION_CURVE, fit_head, head_scores
+from clipbench.tasks.probe.labelled import FeatureView
 from clipbench.tasks.probe.training_set import SearchSettings, fit_memory, needed_splits, training_set
-from clipbench.tasks.prompted import PromptedClasses
+from clipbench.tasks.prompts import PromptedClasses
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo
@@ -37,13 +40,15 @@ class LinearProbeSettings(SearchSettings):
     solver: Literal["lbfgs", "scikit-learn"] = Field(
         default="lbfgs",
         description="Both minimise the same objective. lbfgs: preconditioned, exact in float64, many times faster. "
-        "scikit-learn: its LogisticRegression at its default tolerance.",
+        "scikit-learn: its LogisticRegression at its default tolerance, on the CPU, for one class an image.",
     )
 
-    def words(self) -> tuple[str, ...]:
-        """Return what tells this job from others of its task."""
+    @property
+    def condition(self) -> Condition:
+        """The features, a given C, and another solver."""
         fixed = () if self.C is None else (f"C = {self.C:g}",)
-        return (*super().words(), *fixed, *(() if self.solver == "lbfgs" else (self.solver,)))
+        solver = () if self.solver == "lbfgs" else (self.solver,)
+        return replace(super().condition, head=", ".join((*fixed, *solver)))
 
 
 class LinearProbe:
@@ -55,56 +60,60 @@ class LinearProbe:
 
     name: ClassVar[str] = "linear_probe"
     protocol: ClassVar[int] = 1
-    Settings: ClassVar[type[TaskSettings]] = LinearProbeSettings
+    Settings: type[LinearProbeSettings] = LinearProbeSettings
+    label: ClassVar[str] = "linear probe"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, *MULTI_LABEL_METRICS)
+    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, VALIDATION_CURVE)
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: LinearProbeSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Ask for the training, validation and test splits' features.
 
         Raises:
-            UserError: the data set lacks classes or a split, or the model lacks the features.
+            UserError: the data set lacks classes or a split, the model lacks the features, or scikit-learn is to
+                solve a multi-label set.
         """
-        own = _own(settings)
-        splits = needed_splits(own, dataset, self.name)
-        return Needs(splits, (stored_feature(own, model, self.name),), memory=fit_memory(own, dataset))
+        if dataset.multilabel and settings.solver != "lbfgs":
+            raise UserError(
+                f"solver: {settings.solver} fits one class an image; this data set is multi-label",
+                where=dataset.name,
+                fix="use solver: lbfgs",
+            )
+        splits = needed_splits(settings, dataset, self.name)
+        return Needs(splits, (stored_feature(settings, model, self.name),), memory=fit_memory(settings, dataset))
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: LinearProbeSettings, prompts: PromptedClasses | None) -> Outcome:
         """Choose C, fit and test.
 
         Raises:
             UserError: labels or features that cannot be used, a class without a training image, or a declared
                 main metric that is not computed.
         """
-        own = _own(settings)
-        view = FeatureView(stored_feature(own, inputs.model, self.name), own.normalise, inputs.model.name)
-        training = training_set(inputs, own, view, hold_out=own.C is None)
+        view = FeatureView.of(settings, inputs.model)
+        training = training_set(inputs, settings, view, hold_out=settings.C is None)
         whole = Problem.of(training.features, training.targets, training.outputs, device=inputs.device)
-        fitted = fit_head(training, whole, _SOLVERS[own.solver], own.C, max_iterations=own.max_iterations)
-        outcome = _test(fitted.final.head, inputs, own, view)
-        params = feature_params(own) | fitted.params(training, len(inputs.dataset.classes)) | {"solver": own.solver}
+        solve = _SOLVERS[settings.solver]
+        fitted = fit_head(training, whole, solve, settings.C, max_iterations=settings.max_iterations)
+        outcome = _test(fitted.final.head, inputs, settings.split, view)
+        of_fit = fitted.params(training, len(inputs.dataset.classes))
+        params = {**feature_params(settings), **of_fit, "solver": settings.solver}
         return replace(
             outcome,
             metrics=tuple(replace(m, params={**m.params, **params}) if m.main else m for m in outcome.metrics),
             tables={**outcome.tables, **fitted.tables(training)},
-            notes=(*outcome.notes, *feature_notes(own, view.name), *fitted.notes()),
+            notes=(*outcome.notes, *feature_notes(settings, view.name), *fitted.notes()),
             seconds=fitted.seconds,
         )
 
 
-def _own(settings: TaskSettings) -> LinearProbeSettings:
-    assert isinstance(settings, LinearProbeSettings)
-    return settings
-
-
-def _test(head: Head, inputs: Inputs, settings: LinearProbeSettings, view: FeatureView) -> Outcome:
-    images, dataset, split = inputs.sets[settings.split], inputs.dataset, settings.split
+def _test(head: Head, inputs: Inputs, split: str, view: FeatureView) -> Outcome:
+    images, dataset = inputs.sets[split], inputs.dataset
     where, classes = f"{dataset.name}, split {split}", len(dataset.classes)
-    if dataset.multilabel:
-        present_classes(images, dataset, where)
-        scores = np.concatenate([chunk for _, chunk in head_scores(head, images, view, where, classes)])
-        return multi_label_outcome(images, scores, dataset, split, score="logit")
-    class_labels(images, dataset, where)
+    require_images(images, where)
     scored = head_scores(head, images, view, where, classes)
+    if dataset.multilabel:
+        scores = np.concatenate([chunk for _, chunk in scored])
+        return multi_label_outcome(images, scores, dataset, split, score="logit")
     decisions = decide_scores(images, scored, ClassColumns.apart(classes), where)
     return single_label_outcome(decisions, images, dataset, split)

@@ -7,7 +7,7 @@ interval.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +15,29 @@ import numpy as np
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_multinomial
-from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.student import student
+from clipbench.stats.intervals import Interval, student, wilson
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
-from clipbench.tasks.classify.class_tables import group_columns
-from clipbench.tasks.main_metric import with_main
+from clipbench.tasks.classify.class_tables import group_columns, per_class
+from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, equal_recalls_interval
+from clipbench.tasks.requirements import with_main
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SEED_METRICS = tuple(
+    variant
+    for spec in (TOP1, MEAN_RECALL)
+    for variant in (
+        spec,
+        replace(
+            spec,
+            name=f"{spec.name}_over_seeds",
+            label=f"{spec.label} over draws",
+            definition="the same mean over several random draws of the training examples, with its interval over the "
+            "draws; the interval beside the plain name is over test images.",
+        ),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -81,12 +96,12 @@ def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[
 
 
 def _pair(
-    name: str, of_seeds: Float64Array, over_examples: Interval, decided: SeedDecisions, params: Mapping[str, Any]
+    name: str, values: Float64Array, over_examples: Interval, decided: SeedDecisions, params: Mapping[str, Any]
 ) -> Iterator[Metric]:
-    value, n = float(of_seeds.mean()), len(decided.rows)
+    value, n = float(values.mean()), len(decided.rows)
     drawn = {"bootstrap_seed": SEED, "resamples": RESAMPLES}
     yield Metric(name, value, n, over_examples, params={**params, **drawn})
-    yield Metric(f"{name}_over_seeds", value, n, _over_seeds(of_seeds), params=params)
+    yield Metric(f"{name}_over_seeds", value, n, _over_seeds(values), params=params)
 
 
 def _over_seeds(values: Float64Array) -> Interval | None:
@@ -109,12 +124,7 @@ def _recall_interval(decided: SeedDecisions, classes: int) -> Interval:
     """Resample examples, each with what all seeds made of it: a cell is a class and how many seeds are right."""
     seeds, right = decided.correct.shape[1], decided.right
     if np.ptp(right) == 0:
-        # Every resample would repeat the value. A mean of recalls that share one p has the variance of a
-        # proportion among this many trials.
-        counts = np.bincount(decided.labels)
-        filled = counts[counts > 0]
-        trials = len(filled) ** 2 / float(np.sum(1 / filled))
-        return wilson(trials * int(right[0]) / seeds, trials)
+        return equal_recalls_interval(np.bincount(decided.labels), int(right[0]), seeds)
     cells = np.bincount(decided.labels * (seeds + 1) + right, minlength=classes * (seeds + 1))
     shares = np.arange(seeds + 1) / seeds
 
@@ -131,22 +141,8 @@ def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str]) -> pd.D
     correct is the mean over seeds, low and high are Wilson's at 95 % for that many right answers, which is wider
     than what a mean over seeds leaves uncertain.
     """
-    import pandas as pd
-
-    counts = np.bincount(decided.labels, minlength=len(classes)).tolist()
-    right = np.bincount(decided.labels, decided.shares, minlength=len(classes)).tolist()
-    rows = [(name, *_proportion(*cell)) for name, *cell in zip(classes, counts, right, strict=True)]
-    frame = pd.DataFrame(rows, columns=["class", "n", "correct", "accuracy", "low", "high"])
-    return frame.assign(label=range(len(classes)))
-
-
-def _proportion(n: int, correct: float) -> tuple[int, float, float | None, float | None, float | None]:
-    if n == 0:
-        return 0, 0.0, None, None, None
-    # The sum of shares may be a rounding error above the count.
-    correct = min(correct, float(n))
-    interval = wilson(correct, n)
-    return n, correct, correct / n, interval.low, interval.high
+    counts = np.bincount(decided.labels, minlength=len(classes))
+    return per_class(counts, np.bincount(decided.labels, decided.shares, minlength=len(classes)), classes)
 
 
 def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes: Sequence[str]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,22 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from clipbench.arrays import Float32Array, IntArray
+from clipbench.arrays import Float32Array
 from clipbench.errors import UserError
 from clipbench.heads.logistic import memory
 from clipbench.heads.problem import Head, class_targets, outputs_for
-from clipbench.metrics.accuracy import class_counts, mean_per_class_recall, true_class_ranks
+from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.average_precision import average_precision, average_precision_11point
-from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Memory
+from clipbench.tasks.base import DatasetFacts, Inputs, Memory
 from clipbench.tasks.holdout import stratified
 from clipbench.tasks.probe.feature_settings import FeatureSettings, require_training
-from clipbench.tasks.probe.labelled import (
-    FeatureView,
-    class_labels,
-    present_classes,
-    require_both_answers,
-    require_every_class,
-)
+from clipbench.tasks.probe.labelled import FeatureView, LabelledImages, answer_score, choice_metric
 from clipbench.tasks.requirements import require_split
 
 VALIDATION_NAMES = ("val", "validation", "valid", "dev")
@@ -61,21 +55,18 @@ def validation_split(settings: SearchSettings, dataset: DatasetFacts) -> str | N
     Raises:
         UserError: the one that the settings name does not exist, or is trained or tested on.
     """
-    if settings.val_split is not None:
-        require_split(dataset, settings.val_split)
-        if settings.val_split in (settings.split, settings.train_split):
-            raise UserError(
-                f"val_split: C would be chosen on the split that is {_role(settings)}, {settings.val_split!r}",
-                where=dataset.name,
-                fix="name another, or leave val_split out to hold out a part of train",
-            )
-        return settings.val_split
-    taken = (settings.split, settings.train_split)
-    return next((name for name in VALIDATION_NAMES if name in dataset.splits and name not in taken), None)
-
-
-def _role(settings: SearchSettings) -> str:
-    return "tested on" if settings.val_split == settings.split else "fitted on"
+    name, taken = settings.val_split, (settings.split, settings.train_split)
+    if name is None:
+        return next((name for name in VALIDATION_NAMES if name in dataset.splits and name not in taken), None)
+    require_split(dataset, name)
+    if name in taken:
+        role = "tested on" if name == settings.split else "fitted on"
+        raise UserError(
+            f"val_split: C would be chosen on the split that is {role}, {name!r}",
+            where=dataset.name,
+            fix="name another, or leave val_split out to hold out a part of train",
+        )
+    return name
 
 
 def needed_splits(settings: SearchSettings, dataset: DatasetFacts, task: str) -> tuple[str, ...]:
@@ -117,22 +108,15 @@ class TrainingSet:
     """What it is chosen by: 'top1', 'mean_per_class_recall', 'map', ..."""
 
     def score(self, head: Head) -> float:
-        """Return the score of a head on the held-out examples."""
-        scores = head.class_scores(self.features[self.n_fit :])
+        """Return the score of a head on the held-out examples; as in every metric, a tie is no right answer."""
+        scores, targets = head.class_scores(self.features[self.n_fit :]), self.targets[self.n_fit :]
         if self.metric in _AVERAGES:
-            average, present = _AVERAGES[self.metric], self.targets[self.n_fit :] > 0
+            average, present = _AVERAGES[self.metric], targets > 0
             seen = np.flatnonzero(present.any(axis=0))
             return float(np.mean([average(scores[:, place], present[:, place]) for place in seen]))
-        return self._accuracy(scores)
-
-    def _accuracy(self, scores: Float32Array) -> float:
-        classes = scores.shape[1]
-        labels = self.targets[self.n_fit :].reshape(len(scores)).astype(np.int64)
-        # As in every metric here, a tie is no right answer.
-        right = true_class_ranks(scores, labels, np.ones(classes, np.int64)) == 1
-        if self.metric == "mean_per_class_recall":
-            return float(mean_per_class_recall(*class_counts(labels, right, classes)))
-        return float(right.mean())
+        labels = targets.reshape(len(scores)).astype(np.int64)
+        right = true_class_ranks(scores, labels) == 1
+        return answer_score(self.metric, labels, right, scores.shape[1])
 
 
 def training_set(inputs: Inputs, settings: SearchSettings, view: FeatureView, *, hold_out: bool) -> TrainingSet:
@@ -147,78 +131,40 @@ def training_set(inputs: Inputs, settings: SearchSettings, view: FeatureView, *,
     Raises:
         UserError: a class has no training image, a label is out of range, or features are not finite.
     """
-    dataset, name = inputs.dataset, validation_split(settings, inputs.dataset)
-    train = inputs.sets[settings.train_split]
-    place = f"{dataset.name}, split {settings.train_split}"
-    read = _multi_label if dataset.multilabel else _single_label
-    rows, targets = read(train, dataset, place, True)
+    name = validation_split(settings, inputs.dataset)
+    train = LabelledImages.of(inputs, settings.train_split)
+    train.require_every_class()
     if name is not None:
-        other = inputs.sets[name], f"{dataset.name}, split {name}"
-        held_rows, held_targets = read(other[0], dataset, other[1], False)
-        parts = [(train, place, rows), (*other, held_rows)]
-        return _assemble(view, parts, [targets, held_targets], dataset, name)
+        held = LabelledImages.of(inputs, name)
+        if inputs.dataset.multilabel and not held.targets.any():
+            raise UserError("no image shows any class", where=held.where, fix="choose another val_split")
+        return _assemble(view, (train, held), len(train.rows), name)
     if not hold_out:
-        return _assemble(view, [(train, place, rows)], [targets], dataset, "")
-    ids = [train.ids[row] for row in rows.tolist()]
-    groups = np.zeros(len(rows), np.int64) if dataset.multilabel else targets
-    chosen = stratified(ids, groups, settings.val_fraction, settings.seed)
+        return _assemble(view, (train,), len(train.rows), "")
+    groups = np.zeros(len(train.rows), np.int64) if inputs.dataset.multilabel else train.targets
+    chosen = stratified(train.ids, groups, settings.val_fraction, settings.seed)
     if not len(chosen):
         raise UserError(
             "every class has a single image, so none can be held out to choose on",
-            where=place,
+            where=train.where,
             fix="add images, or name a val_split",
         )
-    kept = np.setdiff1d(np.arange(len(rows)), chosen)
+    kept = np.setdiff1d(np.arange(len(train.rows)), chosen)
+    share = "a fifth" if settings.val_fraction == 0.2 else f"{settings.val_fraction:.4g}"
+    words = f"{share} of {settings.train_split}, stratified, seed {settings.seed}"
     # Of both parts the features are read in one go, into their places.
-    parts = [(train, place, np.concatenate([rows[kept], rows[chosen]]))]
-    where = f"{_share(settings.val_fraction)} of {settings.train_split}, stratified, seed {settings.seed}"
-    return _assemble(view, parts, [targets[kept], targets[chosen]], dataset, where)
+    return _assemble(view, (train.part(np.concatenate([kept, chosen])),), len(kept), words)
 
 
-def _single_label(
-    images: ImageSet, dataset: DatasetFacts, where: str, every_class: bool
-) -> tuple[IntArray, NDArray[Any]]:
-    rows, labels = class_labels(images, dataset, where)
-    if every_class:
-        require_every_class(labels, dataset, where)
-    return rows, labels
-
-
-def _multi_label(
-    images: ImageSet, dataset: DatasetFacts, where: str, every_class: bool
-) -> tuple[IntArray, NDArray[Any]]:
-    present = present_classes(images, dataset, where)
-    if every_class:
-        require_both_answers(present, dataset, where)
-    elif not present.any():
-        raise UserError("no image shows any class", where=where, fix="choose another val_split")
-    return np.arange(len(images)), present.astype(np.float32)
-
-
-def _assemble(
-    view: FeatureView,
-    parts: Sequence[tuple[ImageSet, str, IntArray]],
-    targets: Sequence[NDArray[Any]],
-    dataset: DatasetFacts,
-    chosen_on: str,
-) -> TrainingSet:
-    total = sum(len(rows) for _, _, rows in parts)
-    features = np.empty((total, view.width(parts[0][0])), np.float32)
+def _assemble(view: FeatureView, parts: tuple[LabelledImages, ...], n_fit: int, chosen_on: str) -> TrainingSet:
+    dataset, total = parts[0].dataset, sum(len(part.rows) for part in parts)
+    features = np.empty((total, view.width(parts[0].images)), np.float32)
     start = 0
-    for images, where, rows in parts:
-        view.gather(images, rows, where, out=features[start : start + len(rows)])
-        start += len(rows)
-    joined, classes = np.concatenate(targets), len(dataset.classes)
-    shaped, outputs = (joined, classes) if dataset.multilabel else class_targets(joined, classes)
-    return TrainingSet(features, shaped, outputs, len(targets[0]), chosen_on, _metric(dataset))
-
-
-def _metric(dataset: DatasetFacts) -> str:
-    """Return the metric that C is chosen by: the data set's own where that is one of accuracy or precision."""
+    for part in parts:
+        view.gather(part, out=features[start : start + len(part.rows)])
+        start += len(part.rows)
+    targets, classes = np.concatenate([part.targets for part in parts]), len(dataset.classes)
     if dataset.multilabel:
-        return dataset.main_metric if dataset.main_metric in _AVERAGES else "map"
-    return "mean_per_class_recall" if dataset.main_metric == "mean_per_class_recall" else "top1"
-
-
-def _share(fraction: float) -> str:
-    return "a fifth" if fraction == 0.2 else f"{fraction:.4g}"
+        metric = dataset.main_metric if dataset.main_metric in _AVERAGES else "map"
+        return TrainingSet(features, targets, classes, n_fit, chosen_on, metric)
+    return TrainingSet(features, *class_targets(targets, classes), n_fit, chosen_on, choice_metric(dataset))

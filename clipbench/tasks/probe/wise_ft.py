@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import BeforeValidator, Field
 
-from clipbench.errors import UserError
-from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome, TaskSettings
-from clipbench.tasks.classify.class_columns import ClassColumns
+from clipbench.heads.logistic import fit
+from clipbench.heads.problem import Head, Problem
+from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
+from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts, distinct_strings
-from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
+from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
+from clipbench.tasks.classify.classifier import ClassColumns, TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import Decisions, decide, decide_scores
-from clipbench.tasks.classify.single_label import proportion, single_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
 from clipbench.tasks.probe.feature_settings import feature_params
-from clipbench.tasks.probe.fitted_head import head_scores
-from clipbench.tasks.probe.interpolation import Interpolation, interpolation, text_head
-from clipbench.tasks.probe.labelled import FeatureView, class_labels
+from clipbench.tasks.probe.fitted_head import VALIDATION_CURVE, FittedHead, fit_head, head_scores
+from clipbench.tasks.probe.labelled import FeatureView, LabelledImages
 from clipbench.tasks.probe.training_set import SearchSettings, TrainingSet, fit_memory, needed_splits, training_set
-from clipbench.tasks.prompt_choice import listed_if, name_of
-from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.requirements import require_joint_space
-from clipbench.tasks.wording import listed
+from clipbench.tasks.prompts import DISTINCT, PromptedClasses, listed_if
+from clipbench.tasks.requirements import require_joint_space, require_single_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,36 @@ RECOMMENDED = 0.5
 
 _ALWAYS = (0.0, RECOMMENDED, 1.0)
 
-
 Alpha = Annotated[float, Field(ge=0, le=1)]
+
+METRICS = (
+    MetricSpec("zero_shot_top1", "zero-shot top-1", definition="top-1 of the text classifier's weights (alpha 0)."),
+    MetricSpec("fitted_top1", "fitted top-1", definition="top-1 of the fitted weights (alpha 1)."),
+    MetricSpec(
+        "top1_at_chosen_alpha",
+        "top-1 at the chosen alpha",
+        definition="top-1 of the mixture of the two that did best on validation data.",
+    ),
+)
+ALPHA_CURVE = TableSpec(
+    "alpha_curve",
+    "From zero-shot to fitted weights",
+    (
+        ColumnSpec("alpha", unit="number"),
+        ColumnSpec("top1", "top-1", "fraction", "low", "high"),
+        ColumnSpec("validation", unit="fraction"),
+    ),
+    curve=CurveSpec(
+        "alpha",
+        "top1",
+        second="validation",
+        second_label="validation",
+        chosen_param=("top1_at_chosen_alpha", "alpha"),
+        chosen_label="best on validation",
+        legend="top-1 on test",
+    ),
+    definition="alpha is the share of the fitted weights: 0 is zero-shot, 1 the fitted head.",
+)
 
 
 class WiseFtSettings(SearchSettings, PromptSettings):
@@ -49,6 +77,7 @@ class WiseFtSettings(SearchSettings, PromptSettings):
     features: Annotated[
         tuple[Literal["projected"], ...],
         BeforeValidator(listed_if(str), json_schema_input_type=Literal["projected"] | tuple[Literal["projected"], ...]),
+        DISTINCT,
     ] = Field(default=("projected",), min_length=1, description="Those that the text classifier works on, always.")
     normalise: Literal[True] = Field(default=True, description="Each image's features have length 1, always.")
     alphas: Annotated[
@@ -68,11 +97,12 @@ class WiseFtSettings(SearchSettings, PromptSettings):
         """Return one settings object for each prompt choice, or this one if none is named; features are of one kind."""
         return PromptSettings.variants(self)
 
-    def words(self) -> tuple[str, ...]:
-        """Return what tells this job from others of its task."""
+    @property
+    def condition(self) -> Condition:
+        """What the penalty pulls to, and a given C."""
         pulled = () if self.towards == "zero" else ("towards the text classifier",)
         fixed = () if self.C is None else (f"C = {self.C:g}",)
-        return (*(name_of(choice) for choice in self.prompts), *pulled, *fixed)
+        return Condition(head=", ".join((*pulled, *fixed)))
 
     @property
     def every_alpha(self) -> tuple[float, ...]:
@@ -92,10 +122,13 @@ class WiseFt:
 
     name: ClassVar[str] = "wise_ft"
     protocol: ClassVar[int] = 1
-    Settings: ClassVar[type[TaskSettings]] = WiseFtSettings
+    Settings: type[WiseFtSettings] = WiseFtSettings
+    label: ClassVar[str] = "WiSE-FT head"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, *METRICS)
+    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, ALPHA_CURVE, VALIDATION_CURVE)
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: WiseFtSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Ask for the training, validation and test splits' projected features and every prompt.
 
@@ -103,100 +136,125 @@ class WiseFt:
             UserError: the data set is multi-label, lacks classes or a split, the model has no text tower, or the
                 prompts are for other classes.
         """
-        own = _own(settings)
         require_joint_space(model, self.name)
-        if dataset.multilabel:
-            raise UserError(
-                "wise_ft needs one class an image; this data set is multi-label",
-                where=dataset.name,
-                fix="use linear_probe or zero_shot",
-            )
-        splits = needed_splits(own, dataset, self.name)
+        require_single_label(dataset, self.name, "use linear_probe or zero_shot")
+        splits = needed_splits(settings, dataset, self.name)
         strings = distinct_strings(class_prompts(prompts, dataset, self.name))
-        return Needs(splits, strings=strings, memory=fit_memory(own, dataset))
+        return Needs(splits, strings=strings, memory=fit_memory(settings, dataset))
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: WiseFtSettings, prompts: PromptedClasses | None) -> Outcome:
         """Fit, interpolate and test.
 
         Raises:
             UserError: labels or features that cannot be used, a class without a training image, or a declared
                 main metric that is not computed.
         """
-        own, dataset = _own(settings), inputs.dataset
+        dataset, model = inputs.dataset, inputs.model
         prompts = class_prompts(prompts, dataset, self.name)
-        images, where = inputs.sets[own.split], f"{dataset.name}, split {own.split}"
-        class_labels(images, dataset, where)
-        classifier = text_classifier(prompts, inputs.text, inputs.model.name)
-        view = FeatureView("projected", own.normalise, inputs.model.name)
+        # What cannot be tested is not fitted first.
+        tested = LabelledImages.of(inputs, settings.split)
+        classifier = text_classifier(prompts, inputs.text, model.name)
+        view = FeatureView("projected", settings.normalise, model.name)
         # Alpha is chosen on held-out examples even where C is given.
-        training = training_set(inputs, own, view, hold_out=True)
-        fitted = inputs.once("head", lambda: _fit(training, classifier, inputs, own))
+        training = training_set(inputs, settings, view, hold_out=True)
+        origin = text_head(classifier, model.logit_scale)
+        heads = inputs.cache.get_or_compute("head", lambda: fit_from(origin, training, settings, inputs.device))
         started = time.perf_counter()
-        decided = {alpha: _decide(alpha, fitted, classifier, inputs, own, view) for alpha in own.every_alpha}
-        outcome = _outcome(decided, fitted, training, inputs, own)
-        seconds = {**fitted.fitted.seconds, "test": time.perf_counter() - started}
-        notes = (*outcome.notes, *fitted.fitted.notes(), *_equal_prompts(classifier, prompts))
+        decided = {alpha: _decide(alpha, heads, classifier, tested, view, model) for alpha in settings.every_alpha}
+        outcome = _outcome(decided, heads, training, inputs, settings)
+        seconds = {**heads.fitted.seconds, "test": time.perf_counter() - started}
+        notes = (*outcome.notes, *heads.fitted.notes(), *_equal_prompts(classifier, prompts))
         return replace(outcome, notes=notes, seconds=seconds)
 
 
-def _own(settings: TaskSettings) -> WiseFtSettings:
-    assert isinstance(settings, WiseFtSettings)
-    return settings
+def text_head(classifier: TextClassifier, logit_scale: float) -> Head:
+    """Return the text classifier as a head without an intercept; of two classes, the second minus the first."""
+    weight = logit_scale * classifier.vectors[classifier.column].astype(np.float64)
+    rows = weight[1:] - weight[:1] if len(weight) == 2 else weight
+    return Head(rows, np.zeros(len(rows)))
 
 
-def _fit(training: TrainingSet, classifier: TextClassifier, inputs: Inputs, settings: WiseFtSettings) -> Interpolation:
-    return interpolation(
-        training,
-        text_head(classifier, inputs.model.logit_scale),
-        settings.C,
-        towards_origin=settings.towards == "text_classifier",
-        device=inputs.device,
-        max_iterations=settings.max_iterations,
-    )
+@dataclass(frozen=True)
+class Interpolation:
+    """Fitted heads and the one that they started at."""
+
+    origin: Head
+    part: Head
+    """Fitted with the same C on the examples that are not held out."""
+    fitted: FittedHead
+    """On all examples."""
+
+    def at(self, alpha: float, *, on_part: bool = False) -> Head:
+        """Return alpha * fitted + (1 - alpha) * origin.
+
+        Args:
+            alpha: 0 to 1.
+            on_part: whether to take the head that has not seen the held-out examples.
+        """
+        fitted = self.part if on_part else self.fitted.final.head
+        weight = alpha * fitted.weight + (1 - alpha) * self.origin.weight
+        return Head(weight, alpha * fitted.bias + (1 - alpha) * self.origin.bias)
+
+
+def fit_from(origin: Head, training: TrainingSet, settings: WiseFtSettings, device: str) -> Interpolation:
+    """Fit without an intercept from a head on, first on the part that is not held out, then on all."""
+    towards = origin.weight if settings.towards == "text_classifier" else None
+    arrays = training.features, training.targets, training.outputs
+    whole = Problem.of(*arrays, device=device, intercept=False, towards=towards)
+    limit, part = settings.max_iterations, origin
+    if settings.C is not None:
+        part = fit(whole.first(training.n_fit), settings.C, origin, max_iterations=limit).head
+    fitted = fit_head(training, whole, fit, settings.C, part, max_iterations=limit)
+    # Where C is chosen, the search has fitted the part already.
+    return Interpolation(origin, fitted.path.best.fit.head if fitted.path else part, fitted)
 
 
 def _decide(
     alpha: float,
-    fitted: Interpolation,
+    heads: Interpolation,
     classifier: TextClassifier,
-    inputs: Inputs,
-    settings: WiseFtSettings,
+    tested: LabelledImages,
     view: FeatureView,
+    model: ModelInfo,
 ) -> Decisions:
-    images, classes = inputs.sets[settings.split], len(inputs.dataset.classes)
-    where = f"{inputs.dataset.name}, split {settings.split}"
+    images, where, classes = tested.images, tested.where, len(tested.dataset.classes)
     if alpha == 0:
         # As zero_shot does it, to the last bit and with its rule for equal prompts.
-        return decide(images, classifier, inputs.model, where)
-    scored = head_scores(fitted.at(alpha), images, view, where, classes)
+        return decide(images, classifier, model, where)
+    scored = head_scores(heads.at(alpha), images, view, where, classes)
     return decide_scores(images, scored, ClassColumns.apart(classes), where)
 
 
 def _outcome(
     decided: Mapping[float, Decisions],
-    fitted: Interpolation,
+    heads: Interpolation,
     training: TrainingSet,
     inputs: Inputs,
     settings: WiseFtSettings,
 ) -> Outcome:
     dataset, split = inputs.dataset, settings.split
-    validation = {alpha: training.score(fitted.at(alpha, on_part=True)) for alpha in decided}
+    validation = {alpha: training.score(heads.at(alpha, on_part=True)) for alpha in decided}
     chosen = max(decided, key=lambda alpha: (validation[alpha], -alpha))
-    on = {"chosen_on": training.chosen_on, "chosen_by": training.metric}
-    more = (
+    choice = {"alpha": chosen, "chosen_on": training.chosen_on, "chosen_by": training.metric}
+    ends = (
         proportion("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
         proportion("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
-        replace(proportion("top1_at_chosen_alpha", decided[chosen].correct), params={"alpha": chosen, **on}),
+        replace(proportion("top1_at_chosen_alpha", decided[chosen].correct), params=choice),
     )
-    outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, more)
-    ends = {"correct.zero_shot": decided[0.0].correct, "correct.fitted": decided[1.0].correct}
-    outcome = replace(outcome, examples=outcome.examples.assign(**ends))
-    own_names = {metric.name for metric in more}
-    of_fit = fitted.fitted.params(training, len(dataset.classes))
+    outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, ends)
+    correct = {"correct.zero_shot": decided[0.0].correct, "correct.fitted": decided[1.0].correct}
+    of_fit = heads.fitted.params(training, len(dataset.classes))
     params = {"alpha": RECOMMENDED, **feature_params(settings), "towards": settings.towards, **of_fit}
-    metrics = (m if m.name in own_names else replace(m, params={**m.params, **params}) for m in outcome.metrics)
-    tables = {**outcome.tables, "alpha_curve": _alpha_curve(decided, validation), **fitted.fitted.tables(training)}
-    return replace(outcome, metrics=tuple(metrics), tables=tables)
+    return replace(
+        outcome,
+        metrics=tuple(m if "alpha" in m.params else replace(m, params={**m.params, **params}) for m in outcome.metrics),
+        examples=outcome.examples.assign(**correct),
+        tables={
+            **outcome.tables,
+            "alpha_curve": _alpha_curve(decided, validation),
+            **heads.fitted.tables(training),
+        },
+    )
 
 
 def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, float]) -> pd.DataFrame:
@@ -212,12 +270,11 @@ def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, 
 
 
 def _equal_prompts(classifier: TextClassifier, prompts: PromptedClasses) -> Iterator[str]:
-    groups = [" and ".join(prompts.classes[index] for index in pair) for pair in classifier.twins]
-    if groups:
+    equal, tied = classifier.equals(prompts.classes)
+    if equal:
         yield (
-            f"Equal prompts: {listed(groups)}. At alpha 0 the lower index wins, as in zero_shot; on validation "
-            "these ties count as wrong."
+            f"Equal prompts: {equal}. At alpha 0 the lower index wins, as in zero_shot; on validation these ties "
+            "count as wrong."
         )
-    tied = [" = ".join(prompts.classes[index] for index in group) for group in classifier.tied]
     if tied:
-        yield f"Different prompts, same embedding: {listed(tied)}. At alpha 0 these ties count as wrong."
+        yield f"Different prompts, same embedding: {tied}. At alpha 0 these ties count as wrong."

@@ -1,15 +1,25 @@
-"""Ranks of images for captions and of captions for images."""
+"""Ranks of images for captions and of captions for images; recall and median rank, with intervals over the images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clipbench.arrays import Float32Array, IntArray
+from clipbench.arrays import Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
-from clipbench.metrics.ranking import RightAnswers, ranks_of_best
-from clipbench.tasks.base import ImageSet
+from clipbench.metrics.ranking import RightAnswers, WeightedMedian, ranks_of_best
+from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
+from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.tasks.base import ImageSet, Inputs, Metric
+from clipbench.tasks.classify.decisions import unit_chunks
+
+_ROWS = 4096
+"""Images, or strings, whose features are read at once."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,31 @@ class Vectors:
     text_column: IntArray
     """(U,) each string's row."""
 
+    @classmethod
+    def of(cls, captions: Captions, inputs: Inputs, split: str) -> Vectors:
+        """Scale the features of a split and those of its captions to length 1.
+
+        Raises:
+            UserError: features that are not finite, or all zero.
+        """
+        images = inputs.sets[split]
+        image_vectors = np.empty(images.features["projected"].shape, np.float32)
+        for start, chunk in unit_chunks(images, _ROWS, inputs.model, f"{inputs.dataset.name}, split {split}"):
+            image_vectors[start : start + len(chunk)] = chunk
+        return cls(*distinct_rows(image_vectors), *distinct_rows(_text_vectors(captions.strings, inputs)))
+
+
+def _text_vectors(strings: Sequence[str], inputs: Inputs) -> Float32Array:
+    parts = []
+    unusable: list[str] = []
+    for start in range(0, len(strings), _ROWS):
+        batch = strings[start : start + _ROWS]
+        vectors, bad = unit_rows(inputs.text(batch))
+        parts.append(vectors)
+        unusable += [batch[row] for row in np.flatnonzero(bad).tolist()]
+    refuse_directionless(unusable, "captions", inputs.model.name)
+    return np.concatenate(parts)
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -116,3 +151,65 @@ def both_ranks(captions: Captions, vectors: Vectors) -> Ranks:
         RightAnswers(text[by_text], vectors.image_column[image[by_text]], np.ones(len(text), np.int64)),
     )
     return Ranks(image_to_text, text_to_image[captions.text], captions.image)
+
+
+class Summary:
+    """All retrieval metrics for any weighting of the images; an image brings its captions."""
+
+    def __init__(self, ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int]) -> None:
+        self._ranks = ranks
+        self._texts = (ranks.image_to_text[:, None] <= np.array([1, *texts_at])).astype(np.float64)
+        found = ranks.text_to_image[:, None] <= np.array([1, *images_at])
+        self._images = np.zeros((len(self._texts), found.shape[1]))
+        np.add.at(self._images, ranks.image, found)
+        self._captions = np.bincount(ranks.image).astype(np.float64)
+        self._medians = WeightedMedian(ranks.image_to_text), WeightedMedian(ranks.text_to_image)
+        self.names = (
+            "mean_recall_at_1",
+            *(f"image_to_text_recall_at_{k}" for k in texts_at),
+            *(f"text_to_image_recall_at_{k}" for k in images_at),
+            "image_to_text_median_rank",
+            "text_to_image_median_rank",
+        )
+
+    def __call__(self, weights: NDArray[Any]) -> Float64Array:
+        """Return (b, metrics) values for (b, n) weights, in the order of `names`."""
+        shares = weights.astype(np.float64)
+        to_text = shares @ self._texts / shares.sum(axis=1, keepdims=True)
+        to_image = shares @ self._images / (shares @ self._captions)[:, None]
+        medians = self._medians[0](weights), self._medians[1](weights[:, self._ranks.image])
+        mean = (to_text[:, 0] + to_image[:, 0]) / 2
+        return np.column_stack([mean, to_text[:, 1:], to_image[:, 1:], *medians])
+
+
+def retrieval_metrics(ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int]) -> tuple[Metric, ...]:
+    """Return recall at each k and the median rank both ways, and the mean of the two recalls at 1.
+
+    Args:
+        ranks: of all queries.
+        texts_at: the k of image to text.
+        images_at: the k of text to image.
+
+    `n` counts queries: images for image to text, captions for text to image. Intervals resample images.
+    """
+    images, captions = len(ranks.image_to_text), len(ranks.text_to_image)
+    summary = Summary(ranks, texts_at, images_at)
+    values = summary(np.ones((1, images), np.int64))[0].tolist()
+    intervals = bootstrap_units(images, summary, elements=captions)
+    params = {"seed": SEED, "resamples": RESAMPLES, "unit": "image"}
+    return tuple(
+        Metric(
+            name=name,
+            value=value,
+            n=captions if name.startswith("text_to_image") else images,
+            interval=interval if name.endswith("rank") else _widened(interval, value, images),
+            unit="rank" if name.endswith("rank") else "fraction",
+            params=params,
+        )
+        for name, value, interval in zip(summary.names, values, intervals, strict=True)
+    )
+
+
+def _widened(interval: Interval, value: float, images: int) -> Interval:
+    """Replace an interval of no width, which none or all found gives in every resample, by Wilson's over the images."""
+    return wilson(value * images, images) if value in (0, 1) else interval

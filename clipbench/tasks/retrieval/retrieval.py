@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from clipbench.arrays import Float32Array
-from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
+from clipbench.metrics.specs import MetricSpec
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
 from clipbench.tasks.classify.class_tables import PICTURES, group_columns
-from clipbench.tasks.main_metric import with_main
-from clipbench.tasks.prompt_choice import Names
-from clipbench.tasks.prompted import PromptedClasses
-from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.retrieval.metrics import retrieval_metrics
-from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks
+from clipbench.tasks.prompts import Names, PromptedClasses
+from clipbench.tasks.requirements import require_joint_space, require_split, with_main
+from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks, retrieval_metrics
 from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
@@ -25,7 +21,18 @@ if TYPE_CHECKING:
 
     from clipbench.models.base import ModelInfo
 
-_STRINGS_AT_A_TIME = 4096
+_RECALL = (
+    "share of queries with a right answer among the k that score highest; any caption of an image counts as right."
+)
+_RANK = "middle rank of the first right answer; 1 is perfect."
+
+METRICS = (
+    MetricSpec("mean_recall_at_1", "mean R@1", definition="mean of R@1 from image to text and from text to image."),
+    MetricSpec("image_to_text_recall_at_{k}", "image to text R@{k}", definition=_RECALL),
+    MetricSpec("text_to_image_recall_at_{k}", "text to image R@{k}", definition=_RECALL),
+    MetricSpec("image_to_text_median_rank", "image to text median rank", "rank", False, _RANK),
+    MetricSpec("text_to_image_median_rank", "text to image median rank", "rank", False, _RANK),
+)
 
 
 class RetrievalSettings(TaskSettings):
@@ -49,22 +56,23 @@ class Retrieval:
 
     name: ClassVar[str] = "retrieval"
     protocol: ClassVar[int] = 1
-    Settings: ClassVar[type[TaskSettings]] = RetrievalSettings
+    Settings: type[RetrievalSettings] = RetrievalSettings
+    label: ClassVar[str] = "retrieval"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self, settings: RetrievalSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
         """Ask for one split's projected features and its captions.
 
         Raises:
             UserError: the data set lacks the split, or the model has no text tower.
         """
-        split = _own(settings).split
-        require_split(dataset, split)
+        require_split(dataset, settings.split)
         require_joint_space(model, self.name)
-        return Needs(splits=(split,), captions=True)
+        return Needs(splits=(settings.split,), captions=True)
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: RetrievalSettings, prompts: PromptedClasses | None) -> Outcome:
         """Rank all captions for each image and all images for each caption.
 
         Held in memory: the vectors of images and captions, and one tile of scores.
@@ -73,52 +81,20 @@ class Retrieval:
             UserError: an image without captions, fewer than two images, features that cannot be used, or a
                 declared main metric that is not computed.
         """
-        own = _own(settings)
-        images = inputs.sets[own.split]
-        where = f"{inputs.dataset.name}, split {own.split}"
+        dataset, split = inputs.dataset, settings.split
+        images, where = inputs.sets[split], f"{dataset.name}, split {split}"
         captions = Captions.of(images, where)
-        image_rows, image_column = distinct_rows(_image_vectors(images, inputs.model.name, where))
-        text_rows, text_column = distinct_rows(_text_vectors(captions.strings, inputs))
-        vectors = Vectors(image_rows, image_column, text_rows, text_column)
+        vectors = Vectors.of(captions, inputs, split)
         ranks = both_ranks(captions, vectors)
-        texts_at = [k for k in own.recall_at if k < captions.worst_text_rank]
-        images_at = [k for k in own.recall_at if k < captions.images]
+        texts_at = [k for k in settings.recall_at if k < captions.worst_text_rank]
+        images_at = [k for k in settings.recall_at if k < captions.images]
+        metrics = retrieval_metrics(ranks, texts_at, images_at)
         return Outcome(
-            metrics=with_main(
-                retrieval_metrics(ranks, texts_at, images_at), inputs.dataset, default="mean_recall_at_1"
-            ),
-            examples=_examples(images, captions, ranks, own.split),
-            pictures=_worst(images, ranks, own.split),
-            notes=tuple(_notes(captions, vectors, own.recall_at[len(images_at) :])),
+            metrics=with_main(metrics, dataset, default="mean_recall_at_1"),
+            examples=_examples(images, captions, ranks, split),
+            pictures=_worst(images, ranks, split),
+            notes=tuple(_notes(captions, vectors, settings.recall_at[len(images_at) :])),
         )
-
-
-def _own(settings: TaskSettings) -> RetrievalSettings:
-    assert isinstance(settings, RetrievalSettings)
-    return settings
-
-
-def _image_vectors(images: ImageSet, model: str, where: str) -> Float32Array:
-    features = images.features["projected"]
-    vectors = np.empty(features.shape, np.float32)
-    unusable: list[str] = []
-    for start, chunk in features.chunks():
-        vectors[start : start + len(chunk)], bad = unit_rows(chunk)
-        unusable += [images.ids[start + row] for row in np.flatnonzero(bad).tolist()]
-    refuse_directionless(unusable, f"images of {where}", model)
-    return vectors
-
-
-def _text_vectors(strings: Sequence[str], inputs: Inputs) -> Float32Array:
-    parts = []
-    unusable: list[str] = []
-    for start in range(0, len(strings), _STRINGS_AT_A_TIME):
-        some = strings[start : start + _STRINGS_AT_A_TIME]
-        vectors, bad = unit_rows(inputs.text(some))
-        parts.append(vectors)
-        unusable += [some[row] for row in np.flatnonzero(bad).tolist()]
-    refuse_directionless(unusable, "captions", inputs.model.name)
-    return np.concatenate(parts)
 
 
 def _examples(images: ImageSet, captions: Captions, ranks: Ranks, split: str) -> pd.DataFrame:
@@ -154,12 +130,13 @@ def _worst(images: ImageSet, ranks: Ranks, split: str) -> tuple[Picture, ...]:
 def _notes(captions: Captions, vectors: Vectors, dropped: Sequence[int]) -> Iterator[str]:
     if captions.shared:
         yield f"Captions that stand at several images: {captions.shared:,}. Each is right for all of them."
-    twins = len(vectors.image_column) - len(vectors.image_rows)
-    if twins:
-        yield f"Images with exactly the embedding of another: {twins:,}. They count as ties, against the model."
-    twins = len(vectors.text_column) - len(vectors.text_rows)
-    if twins:
-        yield f"Texts with exactly the embedding of another: {twins:,}. They count as ties, against the model."
+    twins = {
+        "Images": len(vectors.image_column) - len(vectors.image_rows),
+        "Texts": len(vectors.text_column) - len(vectors.text_rows),
+    }
+    for what, count in twins.items():
+        if count:
+            yield f"{what} with exactly the embedding of another: {count:,}. They count as ties, against the model."
     if dropped:
         ranks = listed([str(k) for k in dropped])
         yield f"Recall at {ranks} is left out where there are no more candidates than that: every query would count."

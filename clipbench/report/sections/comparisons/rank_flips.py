@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from clipbench.report.points import Row, known_rows
 from clipbench.report.text import numbers
-from clipbench.report.text.shortening import short_names
-from clipbench.results.records import JobResult
+from clipbench.report.text.labels import short_names
+from clipbench.results.records import AnalysisResult
 from clipbench.stats.significance import ALPHA
 
 NUMBERED = 20
@@ -17,12 +17,14 @@ NUMBERED = 20
 MOST = 40
 """Models that the matrix has; of more the best ones are shown."""
 
+Row = Mapping[str, Any]
+
 _LABEL = 26
 
 _FEWEST = 3
 """With fewer there is one number, which the table of findings has."""
 
-_TOSS = 0.5
+_EVEN = 0.5
 """Share at which either model is ahead as often, so that a cell has its full shade."""
 
 
@@ -34,7 +36,7 @@ class FlipCell:
     """'' on the diagonal."""
     shade: float = 0.0
     """In [0, 1]."""
-    says: str = ""
+    hover: str = ""
     """What a pointer is shown."""
     firm: bool = False
     """Whether one model is ahead with every template, significantly so with the first."""
@@ -58,9 +60,9 @@ class FlipMatrix:
         return len(self.models) <= NUMBERED
 
 
-def matrix(finding: JobResult) -> FlipMatrix | None:
-    """Set out a finding's table `rank_flips`; None where it has none, or fewer than three models."""
-    rows = known_rows(finding.tables, "rank_flips")
+def matrix(result: AnalysisResult) -> FlipMatrix | None:
+    """Set out a result's table `rank_flips`; None where it has none, or fewer than three models."""
+    rows = result.tables["rank_flips"].dicts() if "rank_flips" in result.tables else ()
     pairs = {(str(row["first"]), str(row["second"])): row for row in rows}
     # Every pair stands in the models' order, so that the last model is the second one of all its pairs.
     models = tuple(dict.fromkeys(name for pair in pairs for name in pair))
@@ -76,17 +78,16 @@ def _cell(pairs: Mapping[tuple[str, str], Row], model: str, other: str, short: M
     row = pairs.get((model, other)) or pairs.get((other, model))
     if row is None:
         return FlipCell("" if model == other else numbers.MISSING)
-    share, p = row["flip_share"], row.get("p_holm")
-    firm = row.get("survives") == "yes" and p is not None and p < ALPHA
-    return FlipCell(numbers.number(share), min(share / _TOSS, 1.0), _says(row, short), firm)
+    share = row["flip_share"]
+    firm = row["survives"] == "yes" and row["p_holm"] < ALPHA
+    return FlipCell(numbers.number(share), min(share / _EVEN, 1.0), _hover(row, short), firm)
 
 
-def _says(row: Row, short: Mapping[str, str]) -> str:
+def _hover(row: Row, short: Mapping[str, str]) -> str:
     first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
-    said = f"{numbers.with_unit(row['flip_share'])}: {first} templates, {second}, equal with {row['ties']}"
-    decided = [row.get(f"{name}_significant") for name in ("first", "second")]
-    # Results of an earlier version have no such columns.
-    return said if None in decided else f"{said}; significantly ahead with {decided[0]} and {decided[1]}"
+    significant = f"significantly ahead with {row['first_significant']} and {row['second_significant']}"
+    share = numbers.with_unit(row["flip_share"])
+    return f"{share}: {first} templates, {second}, equal with {row['ties']}; {significant}"
 
 
 def _sentence(rows: Sequence[Row], short: Mapping[str, str]) -> str:

@@ -1,0 +1,203 @@
+"""Accuracy against labelled examples per class, all models of one data set in one figure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from clipbench.report.figures import axes
+from clipbench.report.figures.curve import layout_of
+from clipbench.report.figures.figures import SERIES, Figure, errors, text, trace
+from clipbench.report.grids import Row, rows_of
+from clipbench.report.leaderboard import OF_THE_MODEL, Column, Leaderboard
+from clipbench.report.text import numbers
+from clipbench.report.text.declared import label_of_task
+from clipbench.results.records import AnalysisResult, JobResult, Record
+
+HEIGHT = 330
+
+_DODGE = 1.035
+"""Factor between two models' places, so that their intervals do not hide each other."""
+
+
+@dataclass(frozen=True)
+class ShotsChart:
+    """The figure of one data set."""
+
+    name: str
+    columns: tuple[Column, ...]
+    """Of the leaderboard, by number of shots; they need no figure of their own."""
+    figure: Figure
+    series: tuple[tuple[str, int], ...]
+    """Models with the number of their colour, in the leaderboard's order."""
+    legend: str
+    left_out: int
+    """Models for which there are no colours left."""
+
+
+@dataclass(frozen=True)
+class _Point:
+    task: str
+    examples: float
+    """Per class; 0 for zero-shot."""
+    top1: Record
+    over_draws: str
+
+
+def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult]) -> tuple[ShotsChart, ...]:
+    """Draw every data set that has few-shot jobs at several numbers of shots.
+
+    Args:
+        leaderboard: whose columns they are.
+        curves: of an analysis; where one rests on a model's few-shot jobs, the points of its table `shots_curve` are
+            drawn, among them zero-shot and the linear probe.
+    """
+    grouped: dict[tuple[str, ...], list[Column]] = defaultdict(list)
+    for column in leaderboard.columns:
+        condition = column.measurement.condition
+        if column.spec.name and condition.shots is not None:
+            rest = ", ".join(replace(condition, shots=None).words)
+            grouped[column.dataset, column.split, column.subset, rest].append(column)
+    several = {key: tuple(columns) for key, columns in grouped.items() if len(columns) > 1}
+    crowded = [key[0] for key in several]
+    names = {key: key[0] if crowded.count(key[0]) == 1 else _name(key) for key in several}
+    made = (_chart(names[key], columns, leaderboard, curves) for key, columns in several.items())
+    return tuple(chart for chart in made if chart)
+
+
+def _name(key: Sequence[str]) -> str:
+    return f"{key[0]} ({', '.join(part for part in key[1:] if part)})" if any(key[1:]) else key[0]
+
+
+def _chart(
+    name: str, columns: tuple[Column, ...], leaderboard: Leaderboard, curves: Sequence[AnalysisResult]
+) -> ShotsChart | None:
+    models = leaderboard.models
+    found = {model: points for model in models if (points := _points(model, columns, leaderboard, curves))}
+    if not found:
+        return None
+    shown = {model: found[model] for model in list(found)[:SERIES]}
+    series = {model: models.index(model) if len(models) <= SERIES else place for place, model in enumerate(shown)}
+    labelled = [point.examples for points in shown.values() for point in points if point.examples > 0]
+    traces: list[dict[str, Any]] = []
+    for place, (model, points) in enumerate(shown.items()):
+        pale = any(cell.footnote for column in columns if (cell := column.cells.get(model)))
+        shift = _DODGE ** (place - (len(shown) - 1) / 2)
+        levels = [_level(model, point, labelled) for point in points if point.examples <= 0]
+        line = _line(model, [point for point in points if point.examples > 0], shift)
+        line["opacity"] = 0.4 if pale else 1.0
+        traces += [drawn | {"meta": {"series": series[model]}} for drawn in (*levels, line)]
+    axis = axes.counts(labelled, "labelled examples per class")
+    layout = layout_of(axis, axes.percent(_heights(shown)), HEIGHT)
+    figure = Figure({"data": traces, "layout": layout}, HEIGHT, _summary(name, shown))
+    return ShotsChart(name, columns, figure, tuple(series.items()), _legend(shown), len(found) - len(shown))
+
+
+def _points(
+    model: str, columns: Sequence[Column], leaderboard: Leaderboard, curves: Sequence[AnalysisResult]
+) -> list[_Point]:
+    """Return a model's points by ascending number of examples; none where it has no few-shot value."""
+    jobs = [cell.job for column in columns if (cell := column.cells.get(model)) and cell.job.status == "done"]
+    found = [point for job in jobs if (point := _of_job(job))]
+    if not found:
+        return []
+    for curve in curves:
+        if curve.about.model == model and "shots_curve" in curve.tables and {job.hash for job in jobs} & {*curve.jobs}:
+            known = [_of_row(row) for row in rows_of(curve.tables["shots_curve"])]
+            if any(point.task == "few_shot" for point in known):
+                return sorted(known, key=lambda point: point.examples)
+    probes = (_of_job(job) for job in leaderboard.jobs if job.task == "linear_probe" and _fits(job, jobs[0]))
+    found += [probe for probe in probes if probe][:1]
+    return sorted(found, key=lambda point: point.examples)
+
+
+def _fits(probe: JobResult, few: JobResult) -> bool:
+    """Return whether a probe was fitted on the features of a few-shot job and tested on the same images."""
+    if probe.main is None or few.main is None or (probe.model, probe.dataset) != (few.model, few.dataset):
+        return False
+    differ = {*probe.pedigree.differences(few.pedigree)} & {*OF_THE_MODEL, "data", "labels", "subset"}
+    return not differ and all(
+        probe.main.params.get(name) == few.main.params.get(name) for name in ("features", "normalised")
+    )
+
+
+def _of_job(job: JobResult) -> _Point | None:
+    records = {record.metric: record for record in job.records}
+    top1, over, examples = records.get("top1"), records.get("top1_over_seeds"), _examples(job)
+    if top1 is None or top1.value is None or examples is None:
+        return None
+    return _Point(job.task, examples, top1, numbers.interval(over) if over else "")
+
+
+def _examples(job: JobResult) -> float | None:
+    """Return how many labelled examples per class a head was fitted on."""
+    if job.condition.shots is not None:
+        return float(job.condition.shots)
+    params = job.main.params if job.main else {}
+    n, classes = params.get("n_train"), params.get("n_classes")
+    return n / classes if isinstance(n, int) and isinstance(classes, int) and n > 0 and classes > 0 else None
+
+
+def _of_row(row: Row) -> _Point:
+    top1 = Record("top1", row["top1"], low=row["low"], high=row["high"])
+    return _Point(row["what"], row["examples_per_class"], top1, numbers.ends(row["seeds_low"], row["seeds_high"]))
+
+
+def _line(model: str, points: Sequence[_Point], shift: float) -> dict[str, Any]:
+    x, y = [point.examples * shift for point in points], [point.top1.value for point in points]
+    whole = [point.task == "linear_probe" for point in points]
+    marker = {
+        "opacity": 1,
+        "size": [11 if probe else 6.5 for probe in whole],
+        "symbol": ["diamond" if probe else "circle" for probe in whole],
+    }
+    hover = [_hover(model, point) for point in points]
+    return trace(x, y, hover, error_y=errors([point.top1 for point in points]), marker=marker, cliponaxis=True)
+
+
+def _level(model: str, point: _Point, labelled: Sequence[float]) -> dict[str, Any]:
+    """Draw zero-shot accuracy, which needs no labelled example, across the whole figure."""
+    # Points between the ends are there to be hovered over.
+    low, high = min(labelled), max(labelled)
+    steps = [low * (high / low) ** (step / 8) for step in range(9)]
+    line, hover = {"width": 1.6, "dash": "dash"}, [_hover(model, point)] * len(steps)
+    return trace(steps, [point.top1.value] * len(steps), hover, mode="lines", line=line)
+
+
+def _hover(model: str, point: _Point) -> str:
+    examples = f", {point.examples:,.4g} per class" if point.examples > 0 else ""
+    lines = [
+        f"<b>{text(model)}</b>",
+        f"{text(label_of_task(point.task))}{examples}",
+        f"{numbers.with_unit(point.top1.value)} {numbers.interval(point.top1)}".rstrip(),
+        f"over draws {point.over_draws}" if point.over_draws else "",
+    ]
+    return "<br>".join(line for line in lines if line)
+
+
+def _heights(shown: Mapping[str, Sequence[_Point]]) -> list[float]:
+    """Return all values that the vertical axis must hold."""
+    points = [point for found in shown.values() for point in found]
+    reached = [point.top1.value for point in points]
+    reached += [end for point in points if point.examples > 0 for end in (point.top1.low, point.top1.high)]
+    return [value for value in reached if value is not None]
+
+
+def _legend(shown: Mapping[str, Sequence[_Point]]) -> str:
+    drawn = {point.task for points in shown.values() for point in points}
+    parts = ["Lines: few-shot, mean over draws, with intervals over test images"]
+    parts += ["diamonds: linear probe on all labels"] if "linear_probe" in drawn else []
+    parts += ["dashed: zero-shot"] if "zero_shot" in drawn else []
+    return "; ".join(parts)
+
+
+def _summary(name: str, shown: Mapping[str, Sequence[_Point]]) -> str:
+    def listed(points: Sequence[_Point]) -> str:
+        places = ("zero-shot" if point.examples <= 0 else f"at {point.examples:,.4g}" for point in points)
+        values = (numbers.with_unit(point.top1.value) for point in points)
+        return ", ".join(f"{value} {place}" for value, place in zip(values, places, strict=True))
+
+    models = "; ".join(f"{model} {listed(points)}" for model, points in shown.items())
+    return f"top-1 on {name} by labelled examples per class: {models}"
