@@ -89,9 +89,9 @@ def assign(columns: Mapping[str, Column], named: Roles, *, where: str) -> Roles:
         if label is None and caption is None:
             advice = "name one under `label:` or `caption:`; "
             raise _unclear("no column was found that holds labels or captions", columns, where, advice)
-    for part, name in (("image", image), ("label", label), ("caption", caption)):
-        if name is not None and columns[name].kind not in _ALLOWED[part]:
-            problem = f"column {name!r} holds {columns[name].kind}, which cannot be the {part}"
+    for part, column in (("image", image), ("label", label), ("caption", caption)):
+        if column is not None and columns[column].kind not in _ALLOWED[part]:
+            problem = f"column {column!r} holds {columns[column].kind}, which cannot be the {part}"
             raise _unclear(problem, columns, where)
     return replace(named, image=image, label=label, caption=caption)
 

@@ -38,7 +38,7 @@ def load_model(
     check_weights(recipe.weights)
     model, transform = _build(recipe, name)
     _load_weights(model, recipe)
-    tokenizer = make_tokenizer(recipe, f"model {name}")
+    tokenizer: Any = make_tokenizer(recipe, f"model {name}")
     pedigree = ModelPedigree(
         weights=digest_file(recipe.weights),
         transform=digest_transform(open_clip.get_model_preprocess_cfg(model)),

@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 import numpy as np
 
+from clipbench.arrays import IntArray
 from clipbench.datasets.adapters.scenes.attributes import (
     ATTRIBUTES,
     STYLES,
-    IntArray,
     Scenery,
     SplitName,
     captions_of,
