@@ -80,7 +80,6 @@ def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
         name=name,
         adapter=entry.pop("adapter"),
         counts=entry.pop("counts", {}),
-        download_bytes=entry.pop("download_bytes", None),
         arguments=entry,
         info=DatasetInfo(name=name, **declared),
         where="catalog.yaml",

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import Unavailable, UserError
-from clipbench.models.catalog import find_model, model_names
+from clipbench.models.catalog import find_model
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip.locations import Place, Recipe
+    from clipbench.models.open_clip.locations import Recipe
+    from clipbench.models.open_clip.source import OpenClipSource
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -66,13 +67,13 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
 
 
 def _tokenizer(model: str) -> Tokenize:
+    from clipbench.models.open_clip.source import OpenClipSource
     from clipbench.models.reference.source import ReferenceSource
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
         return _reference_tokenizer(source.folder)
-    place = _open_clip_place(model)
-    return _loaded_tokenizer(source) if place is None else _open_clip_tokenizer(place, source)
+    return _open_clip_tokenizer(source) if isinstance(source, OpenClipSource) else _loaded_tokenizer(source)
 
 
 def _reference_tokenizer(folder: Path) -> Tokenize:
@@ -83,34 +84,22 @@ def _reference_tokenizer(folder: Path) -> Tokenize:
     return WordTokenizer(config.vocabulary, config.architecture.context)
 
 
-def _open_clip_place(model: str) -> Place | None:
-    """Return where an open_clip model comes from; None for any other."""
-    from clipbench.models.open_clip.locations import TagPlace
-    from clipbench.models.open_clip.source import parse_place
-
-    entry = model_names().get(model)
-    if entry is not None:
-        return TagPlace(entry.architecture, entry.tag) if entry.adapter == "open_clip" else None
-    adapter, _, arguments = model.partition(":")
-    return parse_place(arguments) if adapter == "open_clip" else None
-
-
-def _open_clip_tokenizer(place: Place, source: ModelSource) -> Tokenize:
-    from clipbench.models.open_clip.locations import FilePlace, TagPlace
+def _open_clip_tokenizer(source: OpenClipSource) -> Tokenize:
+    from clipbench.models.open_clip.locations import FileLocation, TagLocation
     from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
-    if isinstance(place, TagPlace | FilePlace):
-        recipe = _without_weights(place.architecture, source.name)
+    location = source.location
+    if isinstance(location, TagLocation | FileLocation):
+        recipe = _without_weights(location.architecture, source.name)
     else:
         source.fetch()
-        recipe = place.recipe()
+        recipe = location.recipe()
     return partial(tokenize, make_tokenizer(recipe, f"model {source.name}"))
 
 
 def _without_weights(architecture: str, model: str) -> Recipe:
     """Return what makes the tokenizer of an architecture that open_clip knows; the weights are named by no file."""
-    from clipbench.models.open_clip.config import builtin_config
-    from clipbench.models.open_clip.locations import Recipe
+    from clipbench.models.open_clip.locations import Recipe, builtin_config
     from clipbench.models.weights.hub_file import HubTokenizer
 
     config = builtin_config(architecture)

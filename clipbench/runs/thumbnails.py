@@ -14,7 +14,7 @@ from clipbench.fingerprint import digest
 from clipbench.tasks.base import Outcome, Picture
 
 if TYPE_CHECKING:
-    from clipbench.datasets.views import View
+    from clipbench.datasets.base import View
     from clipbench.runs.jobs import PreparedJob
 
 SIDE = 128

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clipbench.fingerprint import digest
 
 if TYPE_CHECKING:
-    from clipbench.datasets.views import View
+    from clipbench.datasets.base import View
     from clipbench.tasks.base import TaskSettings
 
 

@@ -119,8 +119,10 @@ def _sampled(image: Field, rows: Field, columns: Field, edges: Literal["mirror",
     # grid_sample counts from -1 to 1: between the outer pixels' centres for 'mirror', their outer sides for 'reflect'.
     shift, lost = (0.0, 1) if edges == "mirror" else (0.5, 0)
     spans = [max(1, side - lost) for side in image.shape[:2]]
-    places = [2 * (at + shift) / span - 1 for at, span in zip((columns, rows), reversed(spans), strict=True)]
-    grid = torch.from_numpy(np.stack(places, axis=-1, dtype=np.float32))
+    positions = [
+        2 * (coordinate + shift) / span - 1 for coordinate, span in zip((columns, rows), reversed(spans), strict=True)
+    ]
+    grid = torch.from_numpy(np.stack(positions, axis=-1, dtype=np.float32))
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, 2, 0)))
     sampled = torch.nn.functional.grid_sample(
         planes[None], grid[None], padding_mode="reflection", align_corners=edges == "mirror"
