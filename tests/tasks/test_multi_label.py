@@ -108,7 +108,7 @@ def test_the_declared_voc_metric_is_the_main_one(zero_shot):
     [
         ([1, 1], {"label_sets": [(0,), (1, 2)]}, "labels [1, 2] of 'image-1' are not all among the 2 classes"),
         ([1, 1], {"labels": [0, 1]}, "has no label sets"),
-        ([np.nan, 0], {"label_sets": [(0,), (1,)]}, "all zero: 1 of the images of toys, split test, the first 'image-1'"),
+        ([np.nan, 0], {"label_sets": [(0,), (1,)]}, "all zero: 1 of the images of toys, split test, the first"),
     ],
 )  # fmt: skip
 def test_images_and_label_sets_that_cannot_be_used_are_refused(zero_shot, images, fields, message):

@@ -39,7 +39,7 @@ def refused(world, prompted):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 1, 7], "labels outside the 3 classes: 1, the first 7, of '{split}-2'; labels must be 0 to 2, in the order"),
+        ([0, 1, 7], "labels outside the 3 classes: 1, the first 7, of '{split}-2'; labels must be 0 to 2, in the"),
         ([-1, -1, -1], "no image has a label; choose a split that has labels"),
         (None, "not every image has a label; classification needs one label an image"),
     ],
@@ -82,7 +82,7 @@ def test_classes_without_a_training_image(refused, task):
         ({"classes": ["a"]}, {}, "toys: {task} needs at least two classes, this has 1; choose a data set with classes"),
         ({"splits": ("test",)}, {}, "toys: there is no split 'train'; it has: test"),
         ({}, {"split": "tset"}, "toys: there is no split 'tset'; it has: test, train, val"),
-        ({}, {"split": "train"}, "toys: {task} would be tested on the split that it learns from, 'train'; name another"),
+        ({}, {"split": "train"}, "toys: {task} would be tested on the split that it learns from, 'train'"),
     ],
 )  # fmt: skip
 def test_data_sets_that_do_not_fit(facts, model, prompted, task, dataset, keys, message):

@@ -145,7 +145,7 @@ def test_a_declared_recall_is_the_main_metric(retrieval):
         ([[1, 0]] * 2, AB, [("a",), ()], "toys, split test: images without a caption: 1, the first 'image-1'"),
         ([[1, 0]], AB, [("a",)], "toys, split test: retrieval needs at least two images, this has 1"),
         ([[1, 0]] * 2, AB, None, "toys, split test: has no captions; retrieval needs at least one caption an image"),
-        ([[1, 0], [np.inf, 1]], AB, [("a",), ("b",)], "all zero: 1 of the images of toys, split test, the first 'image-1'"),
+        ([[1, 0], [np.inf, 1]], AB, [("a",), ("b",)], "all zero: 1 of the images of toys, split test, the first"),
         ([[1, 0], [0, 1]], {**AB, "b": [0, 0]}, [("a",), ("b",)], "all zero: 1 of the captions, the first 'b'"),
     ],
 )  # fmt: skip
