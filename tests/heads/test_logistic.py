@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import logsumexp
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
 
-from clipbench.heads.logistic import fit, memory
+from clipbench.heads.logistic import fit, memory, threads_for
 from clipbench.heads.problem import ELEMENTS, Head, Problem, class_targets
 
 
@@ -144,3 +145,15 @@ def test_memory_is_the_features_and_the_history():
     features = 4 * 1_281_167 * 768
     history = 8 * 20 * 1000 * 769
     assert features + history < million < 1.5 * (features + history)
+
+
+@pytest.mark.parametrize(("size", "inside"), [((160, 1024, 10), 1), ((100_000, 768, 1000), 2)])
+def test_a_small_fit_takes_one_thread_and_gives_the_others_back(size, inside):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threads_for(*size):
+            assert torch.get_num_threads() == inside
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
