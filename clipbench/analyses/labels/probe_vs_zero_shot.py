@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+from clipbench.analyses.comparable import differing, not_compared, same_examples, subject_of
 from clipbench.analyses.labels.shots_curve import METRIC, SHOTS_CURVE, UNIT, shots_curve
-from clipbench.analyses.rankings.compare import same_examples
 from clipbench.errors import UserError
 from clipbench.metrics.specs import MetricSpec, TableSpec
 from clipbench.results.records import JobResult, Record, Subject
@@ -123,18 +123,11 @@ def _features(job: JobResult) -> tuple[object, object]:
 
 def _about(zero_shot: JobResult, fitted: _Fitted) -> Subject:
     """Return what is compared: a few-shot curve's head where it has one, else the probe's, with zero-shot's prompts."""
-    first = fitted.jobs[-1]
-    return Subject(
-        models=(zero_shot.model,),
-        datasets=(zero_shot.dataset,),
+    return replace(
+        subject_of([zero_shot]),
         reference="zero_shot",
-        split=zero_shot.split,
         task="linear_probe" if fitted.probe else "few_shot",
-        prompts=zero_shot.prompts,
-        condition=replace(first.condition, shots=None),
-        subset=zero_shot.pedigree.subset,
-        limit=zero_shot.limit,
-        n=zero_shot.main.n if zero_shot.main else 0,
+        condition=replace(fitted.jobs[-1].condition, shots=None),
         n_train=_params(fitted.probe).get("n_train") if fitted.probe else None,
     )
 
@@ -142,11 +135,8 @@ def _about(zero_shot: JobResult, fitted: _Fitted) -> Subject:
 def _finding(zero_shot: JobResult, fitted: _Fitted, evidence: Evidence) -> Finding:
     about = _about(zero_shot, fitted)
     hashes = (zero_shot.hash, *(job.hash for job in fitted.jobs))
-    differ = sorted(
-        {part for job in fitted.jobs for part in zero_shot.pedigree.differences(job.pedigree) if part in SAME}
-    )
-    if differ:
-        return Finding(about, (), jobs=hashes, notes=(f"Not compared: {', '.join(differ)} differ between the jobs.",))
+    if parts := differing(zero_shot, *fitted.jobs, among=SAME):
+        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
     if {record.metric for record in zero_shot.records} & set(PRECISIONS):
         return _precision(about, hashes, zero_shot, fitted)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.rankings.compare import SAME
+from clipbench.analyses.comparable import side_by_side, subject_of
 from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
 from clipbench.arrays import Float64Array, IntArray
-from clipbench.errors import UserError
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
-from clipbench.results.records import JobResult, Subject
+from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
 from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
@@ -27,7 +25,6 @@ from clipbench.tasks.wording import listed
 
 _SHOWN = 3
 """Templates against a claim that stand in the table."""
-
 
 METRICS = (
     MetricSpec(
@@ -111,67 +108,16 @@ class RankStability:
 
     def analyse(self, evidence: Evidence, settings: RankStabilitySettings) -> Sequence[Finding]:
         """Order the models of each data set, split, prompt set and subset that two models or more have."""
-        together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
-        for job in evidence.jobs:
-            together[job.key[1:]].append(job)
-        return [finding for jobs in together.values() if len(jobs) > 1 for finding in _findings(jobs, evidence)]
+        return side_by_side(evidence.jobs, lambda jobs: _finding(jobs, evidence))
 
 
-def _findings(jobs: Sequence[JobResult], evidence: Evidence) -> Iterator[Finding]:
-    """Yield one finding for each two jobs or more whose pedigrees agree; one without metrics if none do."""
-    alike: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
-    for job in jobs:
-        alike[tuple(getattr(job.pedigree, part) for part in SAME)].append(job)
-    several = [group for group in alike.values() if len(group) > 1]
-    for group in several:
-        yield _finding(group, evidence, tuple(_left_out(group, jobs)))
-    if not several:
-        differ = _differ(jobs[0], jobs[1:])
-        verb = "differs" if len(differ) == 1 else "differ"
-        yield _without(jobs, f"Not compared: {', '.join(differ)} {verb} between the jobs.")
-
-
-def _differ(job: JobResult, others: Sequence[JobResult]) -> list[str]:
-    found = {part for other in others for part in job.pedigree.differences(other.pedigree)}
-    return [part for part in SAME if part in found]
-
-
-def _left_out(group: Sequence[JobResult], jobs: Sequence[JobResult]) -> Iterator[str]:
-    others = [f"{job.model} ({', '.join(_differ(group[0], [job]))})" for job in jobs if job not in group]
-    if others:
-        yield f"Left out, since a part of the pedigree differs: {', '.join(others)}."
-
-
-def _without(jobs: Sequence[JobResult], note: str) -> Finding:
-    return Finding(_about(jobs), (), jobs=tuple(job.hash for job in jobs), notes=(note,))
-
-
-def _about(jobs: Sequence[JobResult]) -> Subject:
-    job = jobs[0]
-    return Subject(
-        models=tuple(job.model for job in jobs),
-        datasets=(job.dataset,),
-        split=job.split,
-        task=job.task,
-        prompts=job.prompts,
-        condition=job.condition,
-        subset=job.pedigree.subset,
-        limit=job.limit,
-        n=job.main.n if job.main else 0,
-    )
-
-
-def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str, ...]) -> Finding:
-    try:
-        answers = read_orders(jobs, evidence)
-    except UserError as error:
-        return _without(jobs, f"Not compared: {error}.")
+def _finding(jobs: Sequence[JobResult], evidence: Evidence) -> Finding:
+    answers = read_orders(jobs, evidence)
     return Finding(
-        _about(jobs),
+        subject_of(jobs),
         tuple(_metrics(answers)),
         tables={"rank_flips": _rank_flips(answers), "orders": _orders(answers)},
         jobs=tuple(job.hash for job in jobs),
-        notes=left_out,
     )
 
 

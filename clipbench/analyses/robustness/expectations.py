@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, Literal
 
@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+from clipbench.analyses.comparable import differing, not_compared, subject_of
 from clipbench.arrays import Float64Array
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.reference.openclip import openclip_columns, openclip_models
-from clipbench.results.records import JobResult, Subject
+from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED
 from clipbench.stats.line_draws import LineDraws, draw_accuracies, interval_of, resample_line
 from clipbench.tasks.base import Metric
@@ -166,36 +167,16 @@ def _on_imagenet(
 ) -> tuple[JobResult, _Measured] | None:
     """Return the same model's job on ImageNet: that with the same prompts, else the best, as published figures are."""
     same_model = [pair for pair in candidates if (pair[0].model, pair[0].split) == (job.model, job.split)]
-    fitting = [pair for pair in same_model if not _differing(job, pair[0])] or same_model
+    fitting = [pair for pair in same_model if not differing(job, pair[0], among=SAME)] or same_model
     return max(fitting, key=lambda pair: (pair[0].prompts == job.prompts, pair[1].value), default=None)
-
-
-def _differing(job: JobResult, reference: JobResult) -> list[str]:
-    return [part for part in job.pedigree.differences(reference.pedigree) if part in SAME]
-
-
-def _about(job: JobResult, n: int) -> Subject:
-    return Subject(
-        models=(job.model,),
-        datasets=(job.dataset,),
-        reference=REFERENCE,
-        split=job.split,
-        task=job.task,
-        prompts=job.prompts,
-        condition=job.condition,
-        subset=job.pedigree.subset,
-        limit=job.limit,
-        n=n,
-    )
 
 
 def _finding(compared: _Compared) -> Finding:
     hashes = (compared.reference.hash, compared.job.hash)
     measured, on_imagenet = compared.measured, compared.on_imagenet
-    about = _about(compared.job, measured.n)
-    if differ := _differing(compared.job, compared.reference):
-        note = f"Not compared with what ImageNet leads to expect: {', '.join(differ)} differ between the jobs."
-        return Finding(about, (), jobs=hashes, notes=(note,))
+    about = replace(subject_of([compared.job]), reference=REFERENCE, n=measured.n)
+    if parts := differing(compared.job, compared.reference, among=SAME):
+        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
     published = _line(compared.job.dataset)
     row = published.row(on_imagenet.value)
     params = {"reference": REFERENCE, "n_reference": on_imagenet.n, "baseline": SOURCE, "spread": row["spread"]}
