@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
+from clipbench.report.figures.matrix import Matrix
 from clipbench.report.grids import Grid, Head
 from clipbench.report.sections.base import PageData
-from clipbench.report.sections.comparisons.rank_flips import FlipMatrix, matrix
+from clipbench.report.sections.comparisons.rank_flips import matrix
 from clipbench.report.sections.comparisons.sentences import sentences
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import as_shown, heading, metric_of, task_label
@@ -40,7 +41,7 @@ class Row:
     """As many as the table has heads."""
     sentences: tuple[str, ...]
     tables: tuple[Grid, ...]
-    flips: FlipMatrix | None = None
+    flips: Matrix | None = None
     """Which models change places, where the result is about that."""
 
     @property
@@ -82,22 +83,19 @@ class ComparisonsSection:
 
     def show(self, data: PageData, figures: int) -> Comparisons | None:
         """Set out the results by analysis, then by data set and in the leaderboard's order."""
-        results = (*data.results_of(*self.analyses), *data.unclaimed)
-        names = dict.fromkeys(result.analysis for result in (*data.analyses, *results) if result in results)
-        parts = tuple(_part([result for result in results if result.analysis == name], data) for name in names)
+        names = (*self.analyses, *dict.fromkeys(result.analysis for result in data.unclaimed))
+        parts = tuple(_part(results, data) for name in names if (results := data.results_of(name)))
         return Comparisons(parts) if parts else None
 
 
 def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
     done = [result for result in results if result.status == "done"]
     specs = {record.metric: metric_of(result, record) for result in done for record in result.records}
-    regimes = {column.dataset: labels.regime_order(column.regime) for column in data.leaderboard.columns}
+    regimes = {job.dataset: labels.regime_order(str(job.about.get("regime", ""))) for job in data.jobs}
 
     def place(result: AnalysisResult) -> tuple[object, ...]:
         about = result.about
-        regime = regimes.get(about.dataset, labels.regime_order(""))
-        rank = data.rank.get(about.model, len(data.rank))
-        return (regime, labels.natural(about.dataset), about.split, rank, about.model)
+        return (regimes.get(about.dataset, labels.regime_order("")), labels.natural(about.dataset), about.split)
 
     several_splits = len({result.about.split for result in done}) > 1
     title = task_label(results[0])

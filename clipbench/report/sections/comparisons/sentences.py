@@ -43,8 +43,8 @@ def _crossing(result: AnalysisResult, record: Record) -> str:
     else:
         worth = fewest if zero_shot["top1"] <= points[0]["top1"] else most
     shares = ((record.params["below"], fewest), (record.params["beyond"], most))
-    beside = [f"{words} in {100 * share:.1f} % of resamples" for share, words in shares if share and words != worth]
-    interval = [f"95 % interval {record.low:,.1f} to {record.high:,.1f}"] if record.low and record.high else []
+    beside = [f"{words} in {numbers.with_unit(share)} of resamples" for share, words in shares if 0 < share < 1]
+    interval = [f"95 % interval {record.low:,.1f} to {record.high:,.1f}"] if record.low is not None else []
     doubt = "; ".join((*interval, *beside))
     return f"Zero-shot is worth {worth} labelled examples a class{f' ({doubt})' if doubt else ''}."
 
