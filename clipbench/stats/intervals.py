@@ -49,12 +49,7 @@ class Interval:
 
 
 def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
-    """Return the Wilson score interval of a proportion.
-
-    Args:
-        correct: successes, 0 to n.
-        n: trials, more than 0; may be an effective number.
-        level: coverage, e.g. 0.95.
+    """Return the Wilson score interval of a proportion: of the share of n trials, which may be an effective number.
 
     Raises:
         ValueError: no trials, or more successes than trials.

@@ -25,8 +25,7 @@ def paired_difference(
     Args:
         first: (n,) whether the first is right.
         second: (n,) whether the second is right about the same examples.
-        resamples: number of resamples.
-        seed: of the random draws.
+        resamples: drawn with `seed`.
 
     Where every resample repeats the value, because the two are right about the same examples or one is right
     about all and the other about none, the interval is Tango's score interval (Tango 1998, "Equivalence test and
@@ -53,8 +52,7 @@ def paired_recall_difference(
         labels: (n,) true classes.
         first: (n,) whether the first is right.
         second: (n,) whether the second is right about the same examples.
-        resamples: number of resamples.
-        seed: of the random draws.
+        resamples: drawn with `seed`.
 
     A resample draws how many examples of each class only the first is right about, only the second, and both or
     neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals

@@ -175,12 +175,7 @@ class Interpolation:
     """On all examples."""
 
     def at(self, alpha: float, *, on_part: bool = False) -> Head:
-        """Return alpha * fitted + (1 - alpha) * origin.
-
-        Args:
-            alpha: 0 to 1.
-            on_part: whether to take the head that has not seen the held-out examples.
-        """
+        """Return alpha * fitted + (1 - alpha) * origin; `on_part` of the head that has not seen what is held out."""
         fitted = self.part if on_part else self.fitted.final.head
         weight = alpha * fitted.weight + (1 - alpha) * self.origin.weight
         return Head(weight, alpha * fitted.bias + (1 - alpha) * self.origin.bias)
