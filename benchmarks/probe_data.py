@@ -13,7 +13,7 @@ from clipbench.arrays import Float32Array, IntArray
 from clipbench.datasets.adapters.hub import HuggingFace
 from clipbench.embed.device import default_workers
 from clipbench.embed.encode import EncodeSettings
-from clipbench.embed.image_set import find_split, is_stored, open_set
+from clipbench.embed.image_set import SplitReader
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.base import ModelInfo, ModelPedigree
@@ -108,11 +108,12 @@ def synthetic(images: int, width: int, classes: int) -> ProbeData:
 
 def _embedded(model: OpenedModel, dataset: HuggingFace, name: str) -> ImageSet:
     split = dataset.split(name)
-    _, index = find_split(split, None, model.store, model.fingerprint)
-    if index is None or not is_stored(index, model.store, model.fingerprint):
+    reader = SplitReader(model.store, model.fingerprint)
+    _, index = reader.find(split)
+    if index is None or reader.missing(index):
         print(f"embedding CIFAR-10's {name} split into {model.store.root}", flush=True)
         index = model.images.embed(split, f"cifar10/{name}")
-    images = open_set(index, model.store, model.fingerprint, (FEATURE,)).images
+    images = reader.open(index, (FEATURE,)).images
     return replace(images, features={FEATURE: ArrayFeatures(images.features[FEATURE].load())})
 
 

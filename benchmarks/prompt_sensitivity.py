@@ -31,7 +31,7 @@ from zero_shot_end_to_end import REPOSITORY, Bench, add_options, make_peer, peer
 
 from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.embed.encode import EncodeSettings
-from clipbench.embed.image_set import open_set
+from clipbench.embed.image_set import SplitReader
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.catalog import find_model
@@ -127,7 +127,7 @@ def _inputs(bench: Bench, store: Path) -> Inputs:
     source = find_model(f"open_clip:local-dir:{bench.model}")
     model = OpenedModel(source, Store(store), "float32", EncodeSettings("cpu"))
     index = model.images.embed(dataset.split(SPLIT), f"cifar10/{SPLIT}")
-    images = open_set(index, model.store, model.fingerprint, ("projected",)).images
+    images = SplitReader(model.store, model.fingerprint).open(index, ("projected",)).images
     facts = DatasetFacts("cifar10", dataset.classes, multilabel=False, splits=(SPLIT,))
     model.texts.embed(needed_strings(facts, filled(dataset.classes)))
     assert (model.images.encoded, model.texts.encoded) == (0, 0), "the commands have not stored everything"

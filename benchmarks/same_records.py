@@ -5,7 +5,8 @@ folder alone has is a difference too, unless it is declared as taken out. Prints
 there is one.
 
     python benchmarks/same_records.py OLD NEW
-    python benchmarks/same_records.py OLD NEW --removed metric:optimism --removed table:synonyms
+    python benchmarks/same_records.py OLD NEW --removed metric:optimism --removed table:synonyms \\
+        --removed "row:choice:greedy ensemble"
 
 Both sides are read as plain JSON, so that folders written by an older version can be compared.
 """
@@ -24,16 +25,19 @@ Key = tuple[str, ...]
 RECORD = ("value", "low", "high", "level", "interval", "n", "n_broken", "unit", "main")
 
 
-def read_folder(folder: Path) -> dict[Key, Any]:
-    """Return every number of a results folder by what it is: ('job', model, ..., 'metric', name, field)."""
+def read_folder(folder: Path, removed: set[str]) -> dict[Key, Any]:
+    """Return every number of a results folder by what it is: ('job', model, ..., 'metric', name, field).
+
+    Rows of tables are numbered without those that are declared as taken out.
+    """
     found: dict[Key, Any] = {}
     for path in sorted((folder / "jobs").glob("*.json")):
         job = json.loads(path.read_text())
-        found |= dict(_numbers(("job", *_job_key(job)), job))
+        found |= dict(_numbers(("job", *_job_key(job)), job, removed))
     for path in sorted((folder / "analyses").glob("*.json")):
         document = json.loads(path.read_text())
         for result in document.get("results", document.get("findings", ())):
-            found |= dict(_numbers(("analysis", *_analysis_key(result, path)), result))
+            found |= dict(_numbers(("analysis", *_analysis_key(result, path)), result, removed))
     if not found:
         sys.exit(f"{folder}: holds no results")
     return found
@@ -57,13 +61,16 @@ def _job_paths(path: Path, jobs: Sequence[str]) -> list[Path]:
     return [job for job in paths if job.exists()]
 
 
-def _numbers(key: Key, result: dict[str, Any]) -> Iterator[tuple[Key, Any]]:
+def _numbers(key: Key, result: dict[str, Any], removed: set[str]) -> Iterator[tuple[Key, Any]]:
     for record in result["records"]:
         for name in RECORD:
             yield (*key, f"metric:{record['metric']}", name), record[name]
         yield (*key, f"metric:{record['metric']}", "params"), record["params"]
     for title, table in result["tables"].items():
-        for at, row in enumerate(table["rows"]):
+        names = [f"row:{title}:{row[0]}" for row in table["rows"]]
+        yield from (((*key, f"table:{title}", name), None) for name in names if name in removed)
+        kept = [row for name, row in zip(names, table["rows"], strict=True) if name not in removed]
+        for at, row in enumerate(kept):
             for column, value in zip(table["columns"], row, strict=True):
                 yield (*key, f"table:{title}", f"{column}[{at}]"), value
 
@@ -99,11 +106,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    parser.add_argument("--removed", action="append", default=[], help="metric:NAME or table:NAME taken out on purpose")
+    parser.add_argument(
+        "--removed",
+        action="append",
+        default=[],
+        help="metric:NAME, table:NAME or row:TABLE:FIRST-CELL taken out on purpose",
+    )
     parser.add_argument("--tolerance", type=float, default=0.0, help="relative, of floats; 0: bit for bit")
     arguments = parser.parse_args()
-    old, new = read_folder(arguments.old), read_folder(arguments.new)
-    found = list(differences(old, new, set(arguments.removed), arguments.tolerance))
+    removed = set(arguments.removed)
+    old, new = read_folder(arguments.old, removed), read_folder(arguments.new, removed)
+    found = list(differences(old, new, removed, arguments.tolerance))
     print("\n".join(found[:200]))
     print(f"{len(old):,} numbers before, {len(new):,} after, {len(found):,} differences")
     sys.exit(1 if found else 0)

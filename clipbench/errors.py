@@ -32,12 +32,16 @@ def quoted(names: Sequence[str], limit: int = 8) -> str:
     return ", ".join(map(repr, names[:limit])) + (", ..." if len(names) > limit else "")
 
 
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """Return the allowed name that is spelt most like a name; None if none is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(set(allowed)), n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(name: str, allowed: Iterable[str], limit: int = 12) -> str:
     """Return "did you mean 'x'?" for the nearest allowed name, or else the allowed names."""
     names = sorted(set(allowed))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
+    if near := nearest(name, names):
+        return f"did you mean {near!r}?"
     if not names:
         return "there are none to choose from"
     shown = ", ".join(names[:limit])

@@ -12,12 +12,12 @@ from pathlib import Path
 import yaml
 
 import clipbench
-from clipbench.extend import JobResult, Listener
+from clipbench.extend import JobResult, ProgressListener
 
 TEMPLATES = ["a photo of a {}.", "{}", "a close-up photo of a {}.", "an image of the {}."]
 
 
-class Last(Listener):
+class Last(ProgressListener):
     """Keeps what was found now: the results folder also has what was found before, with other names or models."""
 
     job: JobResult | None = None
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     if job.status == "failed":
         sys.exit(job.error)
     print(f"{job.model} on {folder}, {job.records[0].n} images", end="\n\n")
-    for table in ("templates", "names", "synonyms", "choice"):
+    for table in ("templates", "names", "choice"):
         if table in job.tables:
             print(job.tables[table].frame().to_string(index=False), end="\n\n")
     print(*job.notes, sep="\n")

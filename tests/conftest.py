@@ -8,9 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clipbench.runs.runner import Runner
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Two processes with a thread for every core each would wait for one another.
@@ -51,6 +56,23 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture
+def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
+    """Make what runs the text of a suite over the colour words model of the examples, into folders of the test."""
+    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.suite.loading import load_suite
+
+    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
+
+    def make(suite: str, progress: object = None, **options: object) -> Runner:
+        (tmp_path / "suite.yaml").write_text(suite)
+        chosen = RunOptions(**{"device": "cpu", "workers": 0, **folders, **options})  # type: ignore[arg-type]
+        return Runner(load_suite(tmp_path / "suite.yaml"), ["colour_words_model:ColourWords"], chosen, progress)  # type: ignore[arg-type]
+
+    return make
+
+
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -82,3 +104,23 @@ def command_environment(folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(REPOSITORY),
         "COLUMNS": "160",
     }
+
+
+def user_error(function: Callable[..., object], *arguments: object, **options: object) -> UserError:
+    """Call a function that has to raise a UserError, and return that."""
+    with pytest.raises(UserError) as caught:
+        function(*arguments, **options)
+    return caught.value
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that has to succeed printed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def printed_by(code: str, folder: Path) -> str:
+    """What a Python of its own prints that runs code in a folder, as commands are run there."""
+    command, environment = [sys.executable, "-c", code], command_environment(folder)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -235,7 +235,7 @@ def test_ones_own_images_are_probed_beside_zero_shot(
     assert jobs["few_shot", "8 shots"].main.params["seeds"] == 5
     printed = capsys.readouterr().out
     assert f"{probe.value:.3f}" in printed
-    assert "labelled examples a class" in printed
+    assert "shots_to_match" in printed
 
 
 def test_a_benchmark_stands_beside_ones_own_photographs(
@@ -253,9 +253,9 @@ def test_a_benchmark_stands_beside_ones_own_photographs(
     printed = capsys.readouterr().out
     assert "gap" in printed
     assert "No baseline" in printed
-    findings = package.load_results(tmp_path / "results" / "benchmark-and-reality").findings()
-    (finding,) = (one for one in findings if "unmatched_classes" in one.tables)
-    assert [row[0] for row in finding.tables["unmatched_classes"].rows] == ["circle"]
+    made = package.load_results(tmp_path / "results" / "benchmark-and-reality").analysis_results()
+    (unmatched,) = (result.tables["unmatched_classes"] for result in made if "unmatched_classes" in result.tables)
+    assert [row["class"] for row in unmatched.dicts()] == ["circle"]
 
 
 def test_several_names_are_tried_on_ones_own_photographs(
@@ -269,16 +269,12 @@ def test_several_names_are_tried_on_ones_own_photographs(
     main(["shapes/test", "clip-tiny", "circle=disc,ring", "diamond=lozenge"])
     printed = capsys.readouterr().out
     assert "clip-tiny on shapes/test, 24 images" in printed
-    assert "Classes have 3 further names." in printed
     (job,) = package.load_results(tmp_path / "results" / "names-of-test").jobs()
-    synonyms = job.tables["synonyms"].frame()
-    assert synonyms[["class", "name", "n"]].values.tolist() == [
-        ["circle", "disc", 6],
-        ["circle", "ring", 6],
-        ["diamond", "lozenge", 6],
-    ]
+    names = job.tables["names"].frame().set_index("how")
+    assert names.loc[["names 1", "names 2"], "names"].tolist() == ["disc, lozenge", "ring"]
     # A ring is a shape of its own to this model: it takes no circle for one.
-    assert synonyms.loc[1, ["class_top1_before", "class_top1"]].tolist() == [1, 0]
+    assert names.loc["names 2", "top1"] < names.loc["canonical names", "top1"]
+    assert "names 2" in printed
     # A failure tells itself, and not what was found before.
     with pytest.raises(SystemExit, match=r"suite\.yaml:.*'cirle' is no class of own; did you mean 'circle'"):
         main(["shapes/test", "clip-tiny", "cirle=disc"])

@@ -14,7 +14,6 @@ import pytest
 from clipbench.datasets.classes.imagenet import imagenet_class_names
 from clipbench.datasets.classes.tables import load_class_table
 from clipbench.results.folder import Results
-from clipbench.runs.progress import Listener
 from clipbench.runs.runner import RunOptions, run
 from clipbench.suite.loading import Suite, load_suite
 
@@ -57,7 +56,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def finish(mirror: Path, suite: Suite) -> Results:
     cache, output = mirror.parent / "cache", mirror.parent / "results"
     options = RunOptions(output=output, cache=cache, data_root=mirror, device="cpu", workers=0)
-    return run(suite, [MODEL], options, Listener())
+    return run(suite, [MODEL], options)
 
 
 @pytest.mark.slow
@@ -81,12 +80,12 @@ def test_imagenet_beside_its_shifts_on_the_classes_that_each_has(mirror: Path, m
     failed = {job.dataset for job in results.jobs() if job.status == "failed"}
     assert failed == {"imagenet", "imagenet-sketch", "imagenet-r"}
 
-    found = {(one.task, one.dataset): one for one in results.findings()}
+    found = {(result.analysis, result.about.datasets): result for result in results.analysis_results()}
     for shift in ("imagenet-v2", "imagenet-a", "objectnet"):
-        finding = found["robustness", shift]
+        finding = found["robustness", (shift,)]
         assert {record.metric for record in finding.records} >= {"effective_robustness", "expected_top1", "gap"}
         assert any("lies outside the baseline's range" in note for note in finding.notes)
-    assert ("published_pair", "imagenet") in found
+    assert "published_pair" in {analysis for analysis, _ in found}
     page = (results.folder / "report.html").read_text(encoding="utf-8")
     assert "ImageNet testbed" in page
     assert "up to 75 %" in page
@@ -95,14 +94,14 @@ def test_imagenet_beside_its_shifts_on_the_classes_that_each_has(mirror: Path, m
 def test_corruptions_of_imagenet_are_divided_by_alexnet(mirror: Path, tmp_path: Path):
     packaged = load_suite("corruptions")
     (study,) = packaged.tasks
-    assert len(study.work()) - 1 in (70, 75)
+    assert len(study.jobs()) - 1 in (70, 75)
     path = tmp_path / "two.yaml"
     path.write_text(packaged.text.replace("corruptions: standard", "corruptions: [fog, brightness]"))
     results = finish(mirror, load_suite(path).with_limit(4))
     assert {job.status for job in results.jobs()} == {"done"}
     views = {job.view for job in results.jobs()} - {""}
     assert views == {f"{name}/{severity}/jpeg85" for name in ("fog", "brightness") for severity in range(1, 6)}
-    (finding,) = (one for one in results.findings() if one.task == "corruption_error")
+    (finding,) = (result for result in results.analysis_results() if result.analysis == "corruption_error")
     (mce,) = (record for record in finding.records if record.metric == "mce_2")
     assert mce.params["reference"] == "AlexNet (published)"
     table = finding.tables["corruptions"].frame().set_index("corruption")

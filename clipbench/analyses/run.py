@@ -100,7 +100,8 @@ def _made(asked: _Asked, jobs: Sequence[JobResult], results: Results) -> tuple[A
 
 def _settings(analysis: Analysis[Any], given: Mapping[str, Any]) -> AnalysisSettings:
     try:
-        return analysis.Settings.model_validate(given)
+        settings: AnalysisSettings = analysis.Settings.model_validate(given)
+        return settings
     except ValidationError as error:
         problem = f"its settings in run.json are not what this version expects ({error.error_count()} problems)"
         raise UserError(problem, where=analysis.name, fix="run the suite again; finished jobs are kept") from error

@@ -15,17 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from clipbench.report.text import numbers
-from clipbench.runs.progress import Listener
+from clipbench.report.text.declared import as_shown, metric_of
+from clipbench.runs.progress import ProgressListener
 
 if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
     from clipbench.results.folder import Results
-    from clipbench.results.records import JobResult, Record
-    from clipbench.runs.jobs import Job
-    from clipbench.runs.plan import Plan, PlannedJob
+    from clipbench.results.records import AnalysisResult, JobResult, Record
+    from clipbench.runs.plan import JobCost, Plan
+    from clipbench.tasks.job import Job
 
 
-class RunConsole(Listener):
+class RunConsole(ProgressListener):
     """Prints the plan, a progress bar where there is a terminal, and a line for each finished job."""
 
     def __init__(self, console: Console) -> None:
@@ -67,11 +68,17 @@ class RunConsole(Listener):
             self.failed += 1
             self.console.print(f"[red]failed[/]  {name}: {escape(result.error)}", highlight=False, soft_wrap=True)
             return
-        main = result.main
+        main = result.main and as_shown(result, result.main)
         took = "as before" if again else f"{result.provenance.get('seconds', 0):.1f} s"
-        measured = f"{main.metric} {format_record(main)}, n={main.n:,}" if main else "done"
+        measured = f"{metric_of(result, main).label} {format_record(main)}, n={main.n:,}" if main else "done"
         broken = f", [yellow]{result.n_broken} broken[/]" if result.n_broken else ""
         self.console.print(f"[green]done[/]    {name}: {measured}{broken} ({took})", highlight=False, soft_wrap=True)
+
+    def analysis_failed(self, result: AnalysisResult) -> None:
+        """Print a line for an analysis."""
+        self.failed += 1
+        line = f"[red]failed[/]  {escape(result.analysis)}: {escape(result.error)}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def page(self, path: Path, problem: str) -> None:
         """Remember where the page is; say at once if it could not be written."""
@@ -162,8 +169,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     for column in ("images to embed", "texts to embed", "download", "time", *(("memory",) if memory else ())):
         table.add_column(column, justify="right")
     for label, job in _with_views_joined(plan.jobs):
-        used = (format_bytes(job.memory_bytes or 0),) if memory else ()
-        table.add_row(escape(label), *_plan_row(job), *used)
+        cells = (*_plan_row(job), *((format_bytes(job.memory_bytes or 0),) if memory else ()))
+        table.add_row(escape(label), *cells)
     console.print(table)
     todo = [job for job in plan.jobs if not job.done and not job.problem]
     console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
@@ -171,7 +178,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         console.print("That is long: --only NAME runs one data set, --limit N a balanced part of each.")
 
 
-def _with_views_joined(jobs: Sequence[PlannedJob]) -> Iterator[tuple[str, PlannedJob]]:
+def _with_views_joined(jobs: Sequence[JobCost]) -> Iterator[tuple[str, JobCost]]:
     """Yield jobs with their labels; those that differ only in the view, and in nothing that is shown, as one."""
     for (measured, _, _), group in groupby(
         jobs, key=lambda job: (job.job.measured, job.job.view is not None, job.done)
@@ -184,23 +191,23 @@ def _with_views_joined(jobs: Sequence[PlannedJob]) -> Iterator[tuple[str, Planne
             yield f"{measured} · {len(members)} views", _joined(members)
 
 
-def _joined(jobs: Sequence[PlannedJob]) -> PlannedJob:
+def _joined(jobs: Sequence[JobCost]) -> JobCost:
     """Return one planned job that stands for several."""
 
     def total(counts: Sequence[float | None]) -> float | None:
         return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
 
-    images, new = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
+    images, new_images = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
     return replace(
         jobs[0],
         images=None if images is None else int(images),
-        new_images=None if new is None else int(new),
+        new_images=None if new_images is None else int(new_images),
         new_texts=sum(job.new_texts for job in jobs),
         seconds=total([job.seconds for job in jobs]),
     )
 
 
-def _plan_row(job: PlannedJob) -> tuple[str, str, str, str]:
+def _plan_row(job: JobCost) -> tuple[str, str, str, str]:
     if job.problem:
         return ("", "", "", "[red]fails[/]")
     if job.done:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
 from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from clipbench.runs.runner import RunOptions
+    from clipbench.suite.loading import Suite
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,10 +71,7 @@ def run(
         list[str],
         typer.Option("--model", "-m", help="A catalog name, open_clip:ARCH/TAG, open_clip:local-dir:PATH, ... Repeat."),
     ],
-    data_root: Annotated[
-        Path | None,
-        typer.Option(envvar="CLIPBENCH_DATA", help="A folder of local mirrors, looked at before the hub."),
-    ] = None,
+    data_root: cli_prompts.DataRoot = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[str, typer.Option(help="Images a batch: auto, or a number.")] = "auto",
@@ -84,18 +87,12 @@ def run(
     """Run a suite of tasks over models; what is finished is never computed again."""
     from rich.console import Console
 
-    from clipbench.cli.console import RunConsole, print_plan, print_problems
     from clipbench.cli.log_setup import quieten_libraries
-    from clipbench.suite.loading import load_suite
 
-    chosen = load_suite(suite)
-    if only:
-        chosen = chosen.only(only)
-    if limit is not None:
-        chosen = chosen.with_limit(limit)
+    selected = _select(suite, only, limit)
     console = Console(emoji=False)
     quieten_libraries(console.is_terminal)
-    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.runs.runner import RunOptions
 
     options = RunOptions(
         output=output,
@@ -106,16 +103,31 @@ def run(
         workers=workers,
         thumbnails=images,
     )
-    listener = RunConsole(console)
-    runner = Runner(chosen, model, options, listener)
+    raise typer.Exit(_run(console, selected, model, options, dry_run))
+
+
+def _select(name_or_path: str, only: list[str] | None, limit: int | None) -> Suite:
+    from clipbench.suite.loading import load_suite
+
+    suite = load_suite(name_or_path)
+    if only:
+        suite = suite.only(only)
+    return suite if limit is None else suite.with_limit(limit)
+
+
+def _run(console: Console, suite: Suite, models: list[str], options: RunOptions, dry_run: bool) -> int:
+    from clipbench.cli.console import RunConsole, print_plan, print_problems
+    from clipbench.runs.runner import Runner
+
+    progress = RunConsole(console)
+    runner = Runner(suite, models, options, progress)
     if dry_run:
         plan = runner.plan()
         print_plan(console, plan)
         print_problems(console, plan)
-        return
-    results = runner.run()
-    listener.summarise(results)
-    raise typer.Exit(SOME_FAILED if listener.failed else DONE)
+        return DONE
+    progress.summarise(runner.run())
+    return SOME_FAILED if progress.failed else DONE
 
 
 def _batch_size(text: str) -> int | None:
@@ -151,7 +163,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
 ) -> None:
     """Write a page, or a table, of results."""
-    from clipbench.report.write import write_report
+    from clipbench.report.page import write_report
     from clipbench.results.folder import load_results
 
     path = output or runs[0] / "report.html"
@@ -203,7 +215,7 @@ def init_shift(
 @app.command()
 def schema() -> None:
     """Print the JSON schema of suites, for editors that complete and check YAML."""
-    from clipbench.suite.schema import suite_schema
+    from clipbench.suite.reader import suite_schema
 
     typer.echo(json.dumps(suite_schema(), indent=2))
 

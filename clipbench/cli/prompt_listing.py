@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo, Split
@@ -14,7 +14,7 @@ from clipbench.errors import UserError, did_you_mean, quoted
 from clipbench.prompts.checks import classes_named
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import OWN, PromptSet, prompt_set
-from clipbench.prompts.tokens import TokenCounts, count_tokens
+from clipbench.prompts.tokens import USUAL, TokenCounts, count_tokens
 from clipbench.suite.loading import Suite, load_suite
 from clipbench.suite.reader import EXPECTED
 from clipbench.tasks.prompts import PromptedClasses, fill
@@ -71,41 +71,45 @@ def show_prompts(
     """
     checked = load_suite(suite) if suite is not None else None
     choice = (_sets_of(checked, dataset) if checked else {}).get(name) or prompt_set(name)
-    if not all(given.strip() for given in classes):
-        raise UserError("a class's name is empty", where="--class", fix="give a name, or leave --class out")
-    if suite is not None and not dataset:
+    if checked and not dataset:
         raise UserError("a suite is named, but none of its data sets", fix="give --dataset NAME too")
-    described = tuple(of_class for _, of_class in classes_named(choice))
+    described = tuple(dict.fromkeys(class_name for _, class_name in classes_named(choice)))
     opened = _open(dataset, checked, data_root) if dataset else _named(tuple(classes), described, name)
-    for given in classes:
-        if given not in opened.classes:
-            fix = did_you_mean(given, opened.classes)
-            raise UserError(f"it has no class {given!r}", where=opened.info.name, fix=fix)
+    _check_classes(classes, opened)
     filled = prompts_for(choice, dataset=opened, classes=tuple(dict.fromkeys(classes)) or None)
-    listing = _listing(filled, model, limit)
-    strange = [name for name in dict.fromkeys(described) if name not in classes]
     # Whether a data set has the classes that are not listed is checked where it is filled.
-    if dataset or choice.classes or not classes or not strange:
-        return listing
-    return replace(listing, notes=(*listing.notes, f"It also says something of {quoted(strange)}: no --class is one."))
+    strangers = [] if dataset or choice.classes or not classes else [name for name in described if name not in classes]
+    return _listing(filled, model, limit, strangers)
 
 
-def _listing(filled: PromptedClasses, model: str | None, limit: int) -> PromptListing:
+def _check_classes(classes: Sequence[str], dataset: Dataset) -> None:
+    for name in classes:
+        if not name.strip():
+            raise UserError("a class's name is empty", where="--class", fix="give a name, or leave --class out")
+        if name not in dataset.classes:
+            fix = did_you_mean(name, dataset.classes)
+            raise UserError(f"it has no class {name!r}", where=dataset.info.name, fix=fix)
+
+
+def _listing(filled: PromptedClasses, model: str | None, limit: int, strangers: Sequence[str]) -> PromptListing:
     prompts = [
-        [(text, "") for text in strings] + [(fill(template, name), "control") for template in filled.controls]
+        [(name, text, "") for text in strings] + [(name, fill(text, name), "control") for text in filled.controls]
         for name, strings in zip(filled.classes, filled.strings, strict=True)
     ]
-    texts = [text for of_class in prompts for text, _ in of_class]
-    counts = count_tokens(texts, model) if model else count_tokens(texts)
-    shown = len(filled.classes) if limit == 0 else min(limit, len(filled.classes))
+    texts = [text for class_prompts in prompts for _, text, _ in class_prompts]
+    counts = count_tokens(texts, model or USUAL)
+    listed = prompts[:limit] if limit else prompts
     rows = (
-        (name, text, str(counts.of[text].tokens), "yes" if counts.of[text].cut else "", role)
-        for name, of_class in zip(filled.classes[:shown], prompts, strict=False)
-        for text, role in of_class
+        (name, text, str(counts.by_text[text].tokens), "yes" if counts.by_text[text].cut else "", role)
+        for class_prompts in listed
+        for name, text, role in class_prompts
     )
     columns = (*PromptListing.columns, "role") if filled.controls else PromptListing.columns
-    notes = (*_contents(filled, counts, model), *_warnings(filled, texts, counts, shown))
-    return PromptListing(tuple(row[: len(columns)] for row in rows), notes, columns)
+    cut = [text for text in texts if counts.by_text[text].cut]
+    notes = [*_contents(filled, counts, model), *_warnings(cut, len(listed), len(filled.classes))]
+    if strangers:
+        notes.append(f"It also says something of {quoted(strangers)}: no --class is one.")
+    return PromptListing(tuple(row[: len(columns)] for row in rows), tuple(notes), columns)
 
 
 def _sets_of(suite: Suite, dataset: str | None) -> dict[str, PromptSet]:
@@ -116,22 +120,22 @@ def _sets_of(suite: Suite, dataset: str | None) -> dict[str, PromptSet]:
 
 
 def _open(name: str, suite: Suite | None, data_root: Path | None) -> Dataset:
-    known = {**catalog_definitions(), **(_defined_in(suite) if suite else {})}
-    if name not in known:
+    definitions = {**catalog_definitions(), **(_defined_in(suite) if suite else {})}
+    if name not in definitions:
         hint = "Classes without a data set are given by --class"
         hint = hint if suite else f"{hint}, a suite with data sets of its own by --suite"
-        raise UserError(f"unknown data set {name!r}", fix=f"{did_you_mean(name, known)} {hint}")
-    return open_dataset(known[name], data_root=data_root)
+        raise UserError(f"unknown data set {name!r}", fix=f"{did_you_mean(name, definitions)} {hint}")
+    return open_dataset(definitions[name], data_root=data_root)
 
 
 def _defined_in(suite: Suite) -> Mapping[str, DatasetDefinition]:
     """Return the data sets that a suite's tasks name, and those that it defines beside."""
     document = read_mapping(suite.path, EXPECTED)
-    own = {
+    definitions = {
         name: define(name, entry, base=suite.path.parent, where=document.where(("datasets", name)))
         for name, entry in document.value.get("datasets", {}).items()
     }
-    return {**own, **suite.datasets}
+    return {**definitions, **suite.datasets}
 
 
 def _named(classes: tuple[str, ...], described: tuple[str, ...], name: str) -> Dataset:
@@ -154,11 +158,11 @@ def _contents(filled: PromptedClasses, counts: TokenCounts, model: str | None) -
         f"{filled.name}: {_counted(total, 'prompt')} of {_counted(len(filled.classes), 'class', 'classes')}. "
         f"Tokens of the tokenizer {tokenizer}, start and end included; there is room for {counts.room}."
     )
-    several = [names for names in filled.names if len(names) > 1]
-    if several:
+    numbers = [len(names) for names in filled.names if len(names) > 1]
+    if numbers:
         yield (
-            f"{_counted(len(several), 'class has', 'classes have')} several names, at most "
-            f"{max(map(len, several))}: each is filled into every template, and all are averaged."
+            f"{_counted(len(numbers), 'class has', 'classes have')} several names, at most "
+            f"{max(numbers)}: each is filled into every template, and all are averaged."
         )
     if filled.controls:
         yield (
@@ -167,11 +171,10 @@ def _contents(filled: PromptedClasses, counts: TokenCounts, model: str | None) -
         )
 
 
-def _warnings(filled: PromptedClasses, texts: Sequence[str], counts: TokenCounts, shown: int) -> Iterator[str]:
-    """Yield what is not listed, and what a tokenizer would cut."""
-    if shown < len(filled.classes):
-        yield f"Listed: the first {shown:,} of {len(filled.classes):,} classes; --limit 0 lists all."
-    cut = [text for text in texts if counts.of[text].cut]
+def _warnings(cut: Sequence[str], listed: int, classes: int) -> Iterator[str]:
+    """Yield how many classes are listed if not all, and what a tokenizer would cut."""
+    if listed < classes:
+        yield f"Listed: the first {listed:,} of {classes:,} classes; --limit 0 lists all."
     if cut:
         verb = "is" if len(cut) == 1 else "are"
         yield (
@@ -180,5 +183,5 @@ def _warnings(filled: PromptedClasses, texts: Sequence[str], counts: TokenCounts
         )
 
 
-def _counted(number: int, one: str, several: str = "") -> str:
-    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+def _counted(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"

@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+DataRoot = Annotated[
+    Path | None, typer.Option(envvar="CLIPBENCH_DATA", help="A folder of local mirrors, looked at before the hub.")
+]
+
 app = typer.Typer(name="prompts", help="Look at prompt sets, filled with class names.", no_args_is_help=True)
 
 
@@ -33,10 +37,7 @@ def show(
         typer.Option("--model", "-m", help="Count this model's tokens; by default those of the paper's CLIP."),
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="List so many classes; 0 for all.")] = 5,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(envvar="CLIPBENCH_DATA", help="A folder of local mirrors, looked at before the hub."),
-    ] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Print the filled strings of a prompt set, their token counts, and which a tokenizer would cut."""
     from rich.console import Console

@@ -1,10 +1,10 @@
-"""What clipbench asks of a data set, and the classes that a user subclasses to add one."""
+"""What clipbench asks of a data set and of a view of one, and the classes that a user subclasses to add one."""
 
 from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,17 +36,8 @@ class Example:
     """Why the image could not be read. Such an example is counted as broken and never stops a run."""
 
 
-class Shard(Protocol):
-    """A part of a split that can be read on its own, always in the same order."""
-
-    @property
-    def name(self) -> str:
-        """Unique within the split."""
-        ...
-
-    def __iter__(self) -> Iterator[Example]:
-        """Iterate over the examples."""
-        ...
+Shard = Iterable[Example]
+"""A part of a split that can be read on its own, each time anew and always in the same order."""
 
 
 class Split(ABC):
@@ -122,8 +113,6 @@ class DatasetDefinition:
     """File and line of the definition, for messages."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Examples a split, where the catalog knows them: for the plan, before anything is fetched."""
-    download_bytes: int | None = None
-    """Size of the hub set's download, where the catalog knows it."""
 
 
 class Dataset(ABC):
@@ -154,8 +143,8 @@ class Dataset(ABC):
         try:
             return self.splits[name]
         except KeyError:
-            have = ", ".join(sorted(self.splits)) or "none"
-            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=f"it has: {have}") from None
+            names = ", ".join(sorted(self.splits)) or "none"
+            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=f"it has: {names}") from None
 
 
 def decode(image: bytes) -> PIL.Image.Image:
@@ -171,29 +160,63 @@ def decode(image: bytes) -> PIL.Image.Image:
 
 
 @dataclass(frozen=True)
-class _Slice:
-    name: str
-    read: Callable[[int], Example]
-    indices: range
+class Slice:
+    """Consecutive examples of a split."""
+
+    split: NumberedSplit
+    rows: range
 
     def __iter__(self) -> Iterator[Example]:
-        return map(self.read, self.indices)
+        """Read them."""
+        return self.split.read(self.rows)
 
 
-class IndexedSplit(Split):
-    """A split whose examples can be read by position: cut into shards of a fixed number of examples."""
+class NumberedSplit(Split):
+    """A split whose examples are numbered from 0: cut into shards of `INDEXED_SHARD` consecutive ones."""
+
+    @abstractmethod
+    def read(self, rows: range) -> Iterator[Example]:
+        """Iterate over consecutive examples."""
+
+    def length(self) -> int:
+        """Return the number of examples; may download."""
+        assert self.count is not None
+        return self.count
+
+    def shards(self) -> Sequence[Shard]:
+        """Return slices of `INDEXED_SHARD` consecutive examples."""
+        length = self.length()
+        starts = range(0, length, INDEXED_SHARD)
+        return [Slice(self, range(start, min(start + INDEXED_SHARD, length))) for start in starts]
+
+    def position(self, example_id: str) -> int:
+        """Return an example's number; overridden where a lookup is cheaper than a scan.
+
+        Raises:
+            KeyError: no such example.
+        """
+        for number, (key, _) in enumerate(self.keys()):
+            if key == example_id:
+                return number
+        raise KeyError(example_id)
+
+    def image(self, example_id: str) -> PIL.Image.Image:
+        """Return one decoded image."""
+        number = self.position(example_id)
+        return decode(next(self.read(range(number, number + 1))).image)
+
+
+class IndexedSplit(NumberedSplit):
+    """A split whose examples are read one by one, by their number."""
 
     def __init__(self, count: int, read: Callable[[int], Example], locate: Callable[[], str | None]) -> None:
         self.count: int = count
         self._read = read
         self._locate = locate
 
-    def shards(self) -> Sequence[Shard]:
-        """Return slices of `INDEXED_SHARD` consecutive examples."""
-        starts = range(0, self.count, INDEXED_SHARD)
-        return [
-            _Slice(f"{start:08d}", self._read, range(start, min(start + INDEXED_SHARD, self.count))) for start in starts
-        ]
+    def read(self, rows: range) -> Iterator[Example]:
+        """Iterate over consecutive examples."""
+        return map(self._read, rows)
 
     def locator(self) -> str | None:
         """Return what the data set says of itself."""
@@ -219,3 +242,29 @@ class IndexedDataset(Dataset):
     def splits(self) -> Mapping[str, Split]:
         """The one split."""
         return {self.split_name: IndexedSplit(len(self), self.__getitem__, self.locator)}
+
+
+class View(Protocol):
+    """A change of an image that depends on nothing but the image and its id.
+
+    Picklable: it runs in worker processes. Any randomness is seeded from the id, so that a rerun, another
+    batch size and another number of workers give the same pixels.
+    """
+
+    @property
+    def name(self) -> str:
+        """As shown in results, e.g. 'gaussian_noise/3'."""
+        ...
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a reader wants to know of it, as JSON, e.g. {"protocol": "imagenet-c"}."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a digest of everything that can change the pixels."""
+        ...
+
+    def __call__(self, image: PIL.Image.Image, example_id: str) -> PIL.Image.Image:
+        """Return the changed RGB image."""
+        ...

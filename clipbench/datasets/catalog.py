@@ -13,8 +13,10 @@ from typing import Any
 
 import yaml
 
-from clipbench.datasets.arguments import INJECTED, arguments_model, check_arguments
+from clipbench.datasets.arguments import INJECTED, arguments_model, split_arguments
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo
+from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, unmarked
+from clipbench.documents.validation import Problem, check, refuse, show
 from clipbench.errors import UserError, did_you_mean
 from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 
@@ -54,14 +56,14 @@ def adapter_class(adapter: str, *, where: str | None = None) -> type[Dataset]:
             fix = f"{did_you_mean(adapter, adapter_names())} (or name a class as `package.module:Class`)"
             raise UserError(f"unknown adapter {adapter!r}", where=where, fix=fix)
         dotted = adapter
-    found = load_object(dotted, where=where)
-    if not (isinstance(found, type) and issubclass(found, Dataset)):
+    constructor = load_object(dotted, where=where)
+    if not (isinstance(constructor, type) and issubclass(constructor, Dataset)):
         problem = f"{dotted!r} is not a class derived from clipbench.Dataset"
         raise UserError(problem, where=where, fix="derive it from Dataset or IndexedDataset")
-    if inspect.isabstract(found):
-        lacking = ", ".join(sorted(found.__abstractmethods__))
+    if inspect.isabstract(constructor):
+        lacking = ", ".join(sorted(constructor.__abstractmethods__))
         raise UserError(f"{dotted!r} lacks {lacking}", where=where, fix="define what is lacking")
-    return found
+    return constructor
 
 
 @cache
@@ -78,7 +80,6 @@ def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
         name=name,
         adapter=entry.pop("adapter"),
         counts=entry.pop("counts", {}),
-        download_bytes=entry.pop("download_bytes", None),
         arguments=entry,
         info=DatasetInfo(name=name, **declared),
         where="catalog.yaml",
@@ -86,35 +87,45 @@ def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
 
 
 def define(name: str, mapping: Mapping[str, Any], *, base: Path | None, where: str = "") -> DatasetDefinition:
-    """Check a suite's definition of a data set against its adapter; opens no data.
+    """Check a definition of a data set against its adapter; opens no data.
 
     Args:
-        name: what the suite calls it.
+        name: what the data set is called.
         mapping: `adapter`, its class's arguments, and what `DatasetInfo` declares.
         base: the folder that relative paths start from.
-        where: file, line and key path of the definition, for messages.
+        where: what messages call the definition.
 
     Raises:
         UserError: an unknown adapter or key, a missing key or a value of the wrong kind. The place is `where`,
             followed by the key it is about.
     """
-    place = f"{where}.adapter" if where else "adapter"
-    adapter = mapping.get("adapter")
+    document = unmarked(mapping, where)
+    definition, problems = read_definition(name, document, (), base=base)
+    refuse(document, problems)
+    assert definition is not None  # without problems there is one
+    return definition
+
+
+def read_definition(
+    name: str, document: MarkedYaml, path: KeyPath, *, base: Path | None
+) -> tuple[DatasetDefinition | None, list[Problem]]:
+    """Check the definition at a path of a suite as `define` does; return it, or None and what is wrong with it."""
+    place, names = (*path, "adapter"), ", ".join(adapter_names())
+    adapter = document.value_at(path).get("adapter")
     if adapter is None:
-        fix = f"give one of: {', '.join(adapter_names())}; or a class as `package.module:Class`"
-        raise UserError("is missing", where=place, fix=fix)
+        return None, [Problem(place, "is missing", f"give one of: {names}; or a class as `package.module:Class`")]
     if not isinstance(adapter, str):
-        raise UserError(f"should be text, not {adapter!r}", where=place, fix=f"one of: {', '.join(adapter_names())}")
-    model = arguments_model(adapter, adapter_class(adapter, where=place), where=place)
-    arguments, declared = check_arguments(model, mapping, base=base, where=where)
-    return DatasetDefinition(
-        name=name,
-        adapter=adapter,
-        arguments=arguments,
-        info=DatasetInfo(name=name, **declared),
-        base=base,
-        where=where,
-    )
+        return None, [Problem(place, f"expected text, got {show(adapter)}", f"one of: {names}")]
+    try:
+        model = arguments_model(adapter, adapter_class(adapter))
+    except UserError as error:
+        return None, [Problem(place, error.problem, error.fix)]
+    checked, problems = check(model, document, path, strict=False)
+    if checked is None:
+        return None, problems
+    arguments, declared = split_arguments(checked, base)
+    info = DatasetInfo(name=name, **declared)
+    return DatasetDefinition(name, adapter, arguments, info, base, document.where(path)), []
 
 
 def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None) -> Dataset:

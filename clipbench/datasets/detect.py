@@ -16,7 +16,7 @@ _SAVED = ("dataset_dict.json", "state.json")
 _NUMBERED_TAR = re.compile(r"\d+\.tar")
 
 
-def adapter_of(place: Path) -> str:
+def adapter_of(path: Path) -> str:
     """Return 'webdataset', 'hf', 'table' or 'folder'; no image is read, and the adapter still has to open it.
 
     A Parquet file or a folder of them is in the hub's layout if a column holds encoded images, and a table if it names
@@ -25,20 +25,20 @@ def adapter_of(place: Path) -> str:
     Raises:
         UserError: there is nothing, or nothing that holds images.
     """
-    if place.is_file():
-        return _of_file(place)
-    if not place.is_dir():
-        raise UserError("there is no such folder or file", where=str(place), fix="check the path")
-    if (place / "classnames.txt").is_file() or any(_NUMBERED_TAR.fullmatch(tar.name) for tar in place.glob("*/*.tar")):
+    if path.is_file():
+        return _of_file(path)
+    if not path.is_dir():
+        raise UserError("there is no such folder or file", where=str(path), fix="check the path")
+    if (path / "classnames.txt").is_file() or any(_NUMBERED_TAR.fullmatch(tar.name) for tar in path.glob("*/*.tar")):
         return "webdataset"
-    if any((place / name).is_file() for name in _SAVED):
+    if any((path / name).is_file() for name in _SAVED):
         return "hf"
-    if splits := parquet_splits(place, None):
+    if splits := parquet_splits(path, None):
         first = next(iter(splits.values())).files[0]
         if _of_parquet(first) == "hf":
             return "hf"
-        raise UserError(f"holds a table, {first.name}", where=str(place), fix=f"give the table itself: {first}")
-    _refuse_a_table_beside_its_images(place)
+        raise UserError(f"holds a table, {first.name}", where=str(path), fix=f"give the table itself: {first}")
+    _refuse_a_table_beside_its_images(path)
     return "folder"
 
 
@@ -50,8 +50,8 @@ def _of_file(file: Path) -> str:
         return "table"
     if suffix in IMAGE_SUFFIXES:
         raise UserError("is one image", where=str(file), fix="give the folder around the folders of the classes")
-    known = ", ".join((*_TABLES, ".parquet"))
-    raise UserError(f"is not a table by its ending {suffix!r}", where=str(file), fix=f"one of: {known}; or a folder")
+    endings = ", ".join((*_TABLES, ".parquet"))
+    raise UserError(f"is not a table by its ending {suffix!r}", where=str(file), fix=f"one of: {endings}; or a folder")
 
 
 def _of_parquet(file: Path) -> str:

@@ -30,14 +30,14 @@ def class_list(classes: Sequence[str] | str | None, *, where: str) -> tuple[str,
     return imagenet_class_names()
 
 
-def classes_of(labels: Iterable[object], *, column: str, where: str) -> tuple[str, ...]:
-    """Return the class names that label texts imply: the distinct ones, sorted.
+def classes_of(cells: Iterable[object], *, column: str, where: str) -> tuple[str, ...]:
+    """Return the class names that the label texts in a column's cells imply: the distinct ones, sorted.
 
     Raises:
         UserError: the labels are numbers, which name nothing.
     """
     names: set[str] = set()
-    for label in labels:
+    for label in (label for cell in cells for label in _listed(cell) if label is not None):
         if not isinstance(label, str):
             raise _unnamed(column, label, where)
         names.add(label.strip())
@@ -52,11 +52,16 @@ def _unnamed(column: str, label: object, where: str) -> UserError:
     return UserError(f"column {column!r} holds numbers ({label!r}) and nothing names the classes", where=where, fix=fix)
 
 
+def _listed(cell: object) -> list[object]:
+    return cell if isinstance(cell, list) else [cell]
+
+
 @dataclass(frozen=True)
 class ClassIndex:
     """Finds the index of a label among the classes."""
 
     classes: tuple[str, ...]
+    multilabel: bool = False
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -75,7 +80,7 @@ class ClassIndex:
         if isinstance(label, float) and label.is_integer():
             label = int(label)
         if isinstance(label, int) and not isinstance(label, bool):
-            return self._checked(label)
+            return self.checked(label)
         if not isinstance(label, str):
             raise ValueError(f"label {label!r} is neither a class name nor a number")  # noqa: TRY004 - of the data
         text = label.strip()
@@ -84,20 +89,33 @@ class ClassIndex:
         if text in self._positions:
             return self._positions[text]
         if text.isdecimal():
-            return self._checked(int(text))
-        raise ValueError(f"label {text!r} is not among the {len(self.classes)} classes; {self._nearest(text)}")
+            return self.checked(int(text))
+        nearest = did_you_mean(text, self.classes)
+        raise ValueError(f"label {text!r} is not among the {len(self.classes)} classes; {nearest}")
 
-    def _nearest(self, text: str) -> str:
-        return did_you_mean(text, self.classes)
+    def checked(self, position: int) -> int:
+        """Return a position among the classes.
 
-    def _checked(self, position: int) -> int:
+        Raises:
+            ValueError: it is not one.
+        """
         if 0 <= position < len(self.classes):
             return position
         hint = "; -1 marks images whose label is kept secret, so choose another split" if position == -1 else ""
-        raise ValueError(
-            f"label {position} is not one of the {len(self.classes)} classes (0 to {len(self.classes) - 1}){hint}"
-        )
+        count = len(self.classes)
+        raise ValueError(f"label {position} is not one of the {count} classes (0 to {count - 1}){hint}")
 
-    def indices(self, labels: Iterable[object]) -> tuple[int, ...]:
-        """Return the distinct classes of several labels, sorted; errors as for `index`."""
-        return tuple(sorted({self.index(label) for label in labels}))
+    def read(self, cell: object, *, column: str, where: str) -> tuple[int | None, tuple[int, ...] | None]:
+        """Return (class, None) or, of a multi-label set, (None, the distinct classes of the labels, sorted).
+
+        Raises:
+            UserError: there is no label, or one that is none of the classes.
+        """
+        try:
+            if cell is None:
+                raise ValueError("there is no label")
+            if self.multilabel:
+                return None, tuple(sorted({self.index(label) for label in _listed(cell)}))
+            return self.index(cell), None
+        except ValueError as error:
+            raise UserError(f"column {column!r}: {error}", where=where) from error

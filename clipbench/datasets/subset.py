@@ -38,10 +38,6 @@ class _Chosen:
     shard: Shard
     ids: frozenset[str]
 
-    @property
-    def name(self) -> str:
-        return self.shard.name
-
     def __iter__(self) -> Iterator[Example]:
         return (example for example in self.shard if example.id in self.ids)
 
@@ -75,8 +71,8 @@ class LimitedSplit(Split):
 
     def locator(self) -> str | None:
         """Return the split's locator and the limit."""
-        whole = self.split.locator()
-        return None if whole is None else f"{whole}|limit {self.limit}"
+        locator = self.split.locator()
+        return None if locator is None else f"{locator}|limit {self.limit}"
 
     def image(self, example_id: str) -> PIL.Image.Image:
         """Return one decoded image."""

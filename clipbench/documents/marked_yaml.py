@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Mark:
     """Where a value stands and, for a bare word, how it is written."""
 
     line: int
-    written: str | None = None
+    """0 for a value that stands in no file."""
+    bare_word: str | None = None
     """The characters in the file; None for quoted text, lists and mappings."""
 
 
@@ -50,7 +51,7 @@ class MarkedYaml:
             path = path[:-1]
         return self.marks[path]
 
-    def at(self, path: KeyPath) -> Any:
+    def value_at(self, path: KeyPath) -> Any:
         """Return the value at a path that exists."""
         value: Any = self.value
         for step in path:
@@ -58,7 +59,7 @@ class MarkedYaml:
         return value
 
     def where(self, path: KeyPath) -> str:
-        """Return `file:line: key path`, as errors show a place."""
+        """Return `file:line: key path`, as errors show a place; `name.key path` without a file."""
         return _place(self.name, self.mark(path).line, path)
 
 
@@ -98,15 +99,21 @@ def parse_mapping(content: bytes, name: str, expected: str) -> MarkedYaml:
     return MarkedYaml(name, text, value, builder.marks)
 
 
+def unmarked(mapping: Mapping[str, Any], name: str) -> MarkedYaml:
+    """Return a mapping that stands in no file, to be checked as those that do; `name` is what messages call it."""
+    return MarkedYaml(name, "", dict(mapping), dict.fromkeys(_paths(mapping, ()), Mark(0)))
+
+
+def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+    yield path
+    if isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _paths(item, (*path, key))
+
+
 def render(path: KeyPath) -> str:
     """Write a path the way a reader would: `tasks[2].datasets`."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
-    return text
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def half_character(text: str) -> str:
@@ -133,6 +140,8 @@ def check_characters(text: str, where: str) -> None:
 
 
 def _place(name: str, line: int, path: KeyPath) -> str:
+    if not line:
+        return ".".join(part for part in (name, render(path)) if part)
     return f"{name}:{line}: {render(path)}" if path else f"{name}:{line}"
 
 
@@ -219,13 +228,13 @@ class _Builder:
         short = tag.removeprefix(_STANDARD)
         if tag.startswith(_STANDARD) and short in {"map", "seq", *_SCALARS}:
             return short
-        shown = f"!!{short}" if tag.startswith(_STANDARD) else tag
+        tag = f"!!{short}" if tag.startswith(_STANDARD) else tag
         fix = "remove the tag: these files hold plain text, numbers, lists and mappings only"
-        raise self._error(node, path, f"the tag {shown} is not allowed", fix)
+        raise self._error(node, path, f"the tag {tag} is not allowed", fix)
 
     def _entries(self, node: yaml.MappingNode, path: KeyPath) -> list[tuple[str, yaml.Node, yaml.Node]]:
         """Return name, key node and value node of each entry, those merged in by `<<` last."""
-        own: dict[str, tuple[str, yaml.Node, yaml.Node]] = {}
+        entries: dict[str, tuple[str, yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[str, yaml.Node, yaml.Node]] = {}
         for key, value in node.value:
             if key.tag == f"{_STANDARD}merge":
@@ -233,12 +242,12 @@ class _Builder:
                     merged.setdefault(entry[0], entry)
                 continue
             name = self._key(key, path)
-            if name in own:
-                first = _line(own[name][1])
+            if name in entries:
+                first = _line(entries[name][1])
                 fix = f"it stands on line {first} already: keep one of the two"
                 raise UserError("duplicate key", where=_place(self.name, _line(key), (*path, name)), fix=fix)
-            own[name] = (name, key, value)
-        return list({**merged, **own}.values())
+            entries[name] = (name, key, value)
+        return list({**merged, **entries}.values())
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> list[tuple[str, yaml.Node, yaml.Node]]:
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]

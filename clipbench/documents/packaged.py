@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, nearest
 
 Kind = Literal["suites", "prompts"]
 
@@ -52,15 +52,11 @@ def find_suite(name_or_path: str | Path) -> Path:
 
 def _nearest(path: Path, bare: bool, packaged: dict[str, Path]) -> str:
     with_suffix = path.with_name(f"{path.name}.yaml")
-    if with_suffix.is_file():
-        return f"did you mean {str(with_suffix)!r}?"
-    if not bare and path.parent.is_dir():
-        here = [str(file) for file in path.parent.glob("*.y*ml")]
-        near = did_you_mean(str(path), here)
-        if near.startswith("did you mean"):
-            return near
-    near = did_you_mean(path.stem, packaged)
-    return near if near.startswith("did you mean") else f"{near}; or give the path of a YAML file"
+    neighbours = map(str, path.parent.glob("*.y*ml")) if not bare and path.parent.is_dir() else ()
+    near = str(with_suffix) if with_suffix.is_file() else nearest(str(path), neighbours)
+    if near := near or nearest(path.stem, packaged):
+        return f"did you mean {near!r}?"
+    return f"{did_you_mean(path.stem, packaged)}; or give the path of a YAML file"
 
 
 def _files_in(folder: Path) -> str:

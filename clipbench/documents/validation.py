@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from clipbench.documents.marked_yaml import QUOTE_BRACES, KeyPath, MarkedYaml
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 _KINDS = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a mapping of keys to values",
-    "mapping_type": "a mapping of keys to values",
-    "model_type": "a mapping of keys to values",
+    "a list": ("tuple_type", "list_type", "sequence_str", "Sequence"),
+    "a mapping of keys to values": ("dict_type", "mapping_type", "model_type"),
+    "a number": ("float_type", "float_parsing"),
+    "a path": ("path_type",),
+    "a whole number": ("int_type", "int_parsing", "int_from_float"),
+    "text": ("string_type",),
+    "true or false": ("bool_type", "bool_parsing"),
 }
-"""Pydantic's errors that say "another kind of value was expected"."""
+"""What was expected, and how pydantic says so: by the type of its error, or by the class that a value is not of."""
+_EXPECTED = {name: kind for kind, names in _KINDS.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,26 @@ class Problem:
     fix: str | None = None
 
 
-def check(model: type[Model], document: MarkedYaml, path: KeyPath = ()) -> tuple[Model | None, list[Problem]]:
-    """Read the value at a path of the document as a model; types are not converted.
+def check(
+    model: type[Model], document: MarkedYaml, path: KeyPath = (), *, strict: bool = True
+) -> tuple[Model | None, list[Problem]]:
+    """Read the value at a path of the document as a model.
+
+    Args:
+        model: what it should be.
+        document: the file, or a mapping from elsewhere (`marked_yaml.unmarked`).
+        path: of the value.
+        strict: types are not converted; else '3' is a number where one is expected, and text is a path.
 
     Returns:
         The model, or None and the problems found.
     """
+    value = document.value_at(path)
     try:
-        return model.model_validate(_with_tuples(document.at(path)), strict=True), []
+        return model.model_validate(_with_tuples(value) if strict else value, strict=strict), []
     except ValidationError as error:
-        found = [_Found.of(details, document, path) for details in error.errors(include_url=False)]
-        return None, [_explain(group, model, document) for group in _grouped(found, document)]
+        errors = [_LocatedError.locate(details, document, path) for details in error.errors(include_url=False)]
+        return None, [_explain(group, model, document) for group in _grouped(errors, document)]
 
 
 def refuse(document: MarkedYaml, problems: Iterable[Problem]) -> None:
@@ -63,18 +71,20 @@ def refuse(document: MarkedYaml, problems: Iterable[Problem]) -> None:
     ordered = sorted(problems, key=lambda problem: document.mark(problem.path).line)
     if not ordered:
         return
-    first, *others = ordered
+    first, *rest = ordered
     problem, fix = first.problem, first.fix
-    if others:
-        more = f" (and {len(others)} more: {_lines([document.mark(other.path).line for other in others])})"
+    if rest:
+        more = f" (and {len(rest)} more{_lines({document.mark(later.path).line for later in rest})})"
         problem, fix = (problem, f"{fix}{more}") if fix else (f"{problem}{more}", None)
     raise UserError(problem, where=document.where(first.path), fix=fix)
 
 
-def _lines(lines: Iterable[int]) -> str:
-    shown = sorted(set(lines))
-    text = ", ".join(map(str, shown[:8])) + (", ..." if len(shown) > 8 else "")
-    return f"line {text}" if len(shown) == 1 else f"lines {text}"
+def _lines(lines: set[int]) -> str:
+    """Return ': lines 3, 5'; nothing for a document without lines."""
+    if lines == {0}:
+        return ""
+    text = ", ".join(map(str, sorted(lines)[:8])) + (", ..." if len(lines) > 8 else "")
+    return f": line {text}" if len(lines) == 1 else f": lines {text}"
 
 
 def show(value: Any) -> str:
@@ -93,16 +103,16 @@ def show(value: Any) -> str:
 
 def unquoted_fix(document: MarkedYaml, path: KeyPath) -> str | None:
     """Return what to do about a bare word that YAML does not read as text: `no`, `12`, `null`."""
-    written = document.mark(path).written if path in document.marks else None
-    value = document.at(path) if written else None
-    if not written or isinstance(value, str):
+    bare_word = document.marks[path].bare_word if path in document.marks else None
+    value = document.value_at(path) if bare_word else None
+    if not bare_word or isinstance(value, str):
         return None
     reading = "as nothing" if value is None else f"as {show(value)}" if isinstance(value, bool) else "as a number"
-    return f"YAML reads {written} {reading}: write '{written}' in quotes"
+    return f"YAML reads {bare_word} {reading}: write '{bare_word}' in quotes"
 
 
 @dataclass(frozen=True)
-class _Found:
+class _LocatedError:
     """An error of pydantic's, and the path in the document that it is about."""
 
     details: ErrorDetails
@@ -111,7 +121,7 @@ class _Found:
     """The path of the value that could be one of several kinds, if the error is about one of those kinds."""
 
     @classmethod
-    def of(cls, details: ErrorDetails, document: MarkedYaml, base: KeyPath) -> _Found:
+    def locate(cls, details: ErrorDetails, document: MarkedYaml, base: KeyPath) -> _LocatedError:
         path, union = base, None
         steps = details["loc"][:-1] if details["type"] == "missing" else details["loc"]
         for step in steps:
@@ -121,59 +131,62 @@ class _Found:
                 union = path
         return cls(details, path, union)
 
+    @property
+    def expected(self) -> str | None:
+        """What kind of value was expected, if the error says that it is of another kind."""
+        kind = self.details["type"]
+        return _EXPECTED.get(self.details["ctx"]["class"] if kind == "is_instance_of" else kind)
 
-def _grouped(found: Sequence[_Found], document: MarkedYaml) -> Iterator[Sequence[_Found]]:
+
+def _grouped(errors: Sequence[_LocatedError], document: MarkedYaml) -> Iterator[Sequence[_LocatedError]]:
     """Yield errors one by one, save where a value is none of the kinds that it may be: those together."""
-    unions: dict[KeyPath, list[_Found]] = {}
-    for error in found:
-        if _is_echo(error, found, document):
+    unions: dict[KeyPath, list[_LocatedError]] = {}
+    for error in errors:
+        if _is_echo(error, errors, document):
             continue
         if error.union is None:
             yield [error]
         else:
             unions.setdefault(error.union, []).append(error)
-    for path, errors in unions.items():
-        fitting = [error for error in errors if not (error.path == path and error.details["type"] in _KINDS)]
+    for path, members in unions.items():
+        fitting = [error for error in members if not (error.path == path and error.expected)]
         if fitting:
             yield from ([error] for error in fitting)
         else:
-            yield errors
+            yield members
 
 
-def _is_echo(error: _Found, found: Sequence[_Found], document: MarkedYaml) -> bool:
+def _is_echo(error: _LocatedError, errors: Sequence[_LocatedError], document: MarkedYaml) -> bool:
     """Say whether an error only repeats another: a list too short as its items are wrong, a key missing as misspelt."""
     kind = error.details["type"]
     if kind == "too_short":
-        inside = any(other.path[: len(error.path)] == error.path and other is not error for other in found)
-        return inside and bool(document.at(error.path))
+        inside = any(inner.path[: len(error.path)] == error.path and inner is not error for inner in errors)
+        return inside and bool(document.value_at(error.path))
     if kind == "missing":
         name = str(error.details["loc"][-1])
-        unknown = [other.path for other in found if other.details["type"] == "extra_forbidden"]
-        return any(path[:-1] == error.path and _is_near(str(path[-1]), name) for path in unknown)
+        unknown = [misspelt.path for misspelt in errors if misspelt.details["type"] == "extra_forbidden"]
+        return any(path[:-1] == error.path and nearest(str(path[-1]), {name}) for path in unknown)
     return False
 
 
-def _is_near(written: str, name: str) -> bool:
-    return did_you_mean(written, {name}).startswith("did you mean")
-
-
-def _explain(group: Sequence[_Found], model: type[BaseModel], document: MarkedYaml) -> Problem:
+def _explain(group: Sequence[_LocatedError], model: type[BaseModel], document: MarkedYaml) -> Problem:
+    """Say in a user's words what one error says, or the errors of one value that may be of several kinds."""
     first = group[0]
     kind, path, details = first.details["type"], first.path, first.details
     context: dict[str, Any] = details.get("ctx", {})
-    value = document.at(path)
+    value = document.value_at(path)
     if kind == "extra_forbidden":
         owner = _model_at(model, details["loc"][:-1])
         return Problem(path, "unknown key", did_you_mean(str(details["loc"][-1]), owner.model_fields))
     if kind == "missing":
         owner, name = _model_at(model, details["loc"][:-1]), str(details["loc"][-1])
         return Problem(path, f"the key {name!r} is missing", _purpose(owner, name))
-    if kind in _KINDS:
-        expected = " or ".join(dict.fromkeys(_KINDS.get(error.details["type"], "another value") for error in group))
-        return Problem(path, f"expected {expected}, got {show(value)}", _conversion(kind, document, path))
+    if first.expected:
+        kinds = list(dict.fromkeys(error.expected or "another value" for error in group))
+        return Problem(path, f"expected {' or '.join(kinds)}, got {show(value)}", _conversion(kinds, document, path))
     if kind == "literal_error":
         allowed = [str(name).strip("'") for name in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        return Problem(path, f"{show(value)} is not allowed", did_you_mean(str(value), allowed))
+        return Problem(path, f"{show(value)} is not allowed", did_you_mean(str(value), filter(None, allowed)))
     if kind == "value_error":
         return Problem(path, str(context["error"]))
     if kind in {"too_short", "string_too_short"} and not value:
@@ -186,29 +199,28 @@ def _purpose(owner: type[BaseModel], name: str) -> str:
     return f"add it ({description.rstrip('.')})" if description else "add it"
 
 
-def _conversion(kind: str, document: MarkedYaml, path: KeyPath) -> str | None:
+def _conversion(kinds: Sequence[str], document: MarkedYaml, path: KeyPath) -> str | None:
     """Return what to write instead, where the value only looks like what was expected."""
     if path not in document.marks:
         return None
-    value, written = document.at(path), document.marks[path].written
-    if kind == "string_type":
+    value, bare_word = document.value_at(path), document.marks[path].bare_word
+    if {"text", "a path"} & set(kinds):
         # {} and {c} by themselves are templates, and mappings to YAML.
         return QUOTE_BRACES if value in ({}, {"c": None}) else unquoted_fix(document, path)
-    if kind in {"int_type", "float_type"} and isinstance(value, str):
-        return _as_number(value, written, whole=kind == "int_type")
-    if kind == "bool_type" and isinstance(value, str) and value.lower() in {"true", "false", "yes", "no", "on", "off"}:
-        return "remove the quotes"
-    if kind in {"tuple_type", "list_type"} and isinstance(value, dict):
+    kind = kinds[0]
+    if kind in {"a whole number", "a number"} and isinstance(value, str):
+        return _as_number(value, bare_word, whole=kind == "a whole number")
+    if kind == "true or false" and isinstance(value, str):
+        return "remove the quotes" if value.lower() in {"true", "false", "yes", "no", "on", "off"} else None
+    if kind == "a list" and isinstance(value, dict):
         return "begin each entry with '- '"
-    if kind in {"tuple_type", "list_type"} and isinstance(value, str):
+    if kind == "a list" and isinstance(value, str):
         # As YAML it may need quotes: a template has braces, which mean a mapping between brackets.
         return f"write {yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=math.inf).strip()}"
-    if kind in {"tuple_type", "list_type"} and written:
-        return f"write [{written}]"
-    return None
+    return f"write [{bare_word}]" if kind == "a list" and bare_word else None
 
 
-def _as_number(text: str, written: str | None, *, whole: bool) -> str | None:
+def _as_number(text: str, bare_word: str | None, *, whole: bool) -> str | None:
     try:
         number = float(text)
     except ValueError:
@@ -216,7 +228,7 @@ def _as_number(text: str, written: str | None, *, whole: bool) -> str | None:
     if not math.isfinite(number) or (whole and not number.is_integer()):
         return None
     plain = str(int(number)) if whole and abs(number) < 1e15 else _yaml_float(number)
-    return f"YAML reads {written} as text: write {plain}" if written else f"remove the quotes: {plain}"
+    return f"YAML reads {bare_word} as text: write {plain}" if bare_word else f"remove the quotes: {plain}"
 
 
 def _yaml_float(number: float) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipbench.arrays import Float32Array
-from clipbench.datasets.base import Split
+from clipbench.datasets.base import Split, View
 from clipbench.embed.examples import DataIndex, Part, PartKey, cut_into_parts
 from clipbench.embed.loader import Batch, Decoder, batches
 from clipbench.embed.store import Store, StoredPart
@@ -20,7 +20,6 @@ from clipbench.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from clipbench.datasets.views import View
     from clipbench.models.base import ImageModel
 
 

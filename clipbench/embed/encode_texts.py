@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipbench.arrays import Float32Array
-from clipbench.models.text_length import cutting_is_exact
+from clipbench.models.base import cutting_is_exact
 
 if TYPE_CHECKING:
     import torch

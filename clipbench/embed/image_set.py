@@ -14,6 +14,7 @@ from clipbench.datasets.base import Split
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
 from clipbench.embed.examples import DataIndex, PartKey, digest_labels
 from clipbench.embed.store import Store
+from clipbench.errors import UserError
 from clipbench.fingerprint import SetDigest
 from clipbench.tasks.base import Features, ImageSet
 
@@ -59,6 +60,22 @@ class StoredSet:
     broken: tuple[tuple[str, str], ...]
     """(id, problem) of every image that could not be read."""
 
+    def check_broken(self, max_broken: float, where: str) -> None:
+        """Check that there are images, and that enough of them can be read.
+
+        Raises:
+            UserError: there are none, or the share of broken ones is above `max_broken`.
+        """
+        broken, total = len(self.broken), len(self.images) + len(self.broken)
+        if total == 0:
+            raise UserError("there are no images", where=where, fix="check the data set's path and split")
+        if broken <= max_broken * total and len(self.images):
+            return
+        listed = "; ".join(f"{example_id} ({problem})" for example_id, problem in self.broken[:20])
+        more = f"; and {broken - 20} more" if broken > 20 else ""
+        problem = f"{broken} of {total} images cannot be read ({max_broken:.1%} are allowed): {listed}{more}"
+        raise UserError(problem, where=where, fix="mend or remove them, or raise max_broken in the suite")
+
 
 @dataclass(frozen=True)
 class SetIdentity:
@@ -70,104 +87,97 @@ class SetIdentity:
     """Digest of labels, captions and ids."""
 
 
-def identify(index: DataIndex, limit: int | None) -> SetIdentity:
-    """Return what a stored split is, or its balanced subset of `limit` examples.
+@dataclass(frozen=True)
+class SplitReader:
+    """Reads splits as one model has embedded them, whole or as a subset, plain or through a view."""
 
-    That it is cut down to some classes follows from this and from which they are.
-    """
-    if limit is None or limit >= index.rows:
-        return SetIdentity(index.fingerprint, index.labels)
-    table = index.read(["id", "digest", "label", "labels", "captions"])
-    data, labels = SetDigest(), SetDigest()
-    for row in table.take(np.flatnonzero(_wanted(table, limit))).to_pylist():
-        data.add(row["digest"])
-        labels.add(digest_labels(row))
-    return SetIdentity(data.hexdigest(), labels.hexdigest())
+    store: Store
+    model: str
+    """The model's folder in the store."""
+    view: str = ""
+    """The fingerprint of the view that the images are seen through; '' for none."""
+    limit: int | None = None
+    """Keep a balanced subset of this many examples."""
 
+    def find(self, split: Split) -> tuple[Split, DataIndex | None]:
+        """Return which split to embed, and its index if it was read before.
 
-def is_stored(index: DataIndex, store: Store, model: str, view: str = "") -> bool:
-    """Say whether every part of a split is embedded."""
-    return all(store.has_part(model, part.seen_through(view)) for part in index.parts)
+        If the whole split is embedded (seen through the view), a subset is taken from it and nothing is encoded again.
+        """
+        index = self.store.data.find(split.locator())
+        if self.limit is None or (index is not None and not self.missing(index)):
+            return split, index
+        limited = LimitedSplit(split, self.limit)
+        return limited, self.store.data.find(limited.locator())
 
+    def missing(self, index: DataIndex) -> int:
+        """Return how many images of a split are not embedded."""
+        seen = ((part.rows, part.seen_through(self.view)) for part in index.parts)
+        return sum(rows for rows, part in seen if not self.store.has_part(self.model, part))
 
-def find_split(
-    split: Split, limit: int | None, store: Store, model: str, view: str = ""
-) -> tuple[Split, DataIndex | None]:
-    """Return which split to read for a limit, and its index if it was read before.
+    def identify(self, index: DataIndex) -> SetIdentity:
+        """Return what a split that was read is, or its subset.
 
-    If the whole split is embedded (seen through the view), a subset is taken from it and nothing is encoded again.
-    """
-    whole = store.data.find(split.locator())
-    if limit is None or (whole is not None and is_stored(whole, store, model, view)):
-        return split, whole
-    limited = LimitedSplit(split, limit)
-    return limited, store.data.find(limited.locator())
+        That it is cut down to some classes follows from this and from which they are.
+        """
+        if self.limit is None or self.limit >= index.rows:
+            return SetIdentity(index.fingerprint, index.labels)
+        table = index.read(["id", "digest", "label", "labels", "captions"])
+        data, labels = SetDigest(), SetDigest()
+        for row in table.take(np.flatnonzero(_chosen(table, self.limit))).to_pylist():
+            data.add(row["digest"])
+            labels.add(digest_labels(row))
+        return SetIdentity(data.hexdigest(), labels.hexdigest())
 
+    def open(self, index: DataIndex, features: Sequence[str], classes: Mapping[int, int] | None = None) -> StoredSet:
+        """Open a split that is embedded.
 
-def open_set(
-    index: DataIndex,
-    store: Store,
-    model: str,
-    features: Sequence[str],
-    *,
-    view: str = "",
-    limit: int | None = None,
-    classes: Mapping[int, int] | None = None,
-) -> StoredSet:
-    """Open a stored split.
+        Args:
+            index: of the split.
+            features: which of 'projected' and 'backbone' to open.
+            classes: keep the examples of these classes (after the limit), whose labels become those given here.
+        """
+        table = index.read(["id", "label", "labels", "captions", "groups"])
+        chosen = _chosen(table, self.limit)
+        if classes is not None:
+            chosen &= np.isin(table["label"].to_numpy(), list(classes))
+        rows, parts, problems = self._readable(index, chosen)
+        opened: dict[str, Features] = {}
+        for name in features:
+            shape = (len(rows), self._width(parts, name))
+            opened[name] = StoredFeatures(self.store, self.model, name, tuple(parts), shape)
+        return StoredSet(
+            images=_relabelled(_image_set(table.take(rows), opened, len(problems)), classes),
+            broken=tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items())),
+        )
 
-    Args:
-        index: of the split.
-        store: that holds all of its parts for this model.
-        model: the model's folder in the store.
-        features: which of 'projected' and 'backbone' to open.
-        view: the fingerprint of the view that the images were seen through.
-        limit: keep a balanced subset of this many examples.
-        classes: keep the examples of these classes (after the limit), whose labels become those given here.
-    """
-    table = index.read(["id", "label", "labels", "captions", "groups"])
-    wanted = _wanted(table, limit)
-    if classes is not None:
-        wanted &= np.isin(table["label"].to_numpy(), list(classes))
-    rows, parts, problems = _readable(index, wanted, store, model, view)
-    opened: dict[str, Features] = {}
-    for name in features:
-        shape = (len(rows), _width(store, model, parts, name))
-        opened[name] = StoredFeatures(store, model, name, tuple(parts), shape)
-    return StoredSet(
-        images=_relabelled(_image_set(table.take(rows), opened, len(problems)), classes),
-        broken=tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items())),
-    )
+    def _readable(
+        self, index: DataIndex, chosen: BoolArray
+    ) -> tuple[IntArray, list[tuple[PartKey, IntArray]], dict[int, str]]:
+        """Return the chosen rows whose image could be read, the same by part, and the problems of the others."""
+        rows: list[IntArray] = [np.empty(0, np.int64)]
+        parts: list[tuple[PartKey, IntArray]] = []
+        problems: dict[int, str] = {}
+        offset = 0
+        for part in index.parts:
+            key = part.seen_through(self.view)
+            stored = self.store.read_part(self.model, key)
+            inside = chosen[offset : offset + part.rows]
+            kept = np.flatnonzero(inside[stored.kept])
+            rows.append(offset + stored.kept[kept])
+            parts.append((key, kept))
+            problems.update({offset + row: problem for row, problem in stored.broken.items() if inside[row]})
+            offset += part.rows
+        return np.concatenate(rows), parts, problems
 
-
-def _readable(
-    index: DataIndex, wanted: BoolArray, store: Store, model: str, view: str
-) -> tuple[IntArray, list[tuple[PartKey, IntArray]], dict[int, str]]:
-    """Return the wanted rows whose image could be read, the same by part, and the problems of the others."""
-    rows: list[IntArray] = [np.empty(0, np.int64)]
-    parts: list[tuple[PartKey, IntArray]] = []
-    problems: dict[int, str] = {}
-    offset = 0
-    for part in index.parts:
-        key = part.seen_through(view)
-        stored = store.read_part(model, key)
-        inside = wanted[offset : offset + part.rows]
-        chosen = np.flatnonzero(inside[stored.kept])
-        rows.append(offset + stored.kept[chosen])
-        parts.append((key, chosen))
-        problems.update({offset + at: problem for at, problem in stored.broken.items() if inside[at]})
-        offset += part.rows
-    return np.concatenate(rows), parts, problems
-
-
-def _width(store: Store, model: str, parts: Sequence[tuple[PartKey, IntArray]], name: str) -> int:
-    for part, chosen in parts:
-        if len(chosen):
-            return int(store.read_part(model, part, (name,)).features[name].shape[1])
-    return 0
+    def _width(self, parts: Sequence[tuple[PartKey, IntArray]], name: str) -> int:
+        for part, kept in parts:
+            if len(kept):
+                return int(self.store.read_part(self.model, part, (name,)).features[name].shape[1])
+        return 0
 
 
-def _wanted(table: pa.Table, limit: int | None) -> BoolArray:
+def _chosen(table: pa.Table, limit: int | None) -> BoolArray:
     if limit is None or limit >= len(table):
         return np.ones(len(table), dtype=bool)
     ids = table["id"].to_pylist()

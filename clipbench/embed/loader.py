@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.base import Example, decode
+from clipbench.datasets.base import Example, View, decode
 
 if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
 
-    from clipbench.datasets.views import View
     from clipbench.embed.examples import Part
 
 PREFETCH = 4

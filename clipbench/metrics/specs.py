@@ -71,6 +71,9 @@ class CurveSpec:
     chosen_param: tuple[str, str] = ("", "")
     """Where the table has no such column: a metric and its parameter; the row whose x is its value is ringed."""
     chosen_label: str = ""
+    """What the ring says, e.g. 'best on validation data'."""
+    open_ended: bool = False
+    """Whether a better row may lie beyond the ends of x, so that a choice at an end is flagged."""
     hollow_unless: str = ""
     """A column of truth values: points where it is false are hollow."""
     legend: str = ""
@@ -104,6 +107,8 @@ class Declared:
     """What a reader calls it; '' where it has no other name than its own."""
     metrics: tuple[MetricSpec, ...] = ()
     tables: tuple[TableSpec, ...] = ()
+    measures_prompts: bool = False
+    """Whether a task's numbers are about the prompts, so that other prompts are another measurement."""
 
     @classmethod
     def by(cls, task_or_analysis: object) -> Declared:
@@ -111,7 +116,7 @@ class Declared:
         return cls(
             **{
                 name: getattr(task_or_analysis, name)
-                for name in ("label", "metrics", "tables")
+                for name in ("label", "metrics", "tables", "measures_prompts")
                 if hasattr(task_or_analysis, name)
             }
         )

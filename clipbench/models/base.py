@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -115,29 +116,6 @@ class Availability:
     """Size of the download where it is known."""
 
 
-class Remote(Protocol):
-    """A file that can be downloaded."""
-
-    def size(self, model: str) -> int | None:
-        """Ask for its size in bytes, on behalf of a model; None if nobody answers.
-
-        Raises:
-            Unavailable: it cannot be had.
-        """
-        ...
-
-
-def download_size(files: Sequence[Remote], model: str, otherwise: int | None) -> int | None:
-    """Return the size in bytes of all files, or `otherwise` as soon as one's is not known."""
-    total = 0
-    for file in files:
-        size = file.size(model)
-        if size is None:
-            return otherwise
-        total += size
-    return total
-
-
 class ModelSource(ABC):
     """A model that was named but not loaded. `clipbench.models.catalog.find_model` makes these."""
 
@@ -179,3 +157,45 @@ class ModelSource(ABC):
         Raises:
             UserError: the files are not what they should be; a pickle that holds code is refused.
         """
+
+
+@contextmanager
+def inference(device: str, precision: str) -> Iterator[None]:
+    """Compute without gradients; weights stay float32, for the lower precisions under autocast."""
+    import torch
+
+    low = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+    with torch.inference_mode(), torch.autocast(torch.device(device).type, low, enabled=low is not None):
+        yield
+
+
+_PROBES = ("a dog", "a photo of a small red car on a wet street, 1987", "two cups & one spoon: which is nearer?")
+"""Texts of different lengths with letters, digits and punctuation."""
+
+_TOLERANCE: dict[str, tuple[float, float]] = {
+    "float32": (1e-6, 1e-4),
+    "float16": (1e-4, 2e-2),
+    "bfloat16": (1e-3, 1e-1),
+}
+"""1 - cosine, and largest difference relative to the largest value: rounding is all that may differ."""
+
+
+def cutting_is_exact(model: ImageTextModel) -> bool:
+    """Say whether rows cut to the longest text give the same embeddings as whole rows.
+
+    False for a model that does not claim so (`text_length` is not 'cut'); else three texts are encoded
+    both ways and must agree: in float32 to a cosine of at least 1 - 1e-6 and a largest difference of
+    1e-4 of the largest value, in lower precisions to their rounding.
+    """
+    import torch
+
+    if model.text_length != "cut":
+        return False
+    tokens = model.tokenize(_PROBES)
+    longest = int(tokens.lengths.max())
+    whole = model.encode_tokens(tokens.ids).double()
+    cut = model.encode_tokens(tokens.ids[:, :longest]).double()
+    cosine_gap, difference = _TOLERANCE.get(model.info.pedigree.precision, _TOLERANCE["float32"])
+    cosines = torch.nn.functional.cosine_similarity(whole, cut, dim=-1)
+    largest = (whole - cut).abs().max() / whole.abs().max()
+    return bool(cosines.min() >= 1 - cosine_gap) and bool(largest <= difference)

@@ -72,9 +72,9 @@ def find_model(spec: str) -> ModelSource:
         return _from_catalog(known[spec])
     adapter, _, arguments = spec.partition(":")
     if adapter == "open_clip":
-        from clipbench.models.open_clip.source import OpenClipSource, parse_place
+        from clipbench.models.open_clip.source import OpenClipSource, parse_open_clip
 
-        return OpenClipSource(spec, parse_place(arguments))
+        return OpenClipSource(spec, parse_open_clip(arguments))
     if adapter in ("timm", "torchvision"):
         return _image_only(spec, adapter, arguments)
     if adapter == "local" and arguments:
@@ -98,11 +98,11 @@ def _from_catalog(entry: CatalogModel) -> ModelSource:
     if entry.adapter in ("timm", "torchvision"):
         arguments = "/".join(part for part in (entry.architecture, entry.tag) if part)
         return _image_only(entry.alias, entry.adapter, arguments, entry)
-    from clipbench.models.open_clip.locations import TagPlace
+    from clipbench.models.open_clip.locations import TagLocation
     from clipbench.models.open_clip.source import OpenClipSource
 
-    place = TagPlace(entry.architecture, entry.tag)
-    return OpenClipSource(entry.alias, place, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
+    location = TagLocation(entry.architecture, entry.tag)
+    return OpenClipSource(entry.alias, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
 
 
 def _image_only(name: str, adapter: str, arguments: str, entry: CatalogModel | None = None) -> ModelSource:
@@ -110,9 +110,10 @@ def _image_only(name: str, adapter: str, arguments: str, entry: CatalogModel | N
     from clipbench.models.timm.locations import parse_timm
     from clipbench.models.torchvision.locations import parse_torchvision
 
-    place = parse_timm(arguments) if adapter == "timm" else parse_torchvision(arguments)
-    trained_on = entry.trained_on if entry else None
-    return ImageOnlySource(name, place, trained_on=trained_on, download_bytes=entry.download_bytes if entry else None)
+    location = parse_timm(arguments) if adapter == "timm" else parse_torchvision(arguments)
+    if entry is None:
+        return ImageOnlySource(name, location)
+    return ImageOnlySource(name, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
 
 
 def _dotted(name: str, path: str) -> ModelSource:

@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from clipbench.errors import UserError
-from clipbench.models.base import ImageFeatures, ModelInfo, Precision
+from clipbench.models.base import ImageFeatures, ModelInfo, Precision, inference
 
 if TYPE_CHECKING:
     import PIL.Image
-
-_LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Transform = Callable[["PIL.Image.Image"], Tensor]
 
@@ -53,10 +50,10 @@ class ImageOnlyModel:
     ) -> None:
         self.info = info
         self.transform = transform
-        self.device = torch.device(device)
+        self.device = device
         self._module = module.float().eval().to(self.device)
         self._normalise = normalise
-        self._low = _LOW.get(precision)
+        self._precision = precision
 
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
         """Encode (B, 3, H, W) pixels, as `transform` gives them, into backbone features (B, F).
@@ -65,11 +62,8 @@ class ImageOnlyModel:
             UserError: the network gives something else than one vector an image.
         """
         pixels = pixels.to(self.device, non_blocking=True)
-        with torch.inference_mode():
-            if self._normalise is not None:
-                pixels = self._normalise(pixels)
-            with torch.autocast(self.device.type, self._low or torch.bfloat16, enabled=self._low is not None):
-                pooled = self._module(pixels)
+        with inference(self.device, self._precision):
+            pooled = self._module(self._normalise(pixels) if self._normalise else pixels)
         self._check(pooled, len(pixels))
         return ImageFeatures(projected=None, backbone=pooled.float())
 

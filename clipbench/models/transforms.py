@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,3 +52,10 @@ def split_transform(transform: Any) -> tuple[Callable[[PIL.Image.Image], Tensor]
     if len(steps) < 2 or not isinstance(steps[-1], Normalize) or not isinstance(steps[-2], ToTensor):
         return transform, None
     return Pixels(steps[:-2]), Normalisation(steps[-1])
+
+
+def canonical(value: Any) -> Any:
+    """Return settings as JSON has them, numbers rounded to the float32 that is computed with."""
+    if isinstance(value, float):
+        return float(np.float32(value))
+    return [canonical(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from unicodedata import category
 
 from clipbench.documents.marked_yaml import KeyPath, half_character
@@ -40,8 +40,8 @@ def prompts_problems(prompts: InlinePrompts, path: KeyPath = ()) -> Iterator[Pro
     for name, texts in prompts.descriptions.items():
         yield from descriptions_problems(texts, (*path, "descriptions", name))
         yield from _repeated(texts, (*path, "descriptions", name))
-    for name, others in prompts.synonyms.items():
-        yield from _synonyms_problems(name, others, (*path, "synonyms", name))
+    for name, synonyms in prompts.synonyms.items():
+        yield from _synonyms_problems(name, synonyms, (*path, "synonyms", name))
     for language, translation in prompts.translations.items():
         yield from _translation_problems(translation, (*path, "translations", language))
     yield from _clashes(prompts, path)
@@ -73,8 +73,16 @@ def classes_named(prompts: InlinePrompts) -> Iterator[tuple[KeyPath, str]]:
         yield from ((("translations", language, "names", name), name) for name in entry.names)
 
 
-def same_name(name: str) -> str:
-    """Return the one form of names that differ in nothing but case and spaces."""
+def ambiguous_synonyms(synonyms: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield the synonyms, by class and index, that but for case and spaces are the name of another class."""
+    forms = {_plain_name(name): name for name in classes}
+    for name in classes:
+        for index, synonym in enumerate(synonyms.get(name, ())):
+            if forms.get(_plain_name(synonym), name) != name:
+                yield name, index
+
+
+def _plain_name(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
@@ -113,17 +121,17 @@ def _controls_problems(prompts: InlinePrompts, path: KeyPath) -> Iterator[Proble
             yield Problem((*path, index), f"{name!r} is there twice", "delete one")
 
 
-def _synonyms_problems(name: str, others: Sequence[str], path: KeyPath) -> Iterator[Problem]:
-    if not others:
+def _synonyms_problems(name: str, synonyms: Sequence[str], path: KeyPath) -> Iterator[Problem]:
+    if not synonyms:
         yield Problem(path, "there is no other name", "give at least one, or delete the key")
-    for index, other in enumerate(others):
-        if problem := _name_problem(other, (*path, index), "delete it"):
+    for index, synonym in enumerate(synonyms):
+        if problem := _name_problem(synonym, (*path, index), "delete it"):
             yield problem
-        elif other == name:
+        elif synonym == name:
             fix = "delete it: the class's own name comes first by itself"
-            yield Problem((*path, index), f"{other!r} is the class's own name", fix)
-        elif other in others[:index]:
-            yield Problem((*path, index), f"{other!r} is there twice", "delete one")
+            yield Problem((*path, index), f"{synonym!r} is the class's own name", fix)
+        elif synonym in synonyms[:index]:
+            yield Problem((*path, index), f"{synonym!r} is there twice", "delete one")
 
 
 def _name_problem(name: str, place: KeyPath, instead: str) -> Problem | None:
@@ -160,10 +168,10 @@ def _repeated(texts: Sequence[str], path: KeyPath) -> Iterator[Problem]:
 
 def _control_character(text: str) -> str:
     """Return the first control character of a text as 'U+0007'; empty if there is none."""
-    return next((f"U+{ord(one):04X}" for one in text if category(one) == "Cc"), "")
+    return next((f"U+{ord(character):04X}" for character in text if category(character) == "Cc"), "")
 
 
 def _stray_brace(text: str) -> str:
     """Return what stands in braces without being a place for the class name; empty if there is none."""
-    found = re.search(r"\{[^{}]*\}?|\}", PLACEHOLDER.sub("\0", text))
-    return found.group().replace("\0", "{}") if found else ""
+    stray = re.search(r"\{[^{}]*\}?|\}", PLACEHOLDER.sub("\0", text))
+    return stray.group().replace("\0", "{}") if stray else ""

@@ -37,11 +37,11 @@ def family_positions(templates: Sequence[str], families: Families) -> dict[str, 
     return {name: tuple(first[same_template(template)] for template in family) for name, family in families.items()}
 
 
-def _new(known: Iterable[str], families: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """Return the families' templates that are not known, each once."""
-    seen = set(map(same_template, known))
-    found: dict[str, str] = {}
+def _new(templates: Iterable[str], families: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the families' templates that are not among those given, each once."""
+    forms = set(map(same_template, templates))
+    additions: dict[str, str] = {}
     for template in (template for family in families for template in family):
-        if same_template(template) not in seen:
-            found.setdefault(same_template(template), template)
-    return tuple(found.values())
+        if same_template(template) not in forms:
+            additions.setdefault(same_template(template), template)
+    return tuple(additions.values())

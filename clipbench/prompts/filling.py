@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,8 +13,7 @@ from clipbench.prompts.checks import LANGUAGE, classes_named, template_problem
 from clipbench.prompts.families import control_templates, family_positions, with_families
 from clipbench.prompts.names import Names, names_from, names_with
 from clipbench.prompts.sets import DATASET, OWN, PromptSet, load_prompt_set, prompt_set, prompt_set_names
-from clipbench.prompts.translations import check_translated, labels_of, strings_of
-from clipbench.tasks.prompts import InlinePrompts, PromptChoice, PromptedClasses, fill
+from clipbench.tasks.prompts import InlinePrompts, PromptChoice, PromptedClasses, Translation, fill
 
 
 def prompts_for(
@@ -35,16 +34,17 @@ def prompts_for(
     """
     if not dataset.classes:
         raise UserError("has no classes to name in prompts", where=dataset.info.name, fix="is it a set of captions?")
-    chosen = choice if choice is not None else dataset.info.prompts or (OWN if dataset.templates else None)
-    if chosen is None:
+    if choice is None:
+        choice = dataset.info.prompts or (OWN if dataset.templates else None)
+    if choice is None:
         raise _no_prompts(dataset)
-    prompts = prompt_set(chosen)
-    given = _own_templates(dataset) if prompts.templates_from == DATASET else prompts.templates
-    templates = with_families(given, prompts.families, prompts.controls)
-    filled = dataset.classes if classes is None else classes
+    prompts = prompt_set(choice)
+    templates = _own_templates(dataset) if prompts.templates_from == DATASET else prompts.templates
+    templates = with_families(templates, prompts.families, prompts.controls)
+    classes = dataset.classes if classes is None else classes
     where = partial(prompts.where, dataset=dataset.info.name)
-    _check_classes(prompts, dataset, filled, where)
-    return _fill_classes(prompts, templates, _names(prompts, filled, where), where)
+    _check_classes(prompts, dataset, classes, where)
+    return _fill_classes(prompts, templates, _names(prompts, classes, where), where)
 
 
 def _own_templates(dataset: Dataset) -> tuple[str, ...]:
@@ -65,25 +65,25 @@ def _no_prompts(dataset: Dataset) -> UserError:
 
 
 def _check_classes(
-    prompts: PromptSet, dataset: Dataset, filled: tuple[str, ...], where: Callable[[KeyPath], str]
+    prompts: PromptSet, dataset: Dataset, classes: tuple[str, ...], where: Callable[[KeyPath], str]
 ) -> None:
     """Check that what a set says of single classes is said of classes that there are."""
-    if any(classes_named(prompts)) and prompts.classes and set(filled).isdisjoint(prompts.classes):
+    if any(classes_named(prompts)) and prompts.classes and set(classes).isdisjoint(prompts.classes):
         problem = "says something of single classes, and of none that the data set has"
         raise UserError(problem, where=where(()), fix=f"the set is made for {quoted(prompts.classes)}")
-    known = {*dataset.classes, *filled, *prompts.classes}
+    allowed = {*dataset.classes, *classes, *prompts.classes}
     if prompts.descriptions_from:
-        missing = [name for name in filled if name not in prompts.descriptions]
-        others = [name for name in prompts.descriptions if name not in known]
-        if missing and others:
-            problem = f"{prompts.descriptions_from} does not describe {quoted(missing)}, but {quoted(others)}"
+        missing = [name for name in classes if name not in prompts.descriptions]
+        strangers = [name for name in prompts.descriptions if name not in allowed]
+        if missing and strangers:
+            problem = f"{prompts.descriptions_from} does not describe {quoted(missing)}, but {quoted(strangers)}"
             fix = "describe all classes; others may then stand there too"
             raise UserError(problem, where=where(()), fix=fix)
-        known |= set(others)
+        allowed |= set(strangers)
     for place, name in classes_named(prompts):
-        if name not in known:
+        if name not in allowed:
             problem = f"{name!r} is no class of {dataset.info.name}"
-            raise UserError(problem, where=where(place), fix=did_you_mean(name, filled))
+            raise UserError(problem, where=where(place), fix=did_you_mean(name, classes))
 
 
 def _names(prompts: PromptSet, classes: tuple[str, ...], where: Callable[[KeyPath], str]) -> Names:
@@ -95,33 +95,52 @@ def _names(prompts: PromptSet, classes: tuple[str, ...], where: Callable[[KeyPat
 def _fill_classes(
     prompts: PromptSet, templates: Sequence[str], names: Names, where: Callable[[KeyPath], str]
 ) -> PromptedClasses:
-    classes = tuple(own for own, *_ in names)
+    classes = tuple(name for name, *_ in names)
     plain = [name for name in classes if name not in prompts.descriptions]
     if plain and not templates:
         fix = "describe them, or give templates for the classes without a description"
         raise UserError(f"has neither a description of {quoted(plain)} nor templates", where=where(()), fix=fix)
-    check_translated(prompts.translations, plain, where=where)
-    strings = tuple(_strings(prompts, templates, of_class) for of_class in names)
+    _check_translations(prompts.translations, plain, where)
+    strings = tuple(_strings(prompts, templates, class_names) for class_names in names)
     filled = PromptedClasses(name=prompts.name, source=prompts.source, classes=classes, strings=strings)
     return filled if len(plain) < len(classes) else _with_structure(filled, prompts, templates, names)
 
 
+def _check_translations(
+    translations: Mapping[str, Translation], classes: Sequence[str], where: Callable[[KeyPath], str]
+) -> None:
+    """Check that every language has a name for every class."""
+    for language, translation in translations.items():
+        missing = [name for name in classes if name not in translation.names]
+        if missing:
+            problem = f"the {language} translation has no name for {quoted(missing)}"
+            raise UserError(problem, where=where(("translations", language, "names")), fix="add it")
+
+
 def _strings(prompts: InlinePrompts, templates: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    own = names[0]
-    if own in prompts.descriptions:
-        return tuple(fill(text, own) for text in prompts.descriptions[own])
-    filled = [fill(template, name) for name in names for template in templates]
-    return (*filled, *strings_of(prompts.translations, own))
+    """Return a class's strings: its descriptions, or the templates with its names, then the translated ones."""
+    class_name = names[0]
+    if class_name in prompts.descriptions:
+        return tuple(fill(text, class_name) for text in prompts.descriptions[class_name])
+    strings = [fill(template, name) for name in names for template in templates]
+    for translation in prompts.translations.values():
+        strings += (fill(template, translation.names[class_name]) for template in translation.templates)
+    return tuple(strings)
 
 
 def _with_structure(
     filled: PromptedClasses, prompts: InlinePrompts, templates: Sequence[str], names: Names
 ) -> PromptedClasses:
-    """Add which template and name each string is made of, as every class has the same templates."""
-    counted = (*templates, *labels_of(prompts.translations))
+    """Add which template and name each string is made of, as every class has the same templates.
+
+    A translated template is called by its language too: 'German: ein Foto von {}.'.
+    """
+    translated = (f"{name}: {text}" for name, entry in prompts.translations.items() for text in entry.templates)
+    counted = (*templates, *translated)
     controls = control_templates(counted, prompts.families)
     families = family_positions((*counted, *controls), prompts.families)
     if prompts.translations:
         families[LANGUAGE] = (0, *range(len(templates), len(counted)))
-    several = any(len(of_class) > 1 for of_class in names)
-    return replace(filled, templates=counted, controls=controls, families=families, names=names if several else ())
+    if all(len(class_names) == 1 for class_names in names):
+        names = ()
+    return replace(filled, templates=counted, controls=controls, families=families, names=names)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.documents.marked_yaml import KeyPath
-from clipbench.errors import UserError, did_you_mean
-from clipbench.prompts.checks import same_name
+from clipbench.errors import UserError, nearest
+from clipbench.prompts.checks import ambiguous_synonyms
 
 NAME_LISTS = ("torchvision:imagenet",)
 """Lists of other names, as a prompt set's `synonyms_from` gives them."""
@@ -25,13 +25,9 @@ def names_with(
     Raises:
         UserError: another name of a class is the own name of a second one, so that it would stand for both.
     """
-    own = {same_name(name): name for name in classes}
-    for name in classes:
-        for index, other in enumerate(synonyms.get(name, ())):
-            if own.get(same_name(other), name) != name:
-                problem = f"the synonym {other!r} of {name!r} is the name of another class"
-                place = where(("synonyms", name, index))
-                raise UserError(problem, where=place, fix="give one that means this class only")
+    for name, index in ambiguous_synonyms(synonyms, classes):
+        problem = f"the synonym {synonyms[name][index]!r} of {name!r} is the name of another class"
+        raise UserError(problem, where=where(("synonyms", name, index)), fix="give one that means this class only")
     return tuple((name, *synonyms.get(name, ())) for name in classes)
 
 
@@ -45,26 +41,25 @@ def names_from(source: str, classes: Sequence[str], *, where: str) -> Names:
         UserError: a class is none of ImageNet's by either list.
     """
     curated, synsets = imagenet_class_names(), imagenet_synset_names()
-    for own, other in ((curated, synsets), (synsets, curated)):
-        if tuple(classes) == own:
-            return tuple(map(_distinct, own, other))
-    known = {*curated, *synsets}
-    strange = [name for name in classes if name not in known]
-    if strange:
-        problem = f"synonyms_from: {source} names the classes of ImageNet, and {strange[0]!r} is none of them"
+    for names, synonyms in ((curated, synsets), (synsets, curated)):
+        if tuple(classes) == names:
+            return tuple(map(_distinct, names, synonyms))
+    unknown = sorted(set(classes) - {*curated, *synsets}, key=list(classes).index)
+    if unknown:
+        problem = f"synonyms_from: {source} names the classes of ImageNet, and {unknown[0]!r} is none of them"
         # Where most are, one is misspelt.
-        near = did_you_mean(strange[0], curated) if 2 * len(strange) < len(classes) else ""
-        fix = near if near.startswith("did you mean") else "give the set synonyms instead"
+        near = nearest(unknown[0], curated) if 2 * len(unknown) < len(classes) else None
+        fix = f"did you mean {near!r}?" if near else "give the set synonyms instead"
         raise UserError(problem, where=where, fix=fix)
-    others = _others(synsets, curated) | _others(curated, synsets)
-    return tuple(_distinct(name, others.get(name, name)) for name in classes)
+    synonym = _synonyms(synsets, curated) | _synonyms(curated, synsets)
+    return tuple(_distinct(name, synonym.get(name, name)) for name in classes)
 
 
-def _others(names: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+def _synonyms(names: Sequence[str], synonyms: Sequence[str]) -> dict[str, str]:
     """Return for each name that a list has once the one that another list has in its place."""
     count = Counter(names)
-    return {name: other for name, other in zip(names, others, strict=True) if count[name] == 1}
+    return {name: synonym for name, synonym in zip(names, synonyms, strict=True) if count[name] == 1}
 
 
-def _distinct(name: str, other: str) -> tuple[str, ...]:
-    return (name,) if name == other else (name, other)
+def _distinct(name: str, synonym: str) -> tuple[str, ...]:
+    return (name,) if name == synonym else (name, synonym)

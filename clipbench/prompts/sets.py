@@ -14,10 +14,10 @@ from clipbench.documents.packaged import prompt_files
 from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
 from clipbench.prompts.checks import (
+    ambiguous_synonyms,
     classes_named,
     described_names,
     prompts_problems,
-    same_name,
     template_problem,
 )
 from clipbench.prompts.descriptions import read_descriptions
@@ -65,9 +65,9 @@ class PromptSet(InlinePrompts):
 
     def written_in(self, document: MarkedYaml, place: KeyPath = ()) -> PromptSet:
         """Return the set with the file it was read from, and its own place there, for messages."""
-        found = self.model_copy()
-        found._document, found._place = document, place
-        return found
+        prompts = self.model_copy()
+        prompts._document, prompts._place = document, place
+        return prompts
 
     def where(self, key: KeyPath, *, dataset: str) -> str:
         """Return the place of a key, for messages: its file and line where the set was read from a file.
@@ -140,8 +140,8 @@ def read_choice(
         problem = template_problem(choice, place)
         return choice, [problem] if problem else []
     if not is_prompt_file(choice):
-        known = choice in prompt_files()
-        return choice, [] if known else [Problem(place, f"unknown prompt set {choice!r}", _nearest(choice))]
+        unknown = Problem(place, f"unknown prompt set {choice!r}", _nearest(choice))
+        return choice, [] if choice in prompt_files() else [unknown]
     try:
         return load_prompt_set(choice, base), []
     except UserError as error:
@@ -166,8 +166,8 @@ def _read(path: Path) -> PromptSet:
     prompts = prompts.written_in(document)
     if prompts.templates_from == DATASET:
         return prompts
-    given = templates_of(prompts.templates_from) if prompts.templates_from else prompts.templates
-    return prompts.model_copy(update={"templates": with_families(given, prompts.families, prompts.controls)})
+    templates = templates_of(prompts.templates_from) if prompts.templates_from else prompts.templates
+    return prompts.model_copy(update={"templates": with_families(templates, prompts.families, prompts.controls)})
 
 
 def _with_descriptions(prompts: PromptSet, folder: Path, problems: list[Problem]) -> PromptSet:
@@ -185,15 +185,15 @@ def _with_descriptions(prompts: PromptSet, folder: Path, problems: list[Problem]
 
 
 def _lacking(prompts: InlinePrompts, place: KeyPath = ()) -> Iterator[Problem]:
-    from_list = isinstance(prompts, PromptSet) and prompts.templates_from
-    own = prompts.templates or from_list
-    described = prompts.descriptions or (isinstance(prompts, PromptSet) and prompts.descriptions_from)
-    beside = [key for key in ("synonyms", "synonyms_from", "translations") if getattr(prompts, key, None)]
-    if not (own or prompts.families or described or beside):
+    keys = [key for key in type(prompts).model_fields if getattr(prompts, key)]
+    templates = {"templates", "templates_from"}.intersection(keys)
+    descriptions = {"descriptions", "descriptions_from"}.intersection(keys)
+    additions = [key for key in ("synonyms", "synonyms_from", "translations") if key in keys]
+    if not (templates or prompts.families or descriptions or additions):
         yield Problem(place, "the prompt set is empty", "give it templates or descriptions")
-    for key in beside if not (own or prompts.families) else ():
+    for key in additions if not (templates or prompts.families) else ():
         yield Problem((*place, key), "there are no templates to stand beside", "give the set templates of its own")
-    if prompts.families and not own and set(prompts.controls) >= set(prompts.families):
+    if prompts.families and not templates and set(prompts.controls) >= set(prompts.families):
         fix = "write those that count under templates"
         yield Problem((*place, "controls"), "every family is a control, and no template is left to average", fix)
 
@@ -203,19 +203,16 @@ def _contradictions(prompts: PromptSet) -> Iterator[Problem]:
         value = getattr(prompts, key)
         if value and value not in names:
             yield Problem((key,), f"unknown list of {key.removesuffix('_from')} {value!r}", did_you_mean(value, names))
-    for key, other in _INSTEAD:
-        if getattr(prompts, key) and getattr(prompts, other):
-            yield Problem((key,), f"stands beside {other}", "keep one of the two")
+    for key, replaced in _INSTEAD:
+        if getattr(prompts, key) and getattr(prompts, replaced):
+            yield Problem((key,), f"stands beside {replaced}", "keep one of the two")
     for place, name in classes_named(prompts) if prompts.classes else ():
         if name not in prompts.classes:
             fix = did_you_mean(name, prompts.classes)
             yield Problem(place, f"{name!r} is not among the set's classes", fix)
-    own = {same_name(name): name for name in prompts.classes}
-    for name, others in prompts.synonyms.items():
-        for index, other in enumerate(others):
-            if own.get(same_name(other), name) != name:
-                fix = "give one that means this class only"
-                yield Problem(("synonyms", name, index), f"{other!r} is the name of another class", fix)
+    for name, index in ambiguous_synonyms(prompts.synonyms, prompts.classes):
+        problem = f"{prompts.synonyms[name][index]!r} is the name of another class"
+        yield Problem(("synonyms", name, index), problem, "give one that means this class only")
 
 
 def _is_template(choice: str) -> bool:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import Unavailable, UserError
-from clipbench.models.catalog import find_model, model_names
+from clipbench.models.catalog import find_model
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip.locations import Place, Recipe
+    from clipbench.models.open_clip.locations import Recipe
+    from clipbench.models.open_clip.source import OpenClipSource
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -37,7 +38,7 @@ class TokenCounts:
 
     room: int
     """The most tokens that a text may have, start and end included."""
-    of: dict[str, TokenCount]
+    by_text: dict[str, TokenCount]
 
 
 def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
@@ -66,16 +67,16 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
 
 
 def _tokenizer(model: str) -> Tokenize:
+    from clipbench.models.open_clip.source import OpenClipSource
     from clipbench.models.reference.source import ReferenceSource
 
     source = find_model(model)
     if isinstance(source, ReferenceSource):
-        return _of_reference(source.folder)
-    place = _open_clip_place(model)
-    return _of_loaded(source) if place is None else _of_open_clip(place, source)
+        return _reference_tokenizer(source.folder)
+    return _open_clip_tokenizer(source) if isinstance(source, OpenClipSource) else _loaded_tokenizer(source)
 
 
-def _of_reference(folder: Path) -> Tokenize:
+def _reference_tokenizer(folder: Path) -> Tokenize:
     from clipbench.models.reference.files import find_files, read_config
     from clipbench.models.reference.tokenizer import WordTokenizer
 
@@ -83,34 +84,22 @@ def _of_reference(folder: Path) -> Tokenize:
     return WordTokenizer(config.vocabulary, config.architecture.context)
 
 
-def _open_clip_place(model: str) -> Place | None:
-    """Return where an open_clip model comes from; None for any other."""
-    from clipbench.models.open_clip.locations import TagPlace
-    from clipbench.models.open_clip.source import parse_place
-
-    known = model_names().get(model)
-    if known is not None:
-        return TagPlace(known.architecture, known.tag) if known.adapter == "open_clip" else None
-    adapter, _, arguments = model.partition(":")
-    return parse_place(arguments) if adapter == "open_clip" else None
-
-
-def _of_open_clip(place: Place, source: ModelSource) -> Tokenize:
-    from clipbench.models.open_clip.locations import FilePlace, TagPlace
+def _open_clip_tokenizer(source: OpenClipSource) -> Tokenize:
+    from clipbench.models.open_clip.locations import FileLocation, TagLocation
     from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
-    if isinstance(place, TagPlace | FilePlace):
-        recipe = _without_weights(place.architecture, source.name)
+    location = source.location
+    if isinstance(location, TagLocation | FileLocation):
+        recipe = _without_weights(location.architecture, source.name)
     else:
         source.fetch()
-        recipe = place.recipe()
+        recipe = location.recipe()
     return partial(tokenize, make_tokenizer(recipe, f"model {source.name}"))
 
 
 def _without_weights(architecture: str, model: str) -> Recipe:
     """Return what makes the tokenizer of an architecture that open_clip knows; the weights are named by no file."""
-    from clipbench.models.open_clip.config import builtin_config
-    from clipbench.models.open_clip.locations import Recipe
+    from clipbench.models.open_clip.locations import Recipe, builtin_config
     from clipbench.models.weights.hub_file import HubTokenizer
 
     config = builtin_config(architecture)
@@ -127,7 +116,7 @@ def _without_weights(architecture: str, model: str) -> Recipe:
     return Recipe(architecture, Path(), config, tokenizer_folder=configuration.parent)
 
 
-def _of_loaded(source: ModelSource) -> Tokenize:
+def _loaded_tokenizer(source: ModelSource) -> Tokenize:
     from clipbench.models.base import ImageTextModel
 
     loaded = None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipbench.metrics.shift import share_closed
-from clipbench.reference.sources import number, rows, sources
+from clipbench.reference.sources import rows, sources
 
 CLAIM = "up to 75 %"
 """By how much the paper says that zero-shot CLIP shrinks the gap; it is quoted, not checked."""
@@ -44,30 +43,13 @@ class ClipPair:
 
 def clip_pair() -> ClipPair:
     """Return the figures of section 3.3 of Radford et al. 2021, with the share of the gap that is closed."""
-    supervised, zero_shot = rows("clip-paper")
-    return ClipPair(
-        supervised["model"],
-        zero_shot["model"],
-        _top1(supervised, "imagenet"),
-        _top1(zero_shot, "imagenet"),
-        tuple(_shift(supervised, zero_shot, name) for name in supervised if name not in ("model", "imagenet")),
-    )
-
-
-def _shift(supervised: Mapping[str, str], zero_shot: Mapping[str, str], name: str) -> PairShift:
-    here, there = ((_top1(row, "imagenet"), _top1(row, name)) for row in (supervised, zero_shot))
-    gaps = here[0] - here[1], there[0] - there[1]
-    return PairShift(
-        name,
-        supervised=here[1],
-        zero_shot=there[1],
-        supervised_gap=gaps[0],
-        zero_shot_gap=gaps[1],
-        closed=share_closed(gaps[1], gaps[0]),
-    )
-
-
-def _top1(row: Mapping[str, str], name: str) -> float:
-    found = number(sources()["clip-paper"], row, name)
-    assert found is not None
-    return found
+    source, both = sources()["clip-paper"], rows("clip-paper")
+    supervised, zero_shot = ({name: float(row[name]) * source.scale for name in source.columns} for row in both)
+    shifts = []
+    for name in source.columns:
+        if name != "imagenet":
+            gaps = [top1["imagenet"] - top1[name] for top1 in (supervised, zero_shot)]
+            closed = share_closed(gaps[1], gaps[0])
+            shifts.append(PairShift(name, supervised[name], zero_shot[name], gaps[0], gaps[1], closed))
+    names = [row["model"] for row in both]
+    return ClipPair(names[0], names[1], supervised["imagenet"], zero_shot["imagenet"], tuple(shifts))

@@ -39,9 +39,9 @@ _PRETRAINING = (
 def architecture_family(model: str) -> str:
     """Return the family of a model of the testbed, after its architecture: 'resnet' of 'resnet50_swsl'."""
     name = model.lower()
-    found = next((family for family, words in _ARCHITECTURES if re.search(words, name)), None)
+    known = next((family for family, words in _ARCHITECTURES if re.search(words, name)), None)
     letters = re.match(r"[a-z]+", name)
-    return found or (letters[0] if letters else name)
+    return known or (letters[0] if letters else name)
 
 
 def pretraining_family(model: str) -> str:
@@ -50,5 +50,5 @@ def pretraining_family(model: str) -> str:
     Zero-shot models of one architecture on other images have other strengths; those on the same images share them.
     """
     name = model.lower()
-    found = next((family for family, words in _PRETRAINING if re.search(words, name)), None)
-    return found or name.rpartition("/")[2]
+    known = next((family for family, words in _PRETRAINING if re.search(words, name)), None)
+    return known or name.rpartition("/")[2]

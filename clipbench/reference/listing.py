@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipbench.errors import UserError, did_you_mean
@@ -24,21 +23,15 @@ class Listing:
 
 def tables() -> Listing:
     """Return the published tables with source, licence and size."""
-    found = [
-        (
-            key,
-            f"{source.title} ({source.year})",
-            source.url,
-            source.licence,
-            str(len(rows(key))),
-            str(len(rows(key)[0])),
-        )
-        for key, source in sources().items()
-    ]
+    listed = []
+    for key, source in sources().items():
+        sizes = str(len(rows(key))), str(len(rows(key)[0]))
+        listed.append((key, f"{source.title} ({source.year})", source.url, source.licence, *sizes))
     address = "https://github.com/hendrycks/robustness"
-    alexnet = ("imagenet-c", "AlexNet's errors on ImageNet-C (2019)", address, "Apache 2.0", "1")
-    found.append((*alexnet, str(len(ALEXNET))))
-    return Listing(("table", "title", "source", "licence", "rows", "columns"), tuple(found))
+    listed.append(
+        ("imagenet-c", "AlexNet's errors on ImageNet-C (2019)", address, "Apache 2.0", "1", str(len(ALEXNET)))
+    )
+    return Listing(("table", "title", "source", "licence", "rows", "columns"), tuple(listed))
 
 
 def table(key: str) -> Listing:
@@ -69,36 +62,29 @@ def robustness(name: str, every: bool = False) -> Listing:
         UserError: there is no such model, or several begin so.
     """
     shifts = tuple(pair.shift for pair in published_pairs()) if every else CATALOG_SHIFTS
-    found = published_robustness(name, shifts)
-    columns = ("shift", "ImageNet", "shift top-1", "expected", "rho", "95 % interval")
-    of_line = ("slope", "intercept", "R2", "models", "left out")
-    model = found[0].model
+    results = published_robustness(name, shifts)
+    model, pair = results[0].model, results[0].pair
     trained = model.training.replace("_", " ") or "not declared"
     notes = [
         f"{model.name} (training: {trained}). Top-1 in %; ImageNet on the classes of the shift. rho, the effective "
         "robustness, is top-1 on the shift minus that expected by a line in logit space through published models "
         "trained on ImageNet alone, in points (Taori et al. 2020). Its interval holds the line and the images.",
-        *(f"{one.pair.shift}: {' '.join(one.warnings)}" for one in found if one.warnings),
-        f"Source of the line: {found[0].pair.citation}",
+        *(f"{result.pair.shift}: {' '.join(result.warnings)}" for result in results if result.warnings),
+        f"Source of the line: {pair.citation}",
     ]
-    return Listing((*columns, *of_line), tuple(map(_robustness_row, found)), tuple(notes))
+    columns = ("shift", "ImageNet", "shift top-1", "expected", "rho", "95 % interval")
+    of_line = ("slope", "intercept", "R2", "models", "left out")
+    return Listing((*columns, *of_line), tuple(map(_robustness_row, results)), tuple(notes))
 
 
-def _robustness_row(one: Robustness) -> tuple[str, ...]:
-    line, interval = one.line, one.interval
-    return (
-        one.pair.shift,
-        _percent(one.model.reference_top1, 2),
-        _percent(one.model.shift_top1, 2),
-        "" if one.expected is None else _percent(one.expected, 2),
-        "" if one.rho is None else f"{100 * one.rho:+.2f}",
-        "" if interval is None else f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f}",
-        f"{line.slope:.4f}",
-        f"{line.intercept:.4f}",
-        f"{line.r2:.3f}",
-        str(len(line.models)),
-        ", ".join(line.left_out),
-    )
+def _robustness_row(result: Robustness) -> tuple[str, ...]:
+    line, model, interval = result.line, result.model, result.interval
+    expected = "" if result.expected is None else _percent(result.expected, 2)
+    rho = "" if result.rho is None else f"{100 * result.rho:+.2f}"
+    ends = "" if interval is None else f"{100 * interval.low:+.2f} to {100 * interval.high:+.2f}"
+    measured = (_percent(model.reference_top1, 2), _percent(model.shift_top1, 2), expected, rho, ends)
+    fitted = (f"{line.slope:.4f}", f"{line.intercept:.4f}", f"{line.r2:.3f}", str(len(line.models)))
+    return (result.pair.shift, *measured, *fitted, ", ".join(line.left_out))
 
 
 def paper_pair() -> Listing:
@@ -106,7 +92,7 @@ def paper_pair() -> Listing:
     pair = clip_pair()
     columns = ("set", pair.supervised, pair.zero_shot, f"gap of {pair.supervised}", "gap of CLIP", "gap closed")
     imagenet = ("imagenet", _percent(pair.supervised_imagenet), _percent(pair.zero_shot_imagenet), "", "", "")
-    closed = sorted(one.closed for one in pair.shifts if one.closed is not None)
+    closed = sorted(shift.closed for shift in pair.shifts if shift.closed is not None)
     notes = (
         f"Published, not measured here: {sources()['clip-paper'].citation}, section 3.3. Top-1 in %, gaps in points.",
         NOT_MATCHED,
@@ -116,15 +102,11 @@ def paper_pair() -> Listing:
     return Listing(columns, (imagenet, *map(_pair_row, pair.shifts)), notes)
 
 
-def _pair_row(one: PairShift) -> tuple[str, ...]:
-    numbers: Sequence[float] = (one.supervised, one.zero_shot, one.supervised_gap, one.zero_shot_gap)
-    return (one.shift, *map(_percent, numbers), _closed(one.closed))
-
-
-def _closed(share: float | None) -> str:
-    if share is None:
-        return ""
-    return f"{_percent(share, 0)} %{', beyond' if share > 1 else ''}"
+def _pair_row(shift: PairShift) -> tuple[str, ...]:
+    numbers = (shift.supervised, shift.zero_shot, shift.supervised_gap, shift.zero_shot_gap)
+    beyond = ", beyond" if (shift.closed or 0) > 1 else ""
+    closed = "" if shift.closed is None else f"{_percent(shift.closed, 0)} %{beyond}"
+    return (shift.shift, *(_percent(number) for number in numbers), closed)
 
 
 def _percent(value: float, decimals: int = 1) -> str:

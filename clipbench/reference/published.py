@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from clipbench.reference.families import architecture_family, pretraining_family
+from clipbench.reference.families import architecture_family
+from clipbench.reference.openclip import openclip_models
 from clipbench.reference.sources import PairEntry, number, rows, sources
 
 REFERENCE = "imagenet"
@@ -93,24 +94,17 @@ def _pair(entry: PairEntry) -> PublishedPair:
 def _of_testbed(entry: PairEntry) -> Iterator[PublishedModel]:
     source = sources()[_TESTBED]
     for row in rows(_TESTBED):
-        top1 = [number(source, row, column) for column in (entry.matched or REFERENCE, entry.shift)]
-        if top1[0] is None or top1[1] is None:
+        reference, shift = number(source, row, entry.matched or REFERENCE), number(source, row, entry.shift)
+        if reference is None or shift is None:
             continue
         name = row["model"]
         # The testbed calls CLIP's zero-shot classifiers models of more data.
         training = ZERO_SHOT if name.endswith("_clip_zeroshot") else row["training"]
-        yield PublishedModel(name, architecture_family(name), training, top1[0], top1[1])
+        yield PublishedModel(name, architecture_family(name), training, reference, shift)
 
 
 def _of_open_clip(shift: str) -> Iterator[PublishedModel]:
-    source = sources()[_OPEN_CLIP]
-    entry = next((pair for pair in source.pairs if pair.shift == shift), None)
-    if entry is None:
-        return
-    for row in rows(_OPEN_CLIP):
-        name = f"{row['architecture']}/{row['pretrained']}"
-        top1 = [number(source, row, column) for column in (REFERENCE, shift)]
-        assert top1[0] is not None
-        assert top1[1] is not None
-        matched = entry.matched is not None
-        yield PublishedModel(name, pretraining_family(name), ZERO_SHOT, top1[0], top1[1], matched)
+    entry = next((pair for pair in sources()[_OPEN_CLIP].pairs if pair.shift == shift), None)
+    for model in openclip_models() if entry else ():
+        top1 = model.accuracies[REFERENCE], model.accuracies[shift]
+        yield PublishedModel(model.name, model.family, ZERO_SHOT, *top1, matched=bool(entry and entry.matched))

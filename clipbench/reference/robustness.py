@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError
 from clipbench.metrics.shift import LogitLine, effective_robustness, fit_line
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pairs
 from clipbench.stats.intervals import Interval
@@ -39,27 +39,21 @@ def find_published(name: str) -> str:
     Raises:
         UserError: there is none, or there are several.
     """
-    known = {model.name for pair in published_pairs() for model in pair.models}
-    if name in known:
-        return name
-    near = sorted(other for other in known if other.lower().startswith(name.lower()))
-    same = [other for other in near if other.lower() == name.lower()]
-    if len(near) == 1 or len(same) == 1:
-        return (same or near)[0]
+    known = sorted({model.name for pair in published_pairs() for model in pair.models})
+    near = [other for other in known if other.lower().startswith(name.lower())]
+    same = [other for other in near if len(other) == len(name)]
+    for names in ([other for other in same if other == name], same, near):
+        if len(names) == 1:
+            return names[0]
     if near:
         shown = ", ".join(near[:6]) + (f", ... ({len(near)} in all)" if len(near) > 6 else "")
         raise UserError(f"{name!r} begins the names of several published models", fix=f"give one of: {shown}")
-    raise UserError(f"there is no published model {name!r}", fix=_nearest(name, known))
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    """Name the model that is meant, or begins as was meant, or else where the names can be read."""
-    beginnings = {other[: len(name)].lower(): other for other in sorted(known, reverse=True)}
-    near = difflib.get_close_matches(name.lower(), beginnings, n=1)
-    if near and not did_you_mean(name, known).startswith("did you mean"):
-        return f"did you mean {beginnings[near[0]]!r}?"
-    fix = did_you_mean(name, known)
-    return fix if fix.startswith("did you mean") else "`clipbench reference table imagenet-testbed` lists models"
+    # A name may be close to another as a whole, or to how a longer one begins.
+    beginnings = {other[: len(name)].lower(): other for other in reversed(known)}
+    close = difflib.get_close_matches(name, known, n=1)
+    close += [beginnings[start] for start in difflib.get_close_matches(name.lower(), beginnings, n=1)]
+    fix = f"did you mean {close[0]!r}?" if close else "`clipbench reference table imagenet-testbed` lists models"
+    raise UserError(f"there is no published model {name!r}", fix=fix)
 
 
 def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> tuple[Robustness, ...]:
@@ -72,14 +66,9 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
     Raises:
         UserError: there is no such model, or several begin so.
     """
-    full = find_published(name)
-    return tuple(
-        _robustness(pair, model)
-        for pair in published_pairs()
-        if pair.shift in shifts
-        for model in pair.models
-        if model.name == full
-    )
+    known = find_published(name)
+    pairs = [pair for pair in published_pairs() if pair.shift in shifts]
+    return tuple(_robustness(pair, model) for pair in pairs for model in pair.models if model.name == known)
 
 
 @cache
@@ -93,9 +82,8 @@ def pair_line(pair: PublishedPair, continuity: float | None = None) -> LogitLine
     Raises:
         ValueError: it has too few of them.
     """
-    names, reference, shift = _accuracies(pair)
-    sizes = pair.n_reference, pair.n_shift
-    return fit_line(names, reference, shift, continuity=continuity, n_reference=sizes[0], n_shift=sizes[1])
+    n_reference, n_shift = pair.n_reference, pair.n_shift
+    return fit_line(*_accuracies(pair), continuity=continuity, n_reference=n_reference, n_shift=n_shift)
 
 
 @cache
@@ -109,11 +97,8 @@ def pair_draws(pair: PublishedPair, continuity: float | None = None) -> LineDraw
 def _accuracies(pair: PublishedPair) -> tuple[list[str], list[float], list[float]]:
     """Return names, reference and shift accuracies of the models of the line."""
     models = pair.line_models
-    return (
-        [model.name for model in models],
-        [model.reference_top1 for model in models],
-        [model.shift_top1 for model in models],
-    )
+    reference, shift = [model.reference_top1 for model in models], [model.shift_top1 for model in models]
+    return [model.name for model in models], reference, shift
 
 
 def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
@@ -121,32 +106,28 @@ def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
     warnings = tuple(_warnings(pair, model, line))
     if not model.matched:
         return Robustness(pair, model, line, None, None, None, warnings)
-    reference, shift = (
-        draw_accuracies(round(top1 * n), n, seed=seed)
-        for seed, (top1, n) in enumerate(
-            [(model.reference_top1, pair.n_reference), (model.shift_top1, pair.n_shift)], start=1
-        )
-    )
+    sides = ((model.reference_top1, pair.n_reference, 1), (model.shift_top1, pair.n_shift, 2))
+    drawn = (draw_accuracies(round(top1 * n), n, seed=seed) for top1, n, seed in sides)
     return Robustness(
         pair,
         model,
         line,
         expected=float(line.expected(model.reference_top1)),
         rho=float(effective_robustness(line, model.reference_top1, model.shift_top1)),
-        interval=interval_of(pair_draws(pair).effective_robustness(reference, shift)),
+        interval=interval_of(pair_draws(pair).effective_robustness(*drawn)),
         warnings=warnings,
     )
 
 
-def _warnings(pair: PublishedPair, model: PublishedModel, line: LogitLine) -> list[str]:
-    found = [pair.warning] if pair.warning else []
+def _warnings(pair: PublishedPair, model: PublishedModel, line: LogitLine) -> Iterator[str]:
+    if pair.warning:
+        yield pair.warning
     if line.left_out:
-        found.append(f"Left out of the line, at 0 or 100 %: {', '.join(line.left_out)}.")
+        yield f"Left out of the line, at 0 or 100 %: {', '.join(line.left_out)}."
     if not model.matched:
-        found.append("Its ImageNet accuracy is over all 1,000 classes, so nothing is expected of it here.")
+        yield "Its ImageNet accuracy is over all 1,000 classes, so nothing is expected of it here."
     elif not line.covers(model.reference_top1):
         lowest, highest = 100 * line.lowest, 100 * line.highest
-        found.append(f"It lies outside the models of the line ({lowest:.1f} to {highest:.1f} % on ImageNet).")
+        yield f"It lies outside the models of the line ({lowest:.1f} to {highest:.1f} % on ImageNet)."
     if model.name in line.models:
-        found.append("It is itself one of the models of the line.")
-    return found
+        yield "It is itself one of the models of the line."

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from clipbench.report.leaderboard import Board, Column
+from clipbench.report.leaderboard import Column, Leaderboard, Measurement
 from clipbench.report.text import labels
 
 
 @dataclass(frozen=True)
 class Average:
-    """The mean of a model's main metric over the data sets of one task, condition and regime."""
+    """The mean of a model's main metric over the data sets of one measurement and regime."""
 
     model: str
-    task: str
-    condition: str
-    """What tells it from other measurements of the task, e.g. '4 shots'; often ''."""
+    measurement: Measurement
     regime: str
     value: float
     low: float | None
@@ -26,7 +24,7 @@ class Average:
     level: float | None
     datasets: tuple[str, ...]
     """What the mean is over."""
-    of: int
+    total: int
     """How many data sets the group has; fewer in `datasets` means that the model lacks some."""
     metric: str
     """Label of the metric, or 'main metric' where the data sets report different ones."""
@@ -38,74 +36,74 @@ class Average:
     @property
     def complete(self) -> bool:
         """Whether the model has them all; only such means are ranked."""
-        return len(self.datasets) == self.of
+        return len(self.datasets) == self.total
 
 
 @dataclass(frozen=True)
 class Means:
     """The means of all models over one group of columns."""
 
-    task: str
-    condition: str
+    measurement: Measurement
     regime: str
-    of: int
-    by_model: dict[str, Average]
+    total: int
+    by_model: Mapping[str, Average]
 
 
-def means(board: Board) -> tuple[Means, ...]:
-    """Average each model over the data sets of each task, condition and regime.
+def means(leaderboard: Leaderboard) -> tuple[Means, ...]:
+    """Average each model over the data sets of each measurement and regime.
 
     Only fractions are averaged of which more is better, and no cell with a footnote; a model whose name
     stands for several models gets no mean. A data set counts once: its columns (prompt sets, splits) are
-    averaged first. Other numbers of shots or other features are another condition, with a mean of its own.
+    averaged first. Other numbers of shots or other features are another measurement, with a mean of its own.
     The interval takes data sets as independent samples and adds the squared distances to the ends of their
     intervals (Zou & Donner 2008, "Construction of confidence limits about effect measures"); within a data
     set, whose columns share images, distances are averaged.
     """
-    grouped: dict[tuple[str, str, str], list[Column]] = defaultdict(list)
-    for column in board.columns:
-        if column.metric and column.unit == "fraction" and not column.lower_is_better:
-            grouped[column.task, column.condition, column.regime].append(column)
-    found = [_group(board, *group, columns) for group, columns in grouped.items()]
+    grouped: dict[tuple[Measurement, str], list[Column]] = defaultdict(list)
+    for column in leaderboard.columns:
+        if column.unit == "fraction" and column.spec.higher_is_better:
+            grouped[column.measurement, column.regime].append(column)
+    found = [_group(leaderboard, *group, columns) for group, columns in grouped.items()]
     return tuple(sorted(found, key=_place))
 
 
-def order_by_merit(board: Board, group_means: Sequence[Means]) -> Board:
+def order_by_merit(leaderboard: Leaderboard, group_means: Sequence[Means]) -> Leaderboard:
     """Order the models by the first group's complete means, then by the other means, then by name."""
 
     def merit(model: str) -> tuple[tuple[int, float], ...]:
         found = [group.by_model.get(model) for group in group_means]
         return tuple((0 if mean and mean.complete else 1, -mean.value if mean else 0.0) for mean in found)
 
-    return replace(board, models=tuple(sorted(board.models, key=lambda model: (merit(model), model))))
+    return replace(leaderboard, models=tuple(sorted(leaderboard.models, key=lambda model: (merit(model), model))))
 
 
 def _place(group: Means) -> tuple[object, ...]:
-    order = labels.variant_order(group.task, group.condition)
-    return (labels.task_order(group.task), labels.regime_order(group.regime), order)
+    task, *rest = group.measurement.order
+    return (task, labels.regime_order(group.regime), *rest)
 
 
-def _group(board: Board, task: str, condition: str, regime: str, columns: Sequence[Column]) -> Means:
+def _group(leaderboard: Leaderboard, measurement: Measurement, regime: str, columns: Sequence[Column]) -> Means:
     datasets: dict[str, list[Column]] = defaultdict(list)
     for column in columns:
         datasets[column.dataset].append(column)
-    names = {column.metric for column in columns}
-    metric = labels.metric(names.pop()) if len(names) == 1 else "main metric"
-    like = Means(task, condition, regime, len(datasets), {})
+    names = {column.spec.label for column in columns}
+    metric = names.pop() if len(names) == 1 else "main metric"
+    like = Average("", measurement, regime, 0.0, None, None, None, (), len(datasets), metric)
     found = {
         model: average
-        for model in board.models
-        if model not in board.mixed and (average := _average(model, metric, datasets, like))
+        for model in leaderboard.models
+        if model not in leaderboard.mixed and (average := _average(replace(like, model=model), datasets))
     }
     complete = [average.value for average in found.values() if average.complete]
     if len(complete) > 1:
         top = max(complete)
         found = {model: replace(a, best=a.complete and a.value == top) for model, a in found.items()}
-    return replace(like, by_model=found)
+    return Means(measurement, regime, len(datasets), found)
 
 
-def _average(model: str, metric: str, datasets: dict[str, list[Column]], group: Means) -> Average | None:
-    parts = {name: part for name, columns in datasets.items() if (part := _of_one_dataset(model, columns))}
+def _average(like: Average, datasets: Mapping[str, Sequence[Column]]) -> Average | None:
+    """Average the model of `like` over the data sets that it has; None where it has none."""
+    parts = {name: part for name, columns in datasets.items() if (part := _of_one_dataset(like.model, columns))}
     if not parts:
         return None
     count = len(parts)
@@ -117,20 +115,7 @@ def _average(model: str, metric: str, datasets: dict[str, list[Column]], group: 
         low = value - math.hypot(*(part.below for part in parts.values())) / count
         high = value + math.hypot(*(part.above for part in parts.values())) / count
     columns = sum(len(datasets[name]) for name in parts)
-    return Average(
-        model=model,
-        task=group.task,
-        condition=group.condition,
-        regime=group.regime,
-        value=value,
-        low=low,
-        high=high,
-        level=level,
-        datasets=tuple(parts),
-        of=group.of,
-        metric=metric,
-        columns=columns,
-    )
+    return replace(like, value=value, low=low, high=high, level=level, datasets=tuple(parts), columns=columns)
 
 
 @dataclass(frozen=True)
@@ -143,20 +128,16 @@ class _Part:
 
 def _of_one_dataset(model: str, columns: Sequence[Column]) -> _Part | None:
     """Average a model over the columns of one data set, or None if it lacks any of them."""
-    cells = [column.cells.get(model) for column in columns]
-    records = [cell.record for cell in cells if cell and cell.footnote is None and cell.record]
+    cells = [cell for column in columns if (cell := column.cells.get(model)) and cell.footnote is None]
+    records = [cell.record for cell in cells if cell.record]
     values = [record.value for record in records if record.value is not None]
     if len(values) < len(columns):
         return None
     value = math.fsum(values) / len(values)
-    sides = [
-        (record.value - record.low, record.high - record.value)
-        for record in records
-        if record.value is not None and record.low is not None and record.high is not None
-    ]
+    lows = [record.low for record in records if record.low is not None]
+    highs = [record.high for record in records if record.high is not None]
     levels = {record.level for record in records}
-    if len(sides) < len(columns) or len(levels) > 1:
+    if len(levels) > 1 or len(lows) < len(columns) or len(highs) < len(columns):
         return _Part(value, 0.0, 0.0, None)
-    below = math.fsum(side[0] for side in sides) / len(sides)
-    above = math.fsum(side[1] for side in sides) / len(sides)
+    below, above = value - math.fsum(lows) / len(lows), math.fsum(highs) / len(highs) - value
     return _Part(value, below, above, levels.pop())

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
+from clipbench.metrics.specs import TableSpec
 from clipbench.report import grids
-from clipbench.report.cells import Grid
-from clipbench.report.figures.curve import Curve
-from clipbench.report.leaderboard import Board, Cell, Column
+from clipbench.report.figures.curve import Curve, draw
+from clipbench.report.leaderboard import Cell, Column, Leaderboard
 from clipbench.report.pictures import Album, Shown, thumbs_of
-from clipbench.report.text import numbers
+from clipbench.report.run_metadata import Fact, facts
+from clipbench.report.sections.prompts.figures import prompt_curves
+from clipbench.report.sections.prompts.lead import lead
+from clipbench.report.text.declared import declared
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
-
-_SHORT = 12
-"""Characters of a digest that are shown; the whole one is a pointer's rest away."""
-
-BROKEN_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A name with a value; `full` is the value where `text` is cut."""
-
-    name: str
-    text: str
-    full: str = ""
+from clipbench.results.records import JobResult, Record
 
 
 @dataclass(frozen=True)
@@ -38,25 +26,20 @@ class JobDetail:
     anchor: str
     """Unique in the page."""
     job: JobResult
-    value: str
-    interval: str
-    metrics: Grid | None
-    tables: tuple[Grid, ...]
+    record: Record | None
+    """What the leaderboard shows of it."""
+    footnote: int | None
+    lead: str
+    """What was found, in a sentence, where the task has one for it; else ''."""
+    metrics: grids.Grid | None
+    tables: tuple[grids.Grid, ...]
     curves: Mapping[str, Curve]
     """Figures, by the name of the table that they are drawn of."""
     classes: list[list[Any]] | None
     """Rows of the searchable table of classes, or None where the tables show all classes."""
-    n_classes: int
     pictures: tuple[Shown, ...]
-    broken: tuple[Mapping[str, str], ...]
     pedigree: tuple[Fact, ...]
-    provenance: tuple[Fact, ...]
-    footnote: int | None
-
-    @property
-    def n(self) -> int:
-        """Examples that the main metric rests on."""
-        return self.job.main.n if self.job.main else 0
+    run_metadata: tuple[Fact, ...]
 
 
 @dataclass(frozen=True)
@@ -64,95 +47,69 @@ class ColumnDetail:
     """One column of the leaderboard with its jobs."""
 
     column: Column
-    about: tuple[Fact, ...]
-    description: str
+    about: Mapping[str, Any]
+    """What the data set declares."""
     jobs: tuple[JobDetail, ...]
 
 
+def curves_of(job: JobResult) -> Mapping[str, Curve]:
+    """Return the curves of a job, by the name of their table; none of fewer than two points."""
+    tables = [(spec, job.tables[spec.name]) for spec in declared(job).tables if spec.name in job.tables]
+    curves = {spec.name: draw(spec, table.dicts(), _chosen(job, spec)) for spec, table in tables}
+    return {name: curve for name, curve in curves.items() if curve is not None} | prompt_curves(job)
+
+
+def _chosen(job: JobResult, spec: TableSpec) -> object:
+    """Return where a curve's ring is, as far as one of the job's metrics has it among its parameters."""
+    metric, param = spec.curve.chosen_param if spec.curve else ("", "")
+    return next((record.params.get(param) for record in job.records if record.metric == metric), None)
+
+
+def curves_by_job(leaderboard: Leaderboard, limit: int) -> Mapping[str, Mapping[str, Curve]]:
+    """Return at most `limit` curves in the leaderboard's order, by job hash and the name of their table."""
+    found: dict[str, Mapping[str, Curve]] = {}
+    for column in leaderboard.columns:
+        for cell in leaderboard.cells(column):
+            if limit > 0 and cell.job.hash not in found and (curves := curves_of(cell.job)):
+                found[cell.job.hash] = dict(list(curves.items())[:limit])
+                limit -= len(found[cell.job.hash])
+    return found
+
+
 def column_details(
-    board: Board, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
+    leaderboard: Leaderboard, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
 ) -> tuple[ColumnDetail, ...]:
-    """Gather the details of every job, column by column, models in the board's order.
+    """Gather the details of every job, column by column, models in the leaderboard's order.
 
     Args:
-        board: the leaderboard.
+        leaderboard: whose jobs they are.
         results: where thumbnails are.
         album: counts the thumbnails.
         curves: by job hash and table.
     """
     details = []
-    for place, column in enumerate(board.columns):
-        models = [model for model in board.models if model in column.cells]
-        jobs = tuple(
-            _job_detail(f"job-{place}-{row}", column.cells[model], results, album, curves)
-            for row, model in enumerate(models)
-        )
-        about = next((job.job.about for job in jobs if job.job.about), {})
-        details.append(ColumnDetail(column, _about(about), str(about.get("description") or ""), jobs))
+    for place, column in enumerate(leaderboard.columns):
+        cells = enumerate(leaderboard.cells(column))
+        jobs = tuple(_job_detail(f"job-{place}-{row}", cell, results, album, curves) for row, cell in cells)
+        details.append(ColumnDetail(column, next((job.job.about for job in jobs if job.job.about), {}), jobs))
     return tuple(details)
 
 
 def _job_detail(
     anchor: str, cell: Cell, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
 ) -> JobDetail:
-    job, record = cell.job, cell.record
+    job = cell.job
     return JobDetail(
         anchor=anchor,
         job=job,
-        value=numbers.with_unit(record.value, record.unit) if record else "",
-        interval=numbers.interval(record) if record else "",
-        metrics=grids.metrics(job.records) if job.records else None,
-        tables=grids.of_job(job),
+        record=cell.record,
+        footnote=cell.footnote,
+        lead=lead(job),
+        metrics=grids.metrics(job) if job.records else None,
+        tables=grids.of_result(job),
         curves=curves.get(job.hash, {}),
         classes=grids.full_classes(job),
-        n_classes=len(job.tables["per_class"].rows) if "per_class" in job.tables else 0,
         pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
-        broken=job.broken[:BROKEN_SHOWN],
-        pedigree=tuple(_digest(name, value) for name, value in asdict(job.pedigree).items() if value),
-        provenance=facts(job.provenance),
-        footnote=cell.footnote,
+        pedigree=facts(asdict(job.pedigree)),
+        run_metadata=facts(job.provenance),
     )
-
-
-def _digest(name: str, value: str) -> Fact:
-    if len(value) >= 32 and all(character in "0123456789abcdef" for character in value):
-        return Fact(name, value[:_SHORT], value)
-    return Fact(name, value)
-
-
-def _about(about: Mapping[str, Any]) -> tuple[Fact, ...]:
-    shown = ("regime", "source", "licence")
-    return tuple(Fact(name, str(about[name])) for name in shown if about.get(name))
-
-
-def facts(mapping: Mapping[str, Any], prefix: str = "") -> tuple[Fact, ...]:
-    """Return a mapping as names and values; nested ones joined by dots, empty values left out."""
-    found: list[Fact] = []
-    for name, value in mapping.items():
-        label = f"{prefix}{str(name).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            found += facts(value, f"{label} · ")
-        elif name == "seconds" and isinstance(value, int | float):
-            found.append(Fact("time", numbers.duration(value)))
-        elif name in {"started", "finished"}:
-            found.append(Fact(label, moment(str(value))))
-        elif value not in (None, "", [], ()):
-            found.append(Fact(label, _plain(value)))
-    return tuple(found)
-
-
-def moment(text: str) -> str:
-    """Return '2026-01-02 03:04 UTC' for an ISO time in UTC; any other text as it is."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"{time:%Y-%m-%d %H:%M} UTC" if time.utcoffset() == timedelta(0) else text
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(str, value))
-    return str(value)

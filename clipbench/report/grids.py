@@ -1,15 +1,17 @@
-"""Small tables of a page: a job's metrics, classes, confusions and groups as text ready to be shown."""
+"""Small tables of a page, shown as their task or analysis declares them: text ready to be set out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from clipbench.report import points
-from clipbench.report.cells import Entry, Grid, Head
+from clipbench.metrics.specs import ColumnSpec, CurveSpec, TableSpec
 from clipbench.report.text import labels, numbers
-from clipbench.results.records import JobResult, Record, Table
+from clipbench.report.text.declared import as_shown, declared, metric_of
+from clipbench.results.records import AnalysisResult, JobResult, Record, Table
+
+Row = Mapping[str, Any]
 
 SHOWN = 10
 """Of the worst and best classes and of the confusions."""
@@ -20,189 +22,216 @@ ALL_CLASSES = 2 * SHOWN
 LISTED_CLASSES = 100
 """Rows of the full table of classes that the page holds."""
 
+MOST_ROWS = 100
+"""Of a table that says by which column its rows are large."""
+
 OTHER_ROWS = 20
-"""Rows of a table that this module does not know."""
+"""Rows of a table that nobody declared, and of each group."""
 
 FEW_PARAMETERS = 3
 """Up to so many stand beside their metric, more of them below the table."""
 
-_FRACTIONS = {"accuracy", "recall", "precision", "average_precision", "share", "low", "high", "f1"}
-_HEADS = {"n": "n", "average_precision": "average precision", "mean": "mean over templates [lowest, highest]"}
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell: its text, an interval or a remark in smaller print, and a bar's length in [0, 1]."""
+
+    text: str
+    small: str = ""
+    bar: float | None = None
 
 
-def metrics(records: Sequence[Record]) -> Grid:
+@dataclass(frozen=True)
+class Head:
+    """One column's heading."""
+
+    text: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A small table; the first column heads its rows."""
+
+    caption: str
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    note: str = ""
+    name: str = ""
+    """Of the table that it shows, where a curve may be drawn of it too."""
+
+
+def metrics(result: JobResult | AnalysisResult) -> Grid:
     """Show every metric with its parameters, its interval and the number of examples it rests on."""
     heads = (Head("metric"), Head("value", True), Head("n", True), Head("interval"))
-    main = next((record.params for record in records if record.main), {})
+    main = next((record.params for record in result.records if record.main), {})
     many = len(main) > FEW_PARAMETERS
-    rows = tuple(_metric(record, {} if record.main and not many else main) for record in records)
+    rows = tuple(_metric(result, record, {} if record.main and not many else main) for record in result.records)
     return Grid("Metrics", heads, rows, _parameters(main) if many else "")
 
 
-def _metric(record: Record, said: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """Show one metric with its parameters, those left out that are said elsewhere."""
-    shown = replace(record, unit=labels.shown_unit(record.metric, record.unit))
-    own = {name: value for name, value in record.params.items() if name not in said or said[name] != value}
+def _metric(result: JobResult | AnalysisResult, record: Record, elsewhere: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """Show one metric with its parameters, those left out that stand elsewhere."""
+    shown, interval = as_shown(result, record), numbers.MISSING
+    params = {name: value for name, value in record.params.items() if name not in elsewhere or elsewhere[name] != value}
+    if numbers.interval(shown):
+        interval = f"{numbers.percent_of_level(record.level)} {labels.short_interval(record.interval)}"
     return (
-        Entry(labels.metric(record.metric), _parameters(own)),
+        Entry(metric_of(result, record).label, _parameters(params)),
         Entry(numbers.with_unit(shown.value, shown.unit), numbers.interval(shown)),
         Entry(numbers.count(record.n) if record.n else numbers.MISSING),
-        Entry(_interval_kind(record)),
+        Entry(interval),
     )
 
 
-def of_job(job: JobResult) -> tuple[Grid, ...]:
-    """Show a job's tables, known ones as suits them, others as they are; those that curves are drawn of first."""
-    grids = list(points.grids(job.tables))
-    for name, table in sorted(job.tables.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))):
-        rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
-        if not rows or points.known_rows(job.tables, name):
-            continue
-        measure = _measure(table)
-        if name == "per_class" and "class" in table.columns and measure:
-            grids += _classes(rows, measure)
-        elif name == "confusions" and {"true", "predicted", "count"} <= set(table.columns):
-            grids.append(_confusions(rows))
-        elif name == "per_group" and {"group", "value"} <= set(table.columns) and measure:
-            grids += _groups(rows, measure)
-        else:
-            grids.append(_other(name, table))
+def _parameters(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} = {numbers.cell(value)}" for name, value in sorted(params.items()))
+
+
+def of_result(result: JobResult | AnalysisResult) -> tuple[Grid, ...]:
+    """Show the tables of a result, declared ones first and in the order of their declarations, others as they are."""
+    order = [spec.name for spec in declared(result).tables]
+    grids: list[Grid] = []
+    for name in sorted(result.tables, key=lambda name: order.index(name) if name in order else len(order)):
+        rows = result.tables[name].dicts()
+        spec = known_columns(declared(result).table(name), result.tables[name])
+        if rows:
+            layout = _LAYOUTS.get(name, _whole) if spec and len(spec.columns) > 2 else _whole
+            grids += layout(spec, rows) if spec else [_other(name, result.tables[name])]
     return tuple(grids)
 
 
-def full_classes(job: JobResult) -> list[list[Any]] | None:
+def known_columns(spec: TableSpec | None, table: Table) -> TableSpec | None:
+    """Return a table's spec without the columns that it lacks or that say nothing; None where none is left."""
+    if spec is None:
+        return None
+    filled = {name for place, name in enumerate(table.columns) if any(row[place] != "" for row in table.rows)}
+    columns = tuple(column for column in spec.columns if column.name in filled)
+    return replace(spec, columns=columns) if columns else None
+
+
+def _whole(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
+    curve, by = spec.curve, spec.largest_by
+    if curve is not None and all(numbers.is_number(row.get(curve.x)) for row in rows):
+        rows = sorted(rows, key=lambda row: row[curve.x])
+    left_out = ""
+    if by and len(rows) > MOST_ROWS:
+        column = spec.column(by) or ColumnSpec(by)
+        left_out = f"The {MOST_ROWS} of {numbers.count(len(rows))} rows with the largest {column.heading}"
+        left_out += "; the others are in the results folder."
+    if by:
+        rows = sorted(rows, key=lambda row: -abs(row[by]) if numbers.is_number(row.get(by)) else 0.0)[:MOST_ROWS]
+    cells = tuple(_entries(row, spec.columns, spec.curve) for row in rows)
+    note = " ".join(part for part in (spec.definition, left_out) if part)
+    return [Grid(spec.caption, _heads(spec.columns), cells, note, spec.name)]
+
+
+def _heads(columns: Sequence[ColumnSpec]) -> tuple[Head, ...]:
+    """Return headings, an undeclared one with its unit; the first column heads the rows, so it stands on the left."""
+    units = ["" if column.label or column.unit == "fraction" else numbers.suffix(column.unit) for column in columns]
+    texts = [
+        ", ".join(part for part in (column.heading, unit) if part) for column, unit in zip(columns, units, strict=True)
+    ]
+    return tuple(Head(text, place > 0 and columns[place].unit != "") for place, text in enumerate(texts))
+
+
+def _entries(row: Row, columns: Sequence[ColumnSpec], curve: CurveSpec | None = None) -> tuple[Entry, ...]:
+    """Show a row; the one that is chosen in a curve says so."""
+    entries = []
+    for column in columns:
+        chosen = curve is not None and column.name == curve.x and row.get(curve.chosen) is True
+        small = ends(row, column) or ("chosen" if chosen else "")
+        entries.append(Entry(numbers.cell(row.get(column.name), column.unit), small))
+    return tuple(entries)
+
+
+def _barred(row: Row, columns: Sequence[ColumnSpec]) -> tuple[Entry, ...]:
+    """Show a row with bars as long as its fractions."""
+    shares = [row.get(column.name) if column.unit == "fraction" else None for column in columns]
+    bars = [min(max(share, 0.0), 1.0) if numbers.is_number(share) else None for share in shares]
+    return tuple(replace(entry, bar=bar) for entry, bar in zip(_entries(row, columns), bars, strict=True))
+
+
+def ends(row: Row, column: ColumnSpec) -> str:
+    """Return the interval of a row's value as '[89.9, 92.4]'; '' where it has none."""
+    low, high = row.get(column.low), row.get(column.high)
+    return numbers.ends(low, high, column.unit) if numbers.is_number(low) and numbers.is_number(high) else ""
+
+
+def _classes(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
+    heads, ordered = _heads(spec.columns), _worst_first(spec, rows)
+    if len(ordered) <= ALL_CLASSES:
+        parts = {"Classes, worst first": ordered}
+    else:
+        parts = {"Worst classes": ordered[:SHOWN], "Best classes": ordered[: -SHOWN - 1 : -1]}
+    return [
+        Grid(caption, heads, tuple(_barred(row, spec.columns) for row in part), spec.definition)
+        for caption, part in parts.items()
+    ]
+
+
+def _measure(spec: TableSpec) -> ColumnSpec:
+    """Return the column that a table of classes is about."""
+    return next((column for column in spec.columns if column.unit == "fraction"), spec.columns[-1])
+
+
+def _worst_first(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
+    """Order by the measure, of equal ones first what rests on more examples; undefined ones are left out."""
+    name, measure = spec.columns[0].name, _measure(spec).name
+    known = [row for row in rows if numbers.is_number(row[measure])]
+    return sorted(known, key=lambda row: (row[measure], -(row.get("n") or 0), str(row[name])))
+
+
+def full_classes(result: JobResult) -> list[list[Any]] | None:
     """Return the classes, worst first, for the page's searchable list: name, n, value, low, high.
 
-    None where `of_job` already shows them all. At most `LISTED_CLASSES` rows.
+    None where `of_result` already shows them all. At most `LISTED_CLASSES` rows.
     """
-    table = job.tables.get("per_class")
-    measure = _measure(table) if table else None
-    if table is None or measure is None or "class" not in table.columns or len(table.rows) <= ALL_CLASSES:
+    table = result.tables.get("per_class")
+    spec = known_columns(declared(result).table("per_class"), table) if table else None
+    if table is None or spec is None or len(table.rows) <= ALL_CLASSES:
         return None
-    rows = [dict(zip(table.columns, row, strict=False)) for row in table.rows]
-    shown = _worst_first(rows, measure)[:LISTED_CLASSES]
-    return [[str(row["class"]), *map(_rounded, (row.get("n"), row[measure], *_ends(row)))] for row in shown]
-
-
-def _ends(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Return the ends of a measure's interval, or of its reach over templates."""
-    return row.get("low", row.get("lowest")), row.get("high", row.get("highest"))
+    name, measure = spec.columns[0].name, _measure(spec)
+    shown = _worst_first(spec, table.dicts())[:LISTED_CLASSES]
+    return [
+        [str(row[name]), *(_rounded(row.get(column)) for column in ("n", measure.name, measure.low, measure.high))]
+        for row in shown
+    ]
 
 
 def _rounded(value: float | None) -> float | None:
     return round(value, 4) if isinstance(value, float) else value
 
 
-_ORDER = {"per_class": 0, "confusions": 1, "per_group": 2}
+def _confusions(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
+    return [Grid(spec.caption, _heads(spec.columns), tuple(_barred(row, spec.columns) for row in rows[:SHOWN]))]
 
 
-def _measure(table: Table) -> str | None:
-    """Return the column that a table of classes or groups is about."""
-    known = ("accuracy", "recall", "average_precision", "f1", "mean")
-    return next((name for name in known if name in table.columns), None)
-
-
-def _classes(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Grid]:
-    heads = (Head("class"), Head("n", True), Head(_head(measure), True))
-    ordered = _worst_first(rows, measure)
-    if len(ordered) <= ALL_CLASSES:
-        return [Grid("Classes, worst first", heads, tuple(_class_row(row, measure) for row in ordered))]
-    worst = tuple(_class_row(row, measure) for row in ordered[:SHOWN])
-    best = tuple(_class_row(row, measure) for row in ordered[: -SHOWN - 1 : -1])
-    return [Grid("Worst classes", heads, worst), Grid("Best classes", heads, best)]
-
-
-def _worst_first(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Mapping[str, Any]]:
-    """Order by the measure, of equal ones first what rests on more examples; undefined ones are left out."""
-    known = [row for row in rows if row.get(measure) is not None]
-    return sorted(known, key=lambda row: (row[measure], -(row.get("n") or 0), str(row.get("class"))))
-
-
-def _class_row(row: Mapping[str, Any], measure: str) -> tuple[Entry, ...]:
-    return (Entry(str(row["class"])), Entry(_cell("n", row.get("n"))), _measured(row, measure))
-
-
-def _measured(row: Mapping[str, Any], measure: str) -> Entry:
-    value = row.get(measure)
-    return Entry(
-        numbers.with_unit(value),
-        numbers.ends(*_ends(row)),
-        None if value is None else min(max(value, 0.0), 1.0),
-    )
-
-
-def _confusions(rows: Sequence[Mapping[str, Any]]) -> Grid:
-    ordered = sorted(rows, key=lambda row: -(row["count"] or 0))
-    shown = tuple(
-        (
-            Entry(str(row["true"])),
-            Entry(str(row["predicted"])),
-            Entry(_cell("count", row["count"])),
-            Entry(_cell("share", row.get("share")), bar=row.get("share")),
-        )
-        for row in ordered[:SHOWN]
-    )
-    heads = (Head("is"), Head("taken for"), Head("images", True), Head("of the class", True))
-    return Grid("Most confused", heads, shown)
-
-
-def _groups(rows: Sequence[Mapping[str, Any]], measure: str) -> list[Grid]:
+def _groups(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
+    """Show each group as a table of its own, headed by the group's name."""
     grids = []
-    for group in dict.fromkeys(str(row["group"]) for row in rows):
-        members = [row for row in rows if str(row["group"]) == group]
-        heads = (Head(group), Head("n", True), Head(_head(measure), True))
-        shown = tuple(
-            (Entry(str(row["value"])), Entry(_cell("n", row.get("n"))), _measured(row, measure))
-            for row in members[:OTHER_ROWS]
-        )
-        grids.append(Grid(f"By {group}", heads, shown, _left_out(len(members), OTHER_ROWS)))
+    group, value, *others = spec.columns
+    for name in dict.fromkeys(str(row[group.name]) for row in rows):
+        members = [row for row in rows if str(row[group.name]) == name]
+        columns = (replace(value, label=name), *others)
+        shown = tuple(_barred(row, columns) for row in members[:OTHER_ROWS])
+        grids.append(Grid(f"By {name}", _heads(columns), shown, _left_out(len(members))))
     return grids
 
 
+_LAYOUTS = {"per_class": _classes, "confusions": _confusions, "per_group": _groups}
+
+
 def _other(name: str, table: Table) -> Grid:
-    numeric = [all(_is_number(row[i]) for row in table.rows if i < len(row)) for i in range(len(table.columns))]
-    heads = tuple(Head(_head(column), is_number) for column, is_number in zip(table.columns, numeric, strict=True))
-    rows = tuple(
-        tuple(Entry(_cell(column, value)) for column, value in zip(table.columns, row, strict=False))
-        for row in table.rows[:OTHER_ROWS]
-    )
-    caption = name.replace("_", " ").capitalize()
-    return Grid(caption, heads, rows, _left_out(len(table.rows), OTHER_ROWS))
+    """Show a table that nobody declared."""
+    columns = list(zip(*table.rows, strict=False)) or [()] * len(table.columns)
+    numeric = [all(value is None or numbers.is_number(value) for value in column) for column in columns]
+    heads = tuple(Head(label.replace("_", " "), known) for label, known in zip(table.columns, numeric, strict=False))
+    rows = tuple(tuple(Entry(numbers.cell(value)) for value in row) for row in table.rows[:OTHER_ROWS])
+    return Grid(labels.capitalised(name.replace("_", " ")), heads, rows, _left_out(len(table.rows)))
 
 
-def _left_out(total: int, shown: int) -> str:
-    if total <= shown:
+def _left_out(total: int) -> str:
+    if total <= OTHER_ROWS:
         return ""
-    return f"{shown} of {numbers.count(total)} rows; the others are in the results folder."
-
-
-def _head(column: str) -> str:
-    return _HEADS.get(column, column.replace("_", " "))
-
-
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _cell(column: str, value: object) -> str:
-    if value is None:
-        return numbers.MISSING
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if column in _FRACTIONS:
-        return numbers.with_unit(float(value))
-    return numbers.count(value) if isinstance(value, int) else f"{value:.4g}"
-
-
-def _parameters(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} = {_cell('', _word(value))}" for name, value in sorted(params.items()))
-
-
-def _word(value: object) -> object:
-    return ("yes" if value else "no") if isinstance(value, bool) else value
-
-
-def _interval_kind(record: Record) -> str:
-    if not numbers.interval(record):
-        return numbers.MISSING
-    return f"{numbers.percent_of_level(record.level)} {labels.short_interval(record.interval)}".strip()
+    return f"{OTHER_ROWS} of {numbers.count(total)} rows; the others are in the results folder."

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from clipbench.report.text import labels, numbers
+from clipbench.metrics.specs import MetricSpec
+from clipbench.report.text import labels
+from clipbench.report.text.declared import as_shown, declared, heading, metric_of, task_label, task_order
 from clipbench.results.frames import column_names
 from clipbench.results.records import JobResult, Record
+from clipbench.tasks.base import Condition
 
 COMPARED = ("data", "subset", "labels", "training", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""
@@ -36,46 +39,73 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """What several columns may measure alike: a task in one condition; numbers of two of them share no mean."""
+
+    task: str
+    label: str
+    """Of the task."""
+    condition: Condition
+    prompts: str = ""
+    """Only of a task that measures the prompts themselves; to others they are one of many ways."""
+
+    @property
+    def words(self) -> str:
+        """As a reader sees it: '4 shots', 'linear probe, projected'."""
+        words = self.condition.words
+        if self.condition.shots is not None:
+            return ", ".join((words[0].replace(" ", "\N{NO-BREAK SPACE}"), *words[1:]))
+        return ", ".join(part for part in (self.label, self.prompts, *words) if part)
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """A sort key, by task first, that puts 2 shots before 16, and both before 2 shots on other features."""
+        condition = self.condition
+        words = tuple(map(labels.natural, (self.prompts, condition.features, condition.head)))
+        return (task_order(self.task), words, condition.shots or 0)
+
+
+@dataclass(frozen=True)
 class Column:
-    """What all models are measured on: a data set, split, task, variant and subset."""
+    """What all models are measured on: a data set, split, task, prompts, condition and subset."""
 
     name: str
-    """Unique in the board."""
+    """Unique in the leaderboard."""
     label: str
     """Unique among the columns of its task."""
     dataset: str
     split: str
-    task: str
+    measurement: Measurement
+    prompts: str
     variant: str
+    """Prompts and condition in words."""
     subset: str
     regime: str
-    metric: str
-    unit: str
+    spec: MetricSpec
+    """Of the metric that is shown; without a name where every job failed."""
     cells: Mapping[str, Cell]
     """By model; a model without a job here is absent."""
-    prompted: bool = False
-    """Whether text prompts were used, so that the variant names them."""
 
     @property
-    def condition(self) -> str:
-        """What tells this from other measurements of its task, prompts apart, e.g. '4 shots'."""
-        return labels.condition(self.task, self.variant, prompted=self.prompted)
+    def task(self) -> str:
+        """The name of the task."""
+        return self.measurement.task
 
     @property
-    def group(self) -> tuple[str, str]:
-        """(task, regime): the columns that stand together."""
-        return (self.task, self.regime)
+    def setting(self) -> str:
+        """Prompts and condition, e.g. 'prompts photo', '4 shots'."""
+        prompts = f"prompts {self.prompts}" if self.prompts else ""
+        return ", ".join(part for part in (prompts, *self.measurement.condition.words) if part)
 
     @property
-    def lower_is_better(self) -> bool:
-        """Whether smaller values are the better ones."""
-        return labels.lower_is_better(self.metric, self.unit)
+    def unit(self) -> str:
+        """That values are shown in."""
+        return self.spec.unit
 
     @property
     def heading(self) -> str:
         """The metric with its unit, e.g. 'top-1, %'; '' where every job failed."""
-        unit = numbers.suffix(self.unit) if self.metric else ""
-        return ", ".join(part for part in (labels.metric(self.metric), unit) if part)
+        return heading(self.spec) if self.spec.name else ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +120,7 @@ class Footnote:
 
 
 @dataclass(frozen=True)
-class Board:
+class Leaderboard:
     """Models by columns, not yet ordered by merit."""
 
     models: tuple[str, ...]
@@ -99,13 +129,17 @@ class Board:
     jobs: tuple[JobResult, ...]
     """Those that have a column."""
 
+    def cells(self, column: Column) -> list[Cell]:
+        """Return a column's cells in the order of the models."""
+        return [column.cells[model] for model in self.models if model in column.cells]
+
     @cached_property
     def mixed(self) -> Mapping[str, int]:
         """Footnote numbers of models whose jobs were not all run with the same model."""
         return {note.models[0]: note.number for note in self.footnotes if not note.column}
 
 
-def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
+def make_leaderboard(jobs: Sequence[JobResult], metric: str | None = None) -> Leaderboard:
     """Arrange finished jobs as a leaderboard; jobs on changed images or matched classes have no column in it.
 
     Args:
@@ -114,17 +148,14 @@ def make_board(jobs: Sequence[JobResult], metric: str | None = None) -> Board:
     """
     plain = tuple(job for job in jobs if job.plain)
     grouped = _group(plain)
-    names, short = column_names(map(_told_apart_by, grouped)), _names_within_tasks(grouped)
-    columns = [
-        replace(_column(members, metric), name=names[_told_apart_by(key)], label=short[_told_apart_by(key)])
-        for key, members in grouped.items()
-    ]
-    columns = sorted((column for column in columns if metric is None or column.metric), key=_place)
+    names, short = column_names(grouped), _names_within_tasks(grouped)
+    found = (_column(members, metric, names[key], short[key]) for key, members in grouped.items())
+    columns = sorted((column for column in found if metric is None or column.spec.name), key=_place)
     models = tuple(sorted({model for column in columns for model in column.cells}))
     footnotes: list[Footnote] = []
     checked = [_mark_differences(column, footnotes) for column in columns]
     footnotes += _mixed_models(jobs, len(footnotes))
-    return Board(models, tuple(_mark_best(column) for column in checked), tuple(footnotes), plain)
+    return Leaderboard(models, tuple(_mark_best(column) for column in checked), tuple(footnotes), plain)
 
 
 def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
@@ -140,7 +171,9 @@ def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
     for job in jobs:
         if job.status == "done":
             continue
-        fitting = [key for key in grouped if _could_be(_key(job), key)]
+        fitting = [
+            key for key in grouped if all(part in ("", known) for part, known in zip(_key(job), key, strict=True))
+        ]
         for key in fitting or [_key(job)]:
             if all(member.model != job.model for member in grouped[key]):
                 grouped[key].append(job)
@@ -148,66 +181,52 @@ def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
 
 
 def _key(job: JobResult) -> tuple[str, ...]:
-    return (job.dataset, job.task, job.split, job.variant, job.pedigree.subset)
-
-
-def _told_apart_by(key: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a key in the order in which its parts tell columns apart: a split is told before a task."""
-    dataset, task, split, *rest = key
-    return (dataset, split, task, *rest)
+    """Return what tells columns apart, in the order in which their names say it."""
+    return (job.dataset, job.split, job.task, job.variant, job.pedigree.subset)
 
 
 def _names_within_tasks(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     by_task: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for key in keys:
-        by_task[key[1]].append(_told_apart_by(key))
+        by_task[key[2]].append(key)
     return {key: name for members in by_task.values() for key, name in column_names(members).items()}
 
 
 def _place(column: Column) -> tuple[object, ...]:
     """Return a sort key: by task, regime, data set, then few-shot by the number of shots."""
-    return (
-        labels.task_order(column.task),
-        labels.regime_order(column.regime),
-        labels.natural(column.dataset),
-        column.split,
-        labels.variant_order(column.task, column.variant),
-        labels.natural(column.name),
-    )
+    task, *rest = replace(column.measurement, prompts=column.prompts).order
+    place = (labels.regime_order(column.regime), labels.natural(column.dataset), column.split)
+    return (task, *place, *rest, labels.natural(column.name))
 
 
-def _could_be(failed: tuple[str, ...], key: tuple[str, ...]) -> bool:
-    return failed[:2] == key[:2] and all(part in ("", whole) for part, whole in zip(failed[2:], key[2:], strict=True))
-
-
-def _column(jobs: Sequence[JobResult], metric: str | None) -> Column:
+def _column(jobs: Sequence[JobResult], metric: str | None, name: str, label: str) -> Column:
     cells = {job.model: Cell(job, _shown(job, metric)) for job in jobs}
-    kinds = Counter((cell.record.metric, cell.record.unit) for cell in cells.values() if cell.record)
-    shown, unit = kinds.most_common(1)[0][0] if kinds else ("", "fraction")
-    first = jobs[0]
+    kinds = Counter(metric_of(cell.job, cell.record) for cell in cells.values() if cell.record)
+    # A job that failed may not have come to know its prompts.
+    first = next((job for job in jobs if job.status == "done"), jobs[0])
     regimes = [str(job.about.get("regime") or "") for job in jobs]
+    prompts = first.prompts if declared(first).measures_prompts else ""
+    # Of a task that only has words for what tells its jobs apart, these are another measurement each.
+    described = first.prompts or first.condition.words
+    condition = first.condition if described else Condition(head=first.variant)
     return Column(
-        name="",
-        label="",
+        name=name,
+        label=label,
         dataset=first.dataset,
         split=first.split,
-        task=first.task,
+        measurement=Measurement(first.task, task_label(first), condition, prompts),
+        prompts=first.prompts,
         variant=first.variant,
         subset=first.pedigree.subset,
         regime=next((regime for regime in regimes if regime), ""),
-        metric=shown,
-        unit=unit,
+        spec=kinds.most_common(1)[0][0] if kinds else MetricSpec("", "", higher_is_better=None),
         cells=cells,
-        prompted=any(job.pedigree.prompts for job in jobs),
     )
 
 
 def _shown(job: JobResult, metric: str | None) -> Record | None:
-    if job.status == "failed":
-        return None
-    if metric is None:
-        return job.main
-    return next((record for record in job.records if record.metric == metric), None)
+    records = [job.main] if metric is None else [record for record in job.records if record.metric == metric]
+    return as_shown(job, records[0]) if job.status == "done" and records and records[0] else None
 
 
 def _mark_differences(column: Column, footnotes: list[Footnote]) -> Column:
@@ -215,83 +234,61 @@ def _mark_differences(column: Column, footnotes: list[Footnote]) -> Column:
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for model, cell in column.cells.items():
         if cell.record:
-            alike[_yardstick(cell.job, cell.record)].append(model)
+            alike[tuple(_yardstick(cell).values())].append(model)
     if len(alike) <= 1:
         return column
     groups = sorted(alike.values(), key=len, reverse=True)
     majority = groups[0] if len(groups[0]) > len(groups[1]) else None
-    everyone = [model for model, cell in column.cells.items() if cell.record]
     cells = dict(column.cells)
-    for group in groups[1:] if majority else [everyone]:
+    for group in groups[1:] if majority else [[model for model in cells if cells[model].record]]:
         number = len(footnotes) + 1
-        parts = _differing(column, group, majority or group)
-        footnotes.append(Footnote(number, tuple(group), column.name, _explain(parts, group, majority)))
-        cells |= {model: replace(column.cells[model], footnote=number) for model in group}
+        parts = _varying([_yardstick(cells[model]) for model in (*group, *(majority or ()))])
+        others = f"from {_listed(majority)}; not" if majority else f"between {_listed(group)}; none of them is"
+        footnotes.append(Footnote(number, tuple(group), column.name, f"{_differ(parts)} {others} ranked."))
+        cells |= {model: replace(cells[model], footnote=number) for model in group}
     return replace(column, cells=cells)
 
 
-def _yardstick(job: JobResult, record: Record) -> tuple[str, ...]:
-    return (*(str(getattr(job.pedigree, part)) for part in COMPARED), record.metric, record.unit)
+def _yardstick(cell: Cell) -> dict[str, str]:
+    """Return what cells must agree in to be compared."""
+    metric = f"{cell.record.metric}, {cell.record.unit}" if cell.record else ""
+    return {part: str(getattr(cell.job.pedigree, part)) for part in COMPARED} | {"metric": metric}
 
 
-def _differing(column: Column, group: Sequence[str], others: Sequence[str]) -> list[str]:
-    """Name the parts in which any job of a group differs from any of the others."""
-    found: set[str] = set()
-    for model in group:
-        for other in others:
-            one, two = column.cells[model], column.cells[other]
-            found |= set(one.job.pedigree.differences(two.job.pedigree))
-            if one.record and two.record and one.record.metric != two.record.metric:
-                found.add("metric")
-    return [part for part in (*COMPARED, "metric") if part in found]
-
-
-def _explain(parts: Sequence[str], group: Sequence[str], majority: Sequence[str] | None) -> str:
-    if majority:
-        return f"{_differ(parts)} from {_some(majority)}; not ranked."
-    return f"{_differ(parts)} between {_some(group)}; none of them is ranked."
+def _varying(parts: Sequence[Mapping[str, str]]) -> list[str]:
+    return [name for name in parts[0] if len({values[name] for values in parts}) > 1]
 
 
 def _differ(parts: Sequence[str]) -> str:
     """Return 'data and prompts differ', 'protocol differs'."""
     single = parts[0] in {"subset", "protocol", "metric", "architecture", "transform", "tokenizer", "precision"}
-    return f"{_and(parts)} {'differs' if single and len(parts) == 1 else 'differ'}"
+    return f"{_listed(parts, len(parts))} {'differs' if single and len(parts) == 1 else 'differ'}"
 
 
-def _some(models: Sequence[str], limit: int = 4) -> str:
-    if len(models) <= limit:
-        return _and(models)
-    return f"{', '.join(models[:limit])} and {len(models) - limit} more"
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _listed(names: Sequence[str], limit: int = 4) -> str:
+    shown = list(names) if len(names) <= limit else [*names[:limit], f"{len(names) - limit} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
     """Find models whose name stands for different weights, architectures, transforms, tokenizers or precisions."""
-    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    known: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for job in jobs:
-        if job.status == "done":
-            for part in OF_THE_MODEL:
-                seen[job.model][part] |= {value for value in [str(getattr(job.pedigree, part))] if value}
-    footnotes: list[Footnote] = []
-    for model, parts in sorted(seen.items()):
-        several = [part for part in OF_THE_MODEL if len(parts[part]) > 1]
-        if several:
-            text = f"{_differ(several)} between the columns of this row; no mean."
-            footnotes.append(Footnote(taken + len(footnotes) + 1, (model,), "", text))
-    return footnotes
+        for part in OF_THE_MODEL:
+            known[job.model][part] |= {value for value in [str(getattr(job.pedigree, part))] if value}
+    mixed = {model: [part for part in parts if len(parts[part]) > 1] for model, parts in sorted(known.items())}
+    texts = {
+        model: f"{_differ(parts)} between the columns of this row; no mean." for model, parts in mixed.items() if parts
+    }
+    return [Footnote(number, (model,), "", text) for number, (model, text) in enumerate(texts.items(), taken + 1)]
 
 
 def _mark_best(column: Column) -> Column:
-    ranked = {
-        model: cell.value for model, cell in column.cells.items() if cell.footnote is None and cell.value is not None
-    }
-    if len(ranked) < 2:
+    ranked = [cell.value for cell in column.cells.values() if cell.footnote is None and cell.value is not None]
+    if len(ranked) < 2 or column.spec.higher_is_better is None:
         return column
-    best = min(ranked.values()) if column.lower_is_better else max(ranked.values())
-    cells = {
-        model: replace(cell, best=True) if ranked.get(model) == best else cell for model, cell in column.cells.items()
+    best = max(ranked) if column.spec.higher_is_better else min(ranked)
+    marked = {
+        name: replace(cell, best=cell.footnote is None and cell.value == best) for name, cell in column.cells.items()
     }
-    return replace(column, cells=cells)
+    return replace(column, cells=marked)

@@ -1,13 +1,26 @@
-"""Tables of measured numbers with one model a row."""
+"""What sections say of analysis results: tables with one model a row, notes, and differences in words."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from clipbench.report.cells import Head
-from clipbench.report.sections.comparisons.section import Number, heading, number
-from clipbench.results.records import JobResult, Record
+from clipbench.report.grids import Head
+from clipbench.report.text import numbers
+from clipbench.report.text.declared import as_shown, heading, metric_of
+from clipbench.results.records import AnalysisResult, Record
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a result."""
+
+    text: str
+    interval: str = ""
+    clear: bool = False
+    """Whether it is a difference whose interval leaves out zero."""
 
 
 @dataclass(frozen=True)
@@ -32,46 +45,123 @@ class MeasuredTable:
 
 @dataclass(frozen=True)
 class Remark:
-    """A note of findings, with the models that it is about; none where it is about all of them."""
+    """A note of results, with the models that it is about; none where it is about all of them."""
 
     text: str
     models: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Outcomes:
+    """Results of an analysis by what came of them."""
+
+    measured: tuple[AnalysisResult, ...]
+    """With one number at least."""
+    silent: tuple[AnalysisResult, ...]
+    """Without a number: their notes say why."""
+    errors: tuple[str, ...]
+    """Why the analysis broke, where it did."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference of fractions as a sentence says it."""
+
+    size: str
+    """In points, without a sign."""
+    interval: str
+    """Of the size: '95 % interval 1.2 to 3.4'; '' where there is none."""
+    positive: bool
+    clear: bool
+    """Whether the interval leaves out zero."""
+
+
+def outcomes(results: Sequence[AnalysisResult]) -> Outcomes:
+    """Sort out the results that have numbers, in their order."""
+    done = [result for result in results if result.status == "done"]
+    measured = [result for result in done if any(record.value is not None for record in result.records)]
+    silent = tuple(result for result in done if result not in measured)
+    return Outcomes(tuple(measured), silent, tuple(result.error for result in results if result.status == "failed"))
+
+
 def table(
     caption: str,
-    rows: Sequence[tuple[str, str, Mapping[str, Record]]],
-    metrics: Sequence[str],
+    rows: Sequence[tuple[AnalysisResult, str]],
+    *,
+    without: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
 ) -> MeasuredTable:
-    """Set out records.
+    """Set out records, in the order that the results have them.
 
     Args:
         caption: of the table.
-        rows: for each row the model, a remark and its records by metric.
-        metrics: the columns, in order; those that no row has are left out.
+        rows: results, each with a remark.
+        without: metrics that are shown elsewhere.
         names: headings of columns that have another one than their metric's.
     """
-    firsts = {name: next((of[name] for _, _, of in rows if name in of), None) for name in metrics}
-    shown = {name: record for name, record in firsts.items() if record is not None}
-    heads = tuple(Head((names or {}).get(name) or heading(record), numeric=True) for name, record in shown.items())
-    return MeasuredTable(
-        caption,
-        heads,
-        tuple(MeasuredRow(model, remark, tuple(number(of.get(name)) for name in shown)) for model, remark, of in rows),
+    heads: dict[str, Head] = {}
+    for result, _ in rows:
+        for record in result.records:
+            if record.metric not in (*heads, *without):
+                text = (names or {}).get(record.metric) or heading(metric_of(result, record))
+                heads[record.metric] = Head(text, numeric=True)
+    shown = (
+        MeasuredRow(result.about.model, remark, tuple(number(result, metric) for metric in heads))
+        for result, remark in rows
     )
+    return MeasuredTable(caption, tuple(heads.values()), tuple(shown))
 
 
-def remarks(findings: Sequence[JobResult], *, after: int = 0) -> tuple[Remark, ...]:
-    """Return each note of some findings once.
+def number(result: AnalysisResult, metric: str) -> Number:
+    """Set out a metric in the unit it is shown in; a dash where there is none, or no value."""
+    record = result.record(metric)
+    if record is None:
+        return Number(numbers.MISSING)
+    shown = as_shown(result, record)
+    clear = shown.unit == "difference" and _clear_of_zero(shown)
+    return Number(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear)
 
-    Args:
-        findings: of one or many models.
-        after: how many of each finding's first notes are said elsewhere.
-    """
-    found: dict[str, dict[str, None]] = {}
-    for finding in findings:
-        for note in finding.notes[after:]:
-            found.setdefault(note, {})[finding.model] = None
-    everyone = {finding.model for finding in findings}
-    return tuple(Remark(note, () if set(models) == everyone else tuple(models)) for note, models in found.items())
+
+def change_of(result: AnalysisResult, metric: str) -> Change | None:
+    """Set out a difference; the ends of its interval are turned round where it is negative. None where it has none."""
+    record = result.record(metric)
+    if record is None or record.value is None:
+        return None
+    sign = 1 if record.value >= 0 else -1
+    ends = sorted(sign * end for end in (record.low, record.high) if end is not None)
+    level, texts = numbers.percent_of_level(record.level), [numbers.number(end, "gap") for end in ends]
+    interval = f"{level} interval {' to '.join(texts)}" if texts else ""
+    return Change(numbers.number(abs(record.value), "gap"), interval, sign > 0, _clear_of_zero(record))
+
+
+def _clear_of_zero(record: Record) -> bool:
+    return record.low is not None and record.high is not None and not record.low <= 0 <= record.high
+
+
+def remarks(results: Sequence[AnalysisResult]) -> tuple[Remark, ...]:
+    """Return each note of some results once, of one or many models."""
+    notes: dict[str, dict[str, None]] = {}
+    for result in results:
+        for note in result.notes:
+            notes.setdefault(note, {})[result.about.model] = None
+    everyone = {result.about.model for result in results}
+    return tuple(Remark(note, () if set(models) == everyone else tuple(models)) for note, models in notes.items())
+
+
+def rows_of(result: AnalysisResult, name: str) -> tuple[dict[str, Any], ...]:
+    """Return the rows of a table by column; none where there is no such table."""
+    return result.tables[name].dicts() if name in result.tables else ()
+
+
+def conditions(results: Sequence[AnalysisResult]) -> Mapping[str, str]:
+    """Return by hash how results were measured: protocol, condition, subset, and prompts where there are several."""
+    prompts: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    for result in results:
+        prompts[result.about.reference, result.about.datasets].add(result.about.prompts)
+    words = {}
+    for result in results:
+        about = result.about
+        several = len(prompts[about.reference, about.datasets]) > 1
+        parts = (about.protocol, about.prompts if several else "", *about.condition.words, about.subset)
+        words[result.hash] = ", ".join(part for part in parts if part)
+    return words

@@ -6,31 +6,29 @@ import base64
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from importlib.resources import files
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from clipbench.analyses.run import analyse
+from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.report import headline, run_metadata
-from clipbench.report.averages import Means, means, order_by_merit
-from clipbench.report.details import ColumnDetail, column_details
-from clipbench.report.figures import curves, figures
-from clipbench.report.leaderboard import Board, make_board
+from clipbench.report import headline, run_metadata, tables
+from clipbench.report.averages import means, order_by_merit
+from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
+from clipbench.report.figures import figures
+from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.robustness.jobs import aside
-from clipbench.report.sections.sets.charts import gap as gap_figure
-from clipbench.report.sections.sets.charts import groups
-from clipbench.report.text import definitions, labels, numbers
+from clipbench.report.sections.sets import section as sets
+from clipbench.report.text import labels, numbers
+from clipbench.report.text.declared import definitions
 from clipbench.results.folder import MergedResults, Results
-from clipbench.results.records import AnalysisResult, JobResult, Record
+from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -39,16 +37,25 @@ MAX_FIGURES = 200
 """Figures in one page; they are drawn only when they come into view."""
 
 
-@dataclass(frozen=True)
-class Script:
-    """A script of the page and the hash that lets it run."""
+def write_report(results: Results, path: Path, *, metric: str | None = None, title: str | None = None) -> None:
+    """Write results as a page (.html) or as a table (.csv, .md, .tex).
 
-    source: str
-
-    @cached_property
-    def digest(self) -> str:
-        """As a Content-Security-Policy names it."""
-        return f"sha256-{base64.b64encode(hashlib.sha256(self.source.encode()).digest()).decode()}"
+    Raises:
+        UserError: another ending, a metric that nothing reports, or a place that cannot be written.
+    """
+    if path.suffix == ".html":
+        write_page(results, path, title)
+        return
+    if path.suffix == ".csv":
+        text = tables.to_csv(tables.leaderboard(results, metric))
+    elif path.suffix in {".md", ".tex"}:
+        frame = tables.leaderboard(results, metric, intervals="half-width" if path.suffix == ".tex" else "range")
+        notes = tables.footnotes(results, metric)
+        text = tables.to_markdown(frame, notes) if path.suffix == ".md" else tables.to_latex(frame, notes)
+    else:
+        fix = "one of: .html (page), .csv, .md, .tex (table)"
+        raise UserError(f"no report ends in {path.suffix!r}", where=str(path), fix=fix)
+    write_atomically(path, text.encode())
 
 
 def write_page(results: Results, output: Path, title: str | None = None) -> Path:
@@ -71,90 +78,80 @@ def write_page(results: Results, output: Path, title: str | None = None) -> Path
 
 def render(results: Results, title: str | None = None) -> str:
     """Return the page's HTML. Everything that comes from results is text in it, never markup or script."""
-    jobs, album = results.jobs(), Album()
-    board = make_board(jobs)
-    group_means = means(board)
-    board = order_by_merit(board, group_means)
-    analyses = analyse(results)
+    jobs, album, analyses = results.jobs(), Album(), analyse(results)
+    leaderboard = make_leaderboard(jobs)
+    group_means = means(leaderboard)
+    leaderboard = order_by_merit(leaderboard, group_means)
     sections = load_sections()
     claimed = frozenset(name for section in sections for name in section.analyses)
-    data = PageData(results, jobs, analyses, board, group_means, album, claimed)
-    gap = None if data.results_of("robustness") else gap_figure(board, group_means)
+    data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
+    matched = any(result.status == "done" for result in data.results_of("robustness"))
+    gap = None if matched else sets.gap(leaderboard, group_means)
     shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
-    drawn = curves.of_board(board, left)
-    details = column_details(board, results, album, drawn)
+    curves = curves_by_job(leaderboard, left)
+    details = column_details(leaderboard, results, album, curves)
     runs = run_metadata.runs(results)
     return (
         environment()
         .get_template("page.html.j2")
         .render(
-            **_shared(board),
-            title=title or _title(runs),
+            **_shared(leaderboard),
+            **headline.headline(leaderboard, group_means, jobs),
+            title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            board=board,
-            means=_ranked_means(group_means),
-            groups=groups(board),
-            opening=headline.opening(board),
-            subsets=headline.subsets(board),
-            sentences=headline.sentences(board, group_means),
+            leaderboard=leaderboard,
+            # The mean of a group with a single data set says what its column says.
+            means=[group for group in group_means if group.total > 1 and group.by_model],
+            groups=sets.groups(leaderboard),
             gap=gap,
-            aside=aside(jobs),
             sections=shown,
             details=_by_dataset(details),
             anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
             runs=runs,
-            rows=run_metadata.job_rows(details),
+            rows=_rows(details),
             merged=isinstance(results, MergedResults),
-            scripts=_scripts(figures=left < MAX_FIGURES or bool(drawn)),
-            **_method([*board.jobs, *analyses]),
+            scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
+            **_method([*leaderboard.jobs, *analyses]),
         )
     )
 
 
-@dataclass(frozen=True)
-class ShownSection:
-    """A section as it stands in the page."""
-
-    name: str
-    title: str
-    html: Markup
-
-
-def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[tuple[ShownSection, ...], int]:
+def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[list[Mapping[str, str]], int]:
     """Render the sections that have something to show; what one draws is taken from the figures left for the next."""
-    shown = []
+    shown: list[Mapping[str, str]] = []
     for section in sections:
         try:
             content = section.show(data, figures)
             if content is None:
                 continue
-            html = _template(section).render(section=content, **_shared(data.board))
+            html = _template(section).render(section=content, **_shared(data.leaderboard))
+            figures -= len(content)
         except Exception as error:  # noqa: BLE001 - a section that breaks must not cost the page
             html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
-            content = ()
-        figures -= len(content)
-        shown.append(ShownSection(section.name, section.title, Markup(html)))  # noqa: S704 - rendered with autoescape
-    return tuple(shown), figures
+        # Rendered with everything in it escaped.
+        shown.append({"name": section.name, "title": section.title, "html": Markup(html)})  # noqa: S704
+    return shown, figures
 
 
 def _template(section: Section) -> Template:
     """Return the template that lies beside the section's module."""
-    package = section.__class__.__module__.rpartition(".")[0]
-    folder = files(package) if package else Path(inspect.getfile(section.__class__)).parent
-    return environment().from_string(folder.joinpath(section.template).read_text(encoding="utf-8"))
+    path = Path(inspect.getfile(section.__class__)).parent / section.template
+    return environment().from_string(path.read_text(encoding="utf-8"))
 
 
-def _shared(board: Board) -> Mapping[str, Any]:
+def _shared(leaderboard: Leaderboard) -> Mapping[str, Any]:
     """Return what every template may use."""
-    return {"series": figures.series_of(board.models), "coloured": len(board.models) <= figures.SERIES}
+    models = leaderboard.models
+    return {"series": figures.series_of(models), "coloured": len(models) <= figures.SERIES}
 
 
 def _method(found: Sequence[JobResult | AnalysisResult]) -> Mapping[str, Any]:
-    """Return what the page says of how to read its numbers."""
-    records = [record for result in found for record in result.records]
+    """Return what the page says of how to read its numbers: what metrics mean, and (level, kind) of intervals."""
+    records = [record for result in found for record in result.records if record.interval and record.low is not None]
+    kinds = {(numbers.percent_of_level(record.level), labels.interval(record.interval)) for record in records}
     return {
-        "definitions": definitions.definitions({record.metric for record in records}),
-        "intervals": _interval_kinds(records),
+        "definitions": definitions(found),
+        "intervals": sorted(kinds),
         "over_draws": any(record.interval == "seeds" for record in records),
     }
 
@@ -172,51 +169,38 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    environment.globals |= {"numbers": numbers, "labels": labels}
+    environment.globals |= {"numbers": numbers, "labels": labels, "moment": run_metadata.moment}
     return environment
 
 
-def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _scripts(*, figures: bool) -> tuple[Script, ...]:
-    """Return the page's scripts; the one that draws figures only where there are any."""
-    own = Script(_source(environment(), "page.js"))
-    return (_plotly(), own) if figures else (own,)
+def _scripts(*, figures: bool) -> list[Mapping[str, str]]:
+    """Return the page's scripts, each with the hash that lets it run; plotly only where there are figures."""
+    loader = environment().loader
+    assert loader is not None
+    sources = [*([_plotly()] if figures else []), loader.get_source(environment(), "page.js")[0]]
+    digests = [base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources]
+    return [{"source": source, "digest": f"sha256-{digest}"} for source, digest in zip(sources, digests, strict=True)]
 
 
 @cache
-def _plotly() -> Script:
+def _plotly() -> str:
     """Return plotly.js as it can stand in a page: line ends as HTML reads them, no end of script within."""
     from plotly.offline import get_plotlyjs
 
-    source: str = get_plotlyjs()
-    return Script(source.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script"))
+    return str(get_plotlyjs()).replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script")
 
 
-def _title(runs: Sequence[run_metadata.Run]) -> str:
-    return " + ".join(dict.fromkeys(run.name for run in runs))
+def _rows(details: Sequence[ColumnDetail]) -> list[tuple[Column, JobDetail]]:
+    """List every job once, those that failed first."""
+    rows: dict[str, tuple[Column, JobDetail]] = {}
+    for detail in details:
+        for job in detail.jobs:
+            rows.setdefault(job.job.hash, (detail.column, job))
+    return sorted(rows.values(), key=lambda row: row[1].job.status != "failed")
 
 
-def _ranked_means(group_means: Sequence[Means]) -> tuple[Means, ...]:
-    """Leave out the means of groups with a single data set: its column says the same."""
-    return tuple(group for group in group_means if group.of > 1 and group.by_model)
-
-
-def _by_dataset(details: Sequence[ColumnDetail]) -> tuple[tuple[str, tuple[ColumnDetail, ...]], ...]:
+def _by_dataset(details: Sequence[ColumnDetail]) -> Mapping[str, Sequence[ColumnDetail]]:
     found: dict[str, list[ColumnDetail]] = {}
     for detail in details:
         found.setdefault(detail.column.dataset, []).append(detail)
-    return tuple((name, tuple(columns)) for name, columns in found.items())
-
-
-def _interval_kinds(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
-    """Return (level, what it is) of the intervals in the page."""
-    kinds = {
-        (numbers.percent_of_level(record.level), labels.interval(record.interval))
-        for record in records
-        if record.interval and record.low is not None
-    }
-    return tuple(sorted(kinds))
+    return found

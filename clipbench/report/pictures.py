@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipbench.results.folder import MergedResults, Results
@@ -27,7 +27,9 @@ class Shown:
 
     id: str
     caption: str
-    uri: str
+    true_label: str
+    prediction: str
+    uri: str = ""
     """data: URI, or '' where there is no thumbnail."""
     why_not: str = ""
     """Why there is none."""
@@ -43,25 +45,25 @@ class Album:
         """Return the first pictures of a job.
 
         Args:
-            pictures: a job's pictures: id, role, caption, thumb.
+            pictures: a job's pictures: id, role, caption, true_label, prediction, thumb.
             thumbs: the folder that `thumb` is relative to; nothing outside it is read.
         """
-        return tuple(self._one(picture, thumbs) for picture in list(pictures)[:PER_JOB])
+        return tuple(self._shown(picture, thumbs) for picture in list(pictures)[:PER_JOB])
 
-    def _one(self, picture: Mapping[str, str], thumbs: Path) -> Shown:
-        name, caption = str(picture.get("id", "")), str(picture.get("caption", ""))
+    def _shown(self, picture: Mapping[str, str], thumbs: Path) -> Shown:
+        shown = Shown(*(str(picture.get(name, "")) for name in ("id", "caption", "true_label", "prediction")))
         if not picture.get("thumb"):
-            return Shown(name, caption, "", "not stored")
+            return replace(shown, why_not="not stored")
         content = _read(thumbs, str(picture["thumb"]))
         if content is None:
-            return Shown(name, caption, "", "not found")
+            return replace(shown, why_not="not found")
         kind = next((kind for signature, kind in _SIGNATURES if content.startswith(signature)), None)
         if kind is None or len(content) > PER_FILE:
-            return Shown(name, caption, "", "not a thumbnail")
+            return replace(shown, why_not="not a thumbnail")
         if len(content) > self._left:
-            return Shown(name, caption, "", "left out to keep the page small")
+            return replace(shown, why_not="left out to keep the page small")
         self._left -= len(content)
-        return Shown(name, caption, f"data:{kind};base64,{base64.b64encode(content).decode()}")
+        return replace(shown, uri=f"data:{kind};base64,{base64.b64encode(content).decode()}")
 
 
 def thumbs_of(results: Results, job_hash: str) -> Path:

@@ -1,14 +1,27 @@
-"""What was run: suites, versions, machines, and the jobs with their outcome."""
+"""What was run, for the record: suites, versions, machines, digests, as names with values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from clipbench.report.details import ColumnDetail, Fact, JobDetail, facts, moment
 from clipbench.report.text import numbers
+from clipbench.report.text.labels import capitalised
 from clipbench.results.folder import MergedResults, Results
+
+_SHORT, _DIGEST = 12, 32
+"""Characters of a digest that are shown, the whole one being a pointer's rest away; and from how many on one is cut."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name with a value; `full` is the value where `text` is cut."""
+
+    name: str
+    text: str
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -19,19 +32,8 @@ class Run:
     description: str
     groups: tuple[tuple[str, tuple[Fact, ...]], ...]
     """Titles with facts: versions, machine, ..."""
-    texts: tuple[Fact, ...]
-    """Longer texts, shown as they are: the suite."""
-
-
-@dataclass(frozen=True)
-class JobRow:
-    """One job in the list of what was run."""
-
-    detail: JobDetail
-    column: str
-    broken: str
-    time: str
-    finished: str
+    suite: str
+    """Its text; '' where the run has none."""
 
 
 def runs(results: Results) -> tuple[Run, ...]:
@@ -40,36 +42,47 @@ def runs(results: Results) -> tuple[Run, ...]:
     return tuple(_run(part.run, part.folder.name) for part in parts)
 
 
-def job_rows(details: tuple[ColumnDetail, ...]) -> tuple[JobRow, ...]:
-    """List every job once, those that failed first."""
-    rows: dict[str, JobRow] = {}
-    for detail in details:
-        for job in detail.jobs:
-            rows.setdefault(job.job.hash, _row(detail.column.label, job))
-    return tuple(sorted(rows.values(), key=lambda row: row.detail.job.status != "failed"))
-
-
-def _row(column: str, detail: JobDetail) -> JobRow:
-    seconds = detail.job.provenance.get("seconds")
-    time = numbers.duration(seconds) if isinstance(seconds, int | float) else numbers.MISSING
-    finished = moment(str(detail.job.provenance.get("finished", "")))
-    return JobRow(detail, column, numbers.count(detail.job.n_broken), time, finished)
-
-
 def _run(run: Mapping[str, Any], folder: str) -> Run:
-    texts = {name: value for name, value in run.items() if isinstance(value, str) and "\n" in value.strip()}
-    hidden = {*texts, "format", "description", "suite"}
-    suite = run.get("suite")
-    name = suite if isinstance(suite, str) and suite not in texts.values() else str(run.get("name") or folder)
-    rest = {key: value for key, value in run.items() if key not in hidden}
-    if isinstance(suite, Mapping):
-        rest["suite"] = suite
-    nested = {key: value for key, value in rest.items() if isinstance(value, Mapping)}
-    plain = {key: value for key, value in rest.items() if key not in nested}
-    groups = [("Run", facts(plain)), *((_label(key), facts(value)) for key, value in nested.items())]
-    shown = tuple(Fact(_label(key), value.strip("\n")) for key, value in texts.items() if key != "description")
-    return Run(name, str(run.get("description") or ""), tuple(group for group in groups if group[1]), shown)
+    apart = {"format", "suite", "description", "suite_text", "analyses"}
+    nested = {key: value for key, value in run.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in run.items() if key not in {*apart, *nested}}
+    groups = [("Run", facts(plain)), *((capitalised(key), facts(value)) for key, value in nested.items())]
+    return Run(
+        name=str(run.get("suite") or folder),
+        description=str(run.get("description") or ""),
+        groups=tuple(group for group in groups if group[1]),
+        suite=str(run.get("suite_text") or "").strip("\n"),
+    )
 
 
-def _label(key: str) -> str:
-    return key.replace("_", " ").removesuffix(" text").capitalize()
+def facts(mapping: Mapping[str, Any], prefix: str = "") -> tuple[Fact, ...]:
+    """Return a mapping as names and values; nested ones joined by dots, digests cut, empty values left out."""
+    found: list[Fact] = []
+    for name, value in mapping.items():
+        label = f"{prefix}{str(name).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            found += facts(value, f"{label} · ")
+        elif name == "seconds" and isinstance(value, int | float):
+            found.append(Fact("time", numbers.duration(value)))
+        elif name in {"started", "finished"}:
+            found.append(Fact(label, moment(str(value))))
+        elif isinstance(value, str) and len(value) >= _DIGEST and set(value) <= set("0123456789abcdef"):
+            found.append(Fact(label, value[:_SHORT], value))
+        elif value not in (None, "", [], ()):
+            found.append(Fact(label, _plain(value)))
+    return tuple(found)
+
+
+def moment(text: str) -> str:
+    """Return '2026-01-02 03:04 UTC' for an ISO time in UTC; any other text as it is."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{time:%Y-%m-%d %H:%M} UTC" if time.utcoffset() == timedelta(0) else text
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.report.averages import means, order_by_merit
-from clipbench.report.leaderboard import Board, Cell, Column, make_board
-from clipbench.report.text import labels, numbers
+from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
+from clipbench.report.text import numbers
 from clipbench.results.folder import Results
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Intervals = Literal["none", "range", "half-width"]
+Intervals = Literal["range", "half-width"]
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -34,6 +34,7 @@ _LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "±": r"\ensuremath{\pm}",
+    "−": r"\ensuremath{-}",
     "†": r"\textdagger{}",
     "–": "--",
     "\u202f": r"\,",
@@ -46,21 +47,20 @@ def leaderboard(results: Results, metric: str | None = None, *, intervals: Inter
     Args:
         results: of one or several runs.
         metric: the metric to show; by default each job's main one.
-        intervals: None gives numbers in the record's own unit (0.912), gaps as None. Otherwise cells are
-            text in percent (ranks as they are): 'none' '91.2', 'range' '91.2 [89.9, 92.4]', 'half-width'
-            '91.2 ± 1.3'; columns are headed by their metric too, failed jobs say so, and a cell that is
-            not comparable with its column carries the mark of its footnote (see `footnotes`).
+        intervals: None gives numbers in the record's own unit (0.912), gaps as None. Otherwise cells are text in
+            percent (ranks as they are), '91.2 [89.9, 92.4]' or '91.2 ± 1.3'; columns are headed by their metric too,
+            failed jobs say so, and a cell that is not comparable with its column carries the mark of its footnote
+            (see `footnotes`).
 
     Raises:
         UserError: no job reports the metric.
     """
     import pandas as pd
 
-    board = _board(results, metric)
-    show: Callable[[Column, str], Any] = _value if intervals is None else _texts(intervals)
-    heads = [column.name if intervals is None else _heading(column) for column in board.columns]
-    rows = [[show(column, model) for column in board.columns] for model in board.models]
-    named = board.models if intervals is None else [_marked(board, model) for model in board.models]
+    table = _ordered(results, metric)
+    heads = [column.name if intervals is None else _heading(column) for column in table.columns]
+    rows = [[_shown(column, model, intervals) for column in table.columns] for model in table.models]
+    named = table.models if intervals is None else [_marked(table, model) for model in table.models]
     index = pd.Index(list(named), name="model", dtype=object)
     kind = float if intervals is None else object
     return pd.DataFrame(rows, index=index, columns=heads, dtype=kind)
@@ -68,7 +68,7 @@ def leaderboard(results: Results, metric: str | None = None, *, intervals: Inter
 
 def footnotes(results: Results, metric: str | None = None) -> tuple[str, ...]:
     """Return why marked cells are not compared, one sentence a mark: '†1 cifar10: prompts differ from ...'."""
-    return _notes(_board(results, metric))
+    return _notes(_ordered(results, metric))
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -108,83 +108,69 @@ def wide_text(results: Results) -> str:
     their own, as far as they tell rows apart. Control characters in names are replaced, so that a name cannot
     send commands to the terminal.
     """
-    board = _board(results, None)
-    if not board.models:
+    table = _ordered(results, None)
+    if not table.models:
         return "No job has finished yet.\n"
-    if len(board.columns) > len(board.models):
-        grid = [[_printable(text) for text in row] for row in _turned(board)]
+    if len(table.columns) > len(table.models):
+        grid = [[_printable(text) for text in row] for row in _turned(table)]
     else:
         grid = _grid(leaderboard(results, intervals="range"), _printable)
     widths = [max(map(_cells, column)) for column in zip(*grid, strict=True)]
     lines = ["  ".join(_pad(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid]
     lines.insert(1, "  ".join("─" * width for width in widths))
-    notes = [_printable(note) for note in _notes(board)]
+    notes = [_printable(note) for note in _notes(table)]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
-def _turned(board: Board) -> list[list[str]]:
+def _turned(table: Leaderboard) -> list[list[str]]:
     """Return the leaderboard with a row for each column, after a row of headings."""
-    named: list[tuple[str, Callable[[Column], str]]] = [
-        ("task", lambda column: labels.task(column.task)),
-        ("split", lambda column: column.split),
-        ("setting", lambda column: column.variant),
-        ("subset", lambda column: column.subset),
-    ]
-    telling = [(name, of) for name, of in named if len({of(column) for column in board.columns}) > 1]
-    show = _texts("range")
-    head = ["data set", *(name for name, _ in telling), "metric", *(_marked(board, model) for model in board.models)]
+    parts = {
+        "task": [column.measurement.label for column in table.columns],
+        "split": [column.split for column in table.columns],
+        "setting": [column.variant for column in table.columns],
+        "subset": [column.subset for column in table.columns],
+    }
+    telling = {name: texts for name, texts in parts.items() if len(set(texts)) > 1}
+    head = ["data set", *telling, "metric", *(_marked(table, model) for model in table.models)]
     rows = [
-        [column.dataset, *(of(column) for _, of in telling), column.heading, *(show(column, m) for m in board.models)]
-        for column in board.columns
+        [column.dataset, *beside, column.heading, *(_shown(column, model, "range") for model in table.models)]
+        for column, *beside in zip(table.columns, *telling.values(), strict=True)
     ]
     return [head, *rows]
 
 
-def _board(results: Results, metric: str | None) -> Board:
+def _ordered(results: Results, metric: str | None) -> Leaderboard:
     jobs = results.jobs()
-    board = make_board(jobs, metric)
-    if metric is not None and jobs and not board.columns:
+    table = make_leaderboard(jobs, metric)
+    if metric is not None and jobs and not table.columns:
         known = {record.metric for job in jobs for record in job.records}
         raise UserError(f"no job reports {metric!r}", where=str(results.folder), fix=did_you_mean(metric, known))
-    return order_by_merit(board, means(board))
+    return order_by_merit(table, means(table))
 
 
-def _notes(board: Board) -> tuple[str, ...]:
-    return tuple(f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in board.footnotes)
-
-
-def _value(column: Column, model: str) -> float | None:
-    cell = column.cells.get(model)
-    return cell.value if cell else None
+def _notes(table: Leaderboard) -> tuple[str, ...]:
+    return tuple(f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in table.footnotes)
 
 
 def _heading(column: Column) -> str:
-    return f"{column.name} ({column.heading})" if column.metric else column.name
+    return f"{column.name} ({column.heading})" if column.heading else column.name
 
 
-def _marked(board: Board, model: str) -> str:
-    return f"{model} †{board.mixed[model]}" if model in board.mixed else model
+def _marked(table: Leaderboard, model: str) -> str:
+    return f"{model} †{table.mixed[model]}" if model in table.mixed else model
 
 
-def _texts(intervals: Intervals) -> Callable[[Column, str], str]:
-    def show(column: Column, model: str) -> str:
-        cell = column.cells.get(model)
-        return _text(cell, intervals) if cell else numbers.MISSING
-
-    return show
-
-
-def _text(cell: Cell, intervals: Intervals) -> str:
-    if cell.job.status == "failed":
+def _shown(column: Column, model: str, intervals: Intervals | None) -> Any:
+    cell = column.cells.get(model)
+    if intervals is None:
+        return cell.value if cell else None
+    if cell is not None and cell.job.status == "failed":
         return "failed"
-    if cell.record is None or cell.record.value is None:
+    if cell is None or cell.record is None or cell.value is None:
         return numbers.MISSING
-    parts = [numbers.number(cell.record.value, cell.record.unit)]
-    if intervals == "range":
-        parts.append(numbers.interval(cell.record))
-    elif intervals == "half-width":
-        parts.append(numbers.half_width(cell.record))
-    parts.append(f"†{cell.footnote}" if cell.footnote else "")
+    interval = numbers.interval(cell.record) if intervals == "range" else numbers.half_width(cell.record)
+    mark = f"†{cell.footnote}" if cell.footnote else ""
+    parts = (numbers.number(cell.value, cell.record.unit), interval, mark)
     return " ".join(part for part in parts if part)
 
 

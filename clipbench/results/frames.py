@@ -9,16 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from clipbench.results.records import JobResult, Pedigree, Record
+from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record
 
 _IDENTITY = ("model", "dataset", "split", "task", "variant", "view", "matched", "trained_on")
 _COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")
 _MEASURED = tuple(f.name for f in fields(Record))
 
 
-def tidy(jobs: Iterable[JobResult]) -> pd.DataFrame:
-    """Return one row a record, and one row without a value for a failed job; pedigree as `pedigree.*`."""
-    rows = [_row(job, record) for job in jobs for record in job.records or (Record("", None),)]
+def tidy(results: Iterable[JobResult | AnalysisResult]) -> pd.DataFrame:
+    """Return one row a record, and one row without a value for what failed; pedigree as `pedigree.*`.
+
+    A row of an analysis has its name as `task`, what it is about as `variant`, and no pedigree.
+    """
+    rows = [_row(result, record) for result in results for record in result.records or (Record("", None),)]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_columns())
 
 
@@ -30,9 +33,8 @@ def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
         metric: the metric to show; by default each job's main one.
 
     Jobs through a view, on some of the classes only or with a head fitted elsewhere are left out: analyses say
-    what they show. A column is
-    named by the data set and, only where one data set has several jobs a model, by what tells them apart (task,
-    prompt set, subset). A job without a value leaves a gap (None).
+    what they show. A column is named by the data set and, only where one data set has several jobs a model, by what
+    tells them apart (task, prompt set, subset). A job without a value leaves a gap (None).
     """
     chosen = frame["metric"] == metric if metric else frame["main"].astype(bool)
     plain = (frame[["view", "matched", "trained_on"]] == "").all(axis=1)
@@ -57,14 +59,15 @@ def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
         together[key[0]].append(key)
     names = {}
     for dataset, members in together.items():
-        varying = [at for at in range(1, len(members[0])) if len({key[at] for key in members}) > 1]
+        varying = [place for place in range(1, len(members[0])) if len({key[place] for key in members}) > 1]
         for key in members:
-            told = [key[at] for at in varying if key[at]]
-            names[key] = f"{dataset} ({', '.join(told)})" if told else dataset
+            parts = [key[place] for place in varying if key[place]]
+            names[key] = f"{dataset} ({', '.join(parts)})" if parts else dataset
     return names
 
 
-def _row(job: JobResult, record: Record) -> dict[str, Any]:
+def _row(result: JobResult | AnalysisResult, record: Record) -> dict[str, Any]:
+    job = result if isinstance(result, JobResult) else _as_job(result)
     identity = {name: getattr(job, name) for name in _IDENTITY}
     measured = {name: getattr(record, name) for name in _MEASURED} | {"n_broken": job.n_broken}
     about = {
@@ -73,9 +76,26 @@ def _row(job: JobResult, record: Record) -> dict[str, Any]:
         "error": job.error,
         "seconds": job.provenance.get("seconds"),
         "job": job.hash,
-        "analysis": "jobs" in job.about,
+        "analysis": job is not result,
     }
     return identity | measured | about | {f"pedigree.{k}": v for k, v in asdict(job.pedigree).items()}
+
+
+def _as_job(result: AnalysisResult) -> JobResult:
+    """Return the columns of a job that an analysis has too."""
+    about = result.about
+    against = [f"against {name}" for name in (*about.models[1:], about.reference) if name]
+    return JobResult(
+        hash=result.hash,
+        model=about.model,
+        dataset=about.dataset,
+        split=about.split,
+        task=result.analysis,
+        variant=", ".join(word for word in (*against, about.prompts, *about.condition.words) if word),
+        status=result.status,
+        pedigree=Pedigree(subset=about.subset),
+        error=result.error,
+    )
 
 
 def _columns() -> list[str]:

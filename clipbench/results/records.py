@@ -89,6 +89,10 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    def dicts(self) -> tuple[dict[str, Any], ...]:
+        """Return its rows, each by column."""
+        return tuple(dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
     def frame(self) -> pd.DataFrame:
         """Return it as a data frame."""
         import pandas as pd
@@ -117,7 +121,7 @@ class JobResult:
     records: tuple[Record, ...] = ()
     tables: Mapping[str, Table] = field(default_factory=dict)
     pictures: tuple[Mapping[str, str], ...] = ()
-    """id, split, role, caption, thumb (file name below thumbs/, '' where there is none)."""
+    """id, split, role, caption, true_label, prediction, thumb (file below thumbs/, '' where there is none)."""
     notes: tuple[str, ...] = ()
     broken: tuple[Mapping[str, str], ...] = ()
     """id and problem of the first broken images; `n_broken` counts them all."""
@@ -171,6 +175,8 @@ class Subject:
     """Where two are compared, the first is the one that is higher or lower."""
     datasets: tuple[str, ...] = ()
     """What was evaluated, e.g. the shifts."""
+    averaged: bool = False
+    """Whether it is about the mean over these data sets, be it of one alone."""
     reference: str = ""
     """The data set, or the model, that is compared with."""
     split: str = ""

@@ -7,41 +7,46 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clipbench.fingerprint import digest, digest_strings
-from clipbench.models.base import ModelInfo
 from clipbench.results.records import Pedigree
-from clipbench.runs.jobs import PreparedJob, Source
-from clipbench.tasks.prompts import PromptedClasses
 
 if TYPE_CHECKING:
     from clipbench.embed.image_set import SetIdentity
+    from clipbench.runs.jobs import PreparedJob, Source
+    from clipbench.tasks.base import Needs
+    from clipbench.tasks.prompts import PromptedClasses
 
 
-def pedigree_of(prepared: PreparedJob, info: ModelInfo, sets: Mapping[str, SetIdentity]) -> Pedigree:
-    """Return everything that could change the job's result."""
-    settings = prepared.job.settings
-    own: dict[str, Any] = settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
-    tested = {name: known for name, known in sets.items() if name == settings.split} or sets
+def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdentity]) -> Pedigree:
+    """Return everything that could change the job's result.
+
+    Args:
+        prepared: the job.
+        needs: what it needs of its model, which is here.
+        sets: what each split is that it needs.
+    """
+    job, model = prepared.job, prepared.model.info.pedigree
+    settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
+    tested = {split: known for split, known in sets.items() if split == job.settings.split} or sets
     fitted_on = {
-        name: [known.fingerprint, _labels_digest(known.labels, prepared.source(name), [])]
-        for name, known in sets.items()
-        if name not in tested
+        split: [known.fingerprint, _labels_digest(known.labels, prepared.source(split), [])]
+        for split, known in sets.items()
+        if split not in tested
     }
+    labels = _joined({split: known.labels for split, known in tested.items()})
     return Pedigree(
-        weights=info.pedigree.weights,
-        architecture=info.pedigree.architecture,
-        transform=info.pedigree.transform,
-        tokenizer=info.pedigree.tokenizer if prepared.needs.strings or prepared.needs.captions else "",
-        precision=info.pedigree.precision,
+        weights=model.weights,
+        architecture=model.architecture,
+        transform=model.transform,
+        tokenizer=model.tokenizer if needs.strings or needs.captions else "",
+        precision=model.precision,
         data=_joined({split: known.fingerprint for split, known in tested.items()}),
-        view=prepared.job.view_fingerprint,
-        subset=f"limit {settings.limit}" if settings.limit else "",
-        labels=_labels_digest(
-            _joined({name: known.labels for name, known in tested.items()}), prepared.tested, prepared.facts.classes
-        ),
+        view=job.view_fingerprint,
+        subset=f"limit {job.settings.limit}" if job.settings.limit else "",
+        labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
         training=digest(fitted_on) if fitted_on else "",
-        prompts=_prompts_digest(prepared.prompts, told_apart=prepared.needs.templates),
+        prompts=_prompts_digest(prepared.prompts, templates=needs.templates),
         protocol=f"{prepared.task.name}/{prepared.task.protocol}",
-        settings=digest(own),
+        settings=digest(settings),
     )
 
 
@@ -49,8 +54,8 @@ def job_hash(prepared: PreparedJob, pedigree: Pedigree) -> str:
     """Return the name of the job's files: a digest of what is measured and of its pedigree."""
     job = prepared.job
     parts = [getattr(pedigree, name) for name in sorted(pedigree.__dataclass_fields__)]
-    measured = [job.model.name, job.definition.name, job.settings.task, prepared.variant, parts]
-    return digest([*measured, prepared.matched] if prepared.matched else measured)[:32]
+    measured = [job.model, job.dataset, job.settings.task, prepared.variant, parts]
+    return digest([*measured, job.other] if job.other else measured)[:32]
 
 
 def _labels_digest(labels: str, source: Source, classes: Sequence[str]) -> str:
@@ -63,11 +68,11 @@ def _joined(digests: Mapping[str, str]) -> str:
     return next(iter(digests.values())) if len(digests) == 1 else digest(dict(digests))
 
 
-def _prompts_digest(prompts: PromptedClasses | None, *, told_apart: bool) -> str:
+def _prompts_digest(prompts: PromptedClasses | None, *, templates: bool) -> str:
     if prompts is None:
         return ""
     strings = _strings_digest(prompts.strings)
-    return digest([strings, *prompts.structure]) if told_apart else strings
+    return digest([strings, *prompts.structure]) if templates else strings
 
 
 @lru_cache(maxsize=4)

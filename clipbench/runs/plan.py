@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from clipbench.embed.image_set import find_split, identify, is_stored
-from clipbench.embed.opened import OpenedModel
-from clipbench.errors import UserError
 from clipbench.models.base import Availability, ModelInfo, ModelPedigree
 from clipbench.runs.identity import job_hash, pedigree_of
-from clipbench.runs.jobs import Job, OpenedDatasets, PreparedJob, as_plain, prepare
-from clipbench.runs.memory import memory_needed, require_memory
+from clipbench.runs.jobs import Preparation, PreparedJob, problem_of
+from clipbench.runs.memory import check_memory
+from clipbench.tasks.job import Job
 
 if TYPE_CHECKING:
-    from clipbench.embed.examples import DataIndex, PartKey
+    from clipbench.embed.examples import DataIndex
+    from clipbench.embed.image_set import SplitReader
+    from clipbench.embed.opened import OpenedModel
     from clipbench.results.folder import Results
+    from clipbench.tasks.base import Needs
 
-Planned = TypeVar("Planned")
+Number = TypeVar("Number", int, float)
 
 LONG = 15 * 60
 """Seconds from which a plan suggests to do less."""
 
 
 @dataclass(frozen=True)
-class PlannedJob:
-    """One job, before it runs."""
+class JobCost:
+    """What one job would cost."""
 
     job: Job
     images: int | None = None
@@ -51,17 +52,16 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a run, in order, and what has to be fetched first."""
+    """What each job of a run costs, in order, and what has to be fetched first."""
 
-    jobs: tuple[PlannedJob, ...]
+    jobs: tuple[JobCost, ...]
     weights: tuple[tuple[str, Availability], ...]
     """Each model's name and where its weights are."""
 
     @property
     def seconds(self) -> float | None:
         """Estimated time of all jobs, downloads apart; None if a job's is not known."""
-        times = [job.seconds for job in self.jobs if not job.done and not job.problem]
-        return None if any(time is None for time in times) else sum(time or 0.0 for time in times)
+        return _total(cost.seconds for cost in self.jobs if not cost.done and not cost.problem)
 
     @property
     def long(self) -> bool:
@@ -72,139 +72,98 @@ class Plan:
 class Planner:
     """Makes plans; counts an image or a text that several jobs share for the first of them."""
 
-    def __init__(self, datasets: OpenedDatasets, results: Results) -> None:
-        self.datasets = datasets
+    def __init__(self, results: Results) -> None:
         self.results = results
         self._texts: dict[str, set[str]] = {}
-        self._splits: set[tuple[str, str, str, str]] = set()
-        self._fetched: set[tuple[str, str]] = set()
-        self._planned: set[Hashable] = set()
+        self._counted: set[tuple[str, ...]] = set()
 
-    def plan(self, jobs: Sequence[Job], models: Sequence[OpenedModel]) -> Plan:
+    def plan(self, jobs: Sequence[Preparation], weights: Mapping[str, Availability]) -> Plan:
         """Plan jobs; fetches nothing, but loads a model that is here to measure how fast it is.
 
-        Raises:
-            Unavailable: a model's weights can be had neither here nor by download.
+        Args:
+            jobs: in order.
+            weights: where those of each model are, by its name.
         """
-        weights = tuple((model.name, model.source.look()) for model in models)
-        local = {name for name, availability in weights if availability.local}
-        planned = (self._plan_job(job, job.model.name in local) for job in jobs)
-        return Plan(tuple(job for job in planned if job is not None), weights)
+        costs = tuple(self._cost(job, prepared, weights[job.model].local) for job, prepared in jobs)
+        return Plan(costs, tuple(weights.items()))
 
-    def _plan_job(self, job: Job, local: bool) -> PlannedJob | None:
-        """Plan one job; None for one that comes to the same as an earlier one."""
+    def _cost(self, job: Job, prepared: PreparedJob | Exception, local: bool) -> JobCost:
+        if isinstance(prepared, Exception):
+            return JobCost(job, problem=problem_of(prepared))
         try:
-            info = job.model.info if local else _unknown(job.model)
-            prepared = prepare(job, self.datasets, info)
-        except UserError as error:
-            plain = as_plain(job, self.datasets)
-            return self._unless_planned(PlannedJob(plain, problem=str(error)), (plain.label, str(error)))
-        if self._unless_planned(job, prepared.sameness) is None:
-            return None
-        model = info.pedigree.fingerprint() if local else ""
-        found = {name: _find(prepared, name, model) for name in prepared.needs.splits}
-        if local and self._done(prepared, info, found):
-            return PlannedJob(
-                job, images=_total([prepared.count(name, _rows(found[name])) for name in found]), done=True
-            )
-        try:
-            memory = self._memory(prepared, local, found)
-        except UserError as error:
-            return PlannedJob(job, problem=str(error))
-        images, new_images, download = self._images(prepared, local, found)
-        texts, new_texts = self._count_texts(prepared, local)
-        seconds = _seconds(job.model, new_images, new_texts) if local else None
-        captions = prepared.needs.captions
-        return PlannedJob(job, images, new_images, texts, new_texts, captions, download, seconds, memory)
+            return self._cost_of_prepared(prepared, local)
+        except Exception as error:  # noqa: BLE001 - what a user's class raises must not cost the other jobs
+            return JobCost(job, problem=problem_of(error))
 
-    def _unless_planned(self, planned: Planned, sameness: Hashable) -> Planned | None:
-        """Return what is planned; None if an earlier job comes to the same."""
-        if sameness in self._planned:
-            return None
-        self._planned.add(sameness)
-        return planned
+    def _cost_of_prepared(self, prepared: PreparedJob, local: bool) -> JobCost:
+        job, model = prepared.job, prepared.model
+        info = model.info if local else _before_fetch(model)
+        needs, reader = prepared.needs(info), prepared.reader(info)
+        indices = {split: reader.find(prepared.split(split))[1] for split in needs.splits}
+        images = _total(prepared.count(split, index) for split, index in indices.items())
+        if local and self._is_done(prepared, needs, reader, indices):
+            return JobCost(job, images, done=True)
+        memory = check_memory(prepared, needs, indices) if local else None
+        new_images = _total(self._new_images(prepared, split, reader, index) for split, index in indices.items())
+        new_texts = self._new_texts(prepared, needs, local)
+        return JobCost(
+            job=job,
+            images=images,
+            new_images=new_images,
+            texts=len(set(needs.strings)),
+            new_texts=new_texts,
+            captions=needs.captions,
+            download_bytes=sum(self._download(prepared, split) for split in needs.splits),
+            seconds=_seconds(model, new_images, new_texts) if local else None,
+            memory_bytes=memory,
+        )
 
-    def _memory(self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]) -> int | None:
-        if prepared.needs.memory is None or not local:
-            return None
-        model = prepared.job.model
-        counts = {name: prepared.count(name, _rows(index)) for name, index in found.items()}
-        needed = memory_needed(prepared, counts, model.widths)
-        require_memory(prepared, needed, model.settings.device)
-        return needed
-
-    def _done(self, prepared: PreparedJob, info: ModelInfo, found: dict[str, DataIndex | None]) -> bool:
-        store, model, view = prepared.job.model.store, info.pedigree.fingerprint(), prepared.job.view_fingerprint
-        sets = {}
-        for name, index in found.items():
-            if index is None or not is_stored(index, store, model, view):
-                return False
-            sets[name] = identify(index, prepared.job.settings.limit)
-        done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, info, sets)))
+    def _is_done(
+        self, prepared: PreparedJob, needs: Needs, reader: SplitReader, indices: Mapping[str, DataIndex | None]
+    ) -> bool:
+        stored = {split: index for split, index in indices.items() if index is not None and not reader.missing(index)}
+        if len(stored) < len(indices):
+            return False
+        sets = {split: reader.identify(index) for split, index in stored.items()}
+        done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, needs, sets)))
         return done is not None and done.status == "done"
 
-    def _images(
-        self, prepared: PreparedJob, local: bool, found: dict[str, DataIndex | None]
-    ) -> tuple[int | None, int | None, int | None]:
-        model, view = prepared.job.model, prepared.job.view_fingerprint
-        images: list[int | None] = []
-        new: list[int | None] = []
-        download: list[int] = []
-        for name, index in found.items():
-            count = prepared.count(name, _rows(index))
-            images.append(count)
-            key = (model.name, prepared.source(name).definition.name, name, view)
-            if key in self._splits:
-                new.append(0)
-                continue
-            self._splits.add(key)
-            download.append(self._download(prepared, name))
-            if index is None or not local:
-                new.append(count)
-            else:
-                parts = [part for part in index.parts if not _has(model, part, view)]
-                new.append(sum(part.rows for part in parts))
-        return _total(images), _total(new), sum(download)
+    def _is_first(self, *counted: str) -> bool:
+        first = counted not in self._counted
+        self._counted.add(counted)
+        return first
 
-    def _download(self, prepared: PreparedJob, name: str) -> int:
+    def _new_images(
+        self, prepared: PreparedJob, split: str, reader: SplitReader, index: DataIndex | None
+    ) -> int | None:
+        name = prepared.source(split).definition.name
+        if not self._is_first("images", prepared.model.name, name, split, reader.view):
+            return 0
+        return prepared.count(split, index) if index is None else reader.missing(index)
+
+    def _download(self, prepared: PreparedJob, split: str) -> int:
         """Return what reading a split would fetch, once for all models and views."""
-        key = (prepared.source(name).definition.name, name)
-        fetched = key in self._fetched
-        self._fetched.add(key)
-        return 0 if fetched else prepared.split(name).download_bytes
+        first = self._is_first("download", prepared.source(split).definition.name, split)
+        return prepared.split(split).download_bytes if first else 0
 
-    def _count_texts(self, prepared: PreparedJob, local: bool) -> tuple[int, int]:
-        model = prepared.job.model
-        strings = set(prepared.needs.strings)
+    def _new_texts(self, prepared: PreparedJob, needs: Needs, local: bool) -> int:
+        model = prepared.model
         known = self._texts.setdefault(model.name, set())
-        fresh = strings - known
-        known |= strings
-        return len(strings), len(model.texts.files.missing(tuple(fresh)) if local and fresh else fresh)
+        fresh = set(needs.strings) - known
+        known |= fresh
+        return len(model.texts.files.missing(tuple(fresh)) if local and fresh else fresh)
 
 
-def _unknown(model: OpenedModel) -> ModelInfo:
+def _before_fetch(model: OpenedModel) -> ModelInfo:
     """What can be said of a model before it is fetched."""
     text = not model.source.image_only
     features = ("projected", "backbone") if text else ("backbone",)
     return ModelInfo(name=model.name, pedigree=ModelPedigree("", ""), has_text=text, features=features)
 
 
-def _find(prepared: PreparedJob, name: str, model: str) -> DataIndex | None:
-    job = prepared.job
-    split = prepared.split(name)
-    return find_split(split, job.settings.limit, job.model.store, model, job.view_fingerprint)[1]
-
-
-def _has(model: OpenedModel, part: PartKey, view: str) -> bool:
-    return model.store.has_part(model.fingerprint, part.seen_through(view))
-
-
-def _rows(index: DataIndex | None) -> int | None:
-    return index.rows if index else None
-
-
-def _total(counts: Sequence[int | None]) -> int | None:
-    return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+def _total(counts: Iterable[Number | None]) -> Number | None:
+    numbers = list(counts)
+    return None if None in numbers else sum(number for number in numbers if number is not None)
 
 
 def _seconds(model: OpenedModel, images: int | None, texts: int) -> float | None:

@@ -1,4 +1,4 @@
-"""Who is told of a run's progress."""
+"""The progress of a run, for whoever shows it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clipbench.results.records import JobResult
-    from clipbench.runs.jobs import Job
+    from clipbench.results.records import AnalysisResult, JobResult
     from clipbench.runs.plan import Plan
+    from clipbench.tasks.job import Job
 
 
-class Listener:
-    """Is told of a run's progress; this one does nothing with it."""
+class ProgressListener:
+    """Hears of each step of a run; this one does nothing with it."""
 
     def planned(self, plan: Plan) -> None:
         """The plan was made; nothing has been fetched yet."""
@@ -29,6 +29,9 @@ class Listener:
 
     def finished(self, result: JobResult, again: bool) -> None:
         """A job's records are stored; `again`: they were there before."""
+
+    def analysis_failed(self, result: AnalysisResult) -> None:
+        """An analysis of the finished jobs could not be made."""
 
     def page(self, path: Path, problem: str) -> None:
         """The page was written or, with a problem, could not be."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,14 @@ from clipbench.models.catalog import find_model
 from clipbench.report.page import write_page
 from clipbench.results.folder import Results
 from clipbench.runs.environment import describe_machine, versions
-from clipbench.runs.execute import Executor, Progress, failure, failure_hash
-from clipbench.runs.jobs import Job, OpenedDatasets, as_plain, list_jobs
+from clipbench.runs.execute import Executor, failure
+from clipbench.runs.jobs import OpenedDatasets, Preparation, PreparedJob, prepare_jobs
 from clipbench.runs.plan import Plan, Planner
-from clipbench.runs.progress import Listener
+from clipbench.runs.progress import ProgressListener
 
 if TYPE_CHECKING:
     from clipbench.suite.loading import Suite
+    from clipbench.tasks.job import Job
 
 PAGE = "report.html"
 
@@ -52,16 +53,22 @@ class RunOptions:
 class Runner:
     """One run of a suite over models into a results folder."""
 
-    def __init__(self, suite: Suite, models: Sequence[str], options: RunOptions, listener: Listener) -> None:
+    def __init__(
+        self, suite: Suite, models: Sequence[str], options: RunOptions, progress: ProgressListener | None = None
+    ) -> None:
         self.suite = suite
         self.options = options
-        self.listener = listener
+        self.progress = progress or ProgressListener()
         self.results = Results(options.output or Path("results") / suite.name)
-        self.datasets = OpenedDatasets(options.data_root)
         self.models = _open_models(models, options)
-        self.jobs = list_jobs(suite, self.models)
         self._page_due = 0.0
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
+
+    @cached_property
+    def jobs(self) -> tuple[Preparation, ...]:
+        """The jobs of the run, each prepared once, for the plan as for the run."""
+        datasets = OpenedDatasets(self.suite.datasets, self.options.data_root)
+        return prepare_jobs(self.suite, self.models, datasets)
 
     def plan(self) -> Plan:
         """Return the plan; fetches nothing.
@@ -69,7 +76,8 @@ class Runner:
         Raises:
             Unavailable: a model's weights can be had neither here nor by download.
         """
-        return Planner(self.datasets, self.results).plan(self.jobs, self.models)
+        weights = {model.name: model.source.look() for model in self.models}
+        return Planner(self.results).plan(self.jobs, weights)
 
     def run(self) -> Results:
         """Run all jobs that are not done; a job that fails is recorded and the others go on.
@@ -77,17 +85,16 @@ class Runner:
         Raises:
             Unavailable: a model's weights can be had neither here nor by download; nothing has run then.
         """
-        self.listener.planned(self.plan())
+        self.progress.planned(self.plan())
         for model in self.models:
-            self.listener.fetching(model.name)
+            self.progress.fetching(model.name)
             model.source.fetch()
         self.results.write_run(self._describe())
-        progress = Progress(self.listener.started, self.listener.advanced)
-        executor = Executor(self.datasets, self.results, self.suite.max_broken, self.options.thumbnails, progress)
+        executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
-            for job in self.jobs:
-                if job.model is model:
-                    self._attempt(executor, job)
+            for job, prepared in self.jobs:
+                if job.model == model.name:
+                    self._attempt(executor, job, prepared)
             model.keep_rates()
             model.close()
         self._analyse()
@@ -95,26 +102,25 @@ class Runner:
         return self.results
 
     def _analyse(self) -> None:
-        for found in analyse(Results(self.results.folder)):
-            if found.status == "failed":
-                self.listener.finished(found, again=False)
+        for result in analyse(Results(self.results.folder)):
+            if result.status == "failed":
+                self.progress.analysis_failed(result)
 
-    def _attempt(self, executor: Executor, job: Job) -> None:
-        again = False
+    def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
         try:
-            result, again = executor.execute(job)
-        except UserError as error:
-            result = failure(as_plain(job, self.datasets), str(error))
+            if isinstance(prepared, Exception):
+                raise prepared
+            result, again = executor.execute(prepared)
         except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
-            result = failure(job, f"unexpected {type(error).__name__}: {error}", traceback.format_exc())
+            result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
         self.results.write_job(result)
-        if result.status == "done":
-            for failed in (job, as_plain(job, self.datasets)):
-                self.results.forget_failure(failure_hash(failed))
-        # A job beside another set with the same classes is the job on its own: it is told of once.
-        if result.hash not in self._told:
-            self.listener.finished(result, again)
-        self._told.add(result.hash)
+        if result.status == "done" and isinstance(prepared, PreparedJob):
+            for name in prepared.failures:
+                self.results.forget_failure(name)
+        # Jobs that differ in what they were prepared with may fail under one name: that is told of once.
+        if result.hash not in self._reported:
+            self.progress.finished(result, again)
+        self._reported.add(result.hash)
         if not again and time.monotonic() > self._page_due:
             self._write_page()
 
@@ -125,9 +131,9 @@ class Runner:
         try:
             write_page(Results(self.results.folder), path)
         except Exception as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
-            self.listener.page(path, f"{type(error).__name__}: {error}")
+            self.progress.page(path, f"{type(error).__name__}: {error}")
         else:
-            self.listener.page(path, "")
+            self.progress.page(path, "")
         ended = time.monotonic()
         self._page_due = ended + 5 * (ended - started)
 
@@ -167,7 +173,7 @@ def _open_models(specs: Sequence[str], options: RunOptions) -> tuple[OpenedModel
 
 
 def run(
-    suite: Suite, models: Sequence[str], options: RunOptions | None = None, listener: Listener | None = None
+    suite: Suite, models: Sequence[str], options: RunOptions | None = None, progress: ProgressListener | None = None
 ) -> Results:
     """Run a suite over models and return the results; what is done already is not done again.
 
@@ -175,9 +181,9 @@ def run(
         suite: from `load_suite`.
         models: as on the command line, e.g. 'vit-b-32' or 'open_clip:ViT-B-32/laion2b_s34b_b79k'.
         options: device, output folder and the like.
-        listener: is told of progress.
+        progress: hears of each step.
 
     Raises:
         UserError: a model is unknown or cannot be had. Failures of single jobs are in the results instead.
     """
-    return Runner(suite, models, options or RunOptions(), listener or Listener()).run()
+    return Runner(suite, models, options or RunOptions(), progress).run()

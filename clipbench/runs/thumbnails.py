@@ -6,41 +6,63 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipbench.files import write_atomically
+from clipbench.fingerprint import digest
+from clipbench.tasks.base import Outcome, Picture
 
 if TYPE_CHECKING:
-    from clipbench.datasets.base import Split
-    from clipbench.datasets.views import View
-    from clipbench.results.folder import Results
-    from clipbench.tasks.base import Picture
+    from clipbench.datasets.base import View
+    from clipbench.runs.jobs import PreparedJob
 
 SIDE = 128
 """Largest width and height in pixels."""
 
 
-def keep_thumbnail(
-    results: Results, data: str, picture: Picture, split: Split, view: View | None = None
-) -> Mapping[str, str]:
-    """Store a picture's thumbnail and return what a page needs to show it.
+def keep_thumbnails(
+    prepared: PreparedJob, outcome: Outcome, folder: Path, data: str
+) -> tuple[tuple[Mapping[str, str], ...], tuple[str, ...]]:
+    """Store thumbnails of what an outcome shows; return what a page needs to show them, and notes.
+
+    An image that can't be shown does not cost the job its numbers, but is noted.
 
     Args:
-        results: the results folder; the file lies below its thumbs/.
+        prepared: the job.
+        outcome: of the job.
+        folder: for thumbnails.
         data: the data's fingerprint.
-        picture: which image, and why.
-        split: that holds the image.
-        view: what the image is seen through.
     """
-    shown = picture.id + (f"|{view.fingerprint()}" if view else "")
-    name = f"{data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
-    path = results.folder / "thumbs" / name
-    if not path.exists():
-        image = split.image(picture.id)
-        if view is not None:
-            image = view(image, picture.id)
-        image.thumbnail((SIDE, SIDE))
-        encoded = io.BytesIO()
-        image.save(encoded, "webp", quality=80)
-        write_atomically(path, encoded.getvalue())
-    return {**asdict(picture), "thumb": name}
+    kept, failed = [], []
+    view = prepared.job.view
+    for picture in _seen_through(view, outcome) if view else outcome.pictures:
+        shown = picture.id + (f"|{view.fingerprint()}" if view else "")
+        name = f"{data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
+        try:
+            if not (folder / name).exists():
+                write_atomically(folder / name, _thumbnail(prepared, picture))
+            kept.append({**asdict(picture), "thumb": name})
+        except Exception as error:  # noqa: BLE001 - whatever a data set's own code raises
+            failed.append(f"No thumbnail of {picture.id}: {type(error).__name__}: {error}")
+    return tuple(kept), tuple(failed)
+
+
+def _thumbnail(prepared: PreparedJob, picture: Picture) -> bytes:
+    image = prepared.split(picture.split).image(picture.id)
+    if prepared.job.view is not None:
+        image = prepared.job.view(image, picture.id)
+    image.thumbnail((SIDE, SIDE))
+    encoded = io.BytesIO()
+    image.save(encoded, "webp", quality=80)
+    return encoded.getvalue()
+
+
+def _seen_through(view: View, outcome: Outcome) -> tuple[Picture, ...]:
+    """Choose the one picture that shows a view: of the same image in every view, whatever the model."""
+    if outcome.examples.empty:
+        return ()
+    rows = outcome.examples[["id", "split"]].itertuples(index=False, name=None)
+    _, example_id, split = min((digest(str(example_id)), str(example_id), str(split)) for example_id, split in rows)
+    caption = f"{view.about['corruption'].replace('_', ' ')}, severity {view.about['severity']}"
+    return (Picture(example_id, split, "corrupted", caption),)

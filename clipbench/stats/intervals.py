@@ -30,6 +30,7 @@ KINDS: Mapping[str, IntervalKind] = {
     "unpaired bootstrap": IntervalKind(
         "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
     ),
+    "jackknife": IntervalKind("Wilson interval at the effective number of images, from a jackknife", "jackknife"),
     "line and examples": IntervalKind(
         "bootstrap over the models behind the baseline line and over the images, drawn together", "line and images"
     ),

@@ -52,7 +52,7 @@ class Component:
     """Resampled axis -> interval over other levels of it. None: too few levels, or every resample repeats the value."""
 
 
-def crossed_components(
+def variance_components(
     responses: NDArray[Any],
     axes: Sequence[str],
     *,

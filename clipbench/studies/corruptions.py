@@ -11,8 +11,8 @@ from clipbench.datasets.corruptions.corruption import EXTRA, KINDS, SEVERITIES, 
 from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
+from clipbench.tasks.job import Job
 from clipbench.tasks.prompts import Names, PromptChoices, listed_if
-from clipbench.tasks.work import Work
 
 GROUPS = {"standard": STANDARD, "extra": EXTRA, "all": (*STANDARD, *EXTRA)}
 
@@ -72,7 +72,7 @@ class CorruptionsSettings(DatasetsEntry):
         ]
         return tuple(dict.fromkeys(names))
 
-    def work(self) -> Sequence[Work]:
+    def jobs(self) -> Sequence[Job]:
         """Return zero-shot classification of the clean images, then of each corruption at each severity."""
         views = [
             Corruption(name, severity, protocol=self.protocol, jpeg=self.jpeg)
@@ -80,7 +80,7 @@ class CorruptionsSettings(DatasetsEntry):
             for severity in self.severities
         ]
         return [
-            Work(name, settings, view=view)
+            Job(name, settings, view=view)
             for name in self.datasets
             for settings in self._settings(name)
             for view in (None, *views)

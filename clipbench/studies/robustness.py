@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -11,9 +12,9 @@ from clipbench.datasets.classes.tables import load_class_table
 from clipbench.errors import UserError
 from clipbench.tasks.base import SuiteEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings
+from clipbench.tasks.job import Job, Matching
 from clipbench.tasks.probe.wise_ft import WiseFtSettings
 from clipbench.tasks.prompts import Names, PromptChoices, listed_if
-from clipbench.tasks.work import Matching, Work
 
 PUBLISHED = "published"
 IMAGENET = "imagenet"
@@ -85,28 +86,25 @@ class RobustnessSettings(SuiteEntry):
         classes = {name: table for name, table in self.classes.items() if name in kept}
         return self.model_copy(update={"shifts": kept, "classes": classes})
 
-    def work(self) -> Sequence[Work]:
+    def jobs(self) -> Sequence[Job]:
         """Return zero-shot classification of the reference, and for each shift of both among their common classes."""
-        return list(self._work())
+        return [job for choice in self.prompts or (None,) for job in self._jobs(() if choice is None else (choice,))]
 
-    def _work(self) -> Iterator[Work]:
-        for choice in self.prompts or (None,):
-            prompts = () if choice is None else (choice,)
+    def _jobs(self, prompts: PromptChoices) -> Iterator[Job]:
+        yield self._job(self.reference, prompts)
+        for shift in self.shifts:
+            matching = Matching(self.reference, shift, self._table(shift))
+            both = [self._job(name, prompts, matching) for name in (self.reference, shift)]
+            yield from both
+            if self.fitted_head:
+                yield replace(both[0], settings=self._head(self.reference, prompts))
+                yield replace(both[1], settings=self._head(shift, prompts), trained_on=self.reference)
 
-            def settings(name: str, prompts: PromptChoices = prompts) -> ZeroShotSettings:
-                return ZeroShotSettings(
-                    task="zero_shot", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts
-                )
-
-            yield Work(self.reference, settings(self.reference))
-            for shift in self.shifts:
-                matching = Matching(self.reference, shift, self._table(shift))
-                yield Work(self.reference, settings(self.reference), matching=matching)
-                yield Work(shift, settings(shift), matching=matching)
-                if self.fitted_head:
-                    for name in (self.reference, shift):
-                        head = self._head(name, prompts)
-                        yield Work(name, head, matching=matching, trained_on=self.reference)
+    def _job(self, name: str, prompts: PromptChoices, matching: Matching | None = None) -> Job:
+        settings = ZeroShotSettings(
+            task="zero_shot", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts
+        )
+        return Job(name, settings, matching=matching)
 
     def _head(self, name: str, prompts: PromptChoices) -> WiseFtSettings:
         return WiseFtSettings(task="wise_ft", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts)

@@ -65,8 +65,8 @@ def shift_suite(benchmark: Path, real: Path, *, prompts: str = PROMPTS, output: 
     table = _loose_matches(reference.classes, shift.classes)
     match = _match(reference, shift, table)
     prompts_for(prompts, dataset=reference, classes=match.names)
-    chosen = str(Path(prompts).resolve()) if is_prompt_file(prompts) else prompts
-    text = suite_text(first, second, table=table, match=match, prompts=chosen, output=output)
+    prompts = str(Path(prompts).resolve()) if is_prompt_file(prompts) else prompts
+    text = suite_text(first, second, table=table, match=match, prompts=prompts, output=output)
     notes = (*_split_notes(first, second), *_match_notes(match, reference, shift))
     return ShiftSuite(text, notes)
 
@@ -93,9 +93,9 @@ def _names(benchmark: Path, real: Path) -> tuple[str, str]:
 
 
 def _name(place: Path) -> str:
-    whole = place.resolve()
-    own = whole.stem if whole.is_file() else whole.name
-    words = [whole.parent.name, own] if own.casefold() in _SAYS_LITTLE else [own]
+    path = place.resolve()
+    name = path.stem if path.is_file() else path.name
+    words = [path.parent.name, name] if name.casefold() in _SAYS_LITTLE else [name]
     safe = [re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", word)).strip("-_") for word in words]
     return "-".join(word for word in safe if word) or "images"
 
@@ -138,11 +138,11 @@ def _with_split_column(name: str, path: Path) -> Dataset | None:
 
 
 def _evaluated(splits: Sequence[str], place: Path) -> str:
-    found = next((split for split in _EVALUATED if split in splits), splits[0] if len(splits) == 1 else None)
-    if found is None:
+    name = next((split for split in _EVALUATED if split in splits), splits[0] if len(splits) == 1 else None)
+    if name is None:
         fix = "call the one that is to be evaluated `test`"
         raise UserError(f"has the splits {', '.join(splits)}", where=str(place), fix=fix)
-    return found
+    return name
 
 
 def _plain(name: str) -> str:
@@ -155,19 +155,21 @@ def _loose_matches(reference: Sequence[str], shift: Sequence[str]) -> dict[str, 
     No class of the reference is given to two.
     """
     free: dict[str, list[str]] = {}
-    for name in dict.fromkeys(reference):
-        if name not in set(shift):
-            free.setdefault(_plain(name), []).append(name)
+    for name in _without(reference, shift):
+        free.setdefault(_plain(name), []).append(name)
     free.pop("", None)
-    known = set(reference)
-    unequal = [name for name in dict.fromkeys(shift) if name not in known]
+    unequal = _without(shift, reference)
     return {name: tuple(free.pop(_plain(name))) for name in unequal if _plain(name) in free}
+
+
+def _without(names: Sequence[str], excluded: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name not in set(excluded)]
 
 
 def _match(reference: Dataset, shift: Dataset, table: Mapping[str, tuple[str, ...]]) -> ClassMatch:
     first, second = reference.info.name, shift.info.name
     if not table and not set(reference.classes) & set(shift.classes):
-        has = f"{first} has {_some(reference.classes, 5)}; {second} has {_some(shift.classes, 5)}"
+        has = f"{first} has {_listed(reference.classes, 5)}; {second} has {_listed(shift.classes, 5)}"
         example = f"`classes: {{{second}: {{{shift.classes[0]!r}: ...}}}}`"
         fix = f"rename the classes of one, or write a suite that names {first}'s class for each of {second}: {example}"
         raise UserError(f"no class has the same name in both: {has}", fix=fix)
@@ -178,7 +180,7 @@ def _match(reference: Dataset, shift: Dataset, table: Mapping[str, tuple[str, ..
     return match
 
 
-def _some(names: Sequence[str], count: int = _SHOWN) -> str:
+def _listed(names: Sequence[str], count: int = _SHOWN) -> str:
     more = f", ... ({len(names):,} in all)" if len(names) > count else ""
     return ", ".join(map(repr, names[:count])) + more
 
@@ -191,9 +193,9 @@ def _match_notes(match: ClassMatch, reference: Dataset, shift: Dataset) -> list[
     first, second = reference.info.name, shift.info.name
     notes = [f"{len(match.names):,} classes are in both {first} and {second}"]
     if match.unmatched_shift:
-        notes.append(f"left out, since {first} has no such class: {_some(match.unmatched_shift)}")
+        notes.append(f"left out, since {first} has no such class: {_listed(match.unmatched_shift)}")
     if match.unmatched_reference:
-        notes.append(f"left out, since {second} has no such class: {_some(match.unmatched_reference)}")
+        notes.append(f"left out, since {second} has no such class: {_listed(match.unmatched_reference)}")
     if any(_WORDNET.fullmatch(name) for name in match.names):
         notes.append("classes are named by WordNet ids, which prompts cannot use: give their names under `classes:`")
     return notes

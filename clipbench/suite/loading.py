@@ -44,15 +44,15 @@ class Suite:
         Raises:
             UserError: the suite uses no data set of that name.
         """
-        wanted = tuple(dict.fromkeys(names))
-        for name in wanted:
+        names = tuple(dict.fromkeys(names))
+        for name in names:
             if name not in self.datasets:
                 fix = did_you_mean(name, self.datasets)
                 raise UserError(f"the suite uses no data set {name!r}", where=str(self.path), fix=fix)
-        kept = tuple(entry for settings in self.tasks if (entry := settings.only(wanted)) is not None)
-        used = {name for entry in kept for _, name in entry.named()}
-        datasets = {name: definition for name, definition in self.datasets.items() if name in used}
-        return dataclasses.replace(self, tasks=kept, datasets=datasets)
+        tasks = tuple(entry for settings in self.tasks if (entry := settings.only(names)) is not None)
+        evaluated = {name for entry in tasks for _, name in entry.named()}
+        datasets = {name: definition for name, definition in self.datasets.items() if name in evaluated}
+        return dataclasses.replace(self, tasks=tasks, datasets=datasets)
 
     def with_limit(self, limit: int) -> Suite:
         """Return the suite with every task limited to this many examples, whatever its own limit.

@@ -1,4 +1,4 @@
-"""Reading a suite's document: its keys, its own data sets, and the problems in all of it."""
+"""A suite's document: its keys, its own data sets, the problems in all of it, and the schema for editors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.datasets.base import DatasetDefinition
-from clipbench.datasets.catalog import argument_schema, catalog_definitions, define
+from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions, read_definition
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml
-from clipbench.documents.validation import Problem, check, refuse, unquoted_fix
-from clipbench.errors import UserError, did_you_mean
+from clipbench.documents.validation import Problem, check, refuse
 from clipbench.prompts.sets import is_prompt_file, read_choice
+from clipbench.studies.registry import entry_names, load_entry
 from clipbench.suite.tasks import TaskReader
 from clipbench.tasks.base import SuiteEntry
 
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXPECTED = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"
 
 
@@ -66,14 +67,14 @@ def read_suite(document: MarkedYaml, base: Path) -> SuiteContent:
     """
     keys, problems = check(SuiteKeys, document)
     problems += _name_problems(document.value.get("name"))
-    own = _read_datasets(document, base, problems)
-    known = {**catalog_definitions(), **{name: found for name, found in own.items() if found}}
-    reader = TaskReader(document, base, known, broken={name for name, found in own.items() if not found})
+    entries = _read_datasets(document, base, problems)
+    definitions = {**catalog_definitions(), **{name: entry for name, entry in entries.items() if entry}}
+    reader = TaskReader(document, base, definitions, broken={name for name, entry in entries.items() if not entry})
     tasks = reader.read()
     refuse(document, [*problems, *reader.problems])
     assert keys is not None  # without problems there are keys
-    used = dict.fromkeys(name for entry in tasks for _, name in entry.named())
-    return SuiteContent(keys, {name: reader.known[name] for name in used}, tuple(tasks))
+    names = dict.fromkeys(name for entry in tasks for _, name in entry.named())
+    return SuiteContent(keys, {name: reader.datasets[name] for name in names}, tuple(tasks))
 
 
 def _name_problems(name: Any) -> Iterator[Problem]:
@@ -85,45 +86,53 @@ def _name_problems(name: Any) -> Iterator[Problem]:
 def _read_datasets(document: MarkedYaml, base: Path, problems: list[Problem]) -> dict[str, DatasetDefinition | None]:
     """Return the suite's own data sets; None for one that is wrong, after noting why."""
     entries = document.value.get("datasets")
-    if not isinstance(entries, dict):
-        return {}
-    catalog = catalog_definitions()
-    own: dict[str, DatasetDefinition | None] = {}
-    for name, entry in entries.items():
-        path: KeyPath = ("datasets", name)
-        if name in catalog:
+    definitions: dict[str, DatasetDefinition | None] = {}
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if name in catalog_definitions():
             fix = "choose another name, or delete this entry to use the catalog's"
-            problems.append(Problem(path, f"the catalog has a data set {name!r} already", fix))
-        elif isinstance(entry, dict):
-            own[name] = _define(document, base, path, problems)
+            problems.append(Problem(("datasets", name), f"the catalog has a data set {name!r} already", fix))
         else:
-            own[name] = None
-    return own
+            definitions[name] = _read_dataset(document, base, name, problems) if isinstance(entry, dict) else None
+    return definitions
 
 
-def _define(document: MarkedYaml, base: Path, path: KeyPath, problems: list[Problem]) -> DatasetDefinition | None:
-    where = document.where(path)
-    try:
-        definition = define(str(path[-1]), document.at(path), base=base, where=where)
-    except UserError as error:
-        problems += _translated(error, where, document, path)
-        return None
-    info = definition.info
-    if info.prompts:
-        problems += read_choice(info.prompts, base, document, (*path, "prompts"))[1]
-    if is_prompt_file(info.prompts):
-        info = dataclasses.replace(info, prompts=str(base.resolve() / info.prompts))
+def _read_dataset(document: MarkedYaml, base: Path, name: str, problems: list[Problem]) -> DatasetDefinition | None:
+    path: KeyPath = ("datasets", name)
+    definition, mistakes = read_definition(name, document, path, base=base)
+    problems += mistakes
+    if definition is None or not definition.info.prompts:
+        return definition
+    prompts = definition.info.prompts
+    problems += read_choice(prompts, base, document, (*path, "prompts"))[1]
+    if not is_prompt_file(prompts):
+        return definition
+    info = dataclasses.replace(definition.info, prompts=str(base.resolve() / prompts))
     return dataclasses.replace(definition, info=info)
 
 
-def _translated(error: UserError, where: str, document: MarkedYaml, path: KeyPath) -> list[Problem]:
-    """Return an adapter's error, which says `where.key`, with the line of that key; unknown keys come first."""
-    key = (error.where or "").removeprefix(where).lstrip(".")
-    place = (*path, key) if key and " " not in key else path
-    entry = document.at(path)
-    allowed = argument_schema(entry["adapter"])["properties"] if key not in ("", "adapter") else entry
-    unknown = [name for name in entry if name not in allowed]
-    if unknown:
-        return [Problem((*path, name), "unknown key", did_you_mean(name, allowed)) for name in unknown]
-    fix = error.fix or (unquoted_fix(document, place) if place in document.marks else None)
-    return [Problem(place, error.problem, fix)]
+def suite_schema() -> dict[str, Any]:
+    """Return the JSON schema by which editors complete suites: a task by its `task`, a data set by its `adapter`.
+
+    Raises:
+        UserError: an installed package's task or adapter cannot be imported.
+    """
+    schema = SuiteKeys.model_json_schema()
+    tasks = {name: _definition(load_entry(name).Settings.model_json_schema()) for name in entry_names()}
+    adapters = {name: _definition(argument_schema(name)) for name in adapter_names()}
+    schema["properties"]["tasks"]["items"] = _one_of("task", tasks)
+    schema["properties"]["datasets"]["additionalProperties"] = _one_of("dataset", adapters)
+    definitions: dict[str, Any] = {}
+    for kind, entries in (("task", tasks), ("dataset", adapters)):
+        for name, (entry, inner) in entries.items():
+            definitions |= {f"{kind}-{name}": entry, **inner}
+    return {"$schema": DIALECT, **schema, "title": "clipbench suite", "$defs": definitions}
+
+
+def _one_of(kind: str, entries: dict[str, Any]) -> dict[str, Any]:
+    return {"oneOf": [{"$ref": f"#/$defs/{kind}-{name}"} for name in entries]}
+
+
+def _definition(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a schema without the definitions it refers to, and those."""
+    inner = schema.get("$defs", {})
+    return {key: value for key, value in schema.items() if key != "$defs"}, inner

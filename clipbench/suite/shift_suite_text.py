@@ -68,7 +68,7 @@ def suite_text(
     """
     name = output.stem if output else f"{reference.name}-to-{shift.name}"
     description = f"Does accuracy on {reference.name} hold on {shift.name}, other images of the same classes?"
-    written = _place(Path(prompts), output) if is_prompt_file(prompts) else prompts
+    prompts = _place(Path(prompts), output) if is_prompt_file(prompts) else prompts
     lines = [
         *_opening(reference, shift, match, output),
         "",
@@ -81,7 +81,7 @@ def suite_text(
         "tasks:",
         "  # Both are classified among the classes that they share, so that the gap is not one of other classes.",
         "  - task: robustness",
-        *_block({"reference": reference.name, "shifts": [shift.name], "prompts": [written]}, 4),
+        *_block({"reference": reference.name, "shifts": [shift.name], "prompts": [prompts]}, 4),
         *_classes(shift.name, table),
     ]
     return "\n".join(lines) + "\n"
@@ -98,13 +98,13 @@ def _opening(reference: Side, shift: Side, match: ClassMatch, output: Path | Non
     yield f"#     clipbench run {file} --model vit-b-32 --model vit-b-16"
     yield "#"
     yield from _comment(f"{len(match.names):,} classes are in both and are compared.")
-    for side, other, names in (
+    for side, opposite, names in (
         (shift, reference, match.unmatched_shift),
         (reference, shift, match.unmatched_reference),
     ):
         if names:
             listed = ", ".join(map(repr, names))
-            yield from _comment(f"Of {side.name} left out, since {other.name} has no such class: {listed}.")
+            yield from _comment(f"Of {side.name} left out, since {opposite.name} has no such class: {listed}.")
     if match.unmatched_shift and match.unmatched_reference:
         yield from _comment(f"If some of these are the same things, say so under `classes`: {shift.name}'s name first.")
 
@@ -130,13 +130,13 @@ def _classes(shift: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
         yield "    # Where names differ: class of the shift, then that of the reference, or a list of them."
         yield "    classes:"
         yield from (line.removesuffix(" null") for line in _block({shift: None}, 6))
-    for theirs, ours in table.items():
-        yield from _block({theirs: ours[0] if len(ours) == 1 else list(ours)}, 8)
+    for name, references in table.items():
+        yield from _block({name: references[0] if len(references) == 1 else list(references)}, 8)
 
 
 def _block(value: Mapping[str, Any], indent: int = 0) -> list[str]:
     """Return `key: value` lines; a list or mapping of plain values stands on the line of its key."""
-    nested = any(isinstance(one, list | dict) for one in value.values())
+    nested = any(isinstance(entry, list | dict) for entry in value.values())
     text: str = yaml.dump(
         dict(value),
         Dumper=_Dumper,

@@ -24,16 +24,16 @@ class TaskReader:
     Args:
         document: the suite.
         base: the folder that relative paths start from.
-        known: the data sets that tasks may name.
+        datasets: those that tasks may name; those that they name by dotted path are added.
         broken: names of data sets that are wrong themselves; naming one is no second problem.
     """
 
     def __init__(
-        self, document: MarkedYaml, base: Path, known: Mapping[str, DatasetDefinition], broken: set[str]
+        self, document: MarkedYaml, base: Path, datasets: Mapping[str, DatasetDefinition], broken: set[str]
     ) -> None:
         self.document = document
         self.base = base
-        self.known = dict(known)
+        self.datasets = dict(datasets)
         self.broken = broken
         self.problems: list[Problem] = []
         self._jobs: dict[tuple[Any, ...], KeyPath] = {}
@@ -84,20 +84,20 @@ class TaskReader:
         choices = getattr(settings, "prompts", None)
         if not isinstance(choices, tuple):
             return settings
-        read: list[PromptChoice] = []
+        sets: list[PromptChoice] = []
         for position, choice in enumerate(choices):
-            found, problems = read_choice(choice, self.base, self.document, self._item((*path, position)))
+            prompts, problems = read_choice(choice, self.base, self.document, self._item((*path, position)))
             self.problems += problems
-            read.append(found)
-        return settings.model_copy(update={"prompts": tuple(read)})
+            sets.append(prompts)
+        return settings.model_copy(update={"prompts": tuple(sets)})
 
     def _dataset_problems(self, settings: SuiteEntry, name: str, place: KeyPath) -> Iterator[Problem]:
+        if name not in self.datasets and name not in self.broken and is_dotted_path(name):
+            yield from self._define_plugin(name, place)
         if name in self.broken:
             return
-        if name not in self.known and is_dotted_path(name):
-            yield from self._define_plugin(name, place)
-        if name not in self.known:
-            yield Problem(place, f"unknown data set {name!r}", did_you_mean(name, self.known))
+        if name not in self.datasets:
+            yield Problem(place, f"unknown data set {name!r}", did_you_mean(name, self.datasets))
         elif isinstance(settings, TaskSettings):
             yield from self._repeated(settings, name, place)
 
@@ -113,7 +113,7 @@ class TaskReader:
 
     def _define_plugin(self, name: str, place: KeyPath) -> Iterator[Problem]:
         try:
-            self.known[name] = define(name, {"adapter": name}, base=self.base, where=self.document.where(place))
+            self.datasets[name] = define(name, {"adapter": name}, base=self.base, where=self.document.where(place))
         except UserError as error:
             self.broken.add(name)
             yield Problem(place, error.problem, error.fix)
@@ -121,7 +121,7 @@ class TaskReader:
     def _variant(self, settings: TaskSettings, dataset: str) -> str:
         """Return the variant's name in the results: where no prompts are named, those that will be used."""
         uses_default = settings.prompt_choices() == (None,)
-        return settings.variant or ((self.known[dataset].info.prompts or OWN) if uses_default else "")
+        return settings.variant or ((self.datasets[dataset].info.prompts or OWN) if uses_default else "")
 
     def _item(self, path: KeyPath) -> KeyPath:
         """Return the path of a list's item, or that of a value written without a list."""

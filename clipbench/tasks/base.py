@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
+from clipbench.tasks.job import Job
 from clipbench.tasks.prompts import Names, PromptChoice, name_of
-from clipbench.tasks.work import Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clipbench.tasks.prompts import PromptedClasses
 
 Feature = Literal["projected", "backbone"]
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 Memory = Callable[[Mapping[str, int], int], int]
 """(images of each split, width of the features) -> bytes."""
 
@@ -47,8 +47,8 @@ class SuiteEntry(BaseModel, ABC):
         """Return the entry with just these data sets; None if it uses none of them."""
 
     @abstractmethod
-    def work(self) -> Sequence[Work]:
-        """Return what the jobs of each model do, in order."""
+    def jobs(self) -> Sequence[Job]:
+        """Return the jobs of each model, in order; which model is left open."""
 
     def analyses(self) -> Sequence[Mapping[str, Any]]:
         """Return the settings of the analyses to be made of the finished jobs, each with its `analysis`."""
@@ -91,10 +91,10 @@ class Condition:
 class TaskSettings(DatasetsEntry):
     """What every task's settings have; each task adds its own beside its code."""
 
-    def work(self) -> Sequence[Work]:
+    def jobs(self) -> Sequence[Job]:
         """Return one job for each data set and variant."""
         return [
-            Work(name, variant.model_copy(update={"datasets": (name,)}))
+            Job(name, variant.model_copy(update={"datasets": (name,)}))
             for name in self.datasets
             for variant in self.variants()
         ]
@@ -151,17 +151,20 @@ class Needs:
     """What `evaluate` holds at once, where that grows with the data; None: it does not."""
 
 
-class Once(Protocol):
-    """Makes what a task derives from all but the evaluated split, or recalls it from the job before."""
+class Cache(Protocol):
+    """Values that a task computes from all but the evaluated split, shared by the jobs that rest on the same."""
 
-    def __call__(self, name: str, make: Callable[[], Made]) -> Made:
-        """Return what `make` returns."""
+    def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
+        """Return the value of a key, which need only tell it from the task's other values; computes it if missing."""
         ...
 
 
-def make_anew(name: str, make: Callable[[], Made]) -> Made:
-    """Return what `make` returns, recalling nothing."""
-    return make()
+class NoCache:
+    """Computes every value anew."""
+
+    def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
+        """Return what `compute` returns."""
+        return compute()
 
 
 class Features(Protocol):
@@ -235,8 +238,8 @@ class Inputs:
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
     device: str = "cpu"
     """Where torch may compute."""
-    once: Once = make_anew
-    """(what it is, how to make it) -> the thing, made once for jobs that differ only in what they are tested on."""
+    cache: Cache = field(default_factory=NoCache)
+    """Of jobs that differ only in what they are tested on."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,10 @@ class Picture:
     """Why: 'confident mistake', ..."""
     caption: str
     """Plain text, escaped by the page."""
+    true_label: str = ""
+    """Where it is about a classification, which the page then shows instead of the caption."""
+    prediction: str = ""
+    """With how sure it was, e.g. 'dog (0.97)'."""
 
 
 @dataclass(frozen=True)

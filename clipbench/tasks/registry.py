@@ -15,6 +15,7 @@ TASKS = {
     "wise_ft": "clipbench.tasks.probe.wise_ft:WiseFt",
     "prompt_sensitivity": "clipbench.tasks.prompt_sensitivity.prompt_sensitivity:PromptSensitivity",
     "retrieval": "clipbench.tasks.retrieval.retrieval:Retrieval",
+    "pairing": "clipbench.tasks.retrieval.pairing:Pairing",
 }
 """In the order in which a page shows them; those of plug-ins follow."""
 

@@ -1,73 +1,97 @@
 """Results folders with made-up jobs."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from clipbench.analyses.run import analyse
+from clipbench.fingerprint import digest
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult, Pedigree, Record
+from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record
+from clipbench.tasks.base import Condition
+
+PLAIN = Condition()
+
+
+def found(results: Results, analysis: str = "probe_vs_zero_shot") -> tuple[AnalysisResult, ...]:
+    """What one analysis finds."""
+    return tuple(result for result in analyse(results) if result.analysis == analysis)
 
 
 class MadeUp:
-    """Writes jobs of one model on one data set of three classes; difficulty is shared by all heads."""
+    """Writes jobs as runs do."""
 
     def __init__(self, folder: Path, n: int = 600) -> None:
         self.results = Results(folder)
         self.n = n
         self.difficulty = np.random.default_rng(0).random(n)
 
-    def write(self, task, variant, accuracy, *, params=None, seeds=0, finished="1", model="m", **pedigree):
-        """Write a job whose head is right about the easiest examples, with some noise for each seed."""
-        generator = np.random.default_rng(len(variant) + seeds)
+    def write(
+        self, task, columns, records, *, model="m", prompts="", condition=PLAIN, finished="1", pedigree=(), **fields
+    ) -> str:
+        """Write a job and its per-example table, rows in an order of their own; return the job's hash."""
+        parts = {"data": "d", "labels": "l", "prompts": prompts, "protocol": f"{task}/1", **dict(pedigree)}
+        variant = ", ".join(part for part in (prompts, *condition.words) if part)
+        name = digest([model, task, variant, finished, parts, repr(fields)])[:16]
+        table = pd.DataFrame(columns)
+        table.insert(0, "id", [f"i{row}" for row in range(len(table))])
+        path = self.results.examples_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.sample(frac=1, random_state=int(name[:6], 16)).to_parquet(path)
+        known = {"dataset": "toys", "split": "test", "status": "done", "provenance": {"finished": finished}}
+        about = {"task": task, "variant": variant, "prompts": prompts, "condition": condition}
+        found = {"pedigree": Pedigree(**parts), "records": tuple(records)}
+        self.results.write_job(JobResult(name, model, **(known | about | found | fields)))
+        return name
+
+    def answers(self, model: str, correct: Sequence[Any], *, prompts: str = "photo", **more: Any) -> str:
+        """Write a zero-shot job that is right about these examples."""
+        columns = more.pop("columns", {"label": np.arange(len(correct)) % 3, "correct": correct})
+        record = Record("top1", float(np.mean(correct)), n=len(correct), main=True)
+        return self.write("zero_shot", columns, [record], model=model, prompts=prompts, **more)
+
+    def head(self, task: str, accuracy: float, params: Mapping[str, Any] = {}, *, seeds: int = 0, **more: Any) -> str:
+        """Write a job whose head is right about the easiest images, as all heads are, with some noise for each seed."""
+        columns: dict[str, Any] = {"label": np.arange(self.n) % 3}
+        generator = np.random.default_rng(len(more.get("prompts", "")) + seeds)
         noise = generator.normal(0, 0.05, (self.n, max(1, seeds)))
         correct = self.difficulty[:, None] + noise < accuracy
-        columns = {"id": [f"i{row}" for row in range(self.n)], "split": "test", "label": np.arange(self.n) % 3}
         columns["correct"] = correct.mean(axis=1) if seeds else correct[:, 0]
         columns |= {f"correct.{seed}": correct[:, seed] for seed in range(seeds)}
         value = float(correct.mean())
-        records = [Record("top1", value, low=value - 0.03, high=value + 0.03, n=self.n, main=True, params=params or {})]
+        records = [Record("top1", value, low=value - 0.03, high=value + 0.03, n=self.n, main=True, params=params)]
         if seeds:
             records.append(Record("top1_over_seeds", value, low=value - 0.05, high=value + 0.05, n=self.n))
-        parts = {"weights": "w", "data": "d", "labels": "l", "protocol": f"{task}/1"} | pedigree
-        name = f"{model}-{task}-{variant}-{finished}".replace(" ", "-")
-        job = JobResult(
-            hash=name,
-            model=model,
-            dataset="toys",
-            split="test",
-            task=task,
-            variant=variant,
-            status="done",
-            pedigree=Pedigree(**parts),
-            records=tuple(records),
-            provenance={"finished": finished},
-        )
+        return self.write(task, columns, records, **more)
+
+    def zero_shot(self, accuracy: float = 0.6, prompts: str = "photo", **more: Any) -> str:
+        return self.head("zero_shot", accuracy, prompts=prompts, **more)
+
+    def probe(self, accuracy: float = 0.8, **more: Any) -> str:
+        params = {"features": "pre_projection", "normalised": False, "n_train": 3000, "n_classes": 3}
+        return self.head("linear_probe", accuracy, params, **more)
+
+    def few_shot(self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5) -> str:
+        params = {"features": features or "pre_projection", "normalised": False, "shots": k, "seeds": seeds}
+        return self.head("few_shot", accuracy, params, seeds=seeds, condition=Condition(k, features, head))
+
+    def edit(self, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        """Change a job's per-example table."""
         path = self.results.examples_path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(columns).sample(frac=1, random_state=1).to_parquet(path)
-        self.results.write_job(job)
-        return name
-
-    def zero_shot(self, accuracy=0.6, variant="photo", **more):
-        return self.write("zero_shot", variant, accuracy, **more)
-
-    def probe(self, accuracy=0.8, *, features="pre_projection", variant="", n_train=3000, **more):
-        params = {"features": features, "normalised": False, "n_train": n_train, "n_classes": 3}
-        return self.write("linear_probe", variant, accuracy, params=params, **more)
-
-    def few_shot(self, k, accuracy, *, features="pre_projection", seeds=5, **more):
-        params = {"features": features, "normalised": False, "shots": k, "seeds": seeds}
-        return self.write("few_shot", f"{k} shots", accuracy, params=params, seeds=seeds, **more)
+        change(pd.read_parquet(path)).to_parquet(path)
 
 
 @pytest.fixture
-def made_up(tmp_path) -> MadeUp:
+def made_up(tmp_path: Path) -> MadeUp:
     return MadeUp(tmp_path / "run")
 
 
 @pytest.fixture
-def another(tmp_path) -> Callable[..., MadeUp]:
+def another(tmp_path: Path) -> Callable[..., MadeUp]:
     return lambda name, n=600: MadeUp(tmp_path / name, n)

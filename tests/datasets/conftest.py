@@ -1,20 +1,17 @@
-"""Small data sets made on the spot, and a hub that answers from a folder."""
+"""Small data sets made on the spot."""
 
 from __future__ import annotations
 
 import io
-import json
+import os
 import tarfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import PIL.Image
 import pytest
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+from ..hub_server import Hub, hub_fixture, no_hub_fixture  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -59,115 +56,35 @@ def layout(tmp_path: Path, png, write_tar) -> Path:
     return root
 
 
-@dataclass
-class Hub:
-    """A data set hub on this machine: `ORG/REPO` is answered from `root/ORG/REPO`."""
-
-    root: Path
-    cache: Path
-    served: list[str] = field(default_factory=list)
-    """The files that were downloaded, in order."""
-    gated: bool = False
-    down: bool = False
-
-
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """The hub's client talks to a server on this machine and has an empty cache."""
-    answers = Hub(tmp_path / "hub", tmp_path / "cache")
-    answers.root.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answers))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(answers.cache))
+def datasets_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The hub, of which the `datasets` library knows too."""
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("datasets.config.HF_ENDPOINT", endpoint)
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", answers.cache / "datasets")
-    monkeypatch.setattr("datasets.config.HF_CACHE_HOME", answers.cache)
-    yield answers
-    server.shutdown()
-    server.server_close()
+    monkeypatch.setattr("datasets.config.HF_ENDPOINT", hub.address)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", hub.cache / "datasets")
+    monkeypatch.setattr("datasets.config.HF_CACHE_HOME", hub.cache)
+    return hub
 
 
 @pytest.fixture
-def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing answers where the hub should be; returns the client's cache, which is empty."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def hub_layout(hub: Hub, layout: Path) -> Hub:
+    """The hub with the webdataset as org/wds_pets."""
+    (hub.root / "org").mkdir()
+    layout.rename(hub.root / "org/wds_pets")
+    return hub
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._answer(body=False)
+@pytest.fixture
+def later() -> Callable[[Path], None]:
+    """Makes a file look as if it was written a second later."""
 
-        def do_GET(self) -> None:
-            self._answer(body=True)
+    def touch(path: Path) -> None:
+        changed = path.stat().st_mtime_ns + 1_000_000_000
+        os.utime(path, ns=(changed, changed))
 
-        def _answer(self, *, body: bool) -> None:
-            path = self.path.partition("?")[0]
-            if hub.down:
-                return self._send(503, b"")
-            if hub.gated:
-                return self._send(403, b"", {"X-Error-Code": "GatedRepo"})
-            if path.startswith("/api/datasets/"):
-                organisation, repository, *rest = path.split("/")[3:]
-                name = f"{organisation}/{repository}"
-                return self._tree(name, "/".join(rest[2:])) if rest[:1] == ["tree"] else self._list(name)
-            name, _, file = path.removeprefix("/datasets/").partition("/resolve/")
-            return self._file(name, file.partition("/")[2], body=body)
+    return touch
 
-        def _tree(self, name: str, folder: str) -> None:
-            root = hub.root / name
-            if not (root / folder).is_dir():
-                return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
-            content = [
-                {
-                    "type": "directory" if entry.is_dir() else "file",
-                    "path": str(entry.relative_to(root)),
-                    "oid": "0" * 40,
-                }
-                | ({} if entry.is_dir() else {"size": entry.stat().st_size})
-                for entry in sorted((root / folder).iterdir())
-            ]
-            return self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
-        def _list(self, name: str) -> None:
-            root = hub.root / name
-            if not root.is_dir():
-                return self._send(404, b"", {"X-Error-Code": "RepoNotFound"})
-            files = [file for file in sorted(root.rglob("*")) if file.is_file()]
-            siblings = [{"rfilename": str(f.relative_to(root)), "size": f.stat().st_size} for f in files]
-            content = {"id": name, "sha": COMMIT, "siblings": siblings}
-            return self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
-
-        def _file(self, name: str, file: str, *, body: bool) -> None:
-            if not (hub.root / name / file).is_file():
-                return self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
-            content = (hub.root / name / file).read_bytes()
-            if body:
-                hub.served.append(file)
-            headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{name}{file}"'.replace("/", "-")}
-            return self._send(200, content, headers, body=body)
-
-        def _send(self, status: int, content: bytes, headers: Mapping[str, str] = {}, body: bool = True) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if body:
-                self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+def examples(dataset, split="test"):
+    """All examples of a split, in order."""
+    return [example for shard in dataset.split(split).shards() for example in shard]

@@ -54,7 +54,7 @@ def test_the_order_is_that_of_the_labels():
 
 @pytest.mark.parametrize("name", class_table_names())
 def test_every_table_is_plain_names_without_repeats_and_names_its_source(name):
-    text = files("clipbench.datasets").joinpath("class_tables", f"{name}.yaml").read_text(encoding="utf-8")
+    text = files("clipbench.datasets.classes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     assert "# Source:" in text
     assert "# Licence" in text
     keys = [key.value for key, _ in yaml.compose(text).value]

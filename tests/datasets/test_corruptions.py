@@ -14,28 +14,20 @@ import PIL.Image
 import pytest
 import torch
 from scipy import ndimage, stats
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.datasets.base import Example, decode
-from clipbench.datasets.corruptions import blur as corrupt_blur
-from clipbench.datasets.corruptions import digital as corrupt_digital
-from clipbench.datasets.corruptions.constants import CIFAR_C, IMAGENET_C
-from clipbench.datasets.corruptions.corruption import (
-    EXTRA,
-    KINDS,
-    PROTOCOLS,
-    SEVERITIES,
-    STANDARD,
-    Corruption,
-    available,
-)
+from clipbench.datasets.corruptions import blur, digital
+from clipbench.datasets.corruptions.constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD
+from clipbench.datasets.corruptions.corruption import PROTOCOLS, Corruption, available
 from clipbench.datasets.corruptions.random import Draws, to_pixels
+from clipbench.datasets.corruptions.weather import PHOTOGRAPHS
 from clipbench.embed.examples import cut_into_parts
 from clipbench.embed.loader import Decoder, batches
 from clipbench.errors import UserError
 
 ALL = STANDARD + EXTRA
-PHOTOGRAPHS = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
 
 @pytest.fixture
@@ -53,7 +45,7 @@ def frost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def no_frost(monkeypatch: pytest.MonkeyPatch) -> None:
     """No such package, whatever is installed here."""
-    monkeypatch.setattr("clipbench.datasets.corruptions.frost_photographs.PACKAGE", "no_such_package")
+    monkeypatch.setattr("clipbench.datasets.corruptions.weather.PACKAGE", "no_such_package")
 
 
 def noise_image(width: int = 224, height: int = 224, seed: int = 0) -> PIL.Image.Image:
@@ -79,8 +71,7 @@ def corrupt(name: str, severity: int, image: PIL.Image.Image, example_id: str = 
 
 
 def test_there_are_fifteen_standard_corruptions_and_four_more_in_four_kinds():
-    assert len(STANDARD) == 15
-    assert len(EXTRA) == 4
+    assert (len(STANDARD), len(EXTRA)) == (15, 4)
     assert set(KINDS) == set(ALL) == set(IMAGENET_C) == set(CIFAR_C)
     kinds = [KINDS[name] for name in STANDARD]
     assert kinds == ["noise"] * 3 + ["blur"] * 4 + ["weather"] * 4 + ["digital"] * 4
@@ -159,25 +150,12 @@ def test_noise_is_another_one_at_another_severity_and_in_another_corruption():
 def test_noise_stays_the_same_in_every_version():
     # Known values: a change here means that GENERATOR has to be counted up.
     image = flat(128, side=2)
-    assert corrupt("gaussian_noise", 3, image).ravel().tolist() == [141, 66, 75, 96, 172, 113, 132, 146, 99, 95, 76, 95]
-    assert corrupt("shot_noise", 3, image).ravel().tolist() == [
-        212,
-        106,
-        85,
-        148,
-        106,
-        106,
-        127,
-        170,
-        127,
-        127,
-        106,
-        233,
-    ]
-    assert (
-        Corruption("gaussian_noise", 3).fingerprint()
-        == "69cd81e074916ab151c510f5bb80ea5415c89b5eae38169967ccf497e035bec4"
-    )
+    known = {"gaussian_noise": "141 66 75 96 172 113 132 146 99 95 76 95"}
+    known["shot_noise"] = "212 106 85 148 106 106 127 170 127 127 106 233"
+    for name, values in known.items():
+        assert corrupt(name, 3, image).ravel().tolist() == [int(value) for value in values.split()]
+    fingerprint = "69cd81e074916ab151c510f5bb80ea5415c89b5eae38169967ccf497e035bec4"
+    assert Corruption("gaussian_noise", 3).fingerprint() == fingerprint
 
 
 def test_workers_and_batch_sizes_do_not_matter(png):
@@ -205,10 +183,9 @@ def test_the_fingerprint_names_everything_that_changes_pixels(frost):
 
 
 def test_a_name_is_corruption_and_severity_and_whatever_differs_from_the_defaults():
-    assert Corruption("snow", 3).name == "snow/3"
-    assert Corruption("snow", 3, jpeg=85).name == "snow/3/jpeg85"
     view = Corruption("snow", 3, "cifar-c", jpeg=85)
-    assert view.name == "snow/3/cifar-c/jpeg85"
+    views = (Corruption("snow", 3), Corruption("snow", 3, jpeg=85), view)
+    assert [view.name for view in views] == ["snow/3", "snow/3/jpeg85", "snow/3/cifar-c/jpeg85"]
     about = {"corruption": "snow", "kind": "weather", "severity": 3, "protocol": "cifar-c", "jpeg": 85}
     assert view.about == about
 
@@ -217,8 +194,6 @@ def test_a_name_is_corruption_and_severity_and_whatever_differs_from_the_default
 
 
 def test_imagenet_c_corrupts_the_middle_224_of_the_image_at_256():
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
-
     original = Compose([Resize(256, InterpolationMode.BILINEAR), CenterCrop(224)])
     for size in ((500, 375), (333, 500), (224, 224), (30, 61), (256, 299)):
         image = noise_image(*size)
@@ -250,15 +225,10 @@ def test_an_image_that_cifar_c_refuses_is_a_broken_image(png):
 
 @pytest.mark.usefixtures("frost")
 @pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("size", [(1, 1), (8, 8), (3, 40), (120, 75)], ids=str)
-def test_adapted_takes_images_of_any_size(name, size):
-    for severity in (1, 5):
-        assert Corruption(name, severity, "adapted")(noise_image(*size), "a").size == size
-
-
-@pytest.mark.usefixtures("frost")
-@pytest.mark.parametrize("name", ALL)
-def test_cifar_c_makes_every_corruption(name):
+def test_adapted_takes_images_of_any_size_and_cifar_c_makes_every_corruption(name):
+    for size in ((1, 1), (8, 8), (3, 40), (120, 75)):
+        for severity in (1, 5):
+            assert Corruption(name, severity, "adapted")(noise_image(*size), "a").size == size
     image = noise_image(32, 32)
     changed = [np.asarray(Corruption(name, severity, "cifar-c")(image, "a")) for severity in SEVERITIES]
     assert all(pixels.shape == (32, 32, 3) for pixels in changed)
@@ -277,32 +247,24 @@ def test_images_of_other_modes_are_converted_to_rgb(mode):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("gausian_noise", 3), "unknown corruption 'gausian_noise'; did you mean 'gaussian_noise'?"),
+        (("gausian_noise", 3), "unknown corruption 'gausian_noise'; did you mean 'gaussian_noise'"),
         (("gaussian_noise", 6), "gaussian_noise: severity 6 does not exist; give 1 to 5"),
         (("gaussian_noise", 0), "gaussian_noise: severity 0 does not exist; give 1 to 5"),
         (("gaussian_noise", True), "gaussian_noise: severity True does not exist; give 1 to 5"),
-        (("snow", 3, "imagenetc"), "snow: unknown protocol 'imagenetc'; did you mean 'imagenet-c'?"),
-        (
-            ("snow", 3, "imagenet-c", 0),
-            "snow: JPEG quality 0 does not exist; give 1 to 100; the released ImageNet-C has 85",
-        ),
+        (("snow", 3, "imagenetc"), "snow: unknown protocol 'imagenetc'; did you mean 'imagenet-c'"),
+        (("snow", 3, "imagenet-c", 0), "snow: JPEG quality 0 does not exist; give 1 to 100"),
     ],
 )
 def test_errors_name_what_is_wrong_and_the_nearest_right_name(arguments, message):
-    with pytest.raises(UserError) as error:
+    with pytest.raises(UserError, match=f"^{message}"):
         Corruption(*arguments)
-    assert str(error.value) == message
 
 
 @pytest.mark.usefixtures("no_frost")
 def test_without_its_photographs_frost_is_refused_and_not_among_the_available():
     assert available() == tuple(name for name in ALL if name != "frost")
-    with pytest.raises(UserError) as error:
+    with pytest.raises(UserError, match=r"'frost' needs photographs .* pip install 'clipbench\[corruptions\]'"):
         Corruption("frost", 1)
-    assert str(error.value) == (
-        "the corruption 'frost' needs photographs of frost, which are not installed; "
-        "pip install 'clipbench[corruptions]'"
-    )
 
 
 # Noise
@@ -346,8 +308,8 @@ def test_draws_follow_their_distributions():
 # Blur
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if KINDS[name] == "blur"])
 @pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("name", [name for name in ALL if KINDS[name] == "blur"])
 def test_blur_keeps_one_colour_and_the_mean(name, severity):
     # The released defocus blur brightens by up to 1.2 % at severities 4 and 5, where the disc fills its array.
     brighter = 0.012 if name == "defocus_blur" and severity > 3 else 0
@@ -374,7 +336,7 @@ def test_glass_lets_each_pixel_take_a_neighbours_value_the_last_pixel_first():
             for column in range(17 - 3, 3, -1):
                 down, right = moves[:, row - 4, column - 4]
                 expected[row, column] = expected[row + down, column + right]
-    assert np.array_equal(to_pixels(corrupt_blur.glass_blur(pixels, (0, 3, 2), Draws(9))), expected)
+    assert np.array_equal(to_pixels(blur.glass_blur(pixels, (0, 3, 2), Draws(9))), expected)
 
 
 def test_motion_blur_looks_to_one_side_with_gaussian_weights():
@@ -382,12 +344,12 @@ def test_motion_blur_looks_to_one_side_with_gaussian_weights():
     weights = np.exp(-(np.arange(21) ** 2) / 18)
     padded = np.pad(row[0], (0, 20), "edge")
     expected = np.convolve(padded, weights[::-1] / weights.sum(), "valid")
-    assert corrupt_blur.smear(row, 10, 3, 0)[0] == pytest.approx(expected, abs=1e-6)
-    column = corrupt_blur.smear(row.T, 10, 3, 90)
+    assert blur.smear(row, 10, 3, 0)[0] == pytest.approx(expected, abs=1e-6)
+    column = blur.smear(row.T, 10, 3, 90)
     assert column[:, 0] == pytest.approx(expected, abs=1e-6)
     diagonal = np.zeros((9, 9), np.float32)
     diagonal[4, 4] = 1
-    seen_from = np.argwhere(corrupt_blur.smear(diagonal, 1, 1, -45))
+    seen_from = np.argwhere(blur.smear(diagonal, 1, 1, -45))
     assert seen_from.tolist() == [[4, 4], [5, 3]] or seen_from.tolist() == [[4, 4], [5, 3], [5, 3]]
 
 
@@ -398,7 +360,7 @@ def test_zoom_enlarges_the_middle_linearly(zoom):
     start = (60 - kept) // 2
     larger = ndimage.zoom(image[start : start + kept, start : start + kept], (zoom, zoom, 1), order=1)
     start = (len(larger) - 60) // 2
-    assert corrupt_blur.zoomed(image, zoom) == pytest.approx(larger[start : start + 60, start : start + 60], abs=1e-3)
+    assert blur.zoomed(image, zoom) == pytest.approx(larger[start : start + 60, start : start + 60], abs=1e-3)
 
 
 # Weather
@@ -427,8 +389,7 @@ def test_frost_reads_every_fifth_pixel_for_cifar_and_enlarges_for_large_images(f
     stripes = np.zeros((320, 480, 3), np.uint8)
     stripes[2::5, 2::5] = 200
     for name in PHOTOGRAPHS:
-        PIL.Image.fromarray(stripes).save((frost / name).with_suffix(".png"))
-        (frost / name).with_suffix(".png").rename(frost / name)
+        PIL.Image.fromarray(stripes).save(frost / name, "PNG")
     frosted = np.asarray(Corruption("frost", 1, "cifar-c")(flat(0, side=32), "a"))
     assert (frosted == 40).all()
     assert Corruption("frost", 1, "adapted")(flat(0, side=700), "a").size == (700, 700)
@@ -494,7 +455,7 @@ def test_elastic_is_an_affine_map_and_then_a_gaussian_field_of_moves():
         plane = pixels[..., channel].astype(float)
         stretched = ndimage.map_coordinates(plane, np.moveaxis(source, -1, 0), order=1, mode="mirror")
         expected = ndimage.map_coordinates(stretched, (rows + down, columns + across), order=1, mode="reflect")
-        found = corrupt_digital.elastic_transform(pixels, (1.2, 0.04, 0.1), Draws(5))[..., channel]
+        found = digital.elastic_transform(pixels, (1.2, 0.04, 0.1), Draws(5))[..., channel]
         assert found == pytest.approx(expected, abs=0.05)
 
 

@@ -1,20 +1,32 @@
 """A folder with one sub-folder a class."""
 
 import os
+import re
 
 import pytest
 
 from clipbench.datasets.adapters.folder import ImageFolder
 from clipbench.errors import UserError
 
+from .conftest import examples
+
 
 @pytest.fixture
-def animals(tmp_path, png):
-    for name in ("polar_bear/b.png", "polar_bear/A.JPG", "ant/deep/er/x.webp", "ant/a.png"):
-        file = tmp_path / "animals" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(png())
-    return tmp_path / "animals"
+def write(png):
+    """Writes a small image under each of some names."""
+
+    def write(folder, *names):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(png())
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def animals(tmp_path, write):
+    return write(tmp_path / "animals", "polar_bear/b.png", "polar_bear/A.JPG", "ant/deep/er/x.webp", "ant/a.png")
 
 
 def _keys(folder, **arguments):
@@ -23,25 +35,18 @@ def _keys(folder, **arguments):
 
 def test_classes_are_the_sorted_folders_and_ids_the_paths(animals):
     dataset = ImageFolder(path=animals)
-    assert dataset.classes == ("ant", "polar bear")
-    assert list(dataset.splits) == ["test"]
+    assert (dataset.classes, list(dataset.splits)) == (("ant", "polar bear"), ["test"])
+    keys = [("ant/a.png", 0), ("ant/deep/er/x.webp", 0), ("polar_bear/A.JPG", 1), ("polar_bear/b.png", 1)]
+    assert [(e.id, e.label) for e in examples(dataset)] == _keys(animals) == keys
+    assert {e.problem for e in examples(dataset)} == {None}
     assert dataset.split("test").count == 4
-    assert [(e.id, e.label, e.problem) for shard in dataset.split("test").shards() for e in shard] == [
-        ("ant/a.png", 0, None),
-        ("ant/deep/er/x.webp", 0, None),
-        ("polar_bear/A.JPG", 1, None),
-        ("polar_bear/b.png", 1, None),
-    ]
-    assert _keys(animals)[2] == ("polar_bear/A.JPG", 1)
     assert dataset.split("test").image("ant/a.png").size == (4, 4)
     with pytest.raises(KeyError):
         dataset.split("test").image("ant/b.png")
 
 
-def test_hidden_files_and_files_that_are_no_images_are_passed_over(animals, png):
-    for name in ("ant/.hidden.png", "ant/notes.txt", ".git/x.png", "ant/.cache/x.png", "README.md"):
-        (animals / name).parent.mkdir(exist_ok=True)
-        (animals / name).write_bytes(png())
+def test_hidden_files_and_files_that_are_no_images_are_passed_over(animals, write):
+    write(animals, "ant/.hidden.png", "ant/notes.txt", ".git/x.png", "ant/.cache/x.png", "README.md")
     assert len(_keys(animals)) == 4
     assert ImageFolder(path=animals).classes == ("ant", "polar bear")
 
@@ -52,11 +57,8 @@ def test_a_class_folder_without_images_stays_a_class(animals):
     assert [label for _, label in _keys(animals)] == [0, 0, 2, 2]
 
 
-def test_split_folders_are_splits_and_share_their_classes(tmp_path, png):
-    for name in ("train/ant/1.png", "train/bee/2.png", "val/bee/3.png", "test/cat/4.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(png())
-    dataset = ImageFolder(path=tmp_path)
+def test_split_folders_are_splits_and_share_their_classes(tmp_path, write):
+    dataset = ImageFolder(path=write(tmp_path, "train/ant/1.png", "train/bee/2.png", "val/bee/3.png", "test/cat/4.png"))
     assert dataset.classes == ("ant", "bee", "cat")
     assert {name: list(split.keys()) for name, split in dataset.splits.items()} == {
         "train": [("train/ant/1.png", 0), ("train/bee/2.png", 1)],
@@ -65,47 +67,36 @@ def test_split_folders_are_splits_and_share_their_classes(tmp_path, png):
     }
 
 
-def test_a_class_called_train_is_no_split(tmp_path, png):
-    for name in ("train/1.png", "test/2.png"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_bytes(png())
-    assert ImageFolder(path=tmp_path).classes == ("test", "train")
+def test_a_class_called_train_is_no_split_and_the_one_split_can_be_named(tmp_path, write):
+    folder = write(tmp_path, "train/1.png", "test/2.png")
+    assert ImageFolder(path=folder).classes == ("test", "train")
+    assert list(ImageFolder(path=folder, split="field").splits) == ["field"]
 
 
-def test_the_one_split_can_be_named(animals):
-    assert list(ImageFolder(path=animals, split="field").splits) == ["field"]
-
-
-def test_class_names_as_a_list_or_a_mapping(animals):
-    assert ImageFolder(path=animals, classes=["an ant", "a bear"]).classes == ("an ant", "a bear")
-    names = {"polar_bear": "a bear", "ant": "an ant"}
-    assert ImageFolder(path=animals, classes=names).classes == ("an ant", "a bear")
+@pytest.mark.parametrize("classes", [["an ant", "a bear"], {"polar_bear": "a bear", "ant": "an ant"}])
+def test_class_names_as_a_list_or_a_mapping(animals, classes):
+    assert ImageFolder(path=animals, classes=classes).classes == ("an ant", "a bear")
 
 
 @pytest.mark.parametrize(
     ("classes", "says"),
     [
-        (["ant"], "`classes` has 1 names for 2 class folders; give one name for each folder"),
-        ({"ant": "an ant"}, "`classes` has no name for folder 'polar_bear'; add `polar_bear: ...` to `classes`"),
-        (
-            {"ant": "an ant", "polar bear": "a bear"},
-            "`classes` names 'polar bear', and there is no such folder; did you mean 'polar_bear'?",
-        ),
+        (["ant"], "`classes` has 1 names for 2 class folders"),
+        ({"ant": "an ant"}, "`classes` has no name for folder 'polar_bear'; add `polar_bear: ...`"),
+        ({"ant": "an ant", "polar bear": "a bear"}, "`classes` names 'polar bear',.* did you mean 'polar_bear'"),
         ("open_clip:imagenet", "open_clip:imagenet has 1000 names for 2 class folders"),
         ("open_clip:imagnet", "there is no list of class names called 'open_clip:imagnet'"),
     ],
 )
 def test_class_names_that_do_not_fit_are_refused(animals, classes, says):
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(UserError, match=f"^{animals}.*{says}"):
         ImageFolder(path=animals, classes=classes)
-    assert says in str(caught.value)
-    assert str(caught.value).startswith(str(animals))
 
 
-def test_a_thousand_folders_by_wordnet_id_take_the_imagenet_names(tmp_path, png):
+def test_a_thousand_folders_by_wordnet_id_take_the_imagenet_names(tmp_path, write):
     for number in range(1000):
         (tmp_path / f"n{number:08d}").mkdir()
-    (tmp_path / "n00000001" / "x.png").write_bytes(png())
+    write(tmp_path, "n00000001/x.png")
     dataset = ImageFolder(path=tmp_path, classes="open_clip:imagenet")
     assert len(dataset.classes) == 1000
     assert dataset.classes[:2] == ("tench", "goldfish")
@@ -115,8 +106,7 @@ def test_a_thousand_folders_by_wordnet_id_take_the_imagenet_names(tmp_path, png)
 def test_an_image_that_cannot_be_read_is_broken_and_the_others_are_read(animals):
     (animals / "ant/a.png").write_bytes(b"")
     (animals / "ant/gone.png").symlink_to("nowhere.png")
-    shard = ImageFolder(path=animals).split("test").shards()[0]
-    assert {example.id: example.problem for example in shard} == {
+    assert {e.id: e.problem for e in examples(ImageFolder(path=animals))} == {
         "ant/a.png": f"{animals}/ant/a.png is empty",
         "ant/deep/er/x.webp": None,
         "ant/gone.png": f"{animals}/ant/gone.png cannot be read (No such file or directory)",
@@ -140,47 +130,36 @@ def test_file_names_of_an_older_encoding_are_read_and_class_names_are_not_guesse
     assert ImageFolder(path=animals, classes=["Käfer", "Eisbär"]).split("test").count == 5
 
 
-def test_a_link_within_the_folder_is_read(animals):
+def test_links_are_followed_to_files_within_the_folder_alone(animals, tmp_path, write):
     (animals / "polar_bear/link.png").symlink_to(animals / "ant/a.png")
     assert ("polar_bear/link.png", 1) in _keys(animals)
+    write(tmp_path, "secret.png", "elsewhere/x.png")
+    for place in ("ant/link.png", "ant/deep/link.png", "cat", "ant/more"):
+        target, says = ("secret.png", "leaves .*animals") if "." in place else ("elsewhere", "to a folder")
+        (animals / place).symlink_to(tmp_path / target)
+        with pytest.raises(UserError, match=rf"{re.escape(place)}: is a link (that )?{says}"):
+            ImageFolder(path=animals)
+        (animals / place).unlink()
 
 
-@pytest.mark.parametrize("place", ["ant/link.png", "ant/deep/link.png"])
-def test_a_link_that_leaves_the_folder_is_refused(animals, tmp_path, png, place):
-    (tmp_path / "secret.png").write_bytes(png())
-    (animals / place).symlink_to(tmp_path / "secret.png")
-    with pytest.raises(UserError, match=rf"{place}: is a link that leaves .*animals; copy the image"):
-        ImageFolder(path=animals)
-
-
-@pytest.mark.parametrize("place", ["cat", "ant/more"])
-def test_a_link_to_a_folder_is_refused(animals, tmp_path, place):
-    (tmp_path / "elsewhere").mkdir()
-    (animals / place).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match=rf"{place}: is a link to a folder, which is not followed"):
-        ImageFolder(path=animals)
-
-
-def test_a_folder_without_classes_or_images_says_what_was_expected(tmp_path, png):
+def test_a_folder_without_classes_or_images_says_what_was_expected(tmp_path, write):
     with pytest.raises(UserError, match="nowhere: is not a folder; check `path`"):
         ImageFolder(path=tmp_path / "nowhere")
-    (tmp_path / "a.png").write_bytes(png())
-    with pytest.raises(UserError, match="holds no class folders; put the images of each class into a folder"):
+    write(tmp_path, "a.png")
+    with pytest.raises(UserError, match="holds no class folders"):
         ImageFolder(path=tmp_path)
     (tmp_path / "ant").mkdir()
     with pytest.raises(UserError, match=r"no image in the class folders \(ant, ...\)"):
         ImageFolder(path=tmp_path)
 
 
-def test_the_locator_changes_with_any_file(animals):
+def test_the_locator_changes_with_any_file(animals, later):
     before = ImageFolder(path=animals).split("test").locator()
     assert ImageFolder(path=animals).split("test").locator() == before
-    later = (animals / "ant/a.png").stat().st_mtime_ns + 1_000_000_000
-    os.utime(animals / "ant/a.png", ns=(later, later))
+    later(animals / "ant/a.png")
     changed = ImageFolder(path=animals).split("test").locator()
-    assert changed != before
     (animals / "ant/a.png").rename(animals / "ant/b.png")
-    assert ImageFolder(path=animals).split("test").locator() not in (before, changed)
+    assert len({before, changed, ImageFolder(path=animals).split("test").locator()}) == 3
 
 
 @pytest.mark.shared_data
@@ -189,7 +168,6 @@ def test_real_folders_open(shared_data):
     assert photo.classes == ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
     assert photo.split("test").count == 175
     shift = ImageFolder(path=shared_data / "cifar10_shift")
-    assert len(shift.classes) == 7
-    assert shift.split("test").count == 2100
+    assert (len(shift.classes), shift.split("test").count) == (7, 2100)
     example = next(iter(shift.split("test").shards()[0]))
     assert shift.split("test").image(example.id).size == (32, 32)

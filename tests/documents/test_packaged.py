@@ -11,15 +11,13 @@ import pytest
 
 import clipbench.documents.packaged
 from clipbench.documents.packaged import find_suite, packaged_folder, prompt_files, suite_names
-from clipbench.errors import UserError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from ..conftest import REPOSITORY, user_error
 
 
-def message(name: str | Path) -> str:
-    with pytest.raises(UserError) as caught:
-        find_suite(name)
-    return str(caught.value)
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def test_checkout_holds_them_beside_the_package() -> None:
@@ -45,52 +43,38 @@ def test_wheel_holds_them_inside_the_package(tmp_path: Path) -> None:
         "print(suite_names(), list(prompt_files()), find_suite('inside').name, find_suite('suites/inside.yaml').name)"
     )
     environment = {"PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "('inside',) ['wording'] inside.yaml inside.yaml"
 
 
 @pytest.mark.parametrize("name", ["quickstart", "suites/quickstart.yaml"])
-def test_packaged_suite_is_found_from_anywhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_packaged_suite_is_found_from_anywhere_even_beside_a_folder_of_its_name(name: str) -> None:
     assert find_suite(name) == packaged_folder("suites") / "quickstart.yaml"
-
-
-def test_file_of_ones_own_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "suites").mkdir()
-    (tmp_path / "suites" / "quickstart.yaml").touch()
+    Path("quickstart").mkdir()
+    assert find_suite(name) == packaged_folder("suites") / "quickstart.yaml"
+    Path("suites").mkdir()
+    Path("suites/quickstart.yaml").touch()  # one's own file comes first
     assert find_suite("suites/quickstart.yaml") == Path("suites/quickstart.yaml")
 
 
-def test_folder_of_the_same_name_does_not_hide_a_packaged_suite(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "quickstart").mkdir()
-    assert find_suite("quickstart").parent == packaged_folder("suites")
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("quickstrat", "did you mean 'quickstart'?"),
+        ("suites/quickstrat.yaml", "did you mean 'quickstart'?"),
+        ("xyz", f"one of: {', '.join(suite_names())}; or give the path of a YAML file"),
+        ("mine/leaves", "did you mean 'mine/leaves.yaml'?"),
+        ("mine/leavs.yaml", "did you mean 'mine/leaves.yaml'?"),
+    ],
+)
+def test_what_is_no_suite_gives_the_nearest(name: str, fix: str) -> None:
+    Path("mine").mkdir()
+    Path("mine/leaves.yaml").touch()
+    error = user_error(find_suite, name)
+    assert (error.problem, error.fix) == (f"there is no suite {name!r}", fix)
 
 
-def test_unknown_suite_gives_the_nearest_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert message("quickstrat") == "there is no suite 'quickstrat'; did you mean 'quickstart'?"
-    assert message("suites/quickstrat.yaml") == "there is no suite 'suites/quickstrat.yaml'; did you mean 'quickstart'?"
-    assert message("xyz") == (
-        f"there is no suite 'xyz'; one of: {', '.join(suite_names())}; or give the path of a YAML file"
-    )
-
-
-def test_path_without_its_ending_or_misspelt_gives_the_file(tmp_path: Path) -> None:
+def test_neither_a_packaged_name_below_another_path_nor_a_folder_is_a_suite(tmp_path: Path) -> None:
+    assert "there is no suite" in user_error(find_suite, tmp_path / "quickstart.yaml").problem
     (tmp_path / "leaves.yaml").touch()
-    assert message(tmp_path / "leaves").endswith(f"; did you mean '{tmp_path / 'leaves.yaml'}'?")
-    assert message(tmp_path / "leavs.yaml").endswith(f"; did you mean '{tmp_path / 'leaves.yaml'}'?")
-
-
-def test_packaged_suite_is_not_found_below_a_path_of_ones_own(tmp_path: Path) -> None:
-    assert "there is no suite" in message(tmp_path / "quickstart.yaml")
-
-
-def test_folder_is_no_suite(tmp_path: Path) -> None:
-    (tmp_path / "leaves.yaml").touch()
-    assert message(tmp_path) == f"{tmp_path}: is a folder, not a suite; give one of its files: {tmp_path}/leaves.yaml"
+    assert user_error(find_suite, tmp_path).fix == f"give one of its files: {tmp_path}/leaves.yaml"

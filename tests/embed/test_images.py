@@ -16,10 +16,12 @@ from clipbench.datasets.base import Example, IndexedSplit, Shard, Split
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
 from clipbench.embed import examples
 from clipbench.embed.encode import EncodeSettings, ImageEncoder
-from clipbench.embed.image_set import find_split, identify, is_stored, open_set
+from clipbench.embed.examples import DataIndex
+from clipbench.embed.image_set import SplitReader
 from clipbench.embed.store import Store
 from clipbench.errors import UserError
 from clipbench.models.base import ImageFeatures
+from clipbench.tasks.base import ImageSet
 
 from .conftest import LinearModel, Squares
 
@@ -28,10 +30,14 @@ def encoder(model: LinearModel, store: Store, settings: EncodeSettings) -> Image
     return ImageEncoder(lambda: model, "linear", store, settings)
 
 
+def opened(index: DataIndex, store: Store, *features: str) -> ImageSet:
+    return SplitReader(store, "linear").open(index, features).images
+
+
 def test_features_equal_those_of_the_model_image_by_image(model, store, settings):
     data = Squares(40)
     index = encoder(model, store, settings).embed(data.split("test"), "squares")
-    images = open_set(index, store, "linear", ("projected", "backbone")).images
+    images = opened(index, store, "projected", "backbone")
 
     one_by_one = [model.encode_images(model.transform(data.split("test").image(i))[None]) for i in images.ids]
     expected = torch.cat([features.projected for features in one_by_one]).numpy()
@@ -65,7 +71,7 @@ def test_the_same_images_elsewhere_under_other_labels_are_not_encoded_again(mode
     assert model.images == 40
     assert second.fingerprint == first.fingerprint
     assert second.labels != first.labels
-    assert set(open_set(second, store, "linear", ()).images.labels.tolist()) == {0}
+    assert set(opened(second, store).labels.tolist()) == {0}
 
 
 def test_the_fingerprint_does_not_depend_on_order_or_shards(model, store, settings):
@@ -87,10 +93,10 @@ def test_the_fingerprint_does_not_depend_on_order_or_shards(model, store, settin
 def test_broken_images_are_counted_and_cost_nothing_else(model, store, workers):
     settings = EncodeSettings("cpu", batch_size=16, workers=workers)
     whole = encoder(model, Store(store.root / "whole"), settings).embed(Squares().split("test"), "squares")
-    expected = open_set(whole, Store(store.root / "whole"), "linear", ("projected",)).images
+    expected = opened(whole, Store(store.root / "whole"), "projected")
 
     index = encoder(model, store, settings).embed(Squares(broken=[0, 5, 39]).split("test"), "squares")
-    found = open_set(index, store, "linear", ("projected",))
+    found = SplitReader(store, "linear").open(index, ("projected",))
     assert [example_id for example_id, _ in found.broken] == ["0000", "0005", "0039"]
     assert found.images.n_broken == 3
     kept = [row for row in range(40) if row not in {0, 5, 39}]
@@ -102,7 +108,7 @@ def test_broken_images_are_counted_and_cost_nothing_else(model, store, workers):
 
 def test_a_split_of_broken_images_alone_can_be_opened(model, store, settings):
     index = encoder(model, store, settings).embed(Squares(4, broken=range(4)).split("test"), "squares")
-    found = open_set(index, store, "linear", ("projected",)).images
+    found = opened(index, store, "projected")
     assert (len(found), found.n_broken) == (0, 4)
     assert list(found.features["projected"].chunks()) == []
 
@@ -111,7 +117,7 @@ def test_an_example_that_could_not_be_read_is_broken_with_its_reason(model, stor
     unread = [Example("a", b"", 0, problem="no such file: a.jpg"), Squares()[1]]
     split = IndexedSplit(2, lambda index: unread[index], lambda: None)
     index = encoder(model, store, settings).embed(split, "files")
-    assert open_set(index, store, "linear", ()).broken == (("a", "no such file: a.jpg"),)
+    assert SplitReader(store, "linear").open(index, ()).broken == (("a", "no such file: a.jpg"),)
 
 
 def test_a_split_that_changes_while_it_is_read_is_read_again(model, store, settings):
@@ -149,7 +155,7 @@ def test_a_stopped_run_goes_on_after_its_last_part(model, store, settings, monke
     again = encoder(model, store, settings)
     index = again.embed(Squares(40).split("test"), "squares")
     assert again.encoded == 40 - done
-    assert is_stored(index, store, "linear")
+    assert SplitReader(store, "linear").missing(index) == 0
 
 
 class _Stopping:
@@ -193,14 +199,14 @@ def test_the_batch_is_halved_where_memory_runs_out(store, settings):
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return super().encode_images(pixels)
 
-    wide, narrow = LinearModel(), Narrow()
-    expected = encoder(wide, Store(store.root / "wide"), settings).embed(Squares().split("test"), "squares")
+    wide, narrow, other = LinearModel(), Narrow(), Store(store.root / "wide")
+    expected = encoder(wide, other, settings).embed(Squares().split("test"), "squares")
     encode = encoder(narrow, store, settings)
     index = encode.embed(Squares().split("test"), "squares")
     assert encode.batch_size == 2
     np.testing.assert_allclose(
-        open_set(index, store, "linear", ("projected",)).images.features["projected"].load(),
-        open_set(expected, Store(store.root / "wide"), "linear", ("projected",)).images.features["projected"].load(),
+        opened(index, store, "projected").features["projected"].load(),
+        opened(expected, other, "projected").features["projected"].load(),
         rtol=1e-5,
         atol=1e-5,
     )
@@ -235,8 +241,8 @@ def test_a_view_has_embeddings_of_its_own(model, store, workers):
     index = encoder(model, store, settings).embed(Squares().split("test"), "squares")
     seen = encoder(model, store, settings).embed(Squares().split("test"), "squares", view=Inverted())
     assert seen == index
-    plain = open_set(index, store, "linear", ("projected",)).images.features["projected"].load()
-    inverted = open_set(index, store, "linear", ("projected",), view="inverted").images.features["projected"].load()
+    plain = opened(index, store, "projected").features["projected"].load()
+    inverted = SplitReader(store, "linear", "inverted").open(index, ("projected",)).images.features["projected"].load()
     unchanged = np.isclose(plain, inverted).all(axis=1)
     assert unchanged.tolist() == [True, False] * 20
 
@@ -257,14 +263,15 @@ def test_a_limit_takes_its_images_from_a_whole_split_that_is_stored(model, store
     encoder(model, store, settings).embed(Squares().split("test"), "squares")
     encoded = model.images
 
-    _, index = find_split(Squares().split("test"), 10, store, "linear")
+    reader = SplitReader(store, "linear", limit=10)
+    _, index = reader.find(Squares().split("test"))
     assert index is not None
-    assert is_stored(index, store, "linear")
-    from_whole = open_set(index, store, "linear", ("projected",), limit=10)
-    from_alone = open_set(limited, alone, "linear", ("projected",), limit=10)
+    assert reader.missing(index) == 0
+    from_whole = reader.open(index, ("projected",))
+    from_alone = SplitReader(alone, "linear", limit=10).open(limited, ("projected",))
     assert model.images == encoded
     assert from_whole.images.ids == from_alone.images.ids
-    assert identify(index, 10) == identify(limited, 10)
+    assert reader.identify(index) == reader.identify(limited)
     np.testing.assert_allclose(
         from_whole.images.features["projected"].load(), from_alone.images.features["projected"].load(), rtol=1e-5
     )
@@ -273,7 +280,7 @@ def test_a_limit_takes_its_images_from_a_whole_split_that_is_stored(model, store
 def test_chunks_are_the_whole_in_pieces(model, store, settings, monkeypatch):
     monkeypatch.setattr(examples, "PART_ROWS", 8)
     index = encoder(model, store, settings).embed(Squares(broken=[3]).split("test"), "squares")
-    features = open_set(index, store, "linear", ("projected",)).images.features["projected"]
+    features = opened(index, store, "projected").features["projected"]
     pieces = dict(features.chunks(rows=3))
     assert max(len(piece) for piece in pieces.values()) == 3
     np.testing.assert_array_equal(np.concatenate(list(pieces.values())), features.load())
@@ -285,7 +292,7 @@ def test_a_damaged_file_says_which_and_what_to_do(model, store, settings):
     path = store.part_path("linear", index.parts[0])
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=rf"{path.name}: damaged embeddings .*; delete it and run again"):
-        open_set(index, store, "linear", ())
+        SplitReader(store, "linear").open(index, ())
 
 
 def test_indexed_shards_cover_the_split():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np, torch
 from clipbench.datasets.base import Example, IndexedSplit
 from clipbench.embed.encode import EncodeSettings, ImageEncoder
-from clipbench.embed.image_set import open_set
+from clipbench.embed.image_set import SplitReader
 from clipbench.embed.store import Store
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree
 from clipbench.tasks.base import DatasetFacts, Inputs
@@ -40,7 +40,7 @@ with tempfile.TemporaryDirectory() as folder:
     model = Wide()
     encoder = ImageEncoder(lambda: model, "wide", store, EncodeSettings("cpu"))
     index = encoder.embed(IndexedSplit(count, example, lambda: None), "rows")
-    images = open_set(index, store, "wide", ("projected",)).images
+    images = SplitReader(store, "wide").open(index, ("projected",)).images
     text = lambda strings: np.random.default_rng(1).normal(size=(len(strings), WIDTH)).astype(np.float32)
     facts = DatasetFacts("rows", CLASSES, False, ("test",))
     prompts = PromptedClasses("name", "", CLASSES, tuple((name,) for name in CLASSES))

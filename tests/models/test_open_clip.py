@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 
 import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from clipbench.errors import UserError
 from clipbench.models.base import ImageTextModel
@@ -90,8 +90,6 @@ def test_zero_shot_accuracy_on_real_photographs_is_the_known_one(cifar_clip, cif
 
 
 def test_weights_in_half_precision_are_computed_with_in_float32(tiny_clip, save_model):
-    from safetensors.torch import load_file, save_file
-
     folder = save_model(tiny_clip)
     weights = folder / "open_clip_model.safetensors"
     save_file({name: tensor.half() for name, tensor in load_file(weights).items()}, weights)
@@ -108,41 +106,11 @@ def test_the_logit_bias_is_read_from_the_checkpoint(tiny_clip, save_model):
     assert (info.logit_scale, info.logit_bias) == (pytest.approx(10, abs=1e-4), -10.0)
 
 
-def test_pedigrees_tell_apart_what_differs(tiny_clip, save_model):
-    def pedigree(folder: Path, precision: str = "float32"):
-        return find_model(f"open_clip:local-dir:{folder}").load("cpu", precision).info.pedigree
-
-    first = pedigree(save_model(tiny_clip, "first"))
-    assert pedigree(save_model(tiny_clip, "copy")) == first
-    other_weights = pedigree(save_model(tiny_clip, "other", seed=1))
-    assert (other_weights.weights != first.weights, other_weights.transform == first.transform) == (True, True)
-    squashed = pedigree(save_model(tiny_clip, "squash", preprocess={"resize_mode": "squash"}))
-    assert (squashed.weights == first.weights, squashed.transform != first.transform) == (True, True)
-    text = {**tiny_clip["text_cfg"], "tokenizer_kwargs": {"clean": "canonicalize"}}
-    cleaned = pedigree(save_model({**tiny_clip, "text_cfg": text}, "clean"))
-    assert (cleaned.transform == first.transform, cleaned.tokenizer != first.tokenizer) == (True, True)
-    quick = pedigree(save_model({**tiny_clip, "quick_gelu": True}, "quick"))
-    assert (quick.weights == first.weights, quick.architecture != first.architecture) == (True, True)
-    heads = pedigree(save_model({**tiny_clip, "text_cfg": {**tiny_clip["text_cfg"], "heads": 4}}, "heads"))
-    assert (heads.weights == first.weights, heads.architecture != first.architecture) == (True, True)
-    assert len({part.fingerprint() for part in (first, other_weights, squashed, cleaned, quick, heads)}) == 6
-    assert pedigree(save_model(tiny_clip, "first"), "bfloat16").precision == "bfloat16"
-
-
 def test_equal_preprocessing_has_one_digest_however_it_is_written():
     written = {"size": 224, "mean": (0.48145466,) * 3, "std": [0.25] * 3, "interpolation": "bicubic"}
     stored = {"interpolation": "bicubic", "size": [224, 224], "mean": [0.48145467042922974] * 3, "std": (0.25,) * 3}
     assert digest_transform(written) == digest_transform(stored)
     assert digest_transform(written) != digest_transform({**stored, "interpolation": "bilinear"})
-
-
-def test_the_locator_follows_the_files_of_a_folder(tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    source = find_model(f"open_clip:local-dir:{folder}")
-    before = source.locator()
-    assert find_model(f"open_clip:local-dir:{folder}").locator() == before
-    os.utime(folder / "open_clip_config.json", ns=(1, 1))
-    assert source.locator() != before
 
 
 def test_a_relative_folder_is_shown_by_its_own_name(tiny_clip, save_model, monkeypatch):
@@ -151,54 +119,16 @@ def test_a_relative_folder_is_shown_by_its_own_name(tiny_clip, save_model, monke
 
 
 @pytest.mark.parametrize(
-    ("break_it", "message"),
+    ("change", "says"),
     [
-        (lambda folder: (folder / "open_clip_config.json").unlink(), "open_clip_config.json: no such file"),
-        (lambda folder: (folder / "open_clip_model.safetensors").unlink(), "holds no weights"),
-        (lambda folder: (folder / "open_clip_config.json").write_text("{"), "cannot be read as JSON"),
-        (lambda folder: (folder / "open_clip_config.json").write_text("[]"), "lacks model_cfg"),
-        (
-            lambda folder: (folder / "open_clip_config.json").write_text('{"model_cfg": {"embed_dim": 16}}'),
-            "lacks vision_cfg, text_cfg",
-        ),
+        ({"width": 64}, r"open_clip_model\.safetensors: the weights do not fit local-dir:.* \(size mismatch .* more\)"),
+        ({"colour": "red"}, "open_clip cannot build local-dir:.*unexpected keyword argument 'colour'"),
     ],
 )
-def test_an_incomplete_folder_is_explained_before_anything_is_loaded(break_it, message, tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    break_it(folder)
-    with pytest.raises(UserError) as caught:
-        find_model(f"open_clip:local-dir:{folder}").look()
-    assert str(folder) in str(caught.value)
-    assert message in str(caught.value)
-
-
-def test_a_folder_or_file_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere: no such folder; check the path after local-dir:"):
-        find_model(f"open_clip:local-dir:{tmp_path / 'nowhere'}").look()
-    with pytest.raises(UserError, match=r"nothing\.pt: no such file; check the path after @"):
-        find_model(f"open_clip:ViT-B-32@{tmp_path / 'nothing.pt'}").look()
-    with pytest.raises(UserError, match=r"architecture 'ViT-B-23': open_clip has no such architecture; did you mean"):
-        find_model(f"open_clip:ViT-B-23@{tmp_path / 'nothing.pt'}").look()
-
-
-def test_weights_of_another_architecture_are_explained(tiny_clip, save_model):
+def test_a_configuration_that_does_not_fit_the_weights_or_open_clip_is_explained(change, says, tiny_clip, save_model):
     folder = save_model(tiny_clip)
     document = json.loads((folder / "open_clip_config.json").read_text())
-    document["model_cfg"]["vision_cfg"]["width"] = 64
+    document["model_cfg"]["vision_cfg"] |= change
     (folder / "open_clip_config.json").write_text(json.dumps(document))
-    with pytest.raises(UserError) as caught:
-        find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
-    message = str(caught.value)
-    assert message.startswith(
-        f"{folder / 'open_clip_model.safetensors'}: the weights do not fit local-dir:{folder} (size mismatch"
-    )
-    assert message.endswith("more); name the architecture that they were trained with")
-
-
-def test_a_configuration_that_open_clip_cannot_build_is_explained(tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    document = json.loads((folder / "open_clip_config.json").read_text())
-    document["model_cfg"]["vision_cfg"]["colour"] = "red"
-    (folder / "open_clip_config.json").write_text(json.dumps(document))
-    with pytest.raises(UserError, match=r"open_clip cannot build local-dir:.*unexpected keyword argument 'colour'"):
+    with pytest.raises(UserError, match=says):
         find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")

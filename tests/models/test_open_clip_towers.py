@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from clipbench.models.base import cutting_is_exact
 from clipbench.models.catalog import find_model
-from clipbench.models.text_length import cutting_is_exact
 
 TEXTS = ["a dog", "a photo of 3 small red cars, on a wet street", "!", "a drawing of the number 7"]
 WITH_CLASS_TOKEN = {"embed_cls": True, "output_tokens": True, "context_length": 76}
@@ -118,21 +119,21 @@ def test_a_resnets_backbone_is_the_input_of_the_pools_output_projection(tiny_cli
         assert relative(found.backbone, theirs.encode_image(pixels(64))) < 1e-6
 
 
-def assert_equal_on_whole_rows(ours: Any, theirs: Any) -> None:
+def equal_on_whole_rows(folder: Path) -> Any:
+    """The folder's model, whose embeddings of whole rows are open_clip's."""
+    ours, theirs = both(folder)
     ids = ours.tokenize(TEXTS).ids
     with torch.no_grad():
         assert torch.equal(ours.encode_tokens(ids), theirs.encode_text(ids, normalize=False))
+    return ours
 
 
 @pytest.mark.parametrize("name", [name for name, (_, length) in TEXT_TOWERS.items() if length == "cut"])
 def test_rows_cut_to_the_longest_text_give_open_clips_embedding(name, tiny_clip, save_model):
-    ours, theirs = both(save_model(changed(tiny_clip, TEXT_TOWERS[name][0])))
-    assert_equal_on_whole_rows(ours, theirs)
+    ours = equal_on_whole_rows(save_model(changed(tiny_clip, TEXT_TOWERS[name][0])))
     tokens = ours.tokenize(TEXTS)
     longest = int(tokens.lengths.max())
-    assert ours.text_length == "cut"
-    assert cutting_is_exact(ours)
-    assert longest < 20
+    assert (ours.text_length, cutting_is_exact(ours), longest < 20) == ("cut", True, True)
     assert relative(ours.encode_tokens(tokens.ids[:, :longest]), ours.encode_tokens(tokens.ids)) < 1e-5
     for row, length in enumerate(tokens.lengths.tolist()):
         alone = ours.encode_tokens(tokens.ids[row : row + 1, :length])
@@ -141,10 +142,8 @@ def test_rows_cut_to_the_longest_text_give_open_clips_embedding(name, tiny_clip,
 
 @pytest.mark.parametrize("name", [name for name, (_, length) in TEXT_TOWERS.items() if length == "whole"])
 def test_towers_that_see_what_is_behind_the_text_are_left_whole(name, tiny_clip, save_model):
-    ours, theirs = both(save_model(changed(tiny_clip, TEXT_TOWERS[name][0])))
-    assert_equal_on_whole_rows(ours, theirs)
-    assert ours.text_length == "whole"
-    assert not cutting_is_exact(ours)
+    ours = equal_on_whole_rows(save_model(changed(tiny_clip, TEXT_TOWERS[name][0])))
+    assert (ours.text_length, cutting_is_exact(ours)) == ("whole", False)
     with pytest.raises(ValueError, match=r"this text tower needs all 7[67]"):
         ours.encode_tokens(ours.tokenize(TEXTS).ids[:, :20])
 
@@ -159,38 +158,35 @@ class SeesPadding:
         return self._model.encode_tokens(ids) * (1 + 1e-3 * torch.arange(16) * ids.shape[1] / 77)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_the_start_up_check_holds_in_every_precision(precision, tiny_clip, save_model):
-    model = find_model(f"open_clip:local-dir:{save_model(tiny_clip)}").load("cpu", precision)
+@pytest.fixture
+def tiny(tiny_clip, save_model) -> Callable[[str], Any]:
+    """Loads a small model in a precision."""
+    source = find_model(f"open_clip:local-dir:{save_model(tiny_clip)}")
+    return lambda precision: source.load("cpu", precision)
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 0), ("bfloat16", 0.05), ("float16", 0.005)])
+def test_the_start_up_check_holds_in_every_precision_and_embeddings_are_near_and_float32(precision, bound, tiny):
+    model, exact = tiny(precision), tiny("float32").encode_images(pixels(32)).projected
     assert cutting_is_exact(model)
     assert model.encode_tokens(model.tokenize(TEXTS).ids).dtype == torch.float32
-    assert model.encode_images(pixels(32)).backbone.dtype == torch.float32
+    found = model.encode_images(pixels(32))
+    assert found.backbone.dtype == found.projected.dtype == torch.float32
+    assert relative(found.projected, exact) <= bound
+    assert (relative(found.projected, exact) > 0) == (precision != "float32")
 
 
-def test_the_start_up_check_finds_a_wrong_claim(tiny_clip, save_model):
-    model = find_model(f"open_clip:local-dir:{save_model(tiny_clip)}").load("cpu", "float32")
-    assert not cutting_is_exact(SeesPadding(model))
+def test_the_start_up_check_finds_a_wrong_claim(tiny):
+    assert not cutting_is_exact(SeesPadding(tiny("float32")))
 
 
-def test_lower_precisions_stay_near_float32(tiny_clip, save_model):
-    source = find_model(f"open_clip:local-dir:{save_model(tiny_clip)}")
-    exact = source.load("cpu", "float32").encode_images(pixels(32)).projected
-    for precision, bound in (("bfloat16", 0.05), ("float16", 0.005)):
-        near = source.load("cpu", precision).encode_images(pixels(32)).projected
-        assert 0 < relative(near, exact) < bound
+def test_the_transform_travels_to_worker_processes_and_gives_the_models_size(tiny):
+    given = pickle.loads(pickle.dumps(tiny("float32").transform))(Image.new("RGB", (50, 40), "red"))
+    assert (given.shape, given.dtype) == ((3, 32, 32), torch.uint8)
 
 
-def test_the_transform_travels_to_worker_processes_and_gives_the_models_size(tiny_clip, save_model):
-    model = find_model(f"open_clip:local-dir:{save_model(tiny_clip)}").load("cpu", "float32")
-    sent = pickle.loads(pickle.dumps(model.transform))
-    out = sent(Image.new("RGB", (50, 40), "red"))
-    assert out.shape == (3, 32, 32)
-    assert out.dtype == torch.uint8
-
-
-def test_lengths_end_with_the_end_token_and_a_text_that_is_cut_is_reported(tiny_clip, save_model):
-    model = find_model(f"open_clip:local-dir:{save_model(tiny_clip)}").load("cpu", "float32")
-    tokens = model.tokenize(["a dog", "dog " * 75, "dog " * 76, ""])
+def test_lengths_end_with_the_end_token_and_a_text_that_is_cut_is_reported(tiny):
+    tokens = tiny("float32").tokenize(["a dog", "dog " * 75, "dog " * 76, ""])
     assert tokens.lengths.tolist() == [4, 77, 77, 2]
     assert tokens.truncated == (False, False, True, False)
     assert tokens.ids.shape == (4, 77)

@@ -37,12 +37,12 @@ def embed_texts(model, texts):
 
 
 def top1(model, dataset: Dataset) -> float:
-    examples = [e for shard in dataset.split("test").shards() for e in shard]
-    pixels = torch.stack([model.transform(decode(e.image)) for e in examples])
+    found = [e for shard in dataset.split("test").shards() for e in shard]
+    pixels = torch.stack([model.transform(decode(e.image)) for e in found])
     images = normalize(model.encode_images(pixels).projected, dim=1)
     prompts = [[template.format(name) for template in dataset.templates] for name in dataset.classes]
     weights = torch.stack([normalize(embed_texts(model, strings).mean(dim=0), dim=0) for strings in prompts])
-    return float(((images @ weights.T).argmax(dim=1) == torch.tensor([e.label for e in examples])).float().mean())
+    return float(((images @ weights.T).argmax(dim=1) == torch.tensor([e.label for e in found])).float().mean())
 
 
 def test_the_weights_are_small():
@@ -59,9 +59,7 @@ def test_it_is_good_where_it_was_trained(model):
 def test_it_fits_the_protocol_and_says_what_it_is(model):
     assert isinstance(model, ImageTextModel)
     info = model.info
-    assert info.name == "clip-tiny"
-    assert info.has_text
-    assert info.features == ("projected", "backbone")
+    assert (info.name, info.has_text, info.features) == ("clip-tiny", True, ("projected", "backbone"))
     assert info.trained_on == ("clipbench-scenes", "digits (train half)")
     assert 1 < info.logit_scale <= 100.001
     assert info.pedigree.weights == digest_file(ReferenceSource("clip-tiny").folder / "model.safetensors")
@@ -70,10 +68,8 @@ def test_it_fits_the_protocol_and_says_what_it_is(model):
 
 def test_features_are_float32_without_gradients(model):
     features = model.encode_images(torch.zeros(3, 3, 48, 48))
-    assert features.projected.shape == (3, 128)
-    assert features.backbone.shape == (3, 128)
-    assert features.projected.dtype == features.backbone.dtype == torch.float32
-    assert not features.projected.requires_grad
+    for tensor in (features.projected, features.backbone):
+        assert (tensor.shape, tensor.dtype, tensor.requires_grad) == ((3, 128), torch.float32, False)
     assert model.encode_tokens(model.tokenize(["a"]).ids).shape == (1, 128)
 
 
@@ -182,11 +178,8 @@ def test_a_missing_file_is_named(folder, missing):
     (folder / missing).unlink()
     source = ReferenceSource.from_folder(folder)
     for ask in (source.look, source.fetch, source.locator):
-        with pytest.raises(Unavailable) as caught:
+        with pytest.raises(Unavailable, match=f"^{folder}: holds no {missing}; .*clipbench.training --output DIR"):
             ask()
-        assert str(caught.value) == (
-            f"{folder}: holds no {missing}; name a folder that 'python -m clipbench.training --output DIR' wrote"
-        )
 
 
 def test_damaged_weights_are_explained(folder):
@@ -196,27 +189,21 @@ def test_damaged_weights_are_explained(folder):
         ReferenceSource.from_folder(folder).load("cpu", "float32")
 
 
-def test_weights_of_another_architecture_are_explained(folder):
-    config = json.loads((folder / "config.json").read_text())
-    config["architecture"]["text_layers"] = 5
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"model\.safetensors: holds no weights that fit config\.json"):
-        ReferenceSource.from_folder(folder).load("cpu", "float32")
-
-
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "says"),
     [
-        ({"format": 2}, "is not of format 1; train the model again"),
-        ({"vocabulary": None}, "is not the configuration of a reference CLIP ('vocabulary')"),
-        ({"extra": 1}, "unknown key 'extra'"),
-        ({"architecture": {"depth": 3}}, "is not the configuration of a reference CLIP"),
+        ({"format": 2}, r"config\.json: is not of format 1"),
+        ({"vocabulary": None}, r"config\.json: is not the configuration of a reference CLIP \('vocabulary'\)"),
+        ({"extra": 1}, r"config\.json: .*unknown key 'extra'"),
+        ({"architecture": {"depth": 3}}, r"config\.json: is not the configuration of a reference CLIP"),
+        ({"architecture": {"text_layers": 5}}, r"model\.safetensors: holds no weights that fit config\.json"),
     ],
 )
-def test_a_wrong_configuration_is_explained(folder, change, message):
-    config = json.loads((folder / "config.json").read_text()) | change
-    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
-    with pytest.raises(UserError) as caught:
+def test_a_wrong_configuration_is_explained(folder, change, says):
+    config = json.loads((folder / "config.json").read_text())
+    if "text_layers" in change.get("architecture", {}):
+        change = {"architecture": config["architecture"] | change["architecture"]}
+    config = {name: value for name, value in (config | change).items() if value is not None}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"^{folder}/{says}"):
         ReferenceSource.from_folder(folder).load("cpu", "float32")
-    assert str(caught.value).startswith(f"{folder / 'config.json'}: ")
-    assert message in str(caught.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import zipfile
@@ -17,15 +16,7 @@ from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
 from clipbench.models.weights.weights_file import check_weights
 
-
-class Malicious:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return (open, (str(self.marker), "w"))
+from .conftest import Malicious
 
 
 @pytest.fixture
@@ -56,13 +47,9 @@ def test_a_pickle_with_code_is_refused_and_nothing_runs(write, suffix, tmp_path,
     source = find_model(f"open_clip:{tiny_architecture}@{file}")
     source.fetch()
     for step in (source.look, lambda: source.load("cpu", "float32")):
-        with pytest.raises(UserError) as caught:
+        with pytest.raises(UserError, match=rf"^{file}: is a pickle that refers to io\.open; .*save it again"):
             step()
         assert not marker.exists()
-        assert str(caught.value) == (
-            f"{file}: is a pickle that refers to io.open; a pickle can run code, so only tensors and plain values are "
-            "loaded; save it again as safetensors, or as torch.save({'state_dict': model.state_dict()}, FILE)"
-        )
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
@@ -70,19 +57,8 @@ def test_a_pickle_with_code_is_refused_and_nothing_runs(write, suffix, tmp_path,
 def test_no_protocol_of_pickle_runs_code(protocol, tmp_path):
     marker, file = tmp_path / "marker", tmp_path / "evil.pt"
     file.write_bytes(pickle.dumps(Malicious(marker), protocol=protocol))
-    with pytest.raises(
-        UserError, match=r"only tensors and plain values are loaded|cannot be read as a torch checkpoint"
-    ):
+    with pytest.raises(UserError, match=r"only tensors and plain values are|cannot be read as a torch checkpoint"):
         check_weights(file)
-    assert not marker.exists()
-
-
-def test_the_same_pickle_inside_a_folder_is_refused(tmp_path, tiny_clip, save_model):
-    folder, marker = save_model(tiny_clip), tmp_path / "marker"
-    (folder / "open_clip_model.safetensors").unlink()
-    torch.save({"state_dict": Malicious(marker)}, folder / "open_clip_pytorch_model.bin")
-    with pytest.raises(UserError, match="a pickle can run code"):
-        find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
     assert not marker.exists()
 
 
@@ -96,19 +72,14 @@ def test_a_training_checkpoint_loads_and_equals_the_safetensors(tmp_path, state,
     }
     torch.save(training, tmp_path / "epoch_3.pt")
     torch.save(state, tmp_path / "state.bin")
-    pixels = torch.ones(1, 3, 32, 32)
-    embeddings = [
-        find_model(f"open_clip:{tiny_architecture}@{tmp_path / name}").load("cpu", "float32").encode_images(pixels)
-        for name in ("plain.safetensors", "epoch_3.pt", "state.bin")
-    ]
-    assert torch.equal(embeddings[0].projected, embeddings[1].projected)
-    assert torch.equal(embeddings[0].projected, embeddings[2].projected)
-
-
-def test_a_checkpoint_is_named_as_the_user_named_it(tmp_path, state, tiny_architecture):
-    save_file(state, tmp_path / "plain.safetensors")
-    spec = f"open_clip:{tiny_architecture}@{tmp_path / 'plain.safetensors'}"
-    assert find_model(spec).load("cpu", "float32").info.name == spec
+    embeddings = []
+    for name in ("plain.safetensors", "epoch_3.pt", "state.bin"):
+        spec = f"open_clip:{tiny_architecture}@{tmp_path / name}"
+        model = find_model(spec).load("cpu", "float32")
+        assert model.info.name == spec
+        embeddings.append(model.encode_images(torch.ones(1, 3, 32, 32)).projected)
+    assert torch.equal(embeddings[0], embeddings[1])
+    assert torch.equal(embeddings[0], embeddings[2])
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated")
@@ -125,24 +96,20 @@ def test_torchscript_archives_are_refused(tmp_path):
         ("a.safetensors", b"not tensors", "is not a safetensors file"),
         ("a.pt", b"not tensors", "cannot be read as a torch checkpoint|is no checkpoint"),
         ("a.pt", b"", "cannot be read as a torch checkpoint"),
+        ("half.pt", None, "cannot be read|is no checkpoint"),
         ("a.npz", b"PK", "numpy archives are not read"),
     ],
 )
 def test_files_that_are_no_checkpoints_are_explained(name, content, message, tmp_path):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=message) as caught:
-        check_weights(tmp_path / name)
-    assert caught.value.where == str(tmp_path / name)
-
-
-def test_a_damaged_archive_is_explained(tmp_path, state):
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    file = tmp_path / "half.pt"
-    file.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    file = tmp_path / name
+    if content is None:
+        torch.save({"weight": torch.ones(1000)}, file)
+        content = file.read_bytes()[:2000]
+    file.write_bytes(content)
     assert not zipfile.is_zipfile(file)
-    with pytest.raises(UserError, match=r"half\.pt: (cannot be read|is no checkpoint)"):
+    with pytest.raises(UserError, match=message) as caught:
         check_weights(file)
+    assert caught.value.where == str(file)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from clipbench.tasks.prompts import PLACEHOLDER, PromptedClasses
 
 from .test_sets import Classes
 
+MADE_FOR_CLASSES = [name for name in prompt_set_names() if load_prompt_set(name).classes]
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LANGUAGES = {"German", "French", "Spanish", "Italian", "Portuguese", "Dutch", "Russian", "Chinese", "Japanese"}
 """Of `cifar10-languages`, beside English."""
@@ -25,10 +26,6 @@ LANGUAGES = {"German", "French", "Spanish", "Italian", "Portuguese", "Dutch", "R
 def filled(name: str, classes: tuple[str, ...] = ()) -> PromptedClasses:
     """A packaged set with the classes it is made for, or with others."""
     return prompts_for(name, dataset=Classes(*(classes or load_prompt_set(name).classes)))
-
-
-def made_for_classes() -> list[str]:
-    return [name for name in prompt_set_names() if load_prompt_set(name).classes]
 
 
 @pytest.mark.parametrize("name", prompt_set_names())
@@ -58,14 +55,9 @@ def test_the_papers_sets_have_as_many_templates_as_published_none_twice(name: st
 def test_imagenet_templates_come_from_open_clip() -> None:
     assert load_prompt_set("imagenet-80").templates[0] == "a bad photo of a {}."
     assert load_prompt_set("imagenet-7").templates == (
-        "itap of a {}.",
-        "a bad photo of the {}.",
-        "a origami {}.",
-        "a photo of the large {}.",
-        "a {} in a video game.",
-        "art of the {}.",
-        "a photo of the small {}.",
-    )
+        "itap of a {}.", "a bad photo of the {}.", "a origami {}.", "a photo of the large {}.",
+        "a {} in a video game.", "art of the {}.", "a photo of the small {}.",
+    )  # fmt: skip
 
 
 @pytest.mark.shared_data
@@ -74,15 +66,20 @@ def test_cifar_templates_are_those_of_the_clip_repository(shared_data: Path) -> 
     assert [template.replace("{}", "{c}") for template in load_prompt_set("cifar").templates] == published
 
 
-def test_packaged_families_begin_with_the_plain_template() -> None:
-    wording = load_prompt_set("wording")
-    assert list(wording.families) == [
-        "article", "plural", "punctuation", "case", "medium", "prefix", "negation", "noise",
-    ]  # fmt: skip
-    assert wording.templates[:2] == ("a photo of a {}.", "{}")
-    for templates in wording.families.values():
+def test_families_of_the_wording_begin_with_the_plain_template_and_two_are_controls() -> None:
+    prompts, wording = load_prompt_set("wording"), filled("wording", CIFAR)
+    for families in (prompts.families, wording.families):
+        assert " ".join(families) == "article plural punctuation case medium prefix negation noise"
+    assert wording.templates[:2] == prompts.templates[:2] == ("a photo of a {}.", "{}")
+    for templates in prompts.families.values():
         assert templates[0] == "a photo of a {}."
         assert 3 <= len(templates) <= 6
+    assert prompts.controls == ("negation", "noise")
+    assert set(wording.controls) == {*prompts.families["negation"][1:], *prompts.families["noise"][1:]}
+    assert not set(wording.controls) & set(wording.templates)
+    assert min(wording.families["negation"][1:]) >= len(wording.templates)
+    assert (len(wording.controls), "not a photo of a {}." in wording.controls) == (9, True)
+    assert {len(strings) for strings in wording.strings} == {len(wording.templates)} == {25}
 
 
 def test_templates_for_actions_are_all_combinations_of_their_parts() -> None:
@@ -111,36 +108,20 @@ def test_only_sets_for_photographs_of_anything_suit_any_classes() -> None:
     assert anything == {"class-name", "imagenet-7", "imagenet-80", "photo"}
 
 
-@pytest.mark.parametrize("name", made_for_classes())
+@pytest.mark.parametrize("name", MADE_FOR_CLASSES)
 def test_no_class_lacks_a_string_and_no_string_a_name_or_room(name: str) -> None:
     prompts = filled(name)
     controls = [control.replace("{}", cls) for control in prompts.controls for cls in prompts.classes]
     texts = [*(text for strings in prompts.strings for text in strings), *controls]
     assert all(prompts.strings)
     assert not [text for text in texts if PLACEHOLDER.search(text)]
-    assert not [text for text, count in count_tokens(texts).of.items() if count.cut]
+    assert not [text for text, count in count_tokens(texts).by_text.items() if count.cut]
 
 
-@pytest.mark.parametrize("name", [name for name in made_for_classes() if load_prompt_set(name).made_for])
+@pytest.mark.parametrize("name", [name for name in MADE_FOR_CLASSES if load_prompt_set(name).made_for])
 def test_no_two_classes_share_a_string(name: str) -> None:
     strings = [set(texts) for texts in filled(name).strings]
     assert sum(map(len, strings)) == len(set().union(*strings))
-
-
-# Controls, other names, other languages, descriptions.
-
-
-def test_negation_and_noise_are_controls_of_the_wording() -> None:
-    wording = filled("wording", CIFAR)
-    assert list(wording.families) == [
-        "article", "plural", "punctuation", "case", "medium", "prefix", "negation", "noise",
-    ]  # fmt: skip
-    plain, *unlike = wording.families["negation"]
-    assert (plain, wording.templates[plain]) == (0, "a photo of a {}.")
-    assert min(unlike) >= len(wording.templates)
-    assert len(wording.controls) == 9
-    assert "not a photo of a {}." in wording.controls
-    assert {len(strings) for strings in wording.strings} == {len(wording.templates)} == {25}
 
 
 def test_cifar10_names_begin_with_the_classs_own_and_are_no_other_classs() -> None:
@@ -150,9 +131,6 @@ def test_cifar10_names_begin_with_the_classs_own_and_are_no_other_classs() -> No
     flat = [name for of_class in names for name in of_class]
     assert len(flat) == len(set(flat))
     assert "car" in names[1]
-
-
-def test_cifar10_names_serve_a_data_set_with_fewer_classes() -> None:
     assert filled("cifar10-names", ("frog", "ship")).names[1][:2] == ("ship", "boat")
 
 
@@ -160,8 +138,7 @@ def test_imagenet_names_are_the_curated_ones_and_wordnets() -> None:
     prompts = filled("imagenet-names", imagenet_class_names())
     assert tuple(names[0] for names in prompts.names) == imagenet_class_names()
     assert sum(len(names) == 2 for names in prompts.names) == 362
-    assert prompts.names[7] == ("rooster", "cock")
-    assert prompts.names[0] == ("tench",)
+    assert (prompts.names[0], prompts.names[7]) == (("tench",), ("rooster", "cock"))
     assert prompts.strings[7][7] == "itap of a cock."
 
 
@@ -182,16 +159,10 @@ def test_every_class_of_cifar10_is_described_five_times_by_its_looks() -> None:
         assert all(name in text for text in texts)
 
 
-# Where they are used.
-
-
 def test_the_prompt_suite_measures_wording_names_and_languages() -> None:
     suite = load_suite("prompt_sensitivity")
-    used = {}
-    for task in suite.tasks:
-        assert isinstance(task, PromptSensitivitySettings)
-        used |= dict.fromkeys(task.datasets, task.prompts)
-    assert used == {
+    assert all(isinstance(task, PromptSensitivitySettings) for task in suite.tasks)
+    assert {name: task.prompts for task in suite.tasks for name in task.datasets} == {
         "cifar10": ("wording", "cifar10-names", "cifar10-languages"),
         "imagenet": ("wording", "imagenet-names"),
     }

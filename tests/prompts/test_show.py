@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from clipbench.cli.prompt_listing import PromptListing, show_prompts
-from clipbench.errors import UserError
 from clipbench.prompts.tokens import count_tokens
 
-from ..conftest import CommandLine
+from ..conftest import CommandLine, output_of, user_error
 
 ROOM = "Tokens of the tokenizer of clip-tiny, start and end included; there is room for 32."
 
@@ -22,11 +21,13 @@ def shown(name: str, *classes: str, **options: str | int) -> PromptListing:
 def test_each_string_stands_beside_its_class_and_its_tokens() -> None:
     listing = shown("a picture of a {}.", "circle", "square")
     # start, four words, the class, the full stop, end
-    assert listing.rows == (
-        ("circle", "a picture of a circle.", "8", ""),
-        ("square", "a picture of a square.", "8", ""),
-    )
+    assert listing.rows == tuple((name, f"a picture of a {name}.", "8", "") for name in ("circle", "square"))
     assert listing.notes == (f"a picture of a {{}}.: 2 prompts of 2 classes. {ROOM}",)
+
+
+def prompt_file(folder: Path, text: str) -> str:
+    (folder / "mine.yaml").write_text(f"name: mine\nsource: ours\n{text}")
+    return str(folder / "mine.yaml")
 
 
 def test_what_would_be_cut_is_marked_and_warned_of_even_where_it_is_not_listed() -> None:
@@ -35,9 +36,7 @@ def test_what_would_be_cut_is_marked_and_warned_of_even_where_it_is_not_listed()
     assert [row[2:] for row in listing.rows] == [("3", ""), ("32", ""), ("32", "yes")]
     (*_, listed, warning) = shown("{}", "circle", fits, too_long, limit=1).notes
     assert listed == "Listed: the first 1 of 3 classes; --limit 0 lists all."
-    assert warning.startswith(
-        "warning: 1 prompt is longer and would be cut, the model would not see the end; the first"
-    )
+    assert warning.startswith("warning: 1 prompt is longer and would be cut")
 
 
 def test_a_data_set_s_own_templates_and_classes() -> None:
@@ -48,42 +47,28 @@ def test_a_data_set_s_own_templates_and_classes() -> None:
     assert {row[0] for row in picked.rows} == {"square"}
 
 
-def test_of_a_set_with_descriptions_a_part_may_be_named(tmp_path: Path) -> None:
-    path = tmp_path / "d.yaml"
-    path.write_text("name: d\nsource: ours\ndescriptions: {toad: [a dry animal], frog: [a wet animal]}\n")
-    assert [row[:2] for row in shown(str(path), "frog").rows] == [("frog", "a wet animal")]
-
-
-def test_a_set_that_names_no_class_given_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "s.yaml"
-    path.write_text("name: s\nsource: ours\ntemplates: ['a {}']\nsynonyms: {dogg: [hound], cat: [puss]}\n")
-    assert shown(str(path), "dog", "cat").notes[-1] == "It also says something of 'dogg': no --class is one."
-    assert not any("It also says" in note for note in shown(str(path), "dogg", "cat").notes)
+def test_of_a_set_for_single_classes_a_part_may_be_named_and_others_are_told(tmp_path: Path) -> None:
+    path = prompt_file(tmp_path, "descriptions: {toad: [a dry animal], frog: [a wet animal]}\n")
+    assert [row[:2] for row in shown(path, "frog").rows] == [("frog", "a wet animal")]
+    path = prompt_file(tmp_path, "templates: ['a {}']\nsynonyms: {dogg: [hound], cat: [puss]}\n")
+    assert shown(path, "dog", "cat").notes[-1] == "It also says something of 'dogg': no --class is one."
+    assert not any("It also says" in note for note in shown(path, "dogg", "cat").notes)
 
 
 def test_controls_are_marked_and_counted_apart(tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text(
-        "name: c\nsource: ours\ncontrols: [negation]\nsynonyms: {circle: [disc]}\n"
-        "families: {article: ['a {}', 'the {}'], negation: ['a {}', 'no {}']}\n"
-    )
-    listing = shown(str(path), "circle", "square")
+    families = "families: {article: ['a {}', 'the {}'], negation: ['a {}', 'no {}']}\ncontrols: [negation]\n"
+    listing = shown(prompt_file(tmp_path, f"synonyms: {{circle: [disc]}}\n{families}"), "circle", "square")
     assert listing.columns == ("class", "prompt", "tokens", "cut", "role")
-    assert [(row[0], row[1], row[4]) for row in listing.rows] == [
-        ("circle", "a circle", ""),
-        ("circle", "the circle", ""),
-        ("circle", "a disc", ""),
-        ("circle", "the disc", ""),
-        ("circle", "no circle", "control"),
-        ("square", "a square", ""),
-        ("square", "the square", ""),
-        ("square", "no square", "control"),
+    assert [(row[0], row[1]) for row in listing.rows if not row[4]] == [
+        *(("circle", text) for text in ("a circle", "the circle", "a disc", "the disc")),
+        *(("square", text) for text in ("a square", "the square")),
     ]
-    assert listing.notes == (
-        f"c: 6 prompts of 2 classes. {ROOM}",
-        "1 class has several names, at most 2: each is filled into every template, and all are averaged.",
-        "Beside them 1 control a class: measured, never averaged with the others.",
-    )
+    controls = [("circle", "no circle", "control"), ("square", "no square", "control")]
+    assert [(row[0], row[1], row[4]) for row in (listing.rows[4], listing.rows[7])] == controls
+    total, names, beside = listing.notes
+    assert total.startswith("mine: 6 prompts of 2 classes.")
+    assert names.startswith("1 class has several names, at most 2")
+    assert beside.startswith("Beside them 1 control a class")
 
 
 SUITE = """
@@ -106,20 +91,16 @@ def suite(tmp_path: Path) -> Path:
     return tmp_path / "mine.yaml"
 
 
-@pytest.mark.parametrize("dataset", ["leaves", "spare"])
-def test_a_suite_s_own_data_set_lies_where_the_suite_says(suite: Path, dataset: str) -> None:
-    listing = show_prompts("a {}", dataset=dataset, suite=suite, model="clip-tiny")
-    assert [row[:2] for row in listing.rows] == [("elm", "a elm"), ("oak", "a oak")]
+def test_a_suite_s_own_data_sets_lie_where_it_says_and_the_catalog_s_stay(suite: Path) -> None:
+    for dataset in ("leaves", "spare"):
+        listing = show_prompts("a {}", dataset=dataset, suite=suite, model="clip-tiny")
+        assert [row[:2] for row in listing.rows] == [("elm", "a elm"), ("oak", "a oak")]
+    assert len(show_prompts("{}", dataset="digits", suite=suite, model="clip-tiny").rows) == 10
 
 
 def test_a_suite_s_own_prompt_sets_are_called_by_their_names(suite: Path) -> None:
-    suite.write_text(
-        SUITE.replace(
-            "prompts: photo}",
-            "prompts: {name: wild, templates: ['wild {}']}}\n"
-            "  - {task: zero_shot, datasets: [digits], prompts: [{name: wild, templates: ['{}!']}, here.yaml]}",
-        )
-    )
+    wild = "{name: wild, templates: ['wild {}']}}\n  - {task: zero_shot, datasets: [digits], prompts: "
+    suite.write_text(SUITE.replace("photo}", wild + "[{name: wild, templates: ['{}!']}, here.yaml]}"))
     (suite.parent / "here.yaml").write_text("name: file\nsource: ours\ntemplates: ['the {}']\n")
 
     def first(name: str, dataset: str) -> str:
@@ -132,61 +113,42 @@ def test_a_suite_s_own_prompt_sets_are_called_by_their_names(suite: Path) -> Non
     assert first("photo", "leaves") == "a photo of a elm."
 
 
-def test_beside_a_suite_the_catalog_s_data_sets_stay(suite: Path) -> None:
-    assert len(show_prompts("{}", dataset="digits", suite=suite, model="clip-tiny").rows) == 10
-
-
 def test_a_suite_s_data_set_that_is_not_there(suite: Path) -> None:
-    with pytest.raises(UserError, match="nowhere"):
-        show_prompts("{}", dataset="unseen", suite=suite)
-    with pytest.raises(UserError) as caught:
-        show_prompts("{}", dataset="leave", suite=suite)
-    assert str(caught.value) == (
-        "unknown data set 'leave'; did you mean 'leaves'? Classes without a data set are given by --class"
-    )
-
-
-def test_a_broken_suite_says_its_line(suite: Path) -> None:
+    assert "nowhere" in str(user_error(show_prompts, "{}", dataset="unseen", suite=suite))
+    fix = user_error(show_prompts, "{}", dataset="leave", suite=suite).fix
+    assert fix == "did you mean 'leaves'? Classes without a data set are given by --class"
     suite.write_text(SUITE.replace("path: nowhere", "pth: nowhere"))
-    with pytest.raises(UserError, match=r"mine\.yaml:5: datasets\.unseen\.pth: unknown key"):
-        show_prompts("{}", dataset="leaves", suite=suite)
+    assert user_error(show_prompts, "{}", dataset="leaves", suite=suite).where == f"{suite}:5: datasets.unseen.pth"
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "options", "where", "words"),
     [
-        ("phto", {"classes": ["x"]}, "unknown prompt set 'phto'; did you mean 'photo'?"),
-        ("photo", {"dataset": "digts"}, "unknown data set 'digts'; did you mean 'digits'? Classes without a data set "
-                                        "are given by --class, a suite with data sets of its own by --suite"),
-        ("a \udcff {}", {"classes": ["x"]}, r"prompts: 'a \udcff {}' holds bytes that are no text; write it as UTF-8"),
-        ("photo", {"classes": ["x"], "suite": "quickstart"}, "a suite is named, but none of its data sets; give "
-                                                             "--dataset NAME too"),
-        ("photo", {"dataset": "digits", "classes": ["thre"]}, "digits: it has no class 'thre'; did you mean 'three'?"),
-        ("photo", {}, "there are no classes to fill in; give --dataset NAME, or --class NAME once or repeatedly"),
-        ("own", {"classes": ["x"]}, "classes alone have no templates of their own; give --dataset NAME, or another "
-                                    "prompt set than 'own'"),
-        ("photo", {"dataset": "scenes-captions"}, "scenes-captions: has no classes to name in prompts; is it a set of "
-                                                  "captions?"),
-        ("photo", {"classes": ["x"], "model": "timm:resnet18"}, "model timm:resnet18: it embeds no text, so it has no "
-         "tokenizer; name a model with a text tower; clipbench list models shows some"),
+        ("phto", {"classes": ["x"]}, None, "did you mean 'photo'?"),
+        ("photo", {"dataset": "digts"}, None, "did you mean 'digits'? Classes without a data set are given by --class, "
+                                              "a suite with data sets of its own by --suite"),
+        ("a \udcff {}", {"classes": ["x"]}, "prompts", "write it as UTF-8"),
+        ("photo", {"classes": ["x"], "suite": "quickstart"}, None, "give --dataset NAME too"),
+        ("photo", {"dataset": "digits", "classes": ["thre"]}, "digits", "did you mean 'three'?"),
+        ("photo", {"classes": [" "]}, "--class", "give a name, or leave --class out"),
+        ("photo", {}, None, "give --dataset NAME, or --class NAME once or repeatedly"),
+        ("own", {"classes": ["x"]}, None, "give --dataset NAME, or another prompt set than 'own'"),
+        ("photo", {"dataset": "scenes-captions"}, "scenes-captions", "is it a set of captions?"),
+        ("photo", {"classes": ["x"], "model": "timm:resnet18"}, "model timm:resnet18", "a model with a text tower"),
     ],
 )  # fmt: skip
-def test_wrong_use(name: str, options: dict[str, object], message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        show_prompts(name, **options)  # type: ignore[arg-type]
-    assert str(caught.value) == message
+def test_wrong_use(name: str, options: dict[str, object], where: str | None, words: str) -> None:
+    error = user_error(show_prompts, name, **options)
+    assert error.where == where
+    assert words in f"{error.problem}; {error.fix}"
 
 
 def test_the_tokenizer_of_the_paper_counts_where_no_model_is_named() -> None:
     texts = ["a photo of a cat.", "a " * 75 + "b", "a " * 74 + "b", "a photo of a cat."]
     counts = count_tokens(texts)
     assert counts.room == 77
-    assert [(counts.of[text].tokens, counts.of[text].cut) for text in texts] == [
-        (8, False),
-        (77, True),
-        (77, False),
-        (8, False),
-    ]
+    counted = [(counts.by_text[text].tokens, counts.by_text[text].cut) for text in texts]
+    assert counted == [(8, False), (77, True), (77, False), (8, False)]
 
 
 def test_the_weights_of_a_named_model_are_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,19 +159,18 @@ def test_the_weights_of_a_named_model_are_not_needed(monkeypatch: pytest.MonkeyP
 def test_a_class_by_dotted_path_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "examples")
     counts = count_tokens(["a red circle"], "colour_words_model:ColourWords")
-    assert counts.of["a red circle"].tokens <= counts.room
+    assert counts.by_text["a red circle"].tokens <= counts.room
 
 
 @pytest.mark.shared_data
 def test_a_local_folder_s_tokenizer_counts(shared_data: Path) -> None:
     folder = f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}"
-    assert count_tokens(["a photo of a cat."], folder).of["a photo of a cat."].tokens == 8
+    assert count_tokens(["a photo of a cat."], folder).by_text["a photo of a cat."].tokens == 8
 
 
 def test_the_command_prints_a_table_and_warns_beside_it(clipbench: CommandLine, tmp_path: Path) -> None:
     done = clipbench("prompts", "show", "{}", "--class", "circle", "--class", "! " * 40, "-m", "clip-tiny")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[:2] == ["class\tprompt\ttokens\tcut", "circle\tcircle\t3\t"]
+    assert output_of(done).splitlines()[:2] == ["class\tprompt\ttokens\tcut", "circle\tcircle\t3\t"]
     assert "warning: 1 prompt is longer and would be cut" in done.stderr
     (tmp_path / "mine.yaml").write_text("datasets: {two: {adapter: scenes, by: shape}}\n"
                                         "tasks: [{task: zero_shot, datasets: [two], prompts: photo}]\n")  # fmt: skip

@@ -21,19 +21,19 @@ KNOWN = {
 
 @pytest.fixture(scope="module")
 def of_clip():
-    return {one.pair.shift: one for one in published_robustness("vit_b_32_clip_zeroshot")}
+    return {result.pair.shift: result for result in published_robustness("vit_b_32_clip_zeroshot")}
 
 
 @pytest.mark.parametrize("shift", KNOWN)
 def test_known_answers_of_zero_shot_clip(of_clip, shift):
-    one, (slope, r2, rho, models) = of_clip[shift], KNOWN[shift]
-    assert round(one.line.slope, 4) == slope
-    assert round(one.line.r2, 3) == r2
-    assert round(100 * one.rho, 2) == rho
-    assert len(one.line.models) == models
-    assert one.interval.low < one.rho < one.interval.high
+    result, (slope, r2, rho, models) = of_clip[shift], KNOWN[shift]
+    assert round(result.line.slope, 4) == slope
+    assert round(result.line.r2, 3) == r2
+    assert round(100 * result.rho, 2) == rho
+    assert len(result.line.models) == models
+    assert result.interval.low < result.rho < result.interval.high
     # A few points: images and the line, not the models that lie about it.
-    assert 0.01 < one.interval.high - one.interval.low < 0.045
+    assert 0.01 < result.interval.high - result.interval.low < 0.045
 
 
 def test_models_at_zero_are_left_out_and_named(of_clip):
@@ -42,18 +42,20 @@ def test_models_at_zero_are_left_out_and_named(of_clip):
 
 
 def test_nothing_is_expected_of_a_model_that_is_not_class_matched():
-    found = {one.pair.shift: one for one in published_robustness("ViT-B-32/openai")}
-    assert found["imagenet-r"].expected is None
-    assert found["imagenet-r"].rho is None
-    assert "all 1,000 classes" in found["imagenet-r"].warnings[0]
-    assert round(100 * found["imagenet-v2"].rho, 1) == 5.5
+    results = {result.pair.shift: result for result in published_robustness("ViT-B-32/openai")}
+    assert results["imagenet-r"].expected is None
+    assert results["imagenet-r"].rho is None
+    assert "all 1,000 classes" in results["imagenet-r"].warnings[0]
+    assert round(100 * results["imagenet-v2"].rho, 1) == 5.5
 
 
 def test_a_model_outside_the_line_and_one_inside_it_are_told():
-    best = next(one for one in published_robustness("efficientnet-l2-noisystudent") if one.pair.shift == "imagenet-v2")
+    best = next(
+        result for result in published_robustness("efficientnet-l2-noisystudent") if result.pair.shift == "imagenet-v2"
+    )
     assert any("outside the models of the line" in warning for warning in best.warnings)
-    own = next(one for one in published_robustness("vgg11_bn") if one.pair.shift == "imagenet-v2")
-    assert own.warnings == ("It is itself one of the models of the line.",)
+    member = next(result for result in published_robustness("vgg11_bn") if result.pair.shift == "imagenet-v2")
+    assert member.warnings == ("It is itself one of the models of the line.",)
 
 
 def test_a_model_is_found_by_an_unambiguous_beginning_in_any_case():
@@ -79,7 +81,7 @@ def test_a_name_that_is_none_gets_the_nearest(name, message):
 
 
 def test_the_papers_pair_has_the_shares_that_follow_from_it():
-    closed = {one.shift: round(100 * one.closed) for one in clip_pair().shifts}
+    closed = {shift.shift: round(100 * shift.closed) for shift in clip_pair().shifts}
     assert closed == {"imagenet-v2": 49, "imagenet-r": 133, "objectnet": 91, "imagenet-sketch": 69, "imagenet-a": 101}
     listing = paper_pair()
     cells = {row[0]: row[-1] for row in listing.rows}

@@ -14,7 +14,6 @@ from clipbench.results.records import JobResult
 
 from .fitted import fill_fitted
 from .made_up import RUN, fill_plausible
-from .shifted import Published
 from .visits import DESKTOP, FLAGS, Visit
 
 
@@ -47,14 +46,8 @@ def fitted(make_results: Callable[..., Results]) -> Results:
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """A function that puts findings in the place of the analyses, and published models in that of their reader."""
-
-    def put(*findings: JobResult, published: Published | None = None) -> None:
-        monkeypatch.setattr("clipbench.report.page.analyse", lambda _: findings)
-        if published is not None:
-            monkeypatch.setattr("clipbench.report.sections.robustness.published.published_pair", published)
-
-    return put
+    """A function that puts results in the place of the analyses."""
+    return lambda *results: monkeypatch.setattr("clipbench.report.page.analyse", lambda _: results)
 
 
 @pytest.fixture(scope="module")

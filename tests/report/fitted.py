@@ -12,26 +12,30 @@ import numpy as np
 import pandas as pd
 
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult, Pedigree, Record, Table
+from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
+from clipbench.tasks.base import Condition
 
 from .made_up import classification, digest, proportion, wilson
 
 N = 300
 SHOTS = (1, 2, 4, 8, 16)
+PLAIN = Condition()
 FEATURES: dict[str, Any] = {"features": "pre_projection", "normalised": False}
 
 
 def head(
-    task: str, model: str, dataset: str, records: Sequence[Record], *, variant: str = "", **more: Any
+    task: str, model: str, dataset: str, records: Sequence[Record], *, condition: Condition = PLAIN, **more: Any
 ) -> JobResult:
     """A finished job without prompts."""
-    base = classification(model, dataset, 0.5, n=N)
+    base, variant = classification(model, dataset, 0.5, n=N), ", ".join(condition.words)
     parts = {"tokenizer": "", "prompts": "", "training": digest(f"train {dataset}"), "protocol": f"{task}/1"}
     return replace(
         base,
         hash=digest(f"{task}|{model}|{dataset}|{variant}")[:32],
         task=task,
         variant=variant,
+        prompts="",
+        condition=condition,
         records=tuple(records),
         pedigree=replace(base.pedigree, settings=digest(f"{task} {variant}"), **parts),
         **{"tables": {}, **more},
@@ -43,7 +47,7 @@ def linear_probe(
     dataset: str,
     share: float,
     *,
-    variant: str = "",
+    features: str = "",
     at_edge: bool = False,
     open_fits: int = 0,
     where: str = "val",
@@ -54,20 +58,22 @@ def linear_probe(
     best = 6.0 if at_edge else 0.25
     scores = {place: share - 0.012 * abs(place - best) ** 1.3 for place in tried}
     rows = [
-        (10.0**place, max(0.0, score), "top1", 40 + at, at >= open_fits, place == best)
-        for at, (place, score) in enumerate(scores.items())
+        (10.0**place, max(0.0, score), "top1", 40 + step, step >= open_fits, place == best)
+        for step, (place, score) in enumerate(scores.items())
     ]
     params = FEATURES | {"C": 10.0**best, "chosen_on": where, "iterations": 57, "converged": True, "at_edge": at_edge}
     main = replace(proportion("top1", share, N, main=True), params=params | {"n_train": 3000, "n_classes": 3})
     columns = ("C", "score", "metric", "iterations", "converged", "chosen")
-    job = head("linear_probe", model, dataset, [main, proportion("top5", 0.99, N)], variant=variant)
+    records = [main, proportion("top5", 0.99, N)]
+    job = head("linear_probe", model, dataset, records, condition=Condition(features=features))
     about = {**job.about, "regime": regime}
     return replace(job, tables={"validation_curve": Table(columns, tuple(rows))}, about=about)
 
 
-def few_shot(model: str, dataset: str, k: int, share: float, *, rest: str = "", regime: str = "benchmark") -> JobResult:
+def few_shot(
+    model: str, dataset: str, k: int, share: float, *, features: str = "", regime: str = "benchmark"
+) -> JobResult:
     """A finished few-shot job over five draws."""
-    words = "1 shot" if k == 1 else f"{k} shots"
     params = FEATURES | {"shots": k, "seeds": 5, "C": 0.316, "n_classes": 3, "converged": True}
     main = replace(proportion("top1", share, N, main=True), interval="bootstrap", params=params)
     spread = 0.12 / math.sqrt(k)
@@ -76,8 +82,7 @@ def few_shot(model: str, dataset: str, k: int, share: float, *, rest: str = "", 
     )
     rows = tuple((seed, share + spread * (seed - 2) / 4, 0.316, 20 + seed, True) for seed in range(5))
     tables = {"seeds": Table(("seed", "top1", "C", "iterations", "converged"), rows)}
-    variant = ", ".join(part for part in (words, rest) if part)
-    job = head("few_shot", model, dataset, [main, over], variant=variant, tables=tables)
+    job = head("few_shot", model, dataset, [main, over], condition=Condition(k, features), tables=tables)
     return replace(job, about={**job.about, "regime": regime})
 
 
@@ -92,7 +97,9 @@ def knn(model: str, dataset: str, share: float) -> JobResult:
     return head("knn", model, dataset, records, tables={"k_curve": Table(("k", "top1", "low", "high"), rows)})
 
 
-def wise_ft(model: str, dataset: str, zero_shot: float, fitted: float, *, variant: str = "photo") -> JobResult:
+def wise_ft(
+    model: str, dataset: str, zero_shot: float, fitted: float, prompts: str = "photo", towards: str = ""
+) -> JobResult:
     """A finished WiSE-FT job."""
     alphas = [tenth / 10 for tenth in range(11)]
     test = {alpha: zero_shot + (fitted - zero_shot) * math.sin(alpha * 2) for alpha in alphas}
@@ -101,8 +108,12 @@ def wise_ft(model: str, dataset: str, zero_shot: float, fitted: float, *, varian
     records = [replace(proportion("top1", test[0.5], N, main=True), params={"alpha": 0.5})]
     records += [replace(proportion(name, test[alpha], N), params={"alpha": alpha}) for name, alpha in named.items()]
     tables = {"alpha_curve": Table(("alpha", "top1", "low", "high", "validation"), rows)}
-    job = head("wise_ft", model, dataset, records, variant=variant, tables=tables)
-    return replace(job, pedigree=replace(job.pedigree, prompts=digest(f"prompts {variant}")))
+    job = head("wise_ft", model, dataset, records, condition=Condition(head=towards), tables=tables)
+    pedigree = replace(job.pedigree, prompts=digest(f"prompts {prompts}"))
+    variant = ", ".join(part for part in (prompts, towards) if part)
+    return replace(
+        job, hash=f"{job.hash[:-8]}{digest(variant)[:8]}", prompts=prompts, variant=variant, pedigree=pedigree
+    )
 
 
 def keep_with_examples(results: Results, job: JobResult) -> None:
@@ -153,15 +164,14 @@ def fill_fitted(results: Results) -> Results:
     return results
 
 
-def finding(model: str, dataset: str, records: Sequence[Record], *, jobs: Sequence[str] = (), **more: Any) -> JobResult:
-    """What an analysis found, shaped as a job."""
-    return replace(
-        JobResult("", model, dataset, "test", "probe_vs_zero_shot", "", "done", Pedigree()),
-        hash=digest(f"finding|{model}|{dataset}|{more.get('variant')}")[:32],
-        records=tuple(records),
-        about={"jobs": list(jobs)},
-        **more,
-    )
+def finding(
+    model: str, dataset: str, records: Sequence[Record], *, jobs: Sequence[str] = (), prompts: str = "", **more: Any
+) -> AnalysisResult:
+    """What an analysis found of one model on one data set."""
+    about = Subject((model,), (dataset,), split="test", prompts=prompts)
+    name = digest(f"finding|{model}|{dataset}|{prompts}")[:32]
+    made = AnalysisResult(name, "probe_vs_zero_shot", 1, "done", about, records=tuple(records), jobs=tuple(jobs))
+    return replace(made, **more)
 
 
 def difference(value: float, low: float, high: float, metric: str = "top1_difference") -> Record:

@@ -1,14 +1,27 @@
-"""Made-up findings of shifts and corruptions, as the analyses make them."""
+"""Made-up results of shifts and corruptions, as the analyses make them, and their sections as a reader sees them."""
 
 from __future__ import annotations
 
+import html
+import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
+
+from clipbench.reference.published import PublishedModel, PublishedPair
+from clipbench.report.figures.figures import series_of
+from clipbench.report.leaderboard import make_leaderboard
+from clipbench.report.page import environment
+from clipbench.report.pictures import Album
+from clipbench.report.sections.base import PageData, Section
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult, Pedigree, Record, Table
+from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
 
 from .made_up import classification, digest, proportion, with_pictures
 
@@ -21,42 +34,58 @@ KINDS = {
     **dict.fromkeys(("snow", "frost", "fog", "brightness"), "weather"),
     **dict.fromkeys(("contrast", "elastic_transform", "pixelate", "jpeg_compression"), "digital"),
 }
+SEVERITIES = ("corruption", "kind", "severity", "top1", "low", "high")
+MEANS = ("corruption", "kind", "top1", "low", "high", "error", "ce", "relative_ce")
 
 
-@dataclass(frozen=True)
-class FakeModel:
-    """What the reader of published models gives."""
-
-    name: str
-    reference_top1: float
-    shift_top1: float
-    training: str = "standard"
-    matched: bool = True
-    baseline: bool = True
-    family: str = ""
+def page_data(*results: AnalysisResult, jobs: Sequence[JobResult] = (), folder: Path | None = None) -> PageData:
+    """What a page knows of a run with these results; a leaderboard of their models, by name."""
+    models = sorted({result.about.model for result in results} - {""})
+    board = make_leaderboard([classification(model, "imagenet", 0.6) for model in models])
+    return PageData(Results(folder or Path()), jobs, results, board, (), Album())
 
 
-@dataclass(frozen=True)
-class FakePair:
-    """What the reader of published models gives."""
+def render(section: Section, data: PageData, figures: int = 200) -> str:
+    """Return a section's HTML."""
+    content, series = section.show(data, figures), series_of(data.leaderboard.models)
+    assert content is not None
+    template = files(type(section).__module__.rpartition(".")[0]).joinpath(section.template).read_text("utf-8")
+    return environment().from_string(template).render(section=content, series=series, coloured=len(series) <= 8)
 
-    reference: str
-    shift: str
-    models: tuple[FakeModel, ...]
-    warning: str = ""
-    source: str = PUBLISHED
-    citation: str = "Taori et al. 2020"
-    licence: str = "MIT"
-    n_reference: int = 50000
-    n_shift: int = 10000
+
+def words(markup: str) -> str:
+    """Return a text with a space wherever there is a tag."""
+    bare = re.sub(r"<script.*?</script>", " ", markup, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", bare)).split())
+
+
+def specs(markup: str, prefix: str) -> list[dict[str, Any]]:
+    """Return the figures whose names begin so; plotly accepts them."""
+    found = re.findall(rf'<script type="application/json" id="{prefix}\d+-data">(.*?)</script>', markup, re.DOTALL)
+    figures = [json.loads(text) for text in found]
+    for spec in figures:
+        go.Figure(spec)
+    return figures
+
+
+def published(shift: str, models: Sequence[PublishedModel], reference: str = "imagenet") -> PublishedPair:
+    """Published models on a shift."""
+    return PublishedPair(
+        reference, shift, PUBLISHED, "Taori et al. 2020", "MIT", "Chosen against them.", 50000, 10000, tuple(models)
+    )
+
+
+def published_model(name: str, reference: float, shift: float, training: str = "standard") -> PublishedModel:
+    """A published model; zero-shot ones are not class-matched."""
+    return PublishedModel(name, "family", training, reference, shift, training != "zero_shot")
 
 
 def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def share(at: float) -> float:
-    return 1 / (1 + math.exp(-at))
+def share(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 def expected(reference: float, intercept: float = INTERCEPT) -> float:
@@ -68,21 +97,10 @@ def difference(metric: str, value: float, half: float, kind: str = "unpaired boo
     return Record(metric, value, "fraction", value - half, value + half, 0.95, kind, 1000, **more)
 
 
-def finding(task: str, model: str, dataset: str, variant: str, records: Sequence[Record], **more: Any) -> JobResult:
-    """What an analysis found, shaped as a job."""
-    subset = more.pop("subset", "")
-    return JobResult(
-        hash=digest(f"{task}|{model}|{dataset}|{variant}|{subset}")[:32],
-        model=model,
-        dataset=dataset,
-        split="test",
-        task=task,
-        variant=variant,
-        status="done",
-        pedigree=Pedigree(protocol=f"{task}/1", subset=subset),
-        records=tuple(records),
-        **{"about": {"jobs": []}, **more},
-    )
+def result(analysis: str, about: Subject, records: Sequence[Record] = (), **more: Any) -> AnalysisResult:
+    """What an analysis found."""
+    name = digest(f"{analysis}|{about}")[:32]
+    return AnalysisResult(name, analysis, 1, **{"status": "done", "about": about, "records": tuple(records), **more})
 
 
 def on_shift(
@@ -94,12 +112,14 @@ def on_shift(
     reference: str = "imagenet",
     baseline: str = "",
     intercept: float = INTERCEPT,
-    prompts: str = "",
-    notes: tuple[str, ...] = (),
     relative: float | None = None,
     unmatched: int = 0,
-) -> JobResult:
+    prompts: str = "",
+    subset: str = "",
+    notes: tuple[str, ...] = (),
+) -> AnalysisResult:
     """One model on one shift, with a line where `baseline` names its source."""
+    about = Subject((model,), (shift,), reference=reference, split="test", prompts=prompts, subset=subset)
     params = {"reference": reference, "n_reference": 10000, "n_shift": 2000, "classes": 200, "baseline": baseline}
     records = [
         proportion("reference_top1", here, 10000),
@@ -117,46 +137,40 @@ def on_shift(
     if relative is not None:
         records.append(difference("relative_robustness", relative, 0.01, "paired bootstrap"))
     if unmatched:
-        rows = tuple((f"class {at}", reference) for at in range(unmatched))
+        rows = tuple((f"class {number}", reference) for number in range(unmatched))
         tables["unmatched_classes"] = Table(("class", "of"), rows)
-    variant = f"against {reference}" + (f", {prompts}" if prompts else "")
     named = [replace(record, params=params) for record in records]
-    return finding("robustness", model, shift, variant, named, tables=tables, notes=notes)
+    return result("robustness", about, named, tables=tables, notes=notes)
 
 
 def _line(source: str, intercept: float) -> dict[str, Table]:
-    places = [0.40 + at * 0.0125 for at in range(41)]
+    places = [0.40 + step * 0.0125 for step in range(41)]
     middle = [SLOPE * logit(place) + intercept for place in places]
     band = tuple((p, share(m), share(m - SPREAD), share(m + SPREAD)) for p, m in zip(places, middle, strict=True))
     names = ("source", "slope", "intercept", "r2", "models", "lowest", "highest", "left_out", "outside")
     row = (source, SLOPE, intercept, 0.868, 87, 0.40, 0.90, "resnet50", False)
-    return {
-        "baseline": Table(names, (row,)),
-        "baseline_band": Table(("reference_top1", "expected", "low", "high"), band),
-    }
+    columns = ("reference_top1", "expected", "low", "high")
+    return {"baseline": Table(names, (row,)), "baseline_band": Table(columns, band)}
 
 
-def over_shifts(found: Sequence[JobResult], *, reference: str = "imagenet", prompts: str = "") -> JobResult:
-    """The summary of one model's findings on its shifts."""
-    values = [{record.metric: record.value or 0.0 for record in one.records} for one in found]
-    here, there = (math.fsum(v[name] for v in values) / len(values) for name in ("reference_top1", "shift_top1"))
-    worst = min(range(len(found)), key=lambda at: values[at]["shift_top1"])
+def over_shifts(shifts: Sequence[AnalysisResult], half: float = 0.01) -> AnalysisResult:
+    """The summary of one model's results on its shifts."""
+    values = [{record.metric: record.value or 0.0 for record in shift.records} for shift in shifts]
+
+    def mean(metric: str) -> float:
+        return math.fsum(of_shift[metric] for of_shift in values) / len(values)
+
+    worst = min(range(len(shifts)), key=lambda place: values[place]["shift_top1"])
+    lowest = proportion("worst_shift_top1", values[worst]["shift_top1"], 2000)
     records = [
-        difference("mean_shift_top1", there, 0.01),
-        difference("mean_gap", here - there, 0.01, main=True),
-        replace(
-            proportion("worst_shift_top1", values[worst]["shift_top1"], 2000), params={"dataset": found[worst].dataset}
-        ),
+        difference("mean_shift_top1", mean("shift_top1"), half),
+        difference("mean_gap", mean("gap"), half, main=True),
+        replace(lowest, params={"dataset": shifts[worst].about.dataset}),
     ]
-    if all("effective_robustness" in of for of in values):
-        rho = math.fsum(of["effective_robustness"] for of in values) / len(values)
-        records.append(difference("mean_effective_robustness", rho, 0.02, "line and examples"))
-    variant = f"mean over {len(found)} shifts" + (f", {prompts}" if prompts else "")
-    sentence = (
-        f"{found[0].model}: {100 * here:.1f} % on {reference}, {100 * there:.1f} % on the same classes elsewhere "
-        f"(mean of {len(found)} shifts): {100 * (here - there):.1f} points lost. No baseline says what to expect."
-    )
-    return finding("robustness", found[0].model, reference, variant, records, notes=(sentence,))
+    if all("effective_robustness" in of_shift for of_shift in values):
+        records.append(difference("mean_effective_robustness", mean("effective_robustness"), 0.02))
+    names = tuple(shift.about.dataset for shift in shifts)
+    return result("robustness", replace(shifts[0].about, datasets=names, averaged=True), records)
 
 
 def corrupted(
@@ -169,7 +183,7 @@ def corrupted(
     protocol: str = "cifar-c",
     jobs: Sequence[JobResult] = (),
     notes: tuple[str, ...] = (),
-) -> JobResult:
+) -> AnalysisResult:
     """One model under corruptions, with mCE where a reference model is named."""
     rows = [
         (name, KINDS.get(name, "noise"), severity, *_top1(_left(name, clean, severity)))
@@ -179,8 +193,8 @@ def corrupted(
     means = []
     for name in names:
         mean = math.fsum(row[3] for row in rows if row[0] == name) / 5
-        ce, relative = ((1 - mean) / 0.8, (clean - mean) / 0.4) if against else (None, None)
-        means.append((name, KINDS.get(name, "noise"), mean, mean - 0.01, mean + 0.01, 1 - mean, ce, relative))
+        errors = ((1 - mean) / 0.8, (clean - mean) / 0.4) if against else (None, None)
+        means.append((name, KINDS.get(name, "noise"), mean, mean - 0.01, mean + 0.01, 1 - mean, *errors))
     mean = math.fsum(row[2] for row in means) / len(means)
     records = [
         proportion("clean_top1", clean, 1000),
@@ -188,17 +202,13 @@ def corrupted(
         difference("corruption_gap", clean - mean, 0.012, "paired bootstrap"),
     ]
     if against:
-        suffix = "" if len(names) == 15 else f"_{len(names)}"
-        params = {"reference": against}
-        records += [difference(f"mce{suffix}", 1.02 * (1 - mean) / 0.8, 0.02, "paired bootstrap", params=params)]
-        records += [difference(f"relative_mce{suffix}", 1.4, 0.05, "paired bootstrap", params=params)]
-    tables = {
-        "severities": Table(("corruption", "kind", "severity", "top1", "low", "high"), tuple(rows)),
-        "corruptions": Table(("corruption", "kind", "top1", "low", "high", "error", "ce", "relative_ce"), tuple(means)),
-    }
-    about = {"jobs": [job.hash for job in jobs]}
-    said = (f"Top-1 falls from {100 * clean:.1f} % on clean images to {100 * mean:.1f} %.", *notes)
-    return finding("corruption_error", model, dataset, protocol, records, tables=tables, notes=said, about=about)
+        suffix, params = "" if len(names) == 15 else f"_{len(names)}", {"reference": against}
+        records += [difference(f"mce{suffix}", 1.02 * (1 - mean) / 0.8, 0.02, params=params)]
+        records += [difference(f"relative_mce{suffix}", 1.4, 0.05, params=params)]
+    tables = {"severities": Table(SEVERITIES, tuple(rows)), "corruptions": Table(MEANS, tuple(means))}
+    about = Subject((model,), (dataset,), reference=against, split="test", protocol=protocol)
+    hashes = tuple(job.hash for job in jobs)
+    return result("corruption_error", about, records, tables=tables, notes=notes, jobs=hashes)
 
 
 def _left(name: str, clean: float, severity: int) -> float:
@@ -207,46 +217,35 @@ def _left(name: str, clean: float, severity: int) -> float:
     return 0.1 + (clean - 0.1) * max(0.0, 1 - strength * (severity / 5) ** 1.3)
 
 
-def _top1(value: float) -> tuple[float, float | None, float | None]:
+def _top1(value: float) -> tuple[float | None, ...]:
     record = proportion("top1", value, 1000)
-    return record.value or 0.0, record.low, record.high
+    return record.value, record.low, record.high
 
 
 def view_job(model: str, dataset: str, view: str, top1: float, **more: Any) -> JobResult:
     """A job on corrupted images."""
     job = classification(model, dataset, top1)
-    pedigree = replace(job.pedigree, view=digest(view))
     corruption, severity = view.split("/")
     about = {**job.about, "view": {"corruption": corruption, "severity": int(severity), "protocol": "imagenet-c"}}
-    name = digest(f"{model}|{dataset}|{view}")[:32]
-    return replace(job, hash=name, view=view, pedigree=pedigree, about=about, **more)
+    pedigree = replace(job.pedigree, view=digest(view))
+    return replace(job, hash=digest(f"{model}|{view}")[:32], view=view, pedigree=pedigree, about=about, **more)
 
 
-def pictured(results: Results, job: JobResult, severity: int) -> JobResult:
+def pictured(results: Results, job: JobResult) -> JobResult:
     """Store the picture of a job on corrupted images."""
-    name = job.view.partition("/")[0].replace("_", " ")
-    job = with_pictures(results, job, [f"{name}, severity {severity}"])
+    job = with_pictures(results, job, ["a picture"])
     return replace(job, pictures=tuple({**picture, "role": "corrupted"} for picture in job.pictures))
 
 
-def pair(model: str, rows: Sequence[tuple[Any, ...]], *, way: bool = True) -> JobResult:
+def pair(model: str, rows: Sequence[tuple[Any, ...]], *, way: bool = True) -> AnalysisResult:
     """A zero-shot classifier beside a fitted one; rows hold shift, both accuracies, both gaps and the share."""
     columns = ("dataset", "first_top1", "second_top1", "gap_first", "gap_second", "share_closed")
     tables = {"pair": Table(columns, tuple(rows))}
     if way:
-        steps = [(at / 10, 0.6 + 0.15 * math.sin(at / 10 * 1.9), 0.5 + 0.1 * math.sin(at / 10 * 3)) for at in range(11)]
+        steps = [
+            (step / 10, 0.6 + 0.15 * math.sin(step * 0.19), 0.5 + 0.1 * math.sin(step * 0.3)) for step in range(11)
+        ]
         tables["interpolation"] = Table(("alpha", "reference_top1", "mean_shift_top1"), tuple(steps))
-    records = [difference("reference_gain", 0.15, 0.02, "paired bootstrap")]
-    notes = (f"{model}: fitting a linear head gains 15.0 points there and costs 4.0 points on 2 shifts.",)
-    variant = "zero-shot beside a fitted head"
-    return finding("robustness_pair", model, "imagenet", variant, records, tables=tables, notes=notes)
-
-
-@dataclass
-class Published:
-    """A stand-in for the reader of published models."""
-
-    pairs: Mapping[tuple[str, str], FakePair] = field(default_factory=dict)
-
-    def __call__(self, reference: str, shift: str) -> FakePair | None:
-        return self.pairs.get((reference, shift))
+    records = [difference("reference_gain", 0.15, 0.02), difference("mean_shift_gain", -0.04, 0.06)]
+    about = Subject((model,), tuple(row[0] for row in rows), reference="imagenet", split="test")
+    return result("robustness_pair", about, records, tables=tables)

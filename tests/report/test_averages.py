@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from clipbench.metrics.specs import Declared, MetricSpec
 from clipbench.report.averages import means
 from clipbench.report.headline import opening, sentences
-from clipbench.report.leaderboard import make_board
+from clipbench.report.leaderboard import make_leaderboard
 from clipbench.results.records import JobResult
 
 from .fitted import few_shot, linear_probe, wise_ft
@@ -18,7 +19,7 @@ from .made_up import classification, failure, retrieval
 
 def test_a_mean_and_its_interval() -> None:
     jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
-    mean = means(make_board(jobs))[0].by_model["a"]
+    mean = means(make_leaderboard(jobs))[0].by_model["a"]
     assert mean.value == pytest.approx(0.7)
     records = [job.records[0] for job in jobs]
     below = [record.value - record.low for record in records]  # type: ignore[operator]
@@ -28,44 +29,54 @@ def test_a_mean_and_its_interval() -> None:
 
 def test_benchmark_and_shift_are_not_mixed() -> None:
     jobs = [classification("a", "x", 0.9), classification("a", "y", 0.3, regime="shift")]
-    assert {group.regime: group.by_model["a"].value for group in means(make_board(jobs))} == {
+    assert {group.regime: group.by_model["a"].value for group in means(make_leaderboard(jobs))} == {
         "benchmark": 0.9,
         "shift": 0.3,
     }
 
 
 def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
-    def measured(variant: str, value: float) -> JobResult:
-        job = replace(classification("a", "x", value, variant=variant), task="prompt_sensitivity")
-        return replace(job, records=(replace(job.records[0], metric="mean"),))
+    def measured(prompts: str, value: float) -> JobResult:
+        job = replace(classification("a", "x", value, variant=prompts), task="wordings")
+        spec = MetricSpec("mean", "mean of templates")
+        declared = Declared("effect of wording", (spec,), measures_prompts=True)
+        return replace(job, records=(replace(job.records[0], metric="mean"),), declared=declared)
 
-    board = make_board([measured("wording", 0.6), measured("languages", 0.2)])
-    groups = means(board)
-    assert [(group.condition, group.by_model["a"].value) for group in groups] == [("languages", 0.2), ("wording", 0.6)]
-    (sentence,) = sentences(board, groups)
-    assert [phrase.meaning.split("(")[1] for phrase in sentence.phrases] == [
-        "prompt sensitivity, languages)",
-        "prompt sensitivity, wording)",
+    leaderboard = make_leaderboard([measured("wording", 0.6), measured("languages", 0.2)])
+    groups = means(leaderboard)
+    found = [(group.measurement.prompts, group.by_model["a"].value) for group in groups]
+    assert found == [("languages", 0.2), ("wording", 0.6)]
+    (sentence,) = sentences(leaderboard, groups)
+    assert [phrase.meaning for phrase in sentence.phrases] == [
+        "mean of templates on x (effect of wording, languages)",
+        "mean of templates on x (effect of wording, wording)",
     ]
 
 
 def test_tasks_are_not_mixed() -> None:
-    groups = means(make_board([classification("a", "x", 0.9), retrieval("a", "captions", 0.4)]))
-    assert [(group.task, group.of) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]
+    groups = means(make_leaderboard([classification("a", "x", 0.9), retrieval("a", "captions", 0.4)]))
+    assert [(group.measurement.task, group.total) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]
+
+
+@pytest.mark.parametrize(("higher_is_better", "averaged"), [(True, 1), (False, 0), (None, 0)])
+def test_only_fractions_are_averaged_of_which_more_is_better(higher_is_better: bool | None, averaged: int) -> None:
+    job = replace(classification("a", "x", 0.5), task="sharpness")
+    declared = Declared(metrics=(MetricSpec("top1", "sharpness", higher_is_better=higher_is_better),))
+    assert len(means(make_leaderboard([replace(job, declared=declared)]))) == averaged
 
 
 def test_a_data_set_counts_once_however_many_prompt_sets_it_has() -> None:
     jobs = [classification("a", "x", share, variant=variant) for share, variant in ((0.2, "p"), (0.4, "q"))]
     jobs.append(classification("a", "y", 0.9))
-    (group,) = means(make_board(jobs))
-    assert group.of == 2
+    (group,) = means(make_leaderboard(jobs))
+    assert group.total == 2
     assert group.by_model["a"].value == pytest.approx((0.3 + 0.9) / 2)
 
 
 def test_a_model_that_lacks_a_set_is_not_ranked() -> None:
     jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
     jobs += [classification("c", "x", 0.99), failure("c", "y", "missing")]
-    (group,) = means(make_board(jobs))
+    (group,) = means(make_leaderboard(jobs))
     assert not group.by_model["c"].complete
     assert [model for model, mean in group.by_model.items() if mean.best] == ["b"]
 
@@ -74,14 +85,14 @@ def test_marked_cells_are_not_averaged() -> None:
     jobs = [classification(model, "x", 0.5) for model in "ab"]
     odd = classification("c", "x", 0.9)
     jobs.append(replace(odd, pedigree=replace(odd.pedigree, prompts="other")))
-    (group,) = means(make_board(jobs))
+    (group,) = means(make_leaderboard(jobs))
     assert set(group.by_model) == {"a", "b"}
 
 
 def test_a_value_without_an_interval_leaves_the_mean_without_one() -> None:
     jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
     jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], low=None, high=None, level=None),))
-    mean = means(make_board(jobs))[0].by_model["a"]
+    mean = means(make_leaderboard(jobs))[0].by_model["a"]
     assert mean.value == pytest.approx(0.7)
     assert mean.low is None
     assert mean.high is None
@@ -90,60 +101,62 @@ def test_a_value_without_an_interval_leaves_the_mean_without_one() -> None:
 def test_ranks_are_not_averaged() -> None:
     job = retrieval("a", "captions", 0.4)
     job = replace(job, records=(replace(job.records[-1], main=True),))
-    assert means(make_board([job])) == ()
+    assert means(make_leaderboard([job])) == ()
 
 
 def test_the_sentence_of_a_model() -> None:
     jobs = [classification("clip-tiny", name, 0.912) for name in ("u", "v")]
     jobs.append(classification("clip-tiny", "w", 0.43, regime="shift"))
-    board = make_board(jobs)
-    (said,) = sentences(board, means(board))
-    assert said.model == "clip-tiny"
-    assert [phrase.value for phrase in said.phrases] == ["91.2\u202f%", "43.0\u202f%"]
-    assert [phrase.meaning for phrase in said.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
+    leaderboard = make_leaderboard(jobs)
+    (sentence,) = sentences(leaderboard, means(leaderboard))
+    assert sentence.model == "clip-tiny"
+    assert [phrase.value for phrase in sentence.phrases] == ["91.2\u202f%", "43.0\u202f%"]
+    assert [phrase.meaning for phrase in sentence.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
 
 
 def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -> None:
-    board = make_board([classification("a", "x", 0.5, variant=variant) for variant in ("p", "q")])
-    assert sentences(board, means(board))[0].phrases[0].meaning == "mean top-1 over 2 columns of x"
+    leaderboard = make_leaderboard([classification("a", "x", 0.5, variant=variant) for variant in ("p", "q")])
+    assert sentences(leaderboard, means(leaderboard))[0].phrases[0].meaning == "mean top-1 over 2 columns of x"
 
 
 def test_a_mean_over_some_of_the_sets_says_so() -> None:
     jobs = [classification("a", name, 0.5) for name in "xyz"] + [classification("b", "x", 0.9)]
-    board = make_board(jobs)
-    assert sentences(board, means(board))[1].phrases[0].meaning == "mean top-1 over only 1 of 3 benchmark sets"
+    leaderboard = make_leaderboard(jobs)
+    phrase = sentences(leaderboard, means(leaderboard))[1].phrases[0]
+    assert phrase.meaning == "mean top-1 over only 1 of 3 benchmark sets"
 
 
 def test_a_model_whose_jobs_all_failed_is_named() -> None:
-    board = make_board([classification("a", "x", 0.5), failure("b", "x", "missing")])
-    assert sentences(board, means(board))[1].instead == "all its jobs failed"
-    assert opening(board) == "2 models on 1 data set, 2 jobs, 1 of them failed."
+    leaderboard = make_leaderboard([classification("a", "x", 0.5), failure("b", "x", "missing")])
+    assert sentences(leaderboard, means(leaderboard))[1].instead == "all its jobs failed"
+    assert opening(leaderboard) == "2 models on 1 data set, 2 jobs, 1 of them failed."
+
+
+def conditions(*jobs: JobResult) -> list[tuple[tuple[str, ...], int]]:
+    groups = means(make_leaderboard(jobs))
+    return [(group.measurement.condition.words, group.by_model["a"].columns) for group in groups]
 
 
 def test_numbers_of_shots_are_not_averaged_together() -> None:
-    jobs = [few_shot("a", name, k, share) for name in "xy" for k, share in ((16, 0.75), (2, 0.5))]
-    groups = means(make_board(jobs))
-    assert [(group.condition, group.of) for group in groups] == [("2 shots", 2), ("16 shots", 2)]
-    assert [group.by_model["a"].value for group in groups] == pytest.approx([0.5, 0.75], abs=0.002)
+    jobs = [few_shot("a", name, k, 0.5) for name in "xy" for k in (16, 2)]
+    assert conditions(*jobs) == [(("2 shots",), 2), (("16 shots",), 2)]
 
 
 def test_features_of_a_probe_are_not_averaged_together() -> None:
-    jobs = [linear_probe("a", "x", 0.6), linear_probe("a", "x", 0.8, variant="projected")]
-    assert [(group.condition, group.of) for group in means(make_board(jobs))] == [("", 1), ("projected", 1)]
+    jobs = [linear_probe("a", "x", 0.6), linear_probe("a", "x", 0.8, features="projected")]
+    assert conditions(*jobs) == [((), 1), (("projected",), 1)]
 
 
 def test_of_a_wise_ft_head_only_the_prompts_are_averaged() -> None:
-    variants = ("photo", "sketch", "photo, towards the text classifier")
-    groups = means(make_board([wise_ft("a", "x", 0.5, 0.6, variant=variant) for variant in variants]))
-    assert [(group.condition, group.by_model["a"].columns) for group in groups] == [
-        ("", 2),
-        ("towards the text classifier", 1),
-    ]
+    towards = "towards the text classifier"
+    jobs = [wise_ft("a", "x", 0.5, 0.6, "photo", towards), *(wise_ft("a", "x", 0.5, 0.6, name) for name in "pq")]
+    assert conditions(*jobs) == [((), 2), ((towards,), 1)]
 
 
 def said_of(*jobs: JobResult) -> list[str]:
-    board = make_board(jobs)
-    return [phrase.meaning.replace("\N{NO-BREAK SPACE}", " ") for phrase in sentences(board, means(board))[0].phrases]
+    leaderboard = make_leaderboard(jobs)
+    phrases = sentences(leaderboard, means(leaderboard))[0].phrases
+    return [phrase.meaning.replace("\N{NO-BREAK SPACE}", " ") for phrase in phrases]
 
 
 def test_few_shot_is_one_phrase_of_the_most_and_the_fewest_shots() -> None:
@@ -159,5 +172,5 @@ def test_the_most_shots_that_all_sets_have_are_named() -> None:
 
 
 def test_of_several_features_the_default_is_named() -> None:
-    jobs = [linear_probe("a", "x", 0.8, variant="projected"), linear_probe("a", "x", 0.6)]
+    jobs = [linear_probe("a", "x", 0.8, features="projected"), linear_probe("a", "x", 0.6)]
     assert said_of(*jobs) == ["top-1 on x (linear probe)"]

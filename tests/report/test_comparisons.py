@@ -2,89 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
-from clipbench.report.leaderboard import make_board
-from clipbench.report.page import environment, render
-from clipbench.report.sections.comparisons import section as comparisons
+from clipbench.report.figures.matrix import MOST, NUMBERED
+from clipbench.report.page import render
+from clipbench.report.sections.comparisons.rank_flips import matrix
+from clipbench.report.sections.comparisons.section import ComparisonsSection, Part
 from clipbench.report.text import numbers
 from clipbench.results.folder import Results
-from clipbench.results.records import Record, Table
+from clipbench.results.records import AnalysisResult, Record, Subject
+from clipbench.tasks.base import Condition
 
-from .fitted import difference, finding
+from .analysis_results import difference, finding, markup, shown, table
 from .made_up import HOSTILE, classification
 from .test_page import Outline
 
-Make = Callable[..., Results]
-
-BOARD = make_board(
-    [
-        *(classification(model, "d10", 0.5) for model in ("b", "a")),
-        classification("a", "d2", 0.5),
-        classification("a", "d1", 0.5, regime="shift"),
-    ]
+SECTION = ComparisonsSection()
+JOBS = (
+    *(classification(model, "d10", share) for model, share in (("b", 0.5), ("a", 0.6))),
+    classification("a", "d2", 0.6),
+    classification("a", "d1", 0.6, regime="shift"),
 )
+CURVE = {"what": "few_shot", "examples_per_class": 16, "top1": 0.4, "low": 0.3, "high": 0.5}
 
 
-def markup(*sections: comparisons.Section) -> str:
-    template = environment().get_template("comparisons.html.j2")
-    return template.render(comparisons=sections, series={}, coloured=False)
+def parts(*results: AnalysisResult) -> tuple[Part, ...]:
+    return shown(SECTION, *results, jobs=JOBS).parts
+
+
+def probe(model: str, dataset: str, *records: Record) -> AnalysisResult:
+    curve = table({**CURVE, "what": "zero_shot", "examples_per_class": 0, "top1": 0.9}, CURVE)
+    return finding("probe_vs_zero_shot", [model], dataset, records, tables={"shots_curve": curve})
 
 
 def test_differences_are_points_with_a_sign_and_bold_where_zero_is_left_out() -> None:
-    found = [
-        finding("a", "d2", [difference(0.042, 0.021, 0.063)]),
-        finding("b", "d10", [difference(-0.0131, -0.05, 0.02)]),
-    ]
-    (section,) = comparisons.sections(found, BOARD)
-    assert section.title == "Linear probe against zero-shot"
-    assert [head.text for head in section.heads] == ["top-1 difference, points"]
-    assert [[(cell.text, cell.interval, cell.clear) for cell in row.cells] for row in section.rows] == [
+    clear, unclear = difference(0.042, 0.021, 0.063), difference(-0.0131, -0.05, 0.02)
+    (part,) = parts(probe("a", "d2", clear), probe("b", "d10", unclear))
+    assert part.title == "Linear probe against zero-shot"
+    assert [head.text for head in part.heads] == ["top-1 difference, points"]
+    assert [[(cell.text, cell.interval, cell.clear) for cell in row.cells] for row in part.rows] == [
         [("+4.2", "[+2.1, +6.3]", True)],
         [("−1.3", "[−5.0, +2.0]", False)],
+    ]
+    assert [row.sentences for row in part.rows] == [
+        ("Fitted on its training split, the probe is 4.2 points better than zero-shot in top-1.",),
+        ("Fitted on its training split, the probe is 1.3 points worse than zero-shot in top-1.",),
     ]
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0, "0.0"), (-0.0001, "0.0"), (0.00051, "+0.1"), (-0.5, "−50.0"), (None, "–")]
+    ("value", "text"), [(0.0, "0.0"), (-0.0001, "0.0"), (0.00051, "+0.1"), (-0.5, "−50.0"), (None, "–")]
 )
-def test_a_difference_of_nothing_has_no_sign(value: float | None, shown: str) -> None:
-    assert numbers.number(value, "difference") == shown
+def test_a_difference_of_nothing_has_no_sign(value: float | None, text: str) -> None:
+    assert numbers.number(value, "difference") == text
 
 
-def test_findings_stand_by_regime_data_set_and_model() -> None:
-    found = [finding(model, name, [difference(0.1, 0, 0.2)]) for model in "ba" for name in ("d10", "d2", "d1")]
-    (section,) = comparisons.sections(found, BOARD)
-    assert [(row.finding.dataset, row.finding.model) for row in section.rows] == [
-        ("d2", "a"),
-        ("d2", "b"),
-        ("d10", "a"),
-        ("d10", "b"),
-        ("d1", "a"),
-        ("d1", "b"),
-    ]
+def test_results_stand_by_regime_data_set_and_model() -> None:
+    (part,) = parts(*(probe(model, name, difference(0.1, 0, 0.2)) for model in "ba" for name in ("d10", "d2", "d1")))
+    order = [(row.result.about.dataset, row.result.about.model) for row in part.rows]
+    assert order == [(name, model) for name in ("d2", "d10", "d1") for model in "ab"]
 
 
 def test_a_number_that_is_not_reached_leaves_its_cell_open() -> None:
-    reached = Record("shots_to_match", 3.96, "examples per class", 2.0, 5.2, 0.95, "bootstrap", 300)
-    found = [
-        finding("a", "d2", [difference(0.1, 0.05, 0.2), reached]),
-        finding("b", "d2", [replace(reached, value=None, low=None, high=None)], notes=("more than 16",)),
+    params = {"below": 0.0, "beyond": 0.0}
+    reached = Record("shots_to_match", 3.96, "examples per class", 2.0, 5.2, 0.95, "bootstrap", 300, params=params)
+    missed = replace(reached, value=None, low=None, high=None, params={"below": 0.0, "beyond": 1.0})
+    (part,) = parts(probe("a", "d2", difference(0.1, 0.05, 0.2), reached), probe("b", "d2", missed))
+    assert part.heads[1].text == "labels to match zero-shot, examples per class"
+    assert [(cell.text, cell.interval) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
+    assert [cell.text for cell in part.rows[1].cells] == ["–", "–"]
+    assert part.rows[1].sentences == ("Zero-shot is worth more than 16 labelled examples a class.",)
+
+
+def test_what_is_compared_is_told_by_condition_and_prompts() -> None:
+    plain, about = probe("b", "d2", difference(0.1, 0, 0.2)), Subject(("a",), ("d2",), split="val", subset="limit 9")
+    first = replace(plain, about=replace(about, prompts="photo", condition=Condition(head="C = 1")))
+    told = [(row.subset, row.compared) for row in parts(first, plain)[0].rows]
+    assert told == [("split test", ""), ("split val, limit 9", "C = 1, prompts photo")]
+
+
+def test_an_analysis_without_a_section_has_its_part_after_the_others() -> None:
+    other = finding("nobodys", "ab", "d2", [Record("loudness", 0.5, "dB")])
+    known, unknown = parts(other, probe("a", "d2", difference(0.1, 0, 0.2)))
+    assert (known.title, unknown.title) == ("Linear probe against zero-shot", "Nobodys")
+    assert [(head.text, cell.text) for head, cell in zip(unknown.heads, unknown.rows[0].cells, strict=True)] == [
+        ("loudness, dB", "0.5")
     ]
-    (section,) = comparisons.sections(found, BOARD)
-    assert [head.text for head in section.heads][1] == "labels to match zero-shot, examples per class"
-    assert [(cell.text, cell.interval) for cell in section.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
-    assert [cell.text for cell in section.rows[1].cells] == ["–", "–"]
-
-
-def test_any_analysis_has_its_section() -> None:
-    other = replace(finding("a, b", "d2", [Record("kendall_tau", 0.875, "tau")]), task="rank_stability")
-    sections = comparisons.sections([finding("a", "d2", [difference(0.1, 0, 0.2)]), other], BOARD)
-    assert [section.title for section in sections] == ["Linear probe against zero-shot", "Rank stability"]
-    assert [head.text for head in sections[1].heads] == ["agreement of orders, tau"]
 
 
 def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: Results) -> None:
@@ -92,44 +100,118 @@ def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: 
     assert page.index('id="leaderboard"') < page.index('id="comparisons"') < page.index('id="sets"')
     assert '<a href="#comparisons">Comparisons</a>' in page
     text = Outline(page).text
-    assert "labelled examples a class" in text
-    assert "linear probe against zero-shot (photo)" in text
-    assert "Accuracy by labelled examples" in text
-    assert "95 % paired bootstrap" in text
-    assert "95 % t-interval over random draws of the training examples" in text
+    kinds = ("95 % paired bootstrap", "95 % t-interval over random draws of the training examples")
+    for words in ("labelled examples a class", "prompts photo", "Accuracy by labelled examples", *kinds):
+        assert words in text
+    for folder in ("examples", "analyses"):
+        shutil.rmtree(fitted.folder / folder)
+    lost = Outline(render(fitted)).text
+    assert lost.count("Not compared:") == 6
+    assert "per-example table is missing" in lost
 
 
-def test_without_findings_there_is_no_section(plausible: Results) -> None:
+def test_without_results_there_is_no_section(plausible: Results) -> None:
+    assert shown(SECTION, jobs=JOBS) is None
     page = render(plausible)
     assert 'id="comparisons"' not in page
     assert 'href="#comparisons"' not in page
 
 
-def test_jobs_that_cannot_be_set_side_by_side_are_listed_with_the_reason(fitted: Results) -> None:
-    for path in (fitted.folder / "examples").glob("*.parquet"):
-        path.unlink()
-    text = Outline(render(fitted)).text
-    assert text.count("Not compared:") == 6
-    assert "per-example table is missing" in text
-
-
 def test_an_analysis_that_broke_is_said_and_hides_no_other() -> None:
-    broken = replace(finding("", "", []), status="failed", error="KeyError: 'label'")
-    other = replace(finding("a", "d2", [Record("kendall_tau", 0.875, "tau")]), task="rank_stability")
-    first, second = comparisons.sections([broken, other], BOARD)
+    broken = AnalysisResult("h", "probe_vs_zero_shot", 0, "failed", error="KeyError: 'label'")
+    whole = finding("nobodys", "a", "d2")
+    first, second = parts(broken, whole)
     assert (first.errors, first.rows) == (("KeyError: 'label'",), ())
-    assert [row.finding for row in second.rows] == [other]
-    assert "Not made: KeyError: 'label'" in Outline(markup(first)).text
+    assert [row.result for row in second.rows] == [whole]
+    assert "Not made: KeyError: 'label'" in Outline(markup(SECTION, broken, whole)).text
 
 
-def test_hostile_findings_stay_texts() -> None:
+def test_hostile_results_stay_texts() -> None:
     texts = list(HOSTILE.values())
-    extra = Table((texts[0], texts[1]), ((texts[2], texts[3]),))
-    found = replace(
-        finding(texts[0], texts[1], [Record(texts[7], 0.5, texts[2])], tables={texts[4]: extra}, notes=tuple(texts)),
-        variant=texts[5],
-        task=texts[3],
-    )
-    outline = Outline(markup(*comparisons.sections([found], BOARD)))
+    extra = table({texts[0]: texts[2], texts[1]: texts[3]})
+    records = [Record(texts[7], 0.5, texts[2])]
+    found = finding(texts[3], [texts[0]], texts[1], records, tables={texts[4]: extra}, notes=tuple(texts))
+    outline = Outline(markup(SECTION, replace(found, about=replace(found.about, prompts=texts[5]))))
     assert not [tag for tag, _ in outline.elements if tag in {"script", "img", "svg", "b"}]
     assert all(" ".join(text.split()) in outline.text for text in texts)
+
+
+# Which models change places with the wording.
+
+AHEAD = {"first_ahead": 8, "second_ahead": 2, "ties": 0, "first_significant": 5, "second_significant": 1}
+
+
+def flips(models: Sequence[str], shares: Sequence[float] | None = None, p_holm: float = 0.01) -> AnalysisResult:
+    """Nothing is measured, so that no sentence beside the matrix is made."""
+    known = {**AHEAD, "difference": 0.1, "low": 0.0, "high": 0.2, "p_holm": p_holm}
+    pairs = list(combinations(models, 2))
+    rows = [
+        {"first": first, "second": second, "flip_share": share, "survives": "no" if share else "yes"} | known
+        for (first, second), share in zip(pairs, shares or [0.0] * len(pairs), strict=True)
+    ]
+    return finding("rank_stability", models, "toys", tables={"rank_flips": table(*rows)})
+
+
+def test_a_pair_has_its_share_on_both_sides_of_an_empty_diagonal() -> None:
+    made = matrix(flips("bac", [0.25, 0.0, 0.5]))
+    assert [model for model, _ in made.models] == ["b", "a", "c"]
+    assert [[cell.text for cell in row] for row in made.rows] == [
+        ["", "25.0", "0.0"],
+        ["25.0", "", "50.0"],
+        ["0.0", "50.0", ""],
+    ]
+    assert [cell.shade for cell in made.rows[1]] == [0.5, 0.0, 1.0]
+    ahead = "a ahead with 8 templates, c ahead with 2, equal with 0; significantly ahead with 5 and 1"
+    assert made.rows[2][1].hover == f"50.0\u202f%: {ahead}"
+    assert made.sentence == "Most often a and c: 50.0\u202f%; 1 of 3 pairs never changes places."
+    assert matrix(flips("abc")).sentence == "None of 3 pairs changes places."
+
+
+@pytest.mark.parametrize(("p", "firm"), [(0.01, [False, False, True]), (0.2, [False] * 3)])
+def test_bold_is_a_claim_that_holds_with_every_template_and_is_significant(p: float, firm: list[bool]) -> None:
+    made = matrix(flips("abc", [0.25, 0.0, 0.5], p))
+    assert [cell.firm for cell in made.rows[0]] == firm
+    assert not any(cell.firm for cell in made.rows[1])
+
+
+def test_two_models_and_results_without_the_table_have_no_matrix() -> None:
+    assert matrix(flips("ab")) is None
+    assert matrix(finding("rank_stability", "abc", "toys")) is None
+
+
+def test_with_many_models_cells_say_their_number_to_pointers_and_screen_readers_alone() -> None:
+    few, many = (markup(SECTION, flips([f"m{place}" for place in range(count)])) for count in (NUMBERED, NUMBERED + 1))
+    assert "heat matrix bare" not in few
+    assert '<table class="heat matrix bare">' in many
+    assert ["Bold: one is ahead" in page for page in (few, many)] == [True, False]
+    assert many.count("m0 ahead with 8 templates, m1 ahead with 2") == 2
+
+
+def test_of_more_models_than_it_has_room_for_the_best_are_shown() -> None:
+    models = [f"m{place}" for place in range(MOST + 3)]
+    made = matrix(flips(models))
+    assert len(made.models) == len(made.rows) == MOST
+    assert made.left_out == 3
+    assert "3 more models are left out." in markup(SECTION, flips(models))
+
+
+def test_names_are_text_and_long_ones_are_cut_and_stand_whole_in_the_title() -> None:
+    names = [f"open_clip:a-very-long-architecture-{place}/laion2b_s34b_b79k" for place in range(3)]
+    assert f'<bdi title="{names[0]}">a-very-long-architecture-0</bdi>' in markup(SECTION, flips(names))
+    page = markup(SECTION, flips(["a", HOSTILE["quotes"], HOSTILE["script"]]))
+    assert not [markup for markup in (HOSTILE["script"], "<svg/onload") if markup in page]
+
+
+def test_the_table_of_pairs_names_the_share_and_its_difference() -> None:
+    (part,) = parts(flips("abc", [0.25, 0.0, 0.5]))
+    (grid,) = part.rows[0].tables
+    # The largest share comes first.
+    second = dict(zip([head.text for head in grid.heads], grid.rows[1], strict=True))
+    assert second["order flips"].text == "25.0\u202f%"
+    assert (second["difference, points"].text, second["difference, points"].small) == ("+10.0", "[0.0, +20.0]")
+
+
+def test_of_many_data_sets_the_first_are_open() -> None:
+    page = markup(SECTION, *[flips("abc")] * 8)
+    assert page.count('class="chart pairs"') == 8
+    assert "<summary>2 more data sets</summary>" in page

@@ -10,106 +10,136 @@ import plotly.graph_objects
 import pytest
 
 from clipbench.analyses.run import analyse
-from clipbench.report.figures import axes, curves, shots
-from clipbench.report.leaderboard import make_board
+from clipbench.metrics.specs import ColumnSpec, CurveSpec, Declared, TableSpec
+from clipbench.report.details import curves_by_job, curves_of
+from clipbench.report.figures import axes
+from clipbench.report.figures.curve import Curve, draw
+from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.page import MAX_FIGURES, render
+from clipbench.report.sections.sets import shots
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult, Table
+from clipbench.results.records import AnalysisResult, JobResult, Table
 
-from .fitted import SHOTS, few_shot, finding, knn, linear_probe, wise_ft
-from .made_up import HOSTILE
+from .fitted import SHOTS, few_shot, finding, head, linear_probe
+from .made_up import HOSTILE, proportion
 
 Make = Callable[..., Results]
 
+SPEC = TableSpec(
+    "search",
+    "Choice of the weight",
+    (
+        ColumnSpec("weight", unit="number"),
+        ColumnSpec("level", "level, dB", "dB", "low", "high"),
+        ColumnSpec("fit"),
+        ColumnSpec("converged"),
+    ),
+    curve=CurveSpec("weight", "level", log_x=True, chosen="best", open_ended=True, hollow_unless="converged"),
+)
+ROWS = [
+    {"weight": 10.0, "level": -3.0, "low": -4.0, "high": -2.0, "fit": "warm", "converged": True, "best": True},
+    {"weight": 0.1, "level": -1.0, "low": -2.0, "high": 0.0, "fit": "cold", "converged": False, "best": False},
+    {"weight": 100.0, "level": -2.0, "low": None, "high": None, "fit": "warm", "converged": True, "best": False},
+]
+SHARES = TableSpec(
+    "mixture",
+    "Mixtures",
+    (ColumnSpec("k", unit="count"), ColumnSpec("top1", "top-1", "fraction"), ColumnSpec("validation", "", "fraction")),
+    curve=CurveSpec("k", "top1", log_x=True, second="validation", second_label="on validation"),
+)
+MIXED = [{"k": k, "top1": k / 100, "validation": k / 90} for k in (5, 20, 10)]
 
-def traces(curve: curves.Curve) -> list[dict[str, Any]]:
+
+def drawn(spec: TableSpec, rows: list[dict[str, Any]], chosen_x: object = None) -> Curve:
+    curve = draw(spec, rows, chosen_x)
+    assert curve is not None
+    return curve
+
+
+def traces(curve: Curve) -> list[dict[str, Any]]:
     return list(curve.figure.spec["data"])
 
 
-def with_table(job: JobResult, name: str, columns: tuple[str, ...], *rows: tuple[Any, ...]) -> JobResult:
-    return replace(job, tables={name: Table(columns, rows)})
+def a_job(spec: TableSpec, columns: tuple[str, ...], *rows: tuple[Any, ...], **params: Any) -> JobResult:
+    """A finished job of a task that is not built in."""
+    record = replace(proportion("top1", 0.5, main=True), params=params)
+    declared = Declared("search", tables=(spec,))
+    return head("search", "m", "d", [record], tables={spec.name: Table(columns, rows)}, declared=declared)
 
 
-def test_the_search_for_c_is_drawn_by_ascending_c_with_the_choice_ringed() -> None:
-    curve = curves.of_job(linear_probe("m", "d", 0.9))["validation_curve"]
+def test_rows_are_drawn_by_ascending_x_with_intervals_and_the_choice_ringed() -> None:
+    curve = drawn(SPEC, ROWS)
     line, ring = traces(curve)
-    assert line["x"] == sorted(line["x"])
-    assert len(line["x"]) == 14
+    assert (line["x"], line["y"]) == ([0.1, 10.0, 100.0], [-1.0, -3.0, -2.0])
+    assert line["error_y"]["array"] == [1.0, 1.0, None]
+    assert (ring["x"], ring["y"]) == ([10.0], [-3.0])
     assert curve.figure.spec["layout"]["xaxis"]["type"] == "log"
-    assert (ring["x"], ring["y"]) == ([10**0.25], [max(line["y"])])
-    assert curve.legend == "top-1 on val; ring: the C chosen, 1.78"
+    assert curve.title == "Choice of the weight"
+    assert curve.legend == "Level, dB, with intervals; ring: weight = 10; hollow: not converged"
+    assert curve.figure.summary.endswith("chosen: weight = 10 with −3\u202fdB")
     assert curve.flag == ""
-    assert "chosen: 1.78 with 90.0\u202f%" in curve.figure.summary
 
 
-def test_fits_that_had_not_converged_are_hollow() -> None:
-    curve = curves.of_job(linear_probe("m", "d", 0.9, open_fits=2))["validation_curve"]
-    line = traces(curve)[0]
-    hollow = [x for x, open_fit in zip(line["x"], line["meta"]["hollow"], strict=True) if open_fit]
-    assert hollow == [1e-6, 1e-4]
-    assert "hollow: not converged" in curve.legend
-    assert "not converged after 40 iterations" in line["customdata"][0]
+def test_points_that_lack_their_condition_are_hollow_and_a_pointer_is_shown_the_whole_row() -> None:
+    line = traces(drawn(SPEC, ROWS))[0]
+    assert line["meta"]["hollow"] == [True, False, False]
+    assert line["customdata"][0] == ("weight = 0.1<br><b>−1\u202fdB</b> [−2, 0]<br>fit: cold<br>converged: no")
 
 
-def test_a_choice_at_the_edge_of_the_grid_is_flagged() -> None:
-    curve = curves.of_job(linear_probe("m", "d", 0.9, at_edge=True))["validation_curve"]
-    assert curve.flag == "best C at the edge of the grid"
+@pytest.mark.parametrize(("open_ended", "flag"), [(True, "best weight at the edge of the grid"), (False, "")])
+def test_a_choice_at_an_open_end_is_flagged(open_ended: bool, flag: str) -> None:
+    assert SPEC.curve is not None
+    spec = replace(SPEC, curve=replace(SPEC.curve, open_ended=open_ended))
+    assert drawn(spec, [{**row, "best": row["weight"] == 100} for row in ROWS]).flag == flag
 
 
-def test_numbers_of_neighbours_have_intervals_and_the_first_is_ringed() -> None:
-    line, ring = traces(curves.of_job(knn("m", "d", 0.8))["k_curve"])
-    assert line["x"] == [1, 5, 10, 20, 50, 100, 200]
-    assert ring["x"] == [20]
-    assert all(above > 0 for above in line["error_y"]["array"])
+def test_a_second_line_is_dashed_and_fractions_stand_in_percent() -> None:
+    curve = drawn(SHARES, MIXED, chosen_x=10)
+    second, line, ring = traces(curve)
+    assert (second["line"]["dash"], second["y"]) == ("dash", [5 / 90, 10 / 90, 20 / 90])
+    assert (line["x"], ring["x"]) == ([5, 10, 20], [10])
+    layout = curve.figure.spec["layout"]
+    assert layout["xaxis"]["ticktext"] == ["5", "10", "20"]
+    assert layout["yaxis"]["ticktext"][-1] == "25\u202f%"
+    assert curve.legend == "Top-1; dashed: on validation; ring: k = 10"
 
 
-def test_the_way_to_fitted_weights_has_both_ends_marked_and_validation_beside_it() -> None:
-    validation, test, ring = traces(curves.of_job(wise_ft("m", "d", 0.5, 0.7))["alpha_curve"])
-    assert test["marker"]["symbol"] == ["diamond", *["circle"] * 9, "diamond"]
-    assert validation["line"]["dash"] == "dash"
-    assert validation["y"] != test["y"]
-    assert ring["x"] == [0.7]
+def test_a_metric_may_say_which_row_is_ringed() -> None:
+    assert SHARES.curve is not None
+    spec = replace(SHARES, curve=replace(SHARES.curve, chosen_param=("top1", "neighbours")))
+    job = a_job(spec, ("k", "top1"), (5, 0.5), (10, 0.6), neighbours=10)
+    assert traces(curves_of(job)["mixture"])[-1]["x"] == [10]
 
 
-@pytest.mark.parametrize("job", [linear_probe("m", "d", 0.9), knn("m", "d", 0.8), wise_ft("m", "d", 0.5, 0.7)])
-def test_plotly_accepts_the_curves_and_they_hold_no_colours(job: JobResult) -> None:
-    for curve in curves.of_job(job).values():
-        drawn = plotly.graph_objects.Figure(curve.figure.spec)
-        assert drawn.layout.height == curve.figure.height
-        assert "color" not in str(curve.figure.spec)
+@pytest.mark.parametrize(("spec", "rows"), [(SPEC, ROWS), (SHARES, MIXED)])
+def test_plotly_accepts_the_curves_and_they_hold_no_colours(spec: TableSpec, rows: list[dict[str, Any]]) -> None:
+    figure = drawn(spec, rows).figure
+    assert plotly.graph_objects.Figure(figure.spec).layout.height == figure.height
+    assert "color" not in str(figure.spec)
 
 
-C_COLUMNS = ("C", "score", "metric", "iterations", "converged", "chosen")
 ODD = {
-    "another table": (("x", "y"), (1, 2), (2, 3)),
-    "text for a number": (C_COLUMNS, (0.1, "good", "top1", 3, True, False), (1.0, 0.5, "top1", 3, True, True)),
-    "no place on a log axis": (C_COLUMNS, (0.0, 0.4, "top1", 3, True, False), (1.0, 0.5, "top1", 3, True, True)),
-    "a single point": (C_COLUMNS, (1.0, 0.5, "top1", 3, True, True)),
-    "no row": (C_COLUMNS,),
+    "another table": (("a", "b"), (1, "one"), (2, "two")),
+    "text for a number": (("weight", "level"), (0.1, "good"), (1.0, 0.5)),
+    "no place on a log axis": (("weight", "level"), (0.0, 0.4), (1.0, 0.5)),
+    "a single point": (("weight", "level"), (1.0, 0.5)),
+    "no row": (("weight", "level"),),
 }
 
 
 @pytest.mark.parametrize("table", ODD.values(), ids=ODD)
 def test_a_table_that_is_no_curve_is_not_drawn_but_shown(table: tuple[Any, ...], make_results: Make) -> None:
-    job = with_table(linear_probe("m", "d", 0.9), "validation_curve", *table)
-    assert curves.of_job(job) == {}
+    job = a_job(SPEC, *table)
+    assert curves_of(job) == {}
     page = render(make_results(job))
     assert page.count("data-plot ") == 1
     assert all(str(value) in page for row in table[1:] for value in row if isinstance(value, str))
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-def test_plotly_gets_no_markup_from_a_metric(name: str) -> None:
-    job = with_table(
-        linear_probe("m", "d", 0.9),
-        "validation_curve",
-        C_COLUMNS,
-        (0.1, 0.4, name, 3, True, False),
-        (1.0, 0.5, name, 3, True, True),
-    )
-    hover = traces(curves.of_job(job)["validation_curve"])[0]["customdata"][0]
-    assert hover.count("<") == 4
-    assert "<br><b>40.0" in hover
+def test_plotly_gets_no_markup_from_a_table(name: str) -> None:
+    hover = traces(drawn(SPEC, [{**row, "fit": name} for row in ROWS]))[0]["customdata"][0]
+    assert hover.count("<") == 5
 
 
 def test_a_page_holds_no_more_figures_than_it_may(make_results: Make) -> None:
@@ -117,15 +147,15 @@ def test_a_page_holds_no_more_figures_than_it_may(make_results: Make) -> None:
     page = render(make_results(*jobs))
     assert page.count("data-plot ") == MAX_FIGURES
     assert page.count('id="curve-') == 2 * (MAX_FIGURES - 25)
-    assert curves.of_board(make_board(jobs), 0) == {}
+    assert curves_by_job(make_leaderboard(jobs), 0) == {}
 
 
 def few_shot_jobs(*models: str) -> list[JobResult]:
     return [few_shot(model, "d", k, 0.4 + k / 40) for model in models for k in SHOTS]
 
 
-def the_chart(jobs: list[JobResult], *findings: JobResult) -> shots.ShotsChart:
-    (chart,) = shots.charts(make_board(jobs), findings)
+def the_chart(jobs: list[JobResult], *findings: AnalysisResult) -> shots.ShotsChart:
+    (chart,) = shots.charts(make_leaderboard(jobs), findings)
     return chart
 
 
@@ -141,7 +171,7 @@ def test_few_shot_is_one_figure_a_data_set() -> None:
 
 
 def test_a_single_number_of_shots_is_no_curve(make_results: Make) -> None:
-    assert shots.charts(make_board([few_shot("a", "d", 4, 0.5)]), ()) == ()
+    assert shots.charts(make_leaderboard([few_shot("a", "d", 4, 0.5)]), ()) == ()
     assert render(make_results(few_shot("a", "d", 4, 0.5))).count("data-plot ") == 1
 
 
@@ -152,12 +182,12 @@ def test_a_curve_stands_for_the_bars_of_its_columns(make_results: Make) -> None:
 
 
 def test_features_have_figures_of_their_own() -> None:
-    jobs = [*few_shot_jobs("a"), *(few_shot("a", "d", k, 0.5, rest="projected") for k in (1, 2))]
-    assert [chart.name for chart in shots.charts(make_board(jobs), ())] == ["d (test)", "d (test, projected)"]
+    jobs = [*few_shot_jobs("a"), *(few_shot("a", "d", k, 0.5, features="projected") for k in (1, 2))]
+    assert [chart.name for chart in shots.charts(make_leaderboard(jobs), ())] == ["d (test)", "d (test, projected)"]
 
 
 def test_the_probe_on_the_same_features_ends_the_line() -> None:
-    other = linear_probe("a", "d", 0.9, variant="projected")
+    other = linear_probe("a", "d", 0.9, features="projected")
     assert other.main is not None
     main = replace(other.main, params={**other.main.params, "features": "projected"})
     other = replace(other, records=(main,))
@@ -200,7 +230,7 @@ def test_a_finding_about_other_jobs_is_not_drawn() -> None:
 
 
 def test_curves_of_a_run_hold_what_its_analysis_found(fitted: Results) -> None:
-    charts = shots.charts(make_board(fitted.jobs()), analyse(fitted))
+    charts = shots.charts(make_leaderboard(fitted.jobs()), analyse(fitted))
     assert [chart.name for chart in charts] == ["digits", "scenes-shape", "sketch"]
     dashed = [[trace.get("line", {}).get("dash") for trace in chart.figure.spec["data"]] for chart in charts]
     assert [lines.count("dash") for lines in dashed] == [2, 2, 2]

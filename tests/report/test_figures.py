@@ -9,15 +9,15 @@ import pytest
 
 from clipbench.report.averages import means
 from clipbench.report.figures import figures
-from clipbench.report.leaderboard import Column, make_board
-from clipbench.report.text.shortening import short_names
+from clipbench.report.leaderboard import Column, make_leaderboard
+from clipbench.report.text.labels import short_names
 
 from .made_up import HOSTILE, classification, retrieval
 
 
 def column_of(*shares: float, names: str = "abcdefgh") -> Column:
     jobs = [classification(name, "digits", share) for name, share in zip(names, shares, strict=False)]
-    return make_board(jobs).columns[0]
+    return make_leaderboard(jobs).columns[0]
 
 
 def test_bars_hold_values_and_intervals_in_the_order_asked_for() -> None:
@@ -38,9 +38,9 @@ def test_bars_hold_values_and_intervals_in_the_order_asked_for() -> None:
 def test_plotly_accepts_the_specifications() -> None:
     jobs = [classification(m, d, 0.5, regime=r) for m in "ab" for d, r in (("x", "benchmark"), ("y", "shift"))]
     jobs += [retrieval("a", "captions", 0.3)]
-    board = make_board(jobs)
-    drawn = [figures.bars(column, board.models) for column in board.columns]
-    groups = {group.regime: group.by_model for group in means(board) if group.task == "zero_shot"}
+    leaderboard = make_leaderboard(jobs)
+    drawn = [figures.bars(column, leaderboard.models) for column in leaderboard.columns]
+    groups = {group.regime: group.by_model for group in means(leaderboard) if group.measurement.task == "zero_shot"}
     drawn.append(figures.gap([(groups["benchmark"][m], groups["shift"][m]) for m in "ab"]))
     for figure in drawn:
         assert figure is not None
@@ -56,7 +56,7 @@ def test_a_model_without_a_value_is_left_out() -> None:
 
 def test_many_models_become_dots_of_one_colour() -> None:
     names = [f"model-{index}" for index in range(20)]
-    column = make_board([classification(name, "digits", 0.5) for name in names]).columns[0]
+    column = make_leaderboard([classification(name, "digits", 0.5) for name in names]).columns[0]
     figure = figures.bars(column, names)
     assert figure is not None
     (trace,) = figure.spec["data"]
@@ -67,7 +67,7 @@ def test_many_models_become_dots_of_one_colour() -> None:
 def test_marked_cells_are_pale() -> None:
     jobs = [classification(model, "digits", 0.5) for model in "abc"]
     jobs[2] = replace(jobs[2], pedigree=replace(jobs[2].pedigree, prompts="other"))
-    figure = figures.bars(make_board(jobs).columns[0], list("abc"))
+    figure = figures.bars(make_leaderboard(jobs).columns[0], list("abc"))
     assert figure is not None
     assert figure.spec["data"][0]["marker"]["opacity"] == [1.0, 1.0, 0.4]
     assert figure.spec["layout"]["yaxis"]["ticktext"][2] == "c <sup>†1</sup>"
@@ -76,7 +76,7 @@ def test_marked_cells_are_pale() -> None:
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_plotly_gets_no_markup_from_names(name: str) -> None:
     job = classification(name, name, 0.5)
-    figure = figures.bars(make_board([job]).columns[0], [name])
+    figure = figures.bars(make_leaderboard([job]).columns[0], [name])
     assert figure is not None
     hover = figure.spec["data"][0]["customdata"][0]
     (tick,) = figure.spec["layout"]["yaxis"]["ticktext"]
@@ -89,7 +89,7 @@ def test_plotly_gets_no_markup_from_names(name: str) -> None:
 def test_ranks_are_drawn_from_zero_without_percent() -> None:
     job = retrieval("a", "captions", 0.4)
     job = replace(job, records=(replace(job.records[-1], main=True),))
-    figure = figures.bars(make_board([job]).columns[0], ["a"])
+    figure = figures.bars(make_leaderboard([job]).columns[0], ["a"])
     assert figure is not None
     assert "range" not in figure.spec["layout"]["xaxis"]
     assert figure.spec["layout"]["annotations"][0]["text"] == "12"

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 
 from clipbench.report.averages import means, order_by_merit
-from clipbench.report.leaderboard import Board, Column, make_board
+from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.results.records import JobResult, Pedigree
 
 from .fitted import few_shot, knn, linear_probe, wise_ft
 from .made_up import classification, failure, proportion, retrieval
 
 
-def one_column(board: Board) -> Column:
-    (column,) = board.columns
+def one_column(leaderboard: Leaderboard) -> Column:
+    (column,) = leaderboard.columns
     return column
 
 
@@ -24,17 +24,17 @@ def altered(job: JobResult, **parts: str) -> JobResult:
 
 
 def test_the_highest_value_of_a_column_is_best() -> None:
-    column = one_column(make_board([classification("a", "digits", 0.5), classification("b", "digits", 0.6)]))
+    column = one_column(make_leaderboard([classification("a", "digits", 0.5), classification("b", "digits", 0.6)]))
     assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
 
 
 def test_ties_are_both_best() -> None:
-    column = one_column(make_board([classification(name, "digits", 0.5) for name in "ab"]))
+    column = one_column(make_leaderboard([classification(name, "digits", 0.5) for name in "ab"]))
     assert all(cell.best for cell in column.cells.values())
 
 
 def test_a_model_alone_is_not_best() -> None:
-    column = one_column(make_board([classification("a", "digits", 0.5)]))
+    column = one_column(make_leaderboard([classification("a", "digits", 0.5)]))
     assert not column.cells["a"].best
 
 
@@ -43,12 +43,12 @@ def test_of_ranks_the_lowest_is_best() -> None:
     for model, rank in (("a", 3.0), ("b", 12.0)):
         job = retrieval(model, "captions", 0.4)
         jobs.append(replace(job, records=(replace(job.records[-1], value=rank, main=True),)))
-    column = one_column(make_board(jobs))
+    column = one_column(make_leaderboard(jobs))
     assert [model for model, cell in column.cells.items() if cell.best] == ["a"]
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "words"),
     [
         ("data", "data differ"),
         ("labels", "labels differ"),
@@ -57,74 +57,74 @@ def test_of_ranks_the_lowest_is_best() -> None:
         ("settings", "settings differ"),
     ],
 )
-def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, said: str) -> None:
+def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, words: str) -> None:
     jobs = [classification(name, "digits", share) for name, share in (("a", 0.5), ("b", 0.6))]
     jobs.append(altered(classification("c", "digits", 0.99), **{part: "other"}))
-    board = make_board(jobs)
-    column = one_column(board)
+    leaderboard = make_leaderboard(jobs)
+    column = one_column(leaderboard)
     assert [cell.footnote for cell in column.cells.values()] == [None, None, 1]
     assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
-    (note,) = board.footnotes
+    (note,) = leaderboard.footnotes
     assert note.models == ("c",)
-    assert note.text == f"{said} from a and b; not ranked."
+    assert note.text == f"{words} from a and b; not ranked."
 
 
 def test_where_there_is_no_majority_none_is_ranked() -> None:
     jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), data="x", prompts="y")]
-    board = make_board(jobs)
-    assert not any(cell.best for cell in one_column(board).cells.values())
-    assert board.footnotes[0].text == "data and prompts differ between a and b; none of them is ranked."
+    leaderboard = make_leaderboard(jobs)
+    assert not any(cell.best for cell in one_column(leaderboard).cells.values())
+    assert leaderboard.footnotes[0].text == "data and prompts differ between a and b; none of them is ranked."
 
 
 def test_different_main_metrics_are_not_compared() -> None:
     jobs = [classification(name, "digits", 0.5) for name in "abc"]
     jobs[2] = replace(jobs[2], records=(proportion("mean_per_class_recall", 0.9, main=True),))
-    board = make_board(jobs)
-    assert board.footnotes[0].text == "metric differs from a and b; not ranked."
+    leaderboard = make_leaderboard(jobs)
+    assert leaderboard.footnotes[0].text == "metric differs from a and b; not ranked."
 
 
 def test_what_belongs_to_the_model_may_differ_between_models() -> None:
     jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), precision="bfloat16")]
-    assert make_board(jobs).footnotes == ()
+    assert make_leaderboard(jobs).footnotes == ()
 
 
 def test_one_name_for_two_models_is_noted_and_gets_no_mean() -> None:
     jobs = [classification("a", "digits", 0.5), altered(classification("a", "scenes", 0.6), weights="others")]
-    board = make_board(jobs)
-    assert board.mixed == {"a": 1}
-    assert board.footnotes[0].text == "weights differ between the columns of this row; no mean."
-    assert means(board)[0].by_model == {}
+    leaderboard = make_leaderboard(jobs)
+    assert leaderboard.mixed == {"a": 1}
+    assert leaderboard.footnotes[0].text == "weights differ between the columns of this row; no mean."
+    assert means(leaderboard)[0].by_model == {}
 
 
 def test_subsets_stand_in_columns_of_their_own() -> None:
     jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), subset="limit 100")]
-    board = make_board(jobs)
-    assert [column.name for column in board.columns] == ["digits", "digits (limit 100)"]
-    assert not any(cell.best for column in board.columns for cell in column.cells.values())
+    leaderboard = make_leaderboard(jobs)
+    assert [column.name for column in leaderboard.columns] == ["digits", "digits (limit 100)"]
+    assert not any(cell.best for column in leaderboard.columns for cell in column.cells.values())
 
 
 def test_a_job_that_failed_early_stands_in_the_column_that_it_would_have_been_in() -> None:
-    board = make_board([classification("a", "digits", 0.5), failure("b", "digits", "no weights")])
-    column = one_column(board)
+    leaderboard = make_leaderboard([classification("a", "digits", 0.5), failure("b", "digits", "no weights")])
+    column = one_column(leaderboard)
     assert column.name == "digits"
     assert column.cells["b"].job.error == "no weights"
 
 
 def test_a_failure_that_was_mended_by_another_run_is_gone() -> None:
-    board = make_board([classification("a", "digits", 0.5), failure("a", "digits", "no weights")])
-    assert one_column(board).cells["a"].value == 0.5
+    leaderboard = make_leaderboard([classification("a", "digits", 0.5), failure("a", "digits", "no weights")])
+    assert one_column(leaderboard).cells["a"].value == 0.5
 
 
 def test_a_data_set_on_which_all_failed_keeps_its_column() -> None:
-    board = make_board([failure("a", "digits", "missing")])
-    assert one_column(board).cells["a"].value is None
-    assert one_column(board).heading == ""
+    leaderboard = make_leaderboard([failure("a", "digits", "missing")])
+    assert one_column(leaderboard).cells["a"].value is None
+    assert one_column(leaderboard).heading == ""
 
 
 def test_an_undefined_value_is_neither_best_nor_an_error() -> None:
     jobs = [classification("a", "digits", 0.5), classification("b", "digits", 0.6)]
     jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], value=None, low=None, high=None),))
-    column = one_column(make_board(jobs))
+    column = one_column(make_leaderboard(jobs))
     assert column.cells["b"].value is None
     assert not column.cells["a"].best
 
@@ -133,25 +133,25 @@ def test_columns_stand_by_task_regime_and_natural_order() -> None:
     jobs = [retrieval("a", "captions", 0.4)]
     jobs += [classification("a", name, 0.5) for name in ("set-10", "set-2")]
     jobs.append(classification("a", "set-1", 0.5, regime="shift"))
-    assert [column.name for column in make_board(jobs).columns] == ["set-2", "set-10", "set-1", "captions"]
+    assert [column.name for column in make_leaderboard(jobs).columns] == ["set-2", "set-10", "set-1", "captions"]
 
 
 def test_models_are_ordered_by_their_complete_means() -> None:
     jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
     jobs.append(classification("c", "x", 0.99))
-    board = make_board(jobs)
-    assert order_by_merit(board, means(board)).models == ("b", "a", "c")
+    leaderboard = make_leaderboard(jobs)
+    assert order_by_merit(leaderboard, means(leaderboard)).models == ("b", "a", "c")
 
 
 def test_a_pedigree_written_for_one_metric_does_not_hide_the_others() -> None:
-    board = make_board([classification("a", "digits", 0.5)], metric="top5")
-    assert one_column(board).cells["a"].value == pytest.approx(0.7)
-    assert make_board([classification("a", "digits", 0.5)], metric="ece").columns == ()
+    leaderboard = make_leaderboard([classification("a", "digits", 0.5)], metric="top5")
+    assert one_column(leaderboard).cells["a"].value == pytest.approx(0.7)
+    assert make_leaderboard([classification("a", "digits", 0.5)], metric="ece").columns == ()
 
 
 def test_no_pedigree_at_all_compares_with_its_like() -> None:
     jobs = [classification(name, "digits", 0.5, pedigree=Pedigree(data="d")) for name in "ab"]
-    assert make_board(jobs).footnotes == ()
+    assert make_leaderboard(jobs).footnotes == ()
 
 
 def test_tasks_stand_from_zero_shot_to_retrieval() -> None:
@@ -163,14 +163,14 @@ def test_tasks_stand_from_zero_shot_to_retrieval() -> None:
         linear_probe("a", "digits", 0.5),
         classification("a", "digits", 0.5),
     ]
-    tasks = [column.task for column in make_board(jobs).columns]
+    tasks = [column.task for column in make_leaderboard(jobs).columns]
     assert tasks == ["zero_shot", "linear_probe", "few_shot", "knn", "wise_ft", "retrieval"]
 
 
 def test_few_shot_columns_stand_by_the_number_of_shots_and_by_features() -> None:
     jobs = [few_shot("a", name, k, 0.5) for name in ("set-10", "set-2") for k in (16, 1, 2)]
-    jobs += [few_shot("a", "set-2", k, 0.5, rest="projected") for k in (2, 1)]
-    labels = [column.label for column in make_board(jobs).columns]
+    jobs += [few_shot("a", "set-2", k, 0.5, features="projected") for k in (2, 1)]
+    labels = [column.label for column in make_leaderboard(jobs).columns]
     assert labels[:5] == [
         "set-2 (1 shot)",
         "set-2 (2 shots)",
@@ -183,6 +183,6 @@ def test_few_shot_columns_stand_by_the_number_of_shots_and_by_features() -> None
 
 def test_a_label_leaves_out_the_task_that_the_heading_above_it_says() -> None:
     jobs = [classification("a", "digits", 0.5), linear_probe("a", "digits", 0.5), knn("a", "digits", 0.5)]
-    board = make_board(jobs)
-    assert {column.label for column in board.columns} == {"digits"}
-    assert len({column.name for column in board.columns}) == 3
+    leaderboard = make_leaderboard(jobs)
+    assert {column.label for column in leaderboard.columns} == {"digits"}
+    assert len({column.name for column in leaderboard.columns}) == 3

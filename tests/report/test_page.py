@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from clipbench.report.page import render, write_page
+from clipbench.report.sections import registry as sections
+from clipbench.report.sections.base import PageData
+from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
-from clipbench.results.records import JobResult, Record, Table
+from clipbench.results.records import Record, Table
 
 from .made_up import HOSTILE, classification, failure, retrieval, with_pictures
 
@@ -86,7 +89,7 @@ def test_the_page_says_what_was_found(plausible: Results) -> None:
     assert "fetch it with `clipbench fetch`" in text
     assert "2 broken images, left out" in text
     assert "Two classes have the same prompts" in text
-    assert "95 % Wilson score interval" in text
+    assert f"95 % {labels.interval('wilson')}" in text
 
 
 def test_the_page_needs_nothing_from_outside(plausible: Results) -> None:
@@ -144,10 +147,13 @@ def test_data_blocks_cannot_be_left(make_results: Make) -> None:
         assert json.loads(block)
 
 
-def test_captions_are_the_alternative_texts(plausible: Results) -> None:
-    images = list(Outline(render(plausible)).all("img"))
+def test_captions_are_the_alternative_texts_and_a_classification_is_told_in_its_parts(plausible: Results) -> None:
+    page = render(plausible)
+    images = list(Outline(page).all("img"))
     assert len(images) == 18
     assert images[0]["alt"] == "true: circle; predicted: red (0.97)"
+    assert page.count('<span class="soft">predicted</span> <bdi>star (0.97)</bdi>') == 18
+    assert page.count("Confident mistakes</p>") == 2
 
 
 def test_the_best_of_a_column_is_marked_and_failures_are_linked(plausible: Results) -> None:
@@ -195,30 +201,38 @@ def test_a_run_without_its_description(make_results: Make) -> None:
 
 
 def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
-    job = JobResult(
-        hash="f" * 32,
-        model="m",
-        dataset="d",
-        split="",
-        task="odd_task",
-        variant="",
-        status="done",
-        pedigree=classification("m", "d", 0.5).pedigree,
-        records=(
-            Record("calibration_error", 0.25, "fraction", main=True, params={"bins": 15}),
-            Record("undefined_thing", None),
-            Record("throughput", 1234.5678, "images/s"),
-        ),
-        tables={
-            "curve": Table(("x", "flag", "note"), ((0.123456, True, None), (2, False, "n"))),
-            "per_class": Table(("class",), (("only names",),)),
-            "empty": Table(("a",), ()),
-        },
-        pictures=({"id": "p", "caption": "no thumbnail", "thumb": ""},),
-    )
+    calibration = Record("calibration_error", 0.25, main=True, params={"bins": 15})
+    records = (calibration, Record("undefined_thing", None), Record("throughput", 1234.5678, "images/s"))
+    curve = Table(("x", "flag", "note"), ((0.123456, True, None), (2, False, "n")))
+    tables = {"curve": curve, "per_class": Table(("class",), (("only names",),)), "empty": Table(("a",), ())}
+    picture = {"id": "p", "caption": "no thumbnail", "thumb": ""}
+    job = replace(classification("m", "d", 0.5), task="odd_task", records=records, tables=tables, pictures=(picture,))
     text = Outline(render(make_results(job))).text
-    for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "True"):
+    for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "yes"):
         assert part.lower() in text.lower()
+
+
+class Extra:
+    """A section of an installed package."""
+
+    name, title, order, template = "extra", "Extra", 0, "extra.html.j2"
+    analyses: tuple[str, ...] = ()
+
+    def show(self, data: PageData, figures: int) -> Sized | None:
+        raise ValueError("no <extra> today")
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [(f"{__name__}:Extra", "no <extra> today"), ("nowhere.sections:Extra", "cannot import 'nowhere.sections'")],
+)
+def test_a_section_that_breaks_costs_only_itself(
+    path: str, problem: str, make_results: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sections.SECTIONS, "extra", path)
+    text = Outline(render(make_results(classification("a", "digits", 0.5)))).text
+    assert f"This section could not be made: {problem}" in text
+    assert "Data sets" in text
 
 
 def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None:
@@ -234,10 +248,10 @@ def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None
 
 
 def test_several_runs_on_one_page(make_results: Make) -> None:
-    one = make_results(classification("a", "digits", 0.5), name="one", run={"suite": "first"})
-    two = make_results(name="two", run={"suite": "second"})
-    two.write_job(with_pictures(two, classification("b", "digits", 0.6), ["of the second run"]))
-    page = render(load_results(one.folder, two.folder))
+    first = make_results(classification("a", "digits", 0.5), name="one", run={"suite": "first"})
+    second = make_results(name="two", run={"suite": "second"})
+    second.write_job(with_pictures(second, classification("b", "digits", 0.6), ["of the second run"]))
+    page = render(load_results(first.folder, second.folder))
     assert "<title>first + second</title>" in page
     assert [image["alt"] for image in Outline(page).all("img")] == ["of the second run"]
     assert "2 models on 1 data set, 2 jobs." in Outline(page).text

@@ -6,10 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
+from clipbench.report.sections.robustness import baseline
 from clipbench.results.folder import Results
 
 from .made_up import classification
-from .shifted import PUBLISHED, FakeModel, FakePair, Published, corrupted, expected, on_shift, over_shifts, pair
+from .shifted import (
+    PUBLISHED,
+    corrupted,
+    expected,
+    on_shift,
+    over_shifts,
+    pair,
+    published,
+    published_model,
+)
 from .test_curves_browser import LABELS
 from .visits import DESKTOP, PHONE, Visit
 
@@ -24,25 +34,28 @@ KINDS = ("standard", "more_data", "robust_intv", "lp_adv", "zero_shot", "")
 
 
 @pytest.fixture
-def filled(make_results: Make, found: Callable[..., None]) -> Results:
+def filled(make_results: Make, found: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Results:
     """Three models on three shifts, two of them with published models, and under five corruptions."""
-    line = tuple(
-        FakeModel(f"p{at}", 0.5 + at / 300, expected(0.5 + at / 300) + (at % 7) / 100, KINDS[at % 6], at % 6 != 4)
-        for at in range(90)
-    )
-    published = {("imagenet", name): FakePair("imagenet", name, line) for name in list(SHIFTS)[:2]}
-    findings = []
+    line = [
+        published_model(
+            f"p{number}", 0.5 + number / 300, expected(0.5 + number / 300) + (number % 7) / 100, KINDS[number % 6]
+        )
+        for number in range(90)
+    ]
+    with_line = list(SHIFTS)[:2]
+    monkeypatch.setattr(baseline, "published_pair", lambda reference, shift: published(shift, line))
+    results = []
     for model, skill in SKILL.items():
-        of = [
-            on_shift(model, name, 0.63 + skill, there + skill, baseline=PUBLISHED if name in list(SHIFTS)[:2] else "")
+        shifts = [
+            on_shift(model, name, 0.63 + skill, there + skill, baseline=PUBLISHED if name in with_line else "")
             for name, there in SHIFTS.items()
         ]
-        findings += [*of, over_shifts(of)]
-        findings.append(corrupted(model, "cifar10", 0.8 + skill, names=CORRUPTIONS, against="vit-b-32"))
-    findings.append(
+        results += [*shifts, over_shifts(shifts)]
+        results.append(corrupted(model, "cifar10", 0.8 + skill, names=CORRUPTIONS, against="vit-b-32"))
+    results.append(
         pair("vit-b-32", [("imagenet-v2", 0.56, 0.66, 0.07, 0.14, 0.5), ("films", 0.5, 0.4, -0.1, 0.3, 1.3)])
     )
-    found(*findings, published=Published(published))
+    found(*results)
     return make_results(*(classification(model, "imagenet", 0.63 + skill) for model, skill in SKILL.items()))
 
 

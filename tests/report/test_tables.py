@@ -26,14 +26,13 @@ def test_numbers_are_those_of_the_wide_table(plausible: Results, make_results: M
     assert set(board.columns) == set(wide.columns)
     for column in wide.columns:
         for model in wide.index:
-            ours, theirs = board.loc[model, column], wide.loc[model, column]
-            assert ours == theirs or (pd.isna(ours) and pd.isna(theirs))
+            shown, stored = board.loc[model, column], wide.loc[model, column]
+            assert shown == stored or (pd.isna(shown) and pd.isna(stored))
 
 
 def test_intervals_as_text(make_results: Make) -> None:
     results = make_results(classification("a", "digits", 0.912), failure("b", "digits", "missing"))
     column = "digits (top-1, %)"
-    assert tables.leaderboard(results, intervals="none")[column].tolist() == ["91.2", "failed"]
     assert tables.leaderboard(results, intervals="range")[column].tolist() == ["91.2 [89.3, 92.8]", "failed"]
     assert tables.leaderboard(results, intervals="half-width")[column].tolist() == ["91.2 ± 1.8", "failed"]
 
@@ -63,10 +62,10 @@ def test_what_cannot_be_compared_carries_its_mark_into_every_text(make_results: 
     results = make_results(*jobs)
     note = "†1 digits: prompts differ from a and b; not ranked."
     assert tables.footnotes(results) == (note,)
-    frame = tables.leaderboard(results, intervals="none")
-    assert frame.loc["c", "digits (top-1, %)"] == "90.0 †1"
+    frame = tables.leaderboard(results, intervals="half-width")
+    assert frame.loc["c", "digits (top-1, %)"] == "90.0 ± 1.9 †1"
     assert note in tables.to_markdown(frame, tables.footnotes(results))
-    assert r"90.0 \textdagger{}1" in tables.to_latex(frame)
+    assert r"1.9 \textdagger{}1" in tables.to_latex(frame)
     assert note in tables.wide_text(results)
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
-from clipbench.report import grids
 from clipbench.report.figures.curve import Curve
-from clipbench.report.figures.curves import of_job
 from clipbench.report.page import render
-from clipbench.report.text import definitions, labels
+from clipbench.report.sections.prompts.figures import prompt_curves
+from clipbench.report.sections.prompts.lead import lead
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
@@ -39,10 +39,6 @@ FAMILY_EFFECTS = Table(
         ("plural", "a photo of a {}.", 4, -0.4, -0.45, -0.35, 0.001, 0.002),
         ("case", "a photo of a {}.", 3, 0.001, -0.01, 0.01, 0.6, 0.6),
     ),
-)
-ENSEMBLES = Table(
-    ("size", "subsets", "top1", "low", "high"),
-    ((1, 3, 0.6, 0.5, 0.7), (2, 3, 0.65, 0.6, 0.7), (3, 1, 0.66, None, None)),
 )
 ROLES = Table(
     ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
@@ -85,17 +81,33 @@ VARIANCE = Table(
         ("template x names", 0.05, 0.04, 0.06, None, None),
     ),
 )
-NOTES = ("Top-1 moves by 20.0 points with the wording.", "The best is optimistic.")
+NOTES = ("The best is optimistic.",)
+FINDING = (
+    "Top-1 moves by 20.0 points with the wording: from 50.0 % ('{}') to 70.0 % ('a {}'); 25.0 % of images change their "
+    "prediction."
+)
 
 
 def job(**tables: Table) -> JobResult:
-    records = (Record("mean", 0.6, n=100, main=True), Record("ensemble_top1", 0.66, n=100))
+    records = (
+        Record("mean", 0.6, n=100, main=True),
+        Record("range", 0.2, params={"templates": 3}),
+        Record("best", 0.7, params={"template": "a {}"}),
+        Record("worst", 0.5, params={"template": "{}"}),
+        Record("flip_share", 0.25),
+        Record("ensemble_top1", 0.66, n=100),
+    )
     name = "prompt_sensitivity"
     return JobResult("h", "m", "toys", "test", name, "wording", "done", Pedigree(), records, tables=tables)
 
 
+def with_metric(found: JobResult, name: str, value: float, **params: Any) -> JobResult:
+    others = tuple(record for record in found.records if record.metric != name)
+    return replace(found, records=(*others, Record(name, value, params=params)))
+
+
 def test_templates_are_drawn_best_first_beside_the_ensemble_of_all():
-    curve = of_job(job(templates=TEMPLATES))["templates"]
+    curve = prompt_curves(job(templates=TEMPLATES))["templates"]
     points, ensemble = curve.figure.spec["data"]
     assert points["x"] == [0.7, 0.6, 0.5]
     assert curve.figure.spec["layout"]["yaxis"]["ticktext"] == [
@@ -109,7 +121,7 @@ def test_templates_are_drawn_best_first_beside_the_ensemble_of_all():
 
 
 def test_what_a_wording_does_is_filled_where_it_is_clear_after_correction():
-    curve = of_job(job(families=FAMILIES))["families"]
+    curve = prompt_curves(job(families=FAMILIES))["families"]
     (points,) = curve.figure.spec["data"]
     assert points["x"] == [0.1, -0.01]
     assert points["meta"]["hollow"] == [False, True]
@@ -117,7 +129,7 @@ def test_what_a_wording_does_is_filled_where_it_is_clear_after_correction():
 
 
 def test_what_a_family_does_is_filled_where_it_is_clear_after_correction():
-    curve = of_job(job(family_effects=FAMILY_EFFECTS))["family_effects"]
+    curve = prompt_curves(job(family_effects=FAMILY_EFFECTS))["family_effects"]
     (points,) = curve.figure.spec["data"]
     assert points["x"] == [-0.4, 0.001]
     assert points["meta"]["hollow"] == [False, True]
@@ -126,23 +138,8 @@ def test_what_a_family_does_is_filled_where_it_is_clear_after_correction():
     assert curve.figure.summary == "differences: plural (4) −40.0\u202fpoints; case (3) +0.1\u202fpoints"
 
 
-def test_ensembles_are_drawn_by_their_size():
-    curve = of_job(job(ensemble_curve=ENSEMBLES))["ensemble_curve"]
-    (line,) = curve.figure.spec["data"]
-    assert line["x"] == [1, 2, 3]
-    assert line["y"] == [0.6, 0.65, 0.66]
-
-
 def drawn(name: str, table: Table) -> Curve:
-    return of_job(job(**{name: table}))[name]
-
-
-def grid(name: str, table: Table) -> dict[str, list[str]]:
-    """The texts of a table's columns, with what stands in smaller print, by heading."""
-    (shown,) = grids.of_job(job(**{name: table}))
-    columns = zip(*shown.rows, strict=True)
-    texts = ([f"{entry.text} {entry.small}".strip() for entry in column] for column in columns)
-    return dict(zip([head.text for head in shown.heads], texts, strict=True))
+    return prompt_curves(job(**{name: table}))[name]
 
 
 def test_controls_and_baselines_are_marked_and_count_in_no_mean():
@@ -161,7 +158,7 @@ def test_controls_and_baselines_are_marked_and_count_in_no_mean():
 
 def test_without_roles_no_mark_is_explained():
     assert drawn("templates", TEMPLATES).legend == (
-        "Top-1 of each template alone, with intervals; dashed: all of them averaged"
+        "Best first: top-1 of each template alone, with intervals; dashed: all of them averaged"
     )
 
 
@@ -181,7 +178,7 @@ def test_other_names_are_drawn_as_differences_from_the_canonical_ones():
 
 def test_names_without_another_way_are_not_drawn():
     table = Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))
-    assert "names" not in of_job(job(names=table))
+    assert "names" not in prompt_curves(job(names=table))
 
 
 def test_gains_are_drawn_with_their_own_p_values():
@@ -220,76 +217,44 @@ def test_variance_without_intervals_over_templates_has_one_mark_a_row():
 
 def test_no_share_is_drawn_of_a_variance_that_sums_to_nothing():
     table = Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))
-    assert "variance" not in of_job(job(variance=table))
-
-
-def test_tables_show_differences_in_points_and_small_p_values_as_bounds():
-    shown = grid("gains", GAINS)
-    assert shown["difference, points"] == ["+10.0 [+5.0, +15.0]", "−1.0 [−5.0, +3.0]"]
-    assert shown["p"] == ["< 0.001", "0.600"]
-
-
-def test_an_interval_stands_beside_the_number_that_it_is_of():
-    shown = grid("names", NAMES)
-    assert shown["top-1"] == ["60.0\u202f%", "50.0\u202f%", "62.0\u202f%", "61.0\u202f%"]
-    assert shown["difference, points"][:2] == ["–", "−10.0 [−15.0, −5.0]"]
-    variance = grid("variance", VARIANCE)
-    assert variance["variance × 1,000"][0] == "−10.0 [−20.0, 5.0]"
-    assert variance["interval over templates"] == ["[−30.0, 30.0]", "[100.0, 200.0]", ""]
-
-
-def test_of_many_renamed_classes_those_that_matter_most_are_listed():
-    columns = ("class", "name", "n", "class_top1_before", "class_top1", "difference", "low", "high")
-    rows = tuple((f"c{at}", f"d{at}", 10, 0.5, 0.4, (at - 75) / 1000, -0.1, 0.1) for at in range(150))
-    (shown,) = grids.of_job(job(synonyms=Table(columns, rows)))
-    assert len(shown.rows) == 100
-    assert shown.rows[0][0].text == "c0"
-    assert shown.note.startswith("The 100 of 150 rows with the largest difference")
-
-
-def test_classes_are_listed_by_their_mean_over_templates():
-    rows = (("cat", 10, 0.7, 0.6, 0.8, 0.2, 0), ("dog", 10, 0.4, 0.1, 0.5, 0.4, 1), ("ox", 0, *[None] * 4, 2))
-    table = Table(("class", "n", "mean", "lowest", "highest", "range", "label"), rows)
-    shown = grid("per_class", table)
-    assert shown["mean over templates [lowest, highest]"] == [
-        "40.0\u202f% [10.0, 50.0]",
-        "70.0\u202f% [60.0, 80.0]",
-    ]
-
-
-@pytest.mark.parametrize(
-    "metric", ["photo_gain", "ensemble_over_photo", "averaged_names_gain", "best_name_gain", "best_name_over_averaged"]
-)
-def test_gains_are_shown_in_points_and_explained(metric: str):
-    assert labels.shown_unit(metric, "fraction") == "difference"
-    assert "_" not in labels.metric(metric)
-    assert len(definitions.definitions({metric})) == 1
-
-
-@pytest.mark.parametrize(
-    ("role", "heading"),
-    [("flips between prompts", "Flips between prompts"), ("confident mistake", "Confident mistakes"), ("", "Pictures")],
-)
-def test_pictures_have_a_heading(role: str, heading: str):
-    assert labels.pictures(role) == heading
+    assert "variance" not in prompt_curves(job(variance=table))
 
 
 def test_what_was_found_stands_in_the_line_that_opens_a_job(make_results: Callable[..., Results]):
-    caption = f"true: {HOSTILE['script']}; predicted: cat (3 of 4 templates), dog (1)"
-    picture = {"id": "1", "split": "test", "role": "flips between prompts", "caption": caption, "thumb": ""}
+    named = {"true_label": HOSTILE["script"], "prediction": "cat (3 of 4 templates), dog (1)"}
+    picture = {"id": "1", "role": "flips between prompts", "thumb": "", **named}
     page = render(make_results(replace(job(templates=ROLES), notes=NOTES, pictures=(picture,))))
     line = page[page.index('<details id="job-0-0">') :].split("</summary>")[0]
-    assert NOTES[0] in line
-    assert page.count(NOTES[0]) == 1
-    assert NOTES[1] in page
+    assert escape(FINDING) in line
+    assert NOTES[0] in page
     assert "Flips between prompts</p>" in page
     assert '<span class="soft">predicted</span> <bdi>cat (3 of 4 templates), dog (1)</bdi>' in page
     assert HOSTILE["script"] not in page
 
 
+def test_what_was_found_is_a_sentence_from_records() -> None:
+    assert lead(job()) == FINDING
+    classes = Table(("class", "n"), (("cat", 3), ("dog", 4)))
+    assert lead(job(per_class=classes)) == f"{FINDING} Chance is 50.0 %."
+    steady = with_metric(job(), "range", 0.0, templates=3)
+    assert lead(steady) == "Top-1 is 50.0 % with each of 3 templates; 25.0 % of images change their prediction."
+    named = with_metric(job(), "names_range", 0.1, best="names 1", worst="canonical names", lowest=0.3)
+    assert lead(named).removeprefix(FINDING) == (
+        " With the list of names it moves by 10.0 points: from 30.0 % (canonical names) to 40.0 % (names 1), all "
+        "templates averaged."
+    )
+    alike = with_metric(job(), "names_range", 0.0, best="canonical names", worst="canonical names", lowest=0.3)
+    assert lead(alike).removeprefix(FINDING) == " With every list of names it is 30.0 %, all templates averaged."
+
+
+def test_a_failed_job_and_those_of_other_tasks_have_no_such_sentence() -> None:
+    assert lead(replace(job(), status="failed", records=())) == ""
+    assert lead(replace(job(), task="zero_shot")) == ""
+
+
 def test_tables_that_lack_their_numbers_are_not_drawn():
     broken = Table(TEMPLATES.columns, tuple((*row[:4], None, None, None) for row in TEMPLATES.rows))
-    assert "templates" not in of_job(job(templates=broken))
+    assert "templates" not in prompt_curves(job(templates=broken))
 
 
 @pytest.mark.parametrize(
@@ -302,4 +267,4 @@ def test_tables_that_lack_their_names_are_not_drawn(name: str, table: Table, col
     def without(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*values[:place], *values[place + 1 :])
 
-    assert of_job(job(**{name: Table(without(table.columns), tuple(map(without, table.rows)))})) == {}
+    assert prompt_curves(job(**{name: Table(without(table.columns), tuple(map(without, table.rows)))})) == {}

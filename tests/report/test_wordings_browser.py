@@ -27,7 +27,6 @@ def job() -> JobResult:
         families=tables.FAMILIES,
         names=tables.NAMES,
         choice=tables.CHOICE,
-        ensemble_curve=tables.ENSEMBLES,
         variance=tables.VARIANCE,
     )
     return replace(found, notes=tables.NOTES)
@@ -39,7 +38,7 @@ def test_all_figures_fit_a_phone_and_their_labels_do_not_touch(
     page = visit(make_results(job()), PHONE, "dark")
     page.open_all()
     page.draw_all()
-    assert page.page.locator("#details [data-plot] .main-svg .scatterlayer").count() == 7
+    assert page.page.locator("#details [data-plot] .main-svg .scatterlayer").count() == 6
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     overlap = "plots.filter((plot) => ['.xtick text', '.ytick text'].some((kind) => crowded(boxes(plot, kind))))"
     cut = "plots.filter((plot) => boxes(plot, 'text').some((text) => !within(text, box(plot))))"
@@ -51,8 +50,8 @@ def test_what_was_found_is_seen_before_a_job_is_opened(
     visit: Callable[..., Visit], make_results: Callable[..., Results]
 ) -> None:
     page = visit(make_results(job()), DESKTOP)
-    assert page.page.get_by_text(tables.NOTES[0]).is_visible()
-    assert not page.page.get_by_text(tables.NOTES[1]).is_visible()
+    assert page.page.get_by_text(tables.FINDING).is_visible()
+    assert not page.page.get_by_text(tables.NOTES[0]).is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

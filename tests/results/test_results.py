@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.results.folder import MergedResults, Results, load_results
-from clipbench.results.records import JobResult, Pedigree, Record, Table
+from clipbench.results.folder import FORMAT, MergedResults, Results, load_results
+from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record, Subject, Table
+from clipbench.tasks.base import Condition
 
 
 def job(model: str = "a", dataset: str = "d", value: float = 0.5, **changes: object) -> JobResult:
@@ -60,6 +61,20 @@ def test_the_tidy_frame_has_a_row_a_record_with_its_pedigree(results: Results):
     assert frame.loc[0, "pedigree.protocol"] == "zero_shot/1"
     assert pd.isna(frame.loc[1, "value"])
     assert frame.loc[2, "error"] == "no such file"
+
+
+def test_the_tidy_frame_has_a_row_a_record_of_an_analysis(results: Results):
+    about = Subject(("a", "b"), ("d",), split="test", prompts="photo", condition=Condition(shots=4))
+    found = AnalysisResult("x", "compare", 1, "done", about, records=(Record("difference", 0.1, n=10),))
+    results.write_job(job())
+    results.write_analysis("compare", "key", (found, AnalysisResult("y", "broken", 0, "failed", error="no luck")))
+    assert results.analysis_results()[0] == found
+    columns = ["model", "dataset", "split", "task", "variant", "metric", "n", "status", "analysis"]
+    assert results.frame[columns].values.tolist()[2:] == [
+        ["a", "d", "test", "compare", "against b, photo, 4 shots", "difference", 10, "done", True],
+        ["", "", "", "broken", "", "", 0, "failed", True],
+    ]
+    assert list(results.wide().columns) == ["d"]
 
 
 def test_an_empty_folder_has_an_empty_frame_with_its_columns(results: Results):
@@ -112,7 +127,7 @@ def test_a_folder_without_results_is_refused(tmp_path: Path):
         load_results(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"hash": "x"}', b'{"format": 99}'])
+@pytest.mark.parametrize("content", [b"{", b"[]", f'{{"format": {FORMAT}, "hash": "x"}}'.encode(), b'{"format": 99}'])
 def test_a_damaged_or_newer_file_is_named(results: Results, content: bytes):
     path = results.job_path("x")
     path.parent.mkdir(parents=True)

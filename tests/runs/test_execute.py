@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,15 +11,13 @@ import PIL.Image
 import pytest
 
 from clipbench import Example, IndexedDataset
-from clipbench.results.folder import load_results
+from clipbench.datasets.corruptions.corruption import Corruption
+from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.runs.progress import Listener
-from clipbench.runs.runner import Runner, RunOptions, run
-from clipbench.suite.loading import load_suite
+from clipbench.runs.execute import Executor
+from clipbench.runs.jobs import OpenedDatasets, prepare
+from clipbench.runs.progress import ProgressListener
 
-from ..conftest import REPOSITORY
-
-MODEL = "colour_words_model:ColourWords"
 SUITE = """
 name: kept
 datasets:
@@ -31,18 +30,12 @@ tasks:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    monkeypatch.syspath_prepend(str(REPOSITORY))
-
+def jobs(make_runner):
     def finish(
         declared: str = "regime: benchmark", more: str = "", template: str = "a {} thing.", **options: object
     ) -> Mapping[str, JobResult]:
-        path = tmp_path / "suite.yaml"
-        path.write_text(SUITE.format(declared=declared, more=more, template=template))
-        chosen = {"output": tmp_path / "results", "cache": tmp_path / "cache", "device": "cpu", "workers": 0, **options}
-        run(load_suite(path), [MODEL], RunOptions(**chosen))  # type: ignore[arg-type]
-        return {job.dataset: job for job in load_results(tmp_path / "results").jobs()}
+        suite = SUITE.format(declared=declared, more=more, template=template)
+        return {job.dataset: job for job in make_runner(suite, **options).run().jobs()}
 
     return finish
 
@@ -75,8 +68,8 @@ def test_no_image_is_kept_where_the_licence_or_the_user_forbids_it(jobs, tmp_pat
 
 
 def test_a_crash_in_a_user_s_class_is_recorded_and_the_others_finish(jobs):
-    found = jobs(more=", tests.test_execute:Crashing")
-    crashed = found["tests.test_execute:Crashing"]
+    found = jobs(more=f", {__name__}:Crashing")
+    crashed = found[f"{__name__}:Crashing"]
     assert crashed.status == "failed"
     assert crashed.error == "unexpected ZeroDivisionError: a bug of the user's own"
     assert "a bug of the user's own" in crashed.provenance["traceback"]
@@ -98,18 +91,32 @@ def test_the_per_example_table_has_a_row_an_image(jobs, tmp_path: Path):
     assert {"id", "label", "prediction", "correct", "margin", "score", "group.style"} <= set(table.columns)
 
 
-def test_a_page_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_page_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, jobs):
     problems: list[str] = []
 
-    class Ear(Listener):
+    class Ear(ProgressListener):
         def page(self, path: Path, problem: str) -> None:
             problems.append(problem)
 
-    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    (tmp_path / "suite.yaml").write_text(SUITE.format(declared="regime: field", more="", template="a {} thing."))
     (tmp_path / "results" / "report.html").mkdir(parents=True)
-    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    results = Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Ear()).run()
-    assert [job.status for job in results.jobs()] == ["done"]
+    assert jobs(progress=Ear())["few"].status == "done"
     assert all("report.html" in problem for problem in problems)
     assert problems
+
+
+def test_a_head_fitted_on_images_seen_through_one_view_is_not_used_for_another(tmp_path: Path, make_runner):
+    runner = make_runner(
+        "datasets: {few: {adapter: scenes, by: colour, n: 60}}\ntasks: [{task: wise_ft, datasets: [few], C: 1}]"
+    )
+    (asked,) = runner.suite.tasks[0].jobs()
+    together, apart = (Executor(Results(tmp_path / name), 0.0, False, runner.progress) for name in ("one", "two"))
+
+    def executed(executor: Executor, corruption: str) -> JobResult:
+        job = replace(asked, view=Corruption(corruption, 5, protocol="adapted"))
+        _, prepared = prepare(job, runner.models[0], OpenedDatasets(runner.suite.datasets, None))
+        return executor.execute(prepared)[0]
+
+    first, second = executed(together, "contrast"), executed(together, "brightness")
+    alone = executed(apart, "brightness")
+    assert (second.records, second.tables) == (alone.records, alone.tables)
+    assert first.records != second.records

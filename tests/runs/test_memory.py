@@ -11,13 +11,8 @@ import pytest
 from rich.console import Console
 
 from clipbench.cli.console import print_plan, print_problems
-from clipbench.runs.progress import Listener
-from clipbench.runs.runner import Runner, RunOptions
-from clipbench.suite.loading import load_suite
+from clipbench.runs.runner import Runner
 
-from ..conftest import REPOSITORY
-
-MODEL = "colour_words_model:ColourWords"
 SUITE = """
 name: large
 datasets:
@@ -33,11 +28,8 @@ MESSAGE = (
 
 
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    (tmp_path / "suite.yaml").write_text(SUITE)
-    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    return Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Listener())
+def runner(make_runner) -> Runner:
+    return make_runner(SUITE)
 
 
 @pytest.fixture
@@ -64,9 +56,8 @@ def test_a_job_that_cannot_fit_fails_before_anything_is_embedded(runner: Runner,
 
 def test_nothing_is_embedded_for_it(runner: Runner, machine):
     machine(300_000_000)
-    suite = dataclasses.replace(runner.suite, tasks=runner.suite.tasks[:1])
-    alone = Runner(suite, [MODEL], runner.options, Listener())
-    (job,) = alone.run().jobs()
+    runner.suite = dataclasses.replace(runner.suite, tasks=runner.suite.tasks[:1])
+    (job,) = runner.run().jobs()
     assert job.error == MESSAGE
     assert not list(runner.options.cache.rglob("*.safetensors"))
 
@@ -82,9 +73,9 @@ def test_the_plan_states_what_each_job_holds_at_once(runner: Runner):
     assert "402.7 MB" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_a_limit_needs_less(runner: Runner):
+def test_a_limit_needs_less(runner: Runner, make_runner):
     whole = runner.plan().jobs[0].memory_bytes
-    limited = Runner(runner.suite.with_limit(16), [MODEL], runner.options, Listener()).plan().jobs[0].memory_bytes
+    limited = make_runner(SUITE.replace("[few],", "[few], limit: 16,")).plan().jobs[0].memory_bytes
     # Train and val, 44 images less of each, 12 float32 numbers an image.
     assert whole - limited == 4 * 2 * 44 * 12
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from clipbench import Example, IndexedDataset
 from clipbench.cli.console import format_bytes, format_seconds, print_plan, print_problems
+from clipbench.models.base import Availability
 from clipbench.results.records import JobResult
-from clipbench.runs.progress import Listener
-from clipbench.runs.runner import Runner, RunOptions
-from clipbench.suite.loading import load_suite
+from clipbench.runs.progress import ProgressListener
+from clipbench.runs.runner import Runner
 
-from ..conftest import REPOSITORY
-
-MODEL = "colour_words_model:ColourWords"
 SUITE = """
 name: planned
 datasets:
@@ -30,11 +27,8 @@ tasks:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    (tmp_path / "suite.yaml").write_text(SUITE)
-    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    return Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Listener())
+def runner(make_runner) -> Runner:
+    return make_runner(SUITE)
 
 
 def printed(runner: Runner) -> str:
@@ -87,10 +81,48 @@ def test_a_job_that_will_fail_says_why(runner: Runner):
     assert "nowhere: is not a folder" in text
 
 
-def test_a_listener_hears_of_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+class Opened(IndexedDataset):
+    """A data set that counts how often it is opened, and fails to say how long it is."""
+
+    classes = ("red", "blue")
+    times = 0
+
+    def __init__(self) -> None:
+        type(self).times += 1
+
+    def __len__(self) -> int:
+        raise ZeroDivisionError("a bug of the user's own")
+
+    def __getitem__(self, index: int) -> Example:
+        raise NotImplementedError
+
+
+def test_a_data_set_with_a_bug_fails_its_own_jobs_and_is_opened_once_for_plan_and_run(make_runner, monkeypatch):
+    monkeypatch.setattr(Opened, "times", 0)
+    name = f"{__name__}:Opened"
+    runner = make_runner(SUITE.replace("few, gone", f"few, {name}").replace(", own]", "]"))
+    few, broken = runner.plan().jobs
+    assert (few.problem, few.new_images) == ("", 30)
+    assert broken.problem == "unexpected ZeroDivisionError: a bug of the user's own"
+    jobs = {job.dataset: job for job in runner.run().jobs()}
+    assert (jobs["few"].status, jobs[name].status, jobs[name].error) == ("done", "failed", broken.problem)
+    assert Opened.times == 1
+
+
+def test_what_a_model_says_of_itself_once_it_is_fetched_is_what_the_run_goes_by(make_runner, monkeypatch):
+    runner = make_runner(SUITE.partition("tasks")[0] + "tasks: [{task: knn, datasets: few, k: 5}]")
+    absent = Availability(local=False, where="elsewhere", download_bytes=5_000)
+    monkeypatch.setattr(type(runner.models[0].source), "look", lambda source: absent)
+    (cost,) = runner.plan().jobs
+    assert (cost.problem, cost.new_images, cost.seconds, cost.memory_bytes) == ("", 60, None, None)
+    # Before the fetch it may have features before a projection, which are then taken; it has none.
+    assert [job.status for job in runner.run().jobs()] == ["done"]
+
+
+def test_a_listener_hears_of_every_step(make_runner):
     heard: list[str] = []
 
-    class Ear(Listener):
+    class Ear(ProgressListener):
         def started(self, job: object, total: int | None, unit: str) -> None:
             heard.append(f"started {total} {unit}")
 
@@ -100,10 +132,7 @@ def test_a_listener_hears_of_every_step(tmp_path: Path, monkeypatch: pytest.Monk
         def finished(self, result: JobResult, again: bool) -> None:
             heard.append(f"finished {result.status}")
 
-    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    (tmp_path / "suite.yaml").write_text(SUITE.replace("[few, gone]", "[few]").replace(", own", ""))
-    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    Runner(load_suite(tmp_path / "suite.yaml"), [MODEL], options, Ear()).run()
+    make_runner(SUITE.replace("[few, gone]", "[few]").replace(", own", ""), Ear()).run()
     assert heard == ["started 30 images", "advanced 30", "started 8 texts", "advanced 0", "advanced 8", "finished done"]
 
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from clipbench.stats.bootstrap import resampled_units
-from clipbench.stats.variance_components import crossed_components
+from clipbench.stats.variance_components import variance_components
 
 TWO, THREE = ("example", "template"), ("example", "template", "names")
 
 
 def values(responses, axes=THREE):
     """The estimates alone."""
-    return {name: one.value for name, one in crossed_components(responses, axes, resampled=()).items()}
+    return {name: one.value for name, one in variance_components(responses, axes, resampled=()).items()}
 
 
 def mean_squares(responses):
@@ -63,7 +63,7 @@ def test_components_by_hand():
     # Rows 1 1 1, 1 1 0, 1 0 0, 0 0 0. The grand mean is 1/2, the means of the columns are 3/4, 1/2, 1/4, those of the
     # rows 1, 2/3, 1/3, 0. Sums of squares: columns 4 (1/16 + 0 + 1/16) = 1/2, rows 3 (1/4 + 1/36 + 1/36 + 1/4) = 5/3,
     # total 12 / 4 = 3, so residual 5/6. Mean squares: columns 1/4, rows 5/9, residual 5/36.
-    found = crossed_components(np.tril(np.ones((4, 3), bool), -1)[::-1], TWO, resamples=10)
+    found = variance_components(np.tril(np.ones((4, 3), bool), -1)[::-1], TWO, resamples=10)
     assert found["template"].value == pytest.approx((1 / 4 - 5 / 36) / 4)
     assert found["example"].value == pytest.approx((5 / 9 - 5 / 36) / 3)
     assert found["residual"].value == pytest.approx(5 / 36)
@@ -113,7 +113,7 @@ def test_the_mean_over_the_third_axis_carries_its_components_divided_by_its_leve
 
 def test_names_that_change_nothing_leave_the_components_of_two_axes():
     responses = np.random.default_rng(3).random((20, 6)) < 0.6
-    three, two = crossed_components(np.stack([responses] * 3, axis=2), THREE), crossed_components(responses, TWO)
+    three, two = variance_components(np.stack([responses] * 3, axis=2), THREE), variance_components(responses, TWO)
     for name, same in {"example": "example", "template": "template", "example x template": "residual"}.items():
         assert three[name].value == pytest.approx(two[same].value)
         for axis in TWO:
@@ -139,7 +139,7 @@ def test_intervals_over_examples_cover_the_component_of_the_examples():
     hits = 0
     for _ in range(300):
         responses = simulated(random, (150, 5, 3), VARIANCES)
-        found = crossed_components(responses, THREE, resampled=["example"], resamples=400)["example"]
+        found = variance_components(responses, THREE, resampled=["example"], resamples=400)["example"]
         hits += found.over["example"].low <= 4 <= found.over["example"].high
     assert 0.882 < hits / 300 < 0.972
 
@@ -164,7 +164,7 @@ def test_intervals_are_quantiles_of_corrected_resamples(axis):
     n = responses.shape[axis]
     (weights,) = resampled_units(n, resamples=200, seed=7)
     by_hand = [resampled_by_hand(responses, counts, axis) for counts in weights]
-    for name, one in crossed_components(responses, THREE, resamples=200, seed=7).items():
+    for name, one in variance_components(responses, THREE, resamples=200, seed=7).items():
         interval = one.over[THREE[axis]]
         expected = np.quantile([drawn[name] for drawn in by_hand], [0.025, 0.975])
         assert [interval.low, interval.high] == pytest.approx(expected, abs=1e-12)
@@ -194,7 +194,7 @@ def test_resamples_of_examples_are_centred_on_the_estimate():
     """Repeated rows would put about residual / n on the templates' component: here 0.04, as much as the component."""
     random = np.random.default_rng(2)
     responses = random.normal(0, 0.2, (1, 40)) + random.normal(0, 1, (25, 40))
-    found = crossed_components(responses, TWO)["template"]
+    found = variance_components(responses, TWO)["template"]
     middle = (found.over["example"].low + found.over["example"].high) / 2
     assert middle == pytest.approx(found.value, abs=0.02)
     assert found.value == pytest.approx(0.04, abs=0.03)
@@ -202,8 +202,8 @@ def test_resamples_of_examples_are_centred_on_the_estimate():
 
 def test_axes_change_places_with_the_layout():
     responses = np.random.default_rng(3).random((30, 7, 3)) < 0.5
-    found = crossed_components(responses, THREE)
-    turned = crossed_components(responses.transpose(2, 0, 1), ("names", "example", "template"))
+    found = variance_components(responses, THREE)
+    turned = variance_components(responses.transpose(2, 0, 1), ("names", "example", "template"))
     assert list(turned)[3:] == ["names x example", "names x template", "example x template", "residual"]
     for name, same in {"template": "template", "example x names": "names x example", "residual": "residual"}.items():
         assert found[name].value == pytest.approx(turned[same].value)
@@ -217,13 +217,13 @@ def test_a_large_common_part_costs_no_digits():
 
 
 def test_where_nothing_varies_there_is_no_interval():
-    found = crossed_components(np.ones((8, 6), bool), TWO, resamples=20)
+    found = variance_components(np.ones((8, 6), bool), TWO, resamples=20)
     assert [one.value for one in found.values()] == [0, 0, 0]
     assert found["residual"].over == {"example": None, "template": None}
 
 
 def test_templates_that_all_give_the_same_answers_leave_only_examples_to_vary():
-    found = crossed_components(np.repeat(np.arange(40) < 25, 30).reshape(40, 30), TWO, resamples=200)
+    found = variance_components(np.repeat(np.arange(40) < 25, 30).reshape(40, 30), TWO, resamples=200)
     assert (found["template"].value, found["residual"].value) == (0, 0)
     assert found["example"].value == pytest.approx(np.var(np.arange(40) < 25, ddof=1))
     assert found["example"].over["example"].low < found["example"].value < found["example"].over["example"].high
@@ -232,7 +232,7 @@ def test_templates_that_all_give_the_same_answers_leave_only_examples_to_vary():
 
 
 def test_only_the_axes_asked_for_are_resampled():
-    found = crossed_components(np.random.default_rng(0).random((9, 6, 5)), THREE, resampled=["names"], resamples=20)
+    found = variance_components(np.random.default_rng(0).random((9, 6, 5)), THREE, resampled=["names"], resamples=20)
     assert {tuple(one.over) for one in found.values()} == {("names",)}
     assert found["names"].over["names"].kind == "bootstrap"
 
@@ -240,13 +240,13 @@ def test_only_the_axes_asked_for_are_resampled():
 @pytest.mark.parametrize("shape", [(8, 1), (8,), (2, 2, 2, 2)])
 def test_other_layouts_are_an_error(shape):
     with pytest.raises(ValueError, match="two or three axes with at least two levels each"):
-        crossed_components(np.ones(shape), [f"axis {number}" for number in range(len(shape))])
+        variance_components(np.ones(shape), [f"axis {number}" for number in range(len(shape))])
 
 
 def test_names_of_axes_must_fit():
     with pytest.raises(ValueError, match="a name of its own for each of 2 axes, got example, example"):
-        crossed_components(np.ones((8, 2)), ("example", "example"))
+        variance_components(np.ones((8, 2)), ("example", "example"))
     with pytest.raises(ValueError, match="a name of its own for each of 2 axes"):
-        crossed_components(np.ones((8, 2)), ("example", "example", "template"))
+        variance_components(np.ones((8, 2)), ("example", "example", "template"))
     with pytest.raises(ValueError, match="no axis 'names' to resample, only example, template"):
-        crossed_components(np.ones((8, 2)), TWO, resampled=("names",))
+        variance_components(np.ones((8, 2)), TWO, resampled=("names",))

@@ -9,18 +9,14 @@ import PIL.Image
 import pytest
 
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
-from clipbench.runs.progress import Listener
-from clipbench.runs.runner import RunOptions, run
-from clipbench.suite.loading import load_suite
+from clipbench.results.records import AnalysisResult, JobResult
+from clipbench.runs.progress import ProgressListener
+from clipbench.runs.runner import Runner
 
-from ..conftest import REPOSITORY
-
-MODEL = "colour_words_model:ColourWords"
 PAINT = {"red": (220, 30, 30), "green": (40, 160, 60), "blue": (40, 80, 220), "yellow": (245, 225, 40)}
 
 
-class Told(Listener):
+class Told(ProgressListener):
     """Keeps what a run tells."""
 
     def __init__(self) -> None:
@@ -37,8 +33,9 @@ class Told(Listener):
 class Workplace:
     """A folder with a suite, its images, its cache and its results."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, make_runner: Callable[..., Runner]) -> None:
         self.folder = folder
+        self.make_runner = make_runner
         self.told = Told()
 
     def paint(self, name: str, classes: Mapping[str, Sequence[str]]) -> None:
@@ -53,26 +50,32 @@ class Workplace:
                 image.save(path)
 
     def run(self, suite: str, **options: object) -> Results:
-        path = self.folder / "suite.yaml"
-        path.write_text(suite)
         self.told = Told()
-        chosen = {"output": self.folder / "results", "cache": self.folder / "cache", "device": "cpu", "workers": 0}
-        limit = options.pop("limit", None)
-        loaded = load_suite(path)
-        loaded = loaded.with_limit(limit) if limit else loaded  # type: ignore[arg-type]
-        return run(loaded, [MODEL], RunOptions(**{**chosen, **options}), self.told)  # type: ignore[arg-type]
+        return self.make_runner(suite, self.told, **options).run()
 
-    def findings(self, task: str) -> dict[tuple[str, str], JobResult]:
-        results = Results(self.folder / "results")
-        return {(one.dataset, one.variant): one for one in results.findings() if one.task == task}
+    def findings(self, analysis: str) -> tuple[AnalysisResult, ...]:
+        return tuple(
+            result for result in Results(self.folder / "results").analysis_results() if result.analysis == analysis
+        )
+
+    def on_shift(self, name: str) -> AnalysisResult:
+        """What robustness found of one shift."""
+        return next(
+            result
+            for result in self.findings("robustness")
+            if result.about.datasets == (name,) and not result.about.averaged
+        )
+
+    def over_shifts(self) -> AnalysisResult:
+        """What robustness found of all shifts together."""
+        return next(result for result in self.findings("robustness") if result.about.averaged)
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    return Workplace(tmp_path)
+def workplace(tmp_path: Path, make_runner) -> Workplace:
+    return Workplace(tmp_path, make_runner)
 
 
 @pytest.fixture
-def values() -> Callable[[JobResult], dict[str, float | None]]:
-    return lambda job: {record.metric: record.value for record in job.records}
+def values() -> Callable[[JobResult | AnalysisResult], dict[str, float | None]]:
+    return lambda result: {record.metric: record.value for record in result.records}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import PIL.Image
@@ -11,9 +9,10 @@ import pytest
 
 from clipbench.analyses.base import Evidence
 from clipbench.analyses.corruptions.corruption_error import CorruptionError, CorruptionErrorSettings
+from clipbench.analyses.corruptions.layout import Layout, ReferenceErrors, corruption_errors
 from clipbench.errors import UserError
 from clipbench.reference.imagenet_c import ALEXNET
-from clipbench.results.records import JobResult, Pedigree, Record
+from clipbench.results.records import JobResult, Pedigree, Record, Subject
 from clipbench.suite.loading import load_suite
 
 SUITE = """
@@ -44,7 +43,7 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     assert len({job.pictures[0]["thumb"] for view, job in jobs.items() if view}) == 4
     assert len({job.pictures[0]["id"] for view, job in jobs.items() if view}) == 1
 
-    (found,) = workplace.findings("corruption_error").values()
+    (found,) = workplace.findings("corruption_error")
     numbers = values(found)
     clean = values(jobs[""])["top1"]
     corrupted = np.mean([values(job)["top1"] for view, job in jobs.items() if view])
@@ -53,7 +52,7 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     assert numbers["corruption_gap"] == pytest.approx(clean - corrupted)
     assert "mce" not in numbers
     assert any(note.startswith("Adapted: ") for note in found.notes)
-    assert found.about["jobs"][0] == jobs[""].hash
+    assert found.jobs[0] == jobs[""].hash
 
     workplace.run(suite)
     assert workplace.told.embedded == []
@@ -93,7 +92,7 @@ def test_groups_spell_out_their_corruptions(tmp_path):
     (study,) = load_suite(path).tasks
     assert {"gaussian_noise", "jpeg_compression", "spatter"} <= set(study.chosen)
     assert len(study.chosen) in (18, 19)
-    assert len(study.work()) == 1 + 2 * len(study.chosen)
+    assert len(study.jobs()) == 1 + 2 * len(study.chosen)
 
 
 class MadeUp:
@@ -103,21 +102,21 @@ class MadeUp:
         self.jobs: list[JobResult] = []
         self.tables: dict[str, pd.DataFrame] = {}
 
-    def add(self, model, right, view="", dataset="toys", **pedigree):
+    def add(self, model, right, view="", dataset="toys", data="d"):
         name = f"{model}|{view}"
         about = {}
         if view:
             corruption, severity = view.split("/")
             about = {"corruption": corruption, "severity": int(severity), "protocol": "imagenet-c", "kind": "noise"}
         record = Record("top1", float(np.mean(right)), n=len(right), main=True)
-        parts = Pedigree(**({"weights": model, "data": "d", "labels": "l", "view": view} | pedigree))
+        parts = Pedigree(weights=model, data=data, labels="l", view=view)
         self.jobs.append(
             JobResult(
                 name, model, dataset, "test", "zero_shot", "photo", "done", parts, (record,), view=view,
                 about={"view": about} if view else {},
             )
         )  # fmt: skip
-        ids = [f"i{at}" for at in range(len(right))]
+        ids = [f"i{number}" for number in range(len(right))]
         self.tables[name] = pd.DataFrame({"id": ids, "correct": right}).sample(frac=1, random_state=len(name))
 
     def analyse(self, **settings):
@@ -145,6 +144,8 @@ def two_models() -> MadeUp:
 def test_corruption_errors_are_those_worked_out_by_hand(two_models):
     new, old = two_models.analyse(relative_to="old")
     numbers = {metric.name: metric.value for metric in new.metrics}
+    about = Subject(("new",), ("toys",), reference="old", split="test", task="zero_shot", protocol="imagenet-c", n=20)
+    assert (new.about, new.verdict, old.verdict) == (about, "higher", "higher")
     assert numbers["corrupted_top1"] == pytest.approx(0.65)
     assert numbers["corruption_gap"] == pytest.approx(0.25)
     # CE: fog (0.2 + 0.4) / (0.4 + 0.6), snow (0.3 + 0.5) / (0.3 + 0.5); of two corruptions, so it is no mCE of 15.
@@ -180,7 +181,7 @@ def test_a_corruption_that_lacks_a_severity_is_left_out_and_named(two_models):
     two_models.jobs = [job for job in two_models.jobs if job.hash != "new|snow/2"]
     finding = two_models.analyse()[0]
     assert finding.tables["corruptions"]["corruption"].tolist() == ["fog"]
-    assert any(note == "Left out, not measured at every severity: snow." for note in finding.notes)
+    assert "Left out, not measured at every severity: snow." in finding.notes
 
 
 def test_an_image_that_one_view_cannot_read_is_left_out_of_all(two_models):
@@ -199,8 +200,8 @@ def test_a_model_named_as_reference_that_did_not_run_is_said(two_models):
 
 
 def test_views_of_other_images_than_the_clean_ones_are_not_set_beside_them(two_models):
-    other = Pedigree(weights="new", data="other")
-    two_models.jobs = [job if job.hash != "new|fog/1" else replace(job, pedigree=other) for job in two_models.jobs]
+    two_models.jobs = [job for job in two_models.jobs if job.hash != "new|fog/1"]
+    two_models.add("new", right(0.8), "fog/1", data="other")
     assert two_models.analyse()[0].tables["corruptions"]["corruption"].tolist() == ["snow"]
 
 
@@ -223,10 +224,8 @@ def test_on_imagenet_errors_are_divided_by_the_published_ones_of_alexnet():
 def test_published_errors_of_resnet_50_give_its_published_mce():
     # Rounded CEs of ResNet-50 in table 1 of Hendrycks & Dietterich 2019, whose mCE is 76.7.
     ce = [80, 82, 83, 75, 89, 78, 80, 78, 75, 66, 57, 71, 85, 77, 77]
-    errors = np.array([one * error / 100 for one, error in zip(ce, ALEXNET.values(), strict=True)])
-    from clipbench.analyses.corruptions.layout import Layout, ReferenceErrors, corruption_errors
-
+    errors = np.array([share * error / 100 for share, error in zip(ce, ALEXNET.values(), strict=True)])
     layout = Layout(tuple(ALEXNET), (1,), tuple(ALEXNET))
     accuracies = np.concatenate([[0.761], 1 - errors])[None]
-    found = corruption_errors(layout, accuracies, ReferenceErrors.published(layout, 0.435, ALEXNET))
-    assert found.mean(found.ce, layout)[0] == pytest.approx(0.767, abs=0.003)
+    result = corruption_errors(layout, accuracies, ReferenceErrors.published(layout, 0.435, ALEXNET))
+    assert layout.mean(result.errors["ce"])[0] == pytest.approx(0.767, abs=0.003)

@@ -1,60 +1,58 @@
-"""Suites: what a user writes becomes frozen settings, and what is wrong gets one exact message."""
+"""Suites: what a user writes becomes frozen settings; the packaged ones; the schema by which editors complete them."""
 
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from clipbench.documents.packaged import suite_names
-from clipbench.errors import UserError
+from clipbench.datasets.catalog import adapter_names
+from clipbench.documents.packaged import find_suite, suite_names
 from clipbench.prompts.sets import PromptSet
+from clipbench.studies.registry import entry_names
 from clipbench.suite.loading import Suite, load_suite
+from clipbench.suite.reader import suite_schema
 
-BROKEN = sorted((Path(__file__).parent / "suites_broken").glob("*.yaml"))
+from ..conftest import printed_by, user_error
+from .test_broken_suites import BROKEN, EXACT
 
-
-def write(folder: Path, text: str, name: str = "mine.yaml") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
+DIGITS = "tasks:\n  - {task: zero_shot, datasets: digits}\n"
+LEAVES = "datasets:\n  leaves: {{adapter: folder, {}}}\ntasks:\n  - {{task: zero_shot, datasets: leaves}}\n"
+WORDING = "name: wording\nsource: ours\ntemplates: ['the {}.']\n"
 
 
 def load(folder: Path, text: str) -> Suite:
-    return load_suite(write(folder, text))
+    path = folder / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_suite(path)
 
 
-def message(folder: Path, text: str) -> str:
-    path = write(folder, text)
-    with pytest.raises(UserError) as caught:
-        load_suite(path)
-    return str(caught.value).replace(str(path), "mine.yaml")
+def names_of(entry: Any) -> list[str]:
+    return [name for _, name in entry.named()]
 
 
-@pytest.mark.parametrize("path", BROKEN, ids=[path.stem for path in BROKEN])
-def test_broken_suite_gives_exactly_its_message(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(path.parents[1])
-    with pytest.raises(UserError) as caught:
-        load_suite(f"suites_broken/{path.name}")
-    assert str(caught.value) == path.with_suffix(".txt").read_text(encoding="utf-8").rstrip("\n")
+def sets_of(suite: Suite, *tasks: str) -> list[set[str]]:
+    return [{name for entry in suite.tasks if entry.task == task for name in names_of(entry)} for task in tasks]
 
 
-def test_python_tags_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    message(tmp_path, 'tasks: !!python/object/apply:os.system ["touch run"]\n')
-    assert not (tmp_path / "run").exists()
+# Packaged suites.
 
 
 @pytest.mark.parametrize("name", suite_names())
-def test_packaged_suite_loads_by_its_name(name: str) -> None:
+def test_packaged_suite_loads_by_its_name_and_what_is_learnt_has_its_control_beside_it(name: str) -> None:
     suite = load_suite(name)
-    assert suite.name == name
-    assert suite.description
-    assert set(suite.datasets) == {dataset for settings in suite.tasks for _, dataset in settings.named()}
+    assert (suite.name, bool(suite.description)) == (name, True)
+    assert set(suite.datasets) == {dataset for entry in suite.tasks for dataset in names_of(entry)}
+    zero_shot, probe, few_shot = sets_of(suite, "zero_shot", "linear_probe", "few_shot")
+    assert bool(probe) == (name in {"few_shot", "linear_probe", "quickstart"})
+    assert bool(few_shot) == (name in {"few_shot", "quickstart"})
+    assert few_shot <= probe <= zero_shot
 
 
 def test_quickstart_shows_the_tasks_on_trained_and_unseen_pictures() -> None:
@@ -65,35 +63,17 @@ def test_quickstart_shows_the_tasks_on_trained_and_unseen_pictures() -> None:
     assert {definition.adapter for definition in suite.datasets.values()} == {"digits", "scenes"}
 
 
-LEARNT = [name for name in suite_names() if {"linear_probe", "few_shot"} & {t.task for t in load_suite(name).tasks}]
-
-
-def by_task(name: str) -> dict[str, set[str]]:
-    sets: dict[str, set[str]] = {}
-    for settings in load_suite(name).tasks:
-        sets.setdefault(settings.task, set()).update(name for _, name in settings.named())
-    return sets
-
-
-def test_suites_with_heads() -> None:
-    assert LEARNT == ["few_shot", "linear_probe", "quickstart"]
-
-
-@pytest.mark.parametrize("name", LEARNT)
-def test_what_is_learnt_has_zero_shot_and_a_probe_beside_it(name: str) -> None:
-    sets = by_task(name)
-    assert sets["linear_probe"] <= sets["zero_shot"]
-    assert sets.get("few_shot", set()) <= sets["linear_probe"]
-
-
 def test_the_linear_probe_suite_holds_those_of_the_papers_27_sets_that_have_a_train_split() -> None:
-    sets = by_task("linear_probe")
-    assert sets["linear_probe"] == sets["zero_shot"]
-    assert len(sets["linear_probe"]) == 27 - len({"birdsnap", "ucf101", "kinetics700", "hateful memes", "sun397"})
-    shifts = {name for name, entry in load_suite("linear_probe").datasets.items() if entry.info.regime != "benchmark"}
-    assert not shifts
+    suite = load_suite("linear_probe")
+    zero_shot, probe = sets_of(suite, "zero_shot", "linear_probe")
+    assert zero_shot == probe
+    assert len(probe) == 27 - len({"birdsnap", "ucf101", "kinetics700", "hateful memes", "sun397"})
+    assert {entry.info.regime for entry in suite.datasets.values()} == {"benchmark"}
     # What takes longest stands last.
-    assert [settings.datasets for settings in load_suite("linear_probe").tasks][-2:] == [("imagenet",)] * 2
+    assert [settings.datasets for settings in suite.tasks][-2:] == [("imagenet",)] * 2
+
+
+# What is written.
 
 
 def test_suite_is_read_as_written(tmp_path: Path) -> None:
@@ -120,28 +100,10 @@ tasks:
     assert list(suite.datasets) == ["leaves", "digits", "scenes-captions"]
 
 
-def test_paths_start_from_the_suites_folder_and_nothing_is_opened(tmp_path: Path) -> None:
-    text = """
-datasets:
-  leaves: {adapter: folder, path: no/such/folder, regime: field}
-tasks:
-  - {task: zero_shot, datasets: leaves}
-"""
-    suite = load(tmp_path, text)
-    definition = suite.datasets["leaves"]
-    assert definition.arguments["path"] == tmp_path / "no/such/folder"
-    assert definition.info.regime == "field"
-    assert definition.where == f"{suite.path}:3: datasets.leaves"
-
-
-def test_defaults(tmp_path: Path) -> None:
-    suite = load(tmp_path, "tasks:\n  - {task: zero_shot, datasets: digits}\n")
+def test_suite_and_settings_have_defaults_and_are_frozen(tmp_path: Path) -> None:
+    suite = load(tmp_path, DIGITS)
     assert (suite.name, suite.description, suite.max_broken) == ("mine", "", 0.01)
     assert [settings.limit for settings in suite.tasks] == [None]
-
-
-def test_suite_and_settings_are_frozen(tmp_path: Path) -> None:
-    suite = load(tmp_path, "tasks:\n  - {task: zero_shot, datasets: digits}\n")
     with pytest.raises(dataclasses.FrozenInstanceError):
         suite.name = "other"  # type: ignore[misc]
     with pytest.raises(ValidationError):
@@ -160,29 +122,23 @@ tasks:
     assert {settings.datasets for settings in suite.tasks} == {("digits", "scenes-shape")}
 
 
-def test_prompt_file_is_found_beside_the_suite(tmp_path: Path) -> None:
+def test_paths_start_from_the_suites_folder_and_no_data_set_is_opened(tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
-    write(tmp_path / "prompts", "name: wording\nsource: ours\ntemplates: ['the {}.']\n", "mine.yaml")
-    suite = load(tmp_path, "tasks:\n  - {task: zero_shot, datasets: digits, prompts: [photo, ./prompts/mine.yaml]}\n")
+    (tmp_path / "prompts" / "mine.yaml").write_text(WORDING)
+    suite = load(tmp_path, LEAVES.format("path: no/such/folder, regime: field, prompts: prompts/mine.yaml"))
+    definition = suite.datasets["leaves"]
+    assert definition.arguments["path"] == tmp_path / "no/such/folder"
+    assert (definition.info.regime, definition.info.prompts) == ("field", str(tmp_path / "prompts/mine.yaml"))
+    assert definition.where == f"{suite.path}:2: datasets.leaves"
+    suite = load(tmp_path, DIGITS.replace("digits", "digits, prompts: [photo, ./prompts/mine.yaml]"))
     _, mine = suite.tasks[0].variants()
     (choice,) = mine.prompt_choices()
     assert isinstance(choice, PromptSet)
     assert (mine.variant, choice.templates, choice.source) == ("wording", ("the {}.",), "ours")
 
 
-def test_data_set_may_name_a_prompt_file(tmp_path: Path) -> None:
-    write(tmp_path, "name: wording\nsource: ours\ntemplates: ['the {}.']\n", "wording.yaml")
-    text = """
-datasets:
-  leaves: {adapter: folder, path: leaves, prompts: wording.yaml}
-tasks:
-  - {task: zero_shot, datasets: leaves}
-"""
-    assert load(tmp_path, text).datasets["leaves"].info.prompts == str(tmp_path / "wording.yaml")
-
-
-LEAVES = """
-from clipbench.extend import Example, IndexedDataset
+CODE = """
+from clipbench.extend import IndexedDataset
 
 class Leaves(IndexedDataset):
     classes = ("oak", "ash")
@@ -190,16 +146,14 @@ class Leaves(IndexedDataset):
     def __init__(self, *, year: int = 2025) -> None:
         self.year = year
 
-    def __len__(self) -> int:
-        return 0
+    def __len__(self): ...
 
-    def __getitem__(self, index: int) -> Example:
-        raise IndexError(index)
+    def __getitem__(self, index): ...
 """
 
 
 def test_data_set_of_ones_own_is_named_by_dotted_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, LEAVES, "own_leaves.py")
+    (tmp_path / "own_leaves.py").write_text(CODE)
     monkeypatch.syspath_prepend(tmp_path)
     text = """
 datasets:
@@ -212,82 +166,86 @@ tasks:
     assert suite.datasets["new-leaves"].arguments == {"year": 2026}
 
 
-def test_data_set_by_a_dotted_path_that_leads_nowhere(tmp_path: Path) -> None:
-    text = "tasks:\n  - {task: zero_shot, datasets: 'no_such_package:Leaves'}\n"
-    assert message(tmp_path, text).startswith("mine.yaml:2: tasks[0].datasets: cannot import 'no_such_package'")
-
-
-def test_broken_data_set_is_one_problem_not_two(tmp_path: Path) -> None:
-    text = """
-datasets:
-  leaves: {adapter: folder, pth: leaves}
-tasks:
-  - {task: zero_shot, datasets: [leaves]}
-"""
-    assert message(tmp_path, text) == "mine.yaml:3: datasets.leaves.pth: unknown key; did you mean 'path'?"
-
-
-def test_bare_word_that_yaml_does_not_read_as_text_is_explained_in_a_data_set(tmp_path: Path) -> None:
-    text = "datasets:\n  leaves: {adapter: folder, path: off}\ntasks:\n  - {task: zero_shot, datasets: leaves}\n"
-    assert message(tmp_path, text).endswith("; YAML reads off as false: write 'off' in quotes")
-
-
 def test_same_data_set_with_other_prompts_split_or_limit_is_another_job(tmp_path: Path) -> None:
-    text = """
-tasks:
-  - {task: zero_shot, datasets: digits}
-  - {task: zero_shot, datasets: digits, prompts: photo}
-  - {task: zero_shot, datasets: digits, split: train}
-  - {task: zero_shot, datasets: digits, limit: 10}
-"""
+    others = ("prompts: photo", "split: train", "limit: 10")
+    text = DIGITS + "".join(f"  - {{task: zero_shot, datasets: digits, {other}}}\n" for other in others)
     assert len(load(tmp_path, text).tasks) == 4
 
 
-@pytest.mark.parametrize("name", ["..", ".hidden", "", " ", "a\\b"])
-def test_name_must_fit_a_folder(tmp_path: Path, name: str) -> None:
-    text = f"name: '{name}'\ntasks:\n  - {{task: zero_shot, datasets: digits}}\n"
-    assert "cannot be the name of a results folder" in message(tmp_path, text)
+def test_python_tags_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    user_error(load, tmp_path, 'tasks: !!python/object/apply:os.system ["touch run"]\n')
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("share", ["-0.1", "1.5", ".nan", ".inf"])
-def test_max_broken_is_a_share(tmp_path: Path, share: str) -> None:
-    text = f"max_broken: {share}\ntasks:\n  - {{task: zero_shot, datasets: digits}}\n"
-    assert message(tmp_path, text).startswith("mine.yaml:1: max_broken: ")
+# Parts of a suite.
 
 
 def test_only_keeps_the_named_data_sets_and_drops_empty_tasks() -> None:
-    suite = load_suite("quickstart").only(["scenes-shape", "digits"])
-    tasks = [(settings.task, [name for _, name in settings.named()]) for settings in suite.tasks]
-    assert tasks == [
+    quickstart = load_suite("quickstart")
+    suite = quickstart.only(["scenes-shape", "digits"])
+    assert [(settings.task, names_of(settings)) for settings in suite.tasks] == [
         ("zero_shot", ["digits", "scenes-shape"]),
         ("robustness", ["scenes-shape"]),
         ("prompt_sensitivity", ["digits"]),
         ("linear_probe", ["digits"]),
     ]
     assert set(suite.datasets) == {"digits", "scenes-shape"}
-
-
-def test_only_with_an_unknown_name_gives_the_nearest() -> None:
-    suite = load_suite("quickstart")
-    with pytest.raises(UserError) as caught:
-        suite.only(["digits", "scene-shape"])
-    assert str(caught.value) == (
-        f"{suite.path}: the suite uses no data set 'scene-shape'; did you mean 'scenes-shape'?"
-    )
+    error = user_error(quickstart.only, ["digits", "scene-shape"])
+    assert (error.where, error.fix) == (str(quickstart.path), "did you mean 'scenes-shape'?")
 
 
 def test_limit_is_set_on_every_task(tmp_path: Path) -> None:
-    suite = load(tmp_path, "tasks:\n  - {task: zero_shot, datasets: digits, limit: 5}\n")
+    suite = load(tmp_path, DIGITS.replace("digits", "digits, limit: 5"))
     assert [settings.limit for settings in suite.with_limit(20).tasks] == [20]
     assert [settings.limit for settings in suite.tasks] == [5]
-    with pytest.raises(UserError, match="a limit of 0 leaves nothing to evaluate"):
-        suite.with_limit(0)
+    assert "a limit of 0" in user_error(suite.with_limit, 0).problem
 
 
-def test_loading_a_suite_imports_nothing_heavy() -> None:
+def test_loading_a_suite_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; from clipbench.suite.loading import load_suite; load_suite('quickstart'); "
         "print(sorted({'torch', 'open_clip', 'pandas', 'sklearn', 'datasets', 'scipy', 'plotly'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert printed_by(code, tmp_path) == "[]"
+
+
+# The schema.
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return suite_schema()
+
+
+def test_schema_is_json_of_a_stated_dialect_whose_references_lead_somewhere(schema: dict[str, Any]) -> None:
+    text = json.dumps(schema, allow_nan=False)
+    assert json.loads(text) == schema
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert (schema["required"], schema["additionalProperties"]) == (["tasks"], False)
+    references = re.findall(r'"\$ref": "#/\$defs/([^"]+)"', text)
+    assert len(references) == text.count("$ref") > 0
+    assert set(references) <= set(schema["$defs"])
+
+
+def test_tasks_are_told_apart_by_task_and_data_sets_by_adapter(schema: dict[str, Any]) -> None:
+    for name in entry_names():
+        assert schema["$defs"][f"task-{name}"]["properties"]["task"]["const"] == name
+    for name in adapter_names():
+        assert schema["$defs"][f"dataset-{name}"]["properties"]["adapter"]["const"] == name
+    assert len(schema["properties"]["tasks"]["items"]["oneOf"]) == len(entry_names())
+
+
+def test_keys_are_explained(schema: dict[str, Any]) -> None:
+    assert all(value.get("description") for value in schema["properties"].values())
+    zero_shot = schema["$defs"]["task-zero_shot"]["properties"]
+    assert all(zero_shot[key]["description"] for key in ("task", "datasets", "prompts"))
+
+
+def test_packaged_suites_are_valid_and_broken_ones_are_not(schema: dict[str, Any]) -> None:
+    validator = pytest.importorskip("jsonschema").Draft202012Validator(schema)
+    for name in suite_names():
+        validator.validate(yaml.safe_load(find_suite(name).read_text(encoding="utf-8")))
+    broken = [BROKEN[name][0] for name in ("unknown_task", "wrong_type", "unknown_argument", "no_tasks")]
+    for text in (EXACT["unknown_key"].read_text(), *broken):
+        assert not validator.is_valid(yaml.safe_load(text)), text

@@ -63,6 +63,7 @@ def test_tables_and_pictures(cats_and_dogs):
     (picture,) = cats_and_dogs.pictures
     assert (picture.id, picture.role) == ("image-1", "confident mistake")
     assert picture.caption == "true: cat; predicted: dog (1.00)"
+    assert (picture.true_label, picture.prediction) == ("cat", "dog (1.00)")
 
 
 def test_prompts_are_normalised_before_and_after_the_mean(zero_shot):

@@ -12,14 +12,16 @@ from clipbench.results.records import JobResult
 if TYPE_CHECKING:
     import pandas as pd
 
+View = tuple[str, int]
+"""(corruption, severity)."""
+
 
 @dataclass(frozen=True)
 class CorruptedRun:
     """One model on one data set, clean and through views: a clean job and one for each view."""
 
     clean: JobResult
-    views: Mapping[tuple[str, int], JobResult]
-    """(corruption, severity) -> job."""
+    views: Mapping[View, JobResult]
 
     @property
     def model(self) -> str:
@@ -35,6 +37,10 @@ class CorruptedRun:
         """Return the severities at which a corruption was measured."""
         return tuple(sorted(severity for name, severity in self.views if name == corruption))
 
+    def kind(self, view: View) -> str:
+        """Return what kind of corruption a view is, e.g. 'noise'."""
+        return str(self.views[view].about["view"].get("kind", ""))
+
 
 @dataclass(frozen=True)
 class RightOrWrong:
@@ -42,8 +48,8 @@ class RightOrWrong:
 
     clean: BoolArray
     """(n,)."""
-    corrupted: Mapping[tuple[str, int], BoolArray]
-    """(corruption, severity) -> (n,)."""
+    corrupted: Mapping[View, BoolArray]
+    """View -> (n,)."""
     left_out: int
     """Images that could not be read in some view."""
 
@@ -51,8 +57,11 @@ class RightOrWrong:
 def corrupted_runs(
     jobs: Sequence[JobResult], dataset: str, split: str, wanted: Callable[[JobResult], bool]
 ) -> tuple[CorruptedRun, ...]:
-    """Gather clean jobs with those of the wanted views, of every model, prompt set and subset."""
-    views: dict[tuple[str, ...], dict[tuple[str, int], JobResult]] = {}
+    """Gather clean jobs with those of the wanted views, of every model, prompt set and subset.
+
+    A view's job that was made of other images, labels, prompts or weights than the clean one is left out.
+    """
+    views: dict[tuple[str, ...], dict[View, JobResult]] = {}
     clean: dict[tuple[str, ...], JobResult] = {}
     for job in jobs:
         if job.dataset != dataset or job.split != split or job.matched:
@@ -61,18 +70,17 @@ def corrupted_runs(
         if not job.view:
             clean[key] = job
         elif wanted(job):
-            about = job.about["view"]
-            views.setdefault(key, {})[about["corruption"], about["severity"]] = job
+            view = job.about["view"]
+            views.setdefault(key, {})[view["corruption"], view["severity"]] = job
     return tuple(
-        CorruptedRun(clean[key], {at: job for at, job in found.items() if not _differ(clean[key], job)})
-        for key, found in views.items()
+        CorruptedRun(clean[key], {view: job for view, job in corrupted.items() if _same_but_view(clean[key], job)})
+        for key, corrupted in views.items()
         if key in clean
     )
 
 
-def _differ(clean: JobResult, corrupted: JobResult) -> bool:
-    """Say whether a view's job was made of other images, labels, prompts or weights than the clean one."""
-    return bool(set(clean.pedigree.differences(corrupted.pedigree)) - {"view"})
+def _same_but_view(clean: JobResult, corrupted: JobResult) -> bool:
+    return set(clean.pedigree.differences(corrupted.pedigree)) <= {"view"}
 
 
 def right_or_wrong(runs: Sequence[CorruptedRun], examples: Callable[[str], pd.DataFrame]) -> tuple[RightOrWrong, ...]:
@@ -86,12 +94,12 @@ def right_or_wrong(runs: Sequence[CorruptedRun], examples: Callable[[str], pd.Da
     common = indices[0]
     for index in indices[1:]:
         common = common.intersection(index)
-    every = max(len(index) for index in indices)
+    left_out = max(len(index) for index in indices) - len(common)
     return tuple(
         RightOrWrong(
-            clean=columns[run.clean.hash].loc[common].to_numpy(bool),
-            corrupted={at: columns[job.hash].loc[common].to_numpy(bool) for at, job in run.views.items()},
-            left_out=every - len(common),
+            columns[run.clean.hash].loc[common].to_numpy(bool),
+            {view: columns[job.hash].loc[common].to_numpy(bool) for view, job in run.views.items()},
+            left_out,
         )
         for run, columns in zip(runs, tables, strict=True)
     )

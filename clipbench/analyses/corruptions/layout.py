@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipbench.analyses.corruptions.images import RightOrWrong
+from clipbench.analyses.corruptions.images import RightOrWrong, View
 from clipbench.arrays import Float32Array, Float64Array, IntArray
 
 
@@ -22,25 +22,24 @@ class Layout:
     """Those that enter the means."""
 
     @property
-    def views(self) -> tuple[tuple[str, int], ...]:
-        """(corruption, severity) of the columns after the first."""
+    def views(self) -> tuple[View, ...]:
+        """What the columns after the first are."""
         return tuple((name, severity) for name in self.corruptions for severity in self.severities)
 
-    def matrix(self, found: RightOrWrong) -> Float32Array:
+    def matrix(self, answers: RightOrWrong) -> Float32Array:
         """Return (n, 1 + views) ones where the answer is right."""
-        columns = [found.clean, *(found.corrupted[view] for view in self.views)]
+        columns = [answers.clean, *(answers.corrupted[view] for view in self.views)]
         return np.column_stack(columns).astype(np.float32)
 
     def by_corruption(self, accuracies: Float64Array) -> Float64Array:
         """Return (b, C) the mean over severities of each corruption, from (b, 1 + views) accuracies."""
         shape = (len(accuracies), len(self.corruptions), len(self.severities))
-        means: Float64Array = accuracies[:, 1:].reshape(shape).mean(axis=2)
-        return means
+        return np.asarray(accuracies[:, 1:].reshape(shape).mean(axis=2))
 
-    @property
-    def chosen(self) -> list[int]:
-        """Places of the averaged corruptions."""
-        return [self.corruptions.index(name) for name in self.averaged]
+    def mean(self, values: Float64Array) -> Float64Array:
+        """Return (b,) the mean over the averaged corruptions, from (b, C) values."""
+        chosen = [self.corruptions.index(name) for name in self.averaged]
+        return np.asarray(values[:, chosen].mean(axis=1))
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,9 @@ class CorruptionErrors:
     """(b,) mean accuracy over the averaged corruptions."""
     accuracy: Float64Array
     """(b, C) mean accuracy over severities."""
-    ce: Float64Array | None
-    """(b, C) error divided by the reference's."""
-    relative_ce: Float64Array | None
-    """(b, C) the same after the clean errors were subtracted."""
-
-    def mean(self, errors: Float64Array | None, layout: Layout) -> Float64Array | None:
-        """Return (b,) the mean of `ce` or `relative_ce` over the averaged corruptions."""
-        return None if errors is None else errors[:, layout.chosen].mean(axis=1)
+    errors: Mapping[str, Float64Array]
+    """'ce': (b, C) error divided by the reference's; 'relative_ce': the same after the clean errors were subtracted.
+    Empty without a reference."""
 
 
 def corruption_errors(layout: Layout, accuracies: Float64Array, reference: ReferenceErrors | None) -> CorruptionErrors:
@@ -92,19 +86,17 @@ def corruption_errors(layout: Layout, accuracies: Float64Array, reference: Refer
     """
     means = layout.by_corruption(accuracies)
     clean = accuracies[:, 0]
-    ce = relative = None
+    errors = {}
     if reference is not None:
         lost = reference.corrupted - reference.clean[:, None]
-        ce = _ratio(1 - means, reference.corrupted)
-        relative = _ratio(clean[:, None] - means, lost)
-    return CorruptionErrors(clean, means[:, layout.chosen].mean(axis=1), means, ce, relative)
+        errors["ce"] = _ratio(1 - means, reference.corrupted)
+        errors["relative_ce"] = _ratio(clean[:, None] - means, lost)
+    return CorruptionErrors(clean, layout.mean(means), means, errors)
 
 
 def _ratio(errors: Float64Array, reference: Float64Array) -> Float64Array:
     reference = np.broadcast_to(reference, errors.shape)
-    out = np.full(errors.shape, np.nan)
-    ratio: Float64Array = np.divide(errors, reference, where=reference > 0, out=out)
-    return ratio
+    return np.asarray(np.divide(errors, reference, where=reference > 0, out=np.full(errors.shape, np.nan)))
 
 
 def shares(right: Sequence[Float32Array], weights: IntArray) -> list[Float64Array]:

@@ -4,21 +4,45 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.labels.shots_curve import ShotsCurve, shots_curve
-from clipbench.analyses.same_examples import same_examples
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+from clipbench.analyses.comparable import differing, not_compared, same_examples, subject_of
+from clipbench.analyses.labels.shots_curve import METRIC, SHOTS_CURVE, UNIT, shots_curve
 from clipbench.errors import UserError
-from clipbench.results.records import JobResult, Record
+from clipbench.metrics.specs import MetricSpec, TableSpec
+from clipbench.results.records import JobResult, Record, Subject
 from clipbench.stats.paired import paired_difference, paired_recall_difference
 from clipbench.tasks.base import Metric
 
+PRECISIONS = ("map", "map_voc2007_11point")
+DIFFERENCE = "the fitted head's minus zero-shot's, on the same images, in points."
+
 SAME = ("weights", "architecture", "transform", "precision", "data", "subset", "labels")
 """The parts of two pedigrees that must agree for their accuracies to be set side by side."""
+
+METRICS = (
+    MetricSpec("top1_difference", "top-1 difference", "difference", definition=DIFFERENCE),
+    MetricSpec(
+        "mean_per_class_recall_difference", "mean per-class recall difference", "difference", definition=DIFFERENCE
+    ),
+    MetricSpec("map_difference", "mAP difference", "difference", definition=DIFFERENCE),
+    MetricSpec(
+        "map_voc2007_11point_difference", "mAP (VOC2007, 11-point) difference", "difference", definition=DIFFERENCE
+    ),
+    MetricSpec(
+        METRIC,
+        "labels to match zero-shot",
+        UNIT,
+        None,
+        "labelled examples of each class with which a fitted head is as good as zero-shot, interpolated "
+        "log-linearly between the numbers that were tried.",
+        "Radford et al. 2021, figure 8",
+    ),
+)
 
 _Key = tuple[str, str, str, str]
 
@@ -35,21 +59,10 @@ class _Fitted:
 
     probe: JobResult | None
     few: tuple[JobResult, ...]
-    recipe: str = ""
-    """What tells these few-shot jobs from others on the same features, e.g. 'C = 1'."""
 
     @property
     def jobs(self) -> tuple[JobResult, ...]:
         return (*((self.probe,) if self.probe else ()), *self.few)
-
-    @property
-    def variant(self) -> str:
-        if self.probe:
-            few = f" and few-shot ({self.recipe})" if self.recipe else ""
-            return f"linear probe{_in_brackets(self.probe.variant)}{few}"
-        features = _params(self.few[0])
-        words = [str(features.get("features", "")), "normalised" if features.get("normalised") else "", self.recipe]
-        return f"few-shot{_in_brackets(', '.join(word for word in words if word))}"
 
 
 class ProbeVsZeroShot:
@@ -62,16 +75,20 @@ class ProbeVsZeroShot:
     name: ClassVar[str] = "probe_vs_zero_shot"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ("zero_shot", "linear_probe", "few_shot")
-    Settings: ClassVar[type[AnalysisSettings]] = ProbeVsZeroShotSettings
+    automatic: ClassVar[bool] = True
+    label: ClassVar[str] = "linear probe against zero-shot"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    tables: ClassVar[tuple[TableSpec, ...]] = (SHOTS_CURVE,)
+    Settings = ProbeVsZeroShotSettings
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: ProbeVsZeroShotSettings) -> Sequence[Finding]:
         """Set every head beside every zero-shot classifier of the same model, data set, split and subset."""
         together: dict[_Key, list[JobResult]] = defaultdict(list)
         for job in evidence.jobs:
             together[(job.model, job.dataset, job.split, job.pedigree.subset)].append(job)
         return [
-            _finding(key, zero_shot, fitted, evidence)
-            for key, jobs in together.items()
+            _finding(zero_shot, fitted, evidence)
+            for jobs in together.values()
             for fitted in _fitted(jobs)
             for zero_shot in jobs
             if zero_shot.task == "zero_shot"
@@ -81,22 +98,22 @@ class ProbeVsZeroShot:
 def _fitted(jobs: Sequence[JobResult]) -> Iterator[_Fitted]:
     """Gather each probe with the few-shot jobs on its features, and few-shot jobs that have no probe.
 
-    Few-shot jobs of several recipes make several curves.
+    Few-shot jobs whose heads are fitted differently make several curves.
     """
     few: dict[tuple[object, object], dict[str, list[JobResult]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:
         if job.task == "few_shot":
-            few[_features(job)][_recipe(job)].append(job)
+            few[_features(job)][job.condition.head].append(job)
     probes = [job for job in jobs if job.task == "linear_probe"]
     for probe in probes:
         curves = few.get(_features(probe), {"": []})
-        yield from (_Fitted(probe, tuple(curve), recipe) for recipe, curve in curves.items())
+        yield from (_Fitted(probe, tuple(curve)) for curve in curves.values())
     for features, curves in few.items():
         if features not in {_features(probe) for probe in probes}:
-            yield from (_Fitted(None, tuple(curve), recipe) for recipe, curve in curves.items())
+            yield from (_Fitted(None, tuple(curve)) for curve in curves.values())
 
 
-def _params(job: JobResult) -> Mapping[str, object]:
+def _params(job: JobResult) -> Mapping[str, Any]:
     return job.main.params if job.main else {}
 
 
@@ -104,55 +121,52 @@ def _features(job: JobResult) -> tuple[object, object]:
     return _params(job).get("features"), _params(job).get("normalised")
 
 
-def _recipe(job: JobResult) -> str:
-    """Return what a few-shot variant says beside shots and features; of one shot, C alone would not tell it."""
-    return ", ".join(word for word in job.variant.split(", ")[1:] if word not in ("projected", "normalised"))
-
-
-def _finding(key: _Key, zero_shot: JobResult, fitted: _Fitted, evidence: Evidence) -> Finding:
-    model, dataset, split, subset = key
-    about = {
-        "model": model,
-        "dataset": dataset,
-        "split": split,
-        "subset": subset,
-        "variant": f"{fitted.variant} against zero-shot{_in_brackets(zero_shot.variant)}",
-    }
-    hashes = (zero_shot.hash, *(job.hash for job in fitted.jobs))
-    differ = sorted(
-        {part for job in fitted.jobs for part in zero_shot.pedigree.differences(job.pedigree) if part in SAME}
+def _about(zero_shot: JobResult, fitted: _Fitted) -> Subject:
+    """Return what is compared: a few-shot curve's head where it has one, else the probe's, with zero-shot's prompts."""
+    return replace(
+        subject_of([zero_shot]),
+        reference="zero_shot",
+        task="linear_probe" if fitted.probe else "few_shot",
+        condition=replace(fitted.jobs[-1].condition, shots=None),
+        n_train=_params(fitted.probe).get("n_train") if fitted.probe else None,
     )
-    if differ:
-        return Finding(about, (), jobs=hashes, notes=(f"Not compared: {', '.join(differ)} differ between the jobs.",))
-    if zero_shot.main and zero_shot.main.metric.startswith("map"):
+
+
+def _finding(zero_shot: JobResult, fitted: _Fitted, evidence: Evidence) -> Finding:
+    about = _about(zero_shot, fitted)
+    hashes = (zero_shot.hash, *(job.hash for job in fitted.jobs))
+    if parts := differing(zero_shot, *fitted.jobs, among=SAME):
+        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
+    if {record.metric for record in zero_shot.records} & set(PRECISIONS):
         return _precision(about, hashes, zero_shot, fitted)
     try:
         tables = {job.hash: evidence.examples(job.hash).set_index("id") for job in (zero_shot, *fitted.jobs)}
     except UserError as error:
         return Finding(about, (), jobs=hashes, notes=(f"Not compared: {error}.",))
-    of_zero_shot = tables[zero_shot.hash]
+    answers = tables[zero_shot.hash]
     for job in fitted.jobs:
-        if not same_examples(of_zero_shot, tables[job.hash]):
+        if not same_examples(answers, tables[job.hash]):
             return Finding(about, (), jobs=hashes, notes=("Not compared: the jobs have other examples or labels.",))
-    aligned = {name: table.loc[of_zero_shot.index] for name, table in tables.items()}
+    aligned = {name: table.loc[answers.index] for name, table in tables.items()}
     metrics = tuple(_differences(aligned[zero_shot.hash], aligned[fitted.probe.hash] if fitted.probe else None))
-    curve = shots_curve(zero_shot, fitted.probe, fitted.few, aligned)
+    table, crossing = shots_curve(zero_shot, fitted.probe, fitted.few, aligned)
+    interval = metrics[0].interval if metrics else None
     return Finding(
         about,
-        (*metrics, *((curve.metric,) if curve.metric else ())),
-        tables={"shots_curve": curve.table},
+        (*metrics, *((crossing,) if crossing else ())),
+        tables={"shots_curve": table},
         jobs=hashes,
-        notes=tuple(_sentences(metrics, curve)),
+        verdict=verdict_of(interval.low, interval.high) if interval else "undefined",
     )
 
 
-def _precision(about: Mapping[str, str], hashes: tuple[str, ...], zero_shot: JobResult, fitted: _Fitted) -> Finding:
+def _precision(about: Subject, hashes: tuple[str, ...], zero_shot: JobResult, fitted: _Fitted) -> Finding:
     """Compare average precisions, of which per-example tables hold too little for an interval."""
     theirs = {record.metric: record for record in fitted.probe.records} if fitted.probe else {}
     metrics = tuple(
         Metric(f"{record.metric}_difference", theirs[record.metric].value - record.value, record.n)  # type: ignore[operator]
         for record in zero_shot.records
-        if record.metric in ("map", "map_voc2007_11point") and _both(record, theirs.get(record.metric))
+        if record.metric in PRECISIONS and _both(record, theirs.get(record.metric))
     )
     return Finding(about, metrics, jobs=hashes, notes=("A difference of average precisions has no interval here.",))
 
@@ -170,20 +184,3 @@ def _differences(zero_shot: pd.DataFrame, probe: pd.DataFrame | None) -> Iterato
     yield Metric("top1_difference", value, len(labels), interval)
     value, interval = paired_recall_difference(labels, fitted, given)
     yield Metric("mean_per_class_recall_difference", value, len(labels), interval)
-
-
-def _sentences(metrics: Sequence[Metric], curve: ShotsCurve) -> Iterator[str]:
-    for metric in metrics[:1]:
-        assert metric.value is not None
-        assert metric.interval is not None
-        points, low, high = (100 * number for number in (metric.value, metric.interval.low, metric.interval.high))
-        compared = f"{abs(points):.1f} points {'better' if points > 0 else 'worse'} than" if points else "as good as"
-        yield (
-            f"With all labels the probe is {compared} zero-shot in top-1 "
-            f"(95 % interval of the difference {low:.1f} to {high:.1f})."
-        )
-    yield from curve.notes
-
-
-def _in_brackets(words: str) -> str:
-    return f" ({words})" if words else ""

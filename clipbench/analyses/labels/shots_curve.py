@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.metrics.specs import ColumnSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import SEED, resampled_units
 from clipbench.stats.intervals import Interval
@@ -21,15 +22,17 @@ METRIC = "shots_to_match"
 UNIT = "examples per class"
 
 
-@dataclass(frozen=True)
-class ShotsCurve:
-    """The points of the curve, and what they say."""
-
-    table: pd.DataFrame
-    """what, examples_per_class, top1, low, high, seeds_low, seeds_high; zero-shot first."""
-    metric: Metric | None
-    """None where there is no few-shot job."""
-    notes: tuple[str, ...]
+SHOTS_CURVE = TableSpec(
+    "shots_curve",
+    "Accuracy by labelled examples",
+    (
+        ColumnSpec("what", "classifier"),
+        ColumnSpec("examples_per_class", unit="number"),
+        ColumnSpec("top1", "top-1", "fraction", "low", "high"),
+        ColumnSpec("seeds_low", "lower end over draws", "fraction"),
+        ColumnSpec("seeds_high", "upper end over draws", "fraction"),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,11 @@ class _Point:
 
 def shots_curve(
     zero_shot: JobResult, probe: JobResult | None, few: Sequence[JobResult], examples: Mapping[str, pd.DataFrame]
-) -> ShotsCurve:
-    """Make the curve of one model on one data set.
+) -> tuple[pd.DataFrame, Metric | None]:
+    """Return the points of one model's curve on one data set, zero-shot first, and where it crosses zero-shot.
+
+    The crossing has no value where it lies below the fewest examples or beyond the most; `below` and `beyond` are the
+    shares of resamples in which it does. There is none without few-shot jobs.
 
     Args:
         zero_shot: its zero-shot job.
@@ -57,8 +63,8 @@ def shots_curve(
         points = _with_probe(points, probe, examples[probe.hash])
     table = pd.DataFrame([_row("zero_shot", 0.0, zero_shot), *(_point_row(point) for point in points)])
     if not few:
-        return ShotsCurve(table, None, ())
-    return _crossing(table, points, examples[zero_shot.hash]["correct"].to_numpy(bool), probe is not None)
+        return table, None
+    return table, _crossing(points, examples[zero_shot.hash]["correct"].to_numpy(bool))
 
 
 def _few_point(job: JobResult, examples: pd.DataFrame) -> _Point:
@@ -94,7 +100,7 @@ def _row(what: str, examples: float, job: JobResult) -> dict[str, Any]:
     }
 
 
-def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: BoolArray, whole: bool) -> ShotsCurve:
+def _crossing(points: Sequence[_Point], zero_shot: BoolArray) -> Metric:
     numbers = np.array([point.examples for point in points])
     observed = np.array([[point.correct.mean() for point in points]])
     value = float(examples_to_reach(numbers, observed, zero_shot.mean()[None])[0])
@@ -108,9 +114,7 @@ def _crossing(table: pd.DataFrame, points: Sequence[_Point], zero_shot: BoolArra
         "below": float(np.mean(drawn == -np.inf)),
         "beyond": float(np.mean(drawn == np.inf)),
     }
-    metric = Metric(METRIC, value if finite[0] else None, len(zero_shot), interval, UNIT, params=params)
-    never = int(np.count_nonzero(drawn == np.inf))
-    return ShotsCurve(table, metric, (_sentence((value, float(low), float(high)), never, numbers, whole),))
+    return Metric(METRIC, value if finite[0] else None, len(zero_shot), interval, UNIT, params=params)
 
 
 def _resampled(numbers: Float64Array, points: Sequence[_Point], zero_shot: BoolArray) -> Float64Array:
@@ -121,7 +125,7 @@ def _resampled(numbers: Float64Array, points: Sequence[_Point], zero_shot: BoolA
     n = len(zero_shot)
     every = np.column_stack([zero_shot, *(point.correct for point in points)]).astype(np.float32)
     random = np.random.default_rng(SEED + 1)
-    found = []
+    crossings = []
     for weights in resampled_units(n, resamples=RESAMPLES):
         # Whole numbers until the one division at the end, so that equal accuracies are equal.
         right = np.rint(weights.astype(np.float32) @ every).astype(np.int64)
@@ -134,21 +138,5 @@ def _resampled(numbers: Float64Array, points: Sequence[_Point], zero_shot: BoolA
             chosen = np.take_along_axis(right[:, place : place + seeds], drawn[seeds], axis=1)
             curves.append(chosen.sum(axis=1) / (n * seeds))
             place += seeds
-        found.append(examples_to_reach(numbers, np.column_stack(curves), right[:, 0] / n))
-    return np.concatenate(found)
-
-
-def _sentence(found: tuple[float, float, float], never: int, numbers: Float64Array, whole: bool) -> str:
-    value, low, high = found
-    most = f"the whole training split ({numbers[-1]:,.0f})" if whole else f"{numbers[-1]:,.0f}"
-
-    def words(number: float) -> str:
-        if np.isfinite(number):
-            return f"{number:,.1f}"
-        return f"fewer than {numbers[0]:,.0f}" if number < 0 else f"more than {most}"
-
-    unmatched = f"; in {never:,} of {RESAMPLES:,} resamples it is never matched" if never else ""
-    return (
-        f"Zero-shot is worth {words(value)} labelled examples a class "
-        f"(95 % interval: {words(low)} to {words(high)}{unmatched})."
-    )
+        crossings.append(examples_to_reach(numbers, np.column_stack(curves), right[:, 0] / n))
+    return np.concatenate(crossings)

@@ -1,102 +1,26 @@
-"""Two models on the same examples: the difference of their accuracies, and whether chance could have made it."""
+"""Two models on the same examples: the difference of their accuracies, and whether chance could have made it.
+
+The interval is the paired bootstrap of `clipbench.stats.paired`; p is McNemar's exact test, and p_holm the same after
+Holm's correction for all that was compared (`clipbench.stats.significance`).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from itertools import combinations, permutations
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.same_examples import same_examples
-from clipbench.arrays import BoolArray
+from clipbench.analyses.comparable import differing, not_compared, read_correct
 from clipbench.errors import UserError, did_you_mean
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.paired import paired_difference
-from clipbench.stats.significance import holm, mcnemar
-from clipbench.tasks.base import Metric
+from clipbench.stats.comparison import compare_pair
+from clipbench.stats.significance import holm
 
-SAME = ("data", "subset", "view", "labels", "training", "prompts", "protocol", "settings")
-"""The parts of two pedigrees that must agree; the others are the model's own."""
-
-_NO_ANSWERS = "an example has no one right or wrong answer here"
-
-_Pair = tuple[str, str]
-
-
-class CompareSettings(AnalysisSettings):
-    """Which models are compared: two, one with every other, or, if none is named, every pair."""
-
-    analysis: Literal["compare"]
-    first: str | None = None
-    second: str | None = None
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """How often two models are right about the same examples."""
-
-    n: int
-    first: int
-    second: int
-    only_first: int
-    only_second: int
-    difference: float
-    interval: Interval
-
-    @classmethod
-    def of(cls, first: BoolArray, second: BoolArray) -> _Counts:
-        difference, interval = paired_difference(first, second)
-        return cls(
-            n=len(first),
-            first=int(first.sum()),
-            second=int(second.sum()),
-            only_first=int((first & ~second).sum()),
-            only_second=int((second & ~first).sum()),
-            difference=difference,
-            interval=interval,
-        )
-
-    @property
-    def p(self) -> float:
-        """Of McNemar's exact test."""
-        return float(mcnemar(self.only_first, self.only_second))
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """One job of two models, with their counts or why there are none."""
-
-    models: _Pair
-    jobs: tuple[JobResult, JobResult]
-    counts: _Counts | None
-    note: str = ""
-
-
-class Compare:
-    """The difference of two models' accuracies in every job that they share.
-
-    Its interval is the paired bootstrap of `clipbench.stats.paired`; p is McNemar's exact test, and p_holm the same
-    after Holm's correction for all that was compared (`clipbench.stats.significance`).
-    """
-
-    name: ClassVar[str] = "compare"
-    protocol: ClassVar[int] = 1
-    tasks: ClassVar[tuple[str, ...]] = ("zero_shot", "linear_probe", "knn", "wise_ft")
-    Settings: ClassVar[type[CompareSettings]] = CompareSettings
-
-    def analyse(self, evidence: Evidence, settings: CompareSettings) -> Sequence[Finding]:
-        """Compare the models that the settings name; one finding a pair and a job."""
-        models = dict.fromkeys(job.model for job in evidence.jobs)
-        named = (settings.first, settings.second)
-        compared = list(_compare(evidence, list(_pairs(list(models), *named))))
-        return [_finding(one, p_holm) for one, p_holm in zip(compared, _holm(compared), strict=True)]
+_NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")
 
 
 def compare(results: Results, first: str | None = None, second: str | None = None) -> pd.DataFrame:
@@ -115,25 +39,31 @@ def compare(results: Results, first: str | None = None, second: str | None = Non
     Raises:
         UserError: the results have no such model, or the two share no job.
     """
-    jobs = [job for job in results.jobs() if job.status == "done"]
-    pair = _two(list(dict.fromkeys(job.model for job in jobs)), first, second, str(results.folder))
-    compared = list(_compare(Evidence(jobs, results.examples), [pair]))
-    if not compared:
+    jobs: dict[tuple[str, ...], dict[str, JobResult]] = defaultdict(dict)
+    for job in results.jobs():
+        if job.status == "done":
+            jobs[job.key[1:]][job.model] = job
+    models = sorted({model for by_model in jobs.values() for model in by_model})
+    pair = _two(models, first, second, str(results.folder))
+    shared = [[by_model[model] for model in pair] for by_model in jobs.values() if by_model.keys() >= set(pair)]
+    if not shared:
         fix = "run one suite with both: a data set, split, prompts and limit must be the same"
         raise UserError(f"{pair[0]!r} and {pair[1]!r} share no job", where=str(results.folder), fix=fix)
-    rows = [_row(one, p_holm) for one, p_holm in zip(compared, _holm(compared), strict=True)]
-    frame = pd.DataFrame(rows)
+    rows = [_row(both, results.examples) for both in shared]
+    corrected = holm([row["p"] for row in rows])
+    frame = pd.DataFrame([row | {"p_holm": p_holm} for row, p_holm in zip(rows, corrected, strict=True)])
     frame.attrs.update(first=pair[0], second=pair[1])
     return frame
 
 
-def _two(models: Sequence[str], first: str | None, second: str | None, where: str) -> _Pair:
+def _two(models: Sequence[str], first: str | None, second: str | None, where: str) -> tuple[str, str]:
     for name in (first, second):
         if name is not None and name not in models:
             raise UserError(f"there is no finished job of model {name!r}", where=where, fix=did_you_mean(name, models))
     if first is not None and first == second:
         raise UserError(f"{first!r} is named twice", where=where, fix="name another model")
-    pairs = list(_pairs(models, first, second))
+    candidates = combinations(models, 2) if first is second is None else permutations(models, 2)
+    pairs = [pair for pair in candidates if first in (None, pair[0]) and second in (None, pair[1])]
     if len(pairs) == 1:
         return pairs[0]
     if len(models) < 2:
@@ -143,106 +73,32 @@ def _two(models: Sequence[str], first: str | None, second: str | None, where: st
     raise UserError(f"holds jobs of {len(models)} models, and two are compared", where=where, fix=fix)
 
 
-def _pairs(models: Sequence[str], first: str | None, second: str | None) -> Iterator[_Pair]:
-    if first is None and second is None:
-        yield from combinations(models, 2)
-        return
-    for one in models if first is None else (first,):
-        for other in models if second is None else (second,):
-            if one != other:
-                yield one, other
-
-
-def _compare(evidence: Evidence, pairs: Sequence[_Pair]) -> Iterator[_Comparison]:
-    """Compare job by job, so that each table is read once and those of one job alone are held."""
-    shared: dict[tuple[str, ...], dict[str, JobResult]] = defaultdict(dict)
-    for job in evidence.jobs:
-        shared[job.key[1:]][job.model] = job
-    for jobs in shared.values():
-        present = [pair for pair in pairs if pair[0] in jobs and pair[1] in jobs]
-        answers = {model: _answers(jobs[model], evidence) for model in dict.fromkeys(sum(present, ()))}
-        for first, second in present:
-            yield _compare_one((first, second), (jobs[first], jobs[second]), (answers[first], answers[second]))
-
-
-def _answers(job: JobResult, evidence: Evidence) -> pd.DataFrame | str:
-    """Return whether the model is right, by example, with the label if there is one; or why that is not known."""
-    if job.main is not None and job.main.metric.startswith("map"):
-        return _NO_ANSWERS
-    try:
-        table = evidence.examples(job.hash)
-    except UserError as error:
-        return str(error)
-    if "correct" not in table or table["correct"].dtype != np.bool_:
-        return _NO_ANSWERS
-    return table.set_index("id")[[name for name in ("correct", "label") if name in table]]
-
-
-def _compare_one(
-    models: _Pair, jobs: tuple[JobResult, JobResult], answers: tuple[pd.DataFrame | str, pd.DataFrame | str]
-) -> _Comparison:
-    differ = [part for part in jobs[0].pedigree.differences(jobs[1].pedigree) if part in SAME]
-    if differ:
-        verb = "differs" if len(differ) == 1 else "differ"
-        return _Comparison(models, jobs, None, f"Not compared: {', '.join(differ)} {verb} between the jobs.")
-    first, second = answers
-    if isinstance(first, str) or isinstance(second, str):
-        reason = first if isinstance(first, str) else second
-        return _Comparison(models, jobs, None, f"Not compared: {reason}.")
-    if not same_examples(first, second):
-        return _Comparison(models, jobs, None, "Not compared: the jobs have other examples or labels.")
-    right = first["correct"].to_numpy(bool), second.loc[first.index, "correct"].to_numpy(bool)
-    return _Comparison(models, jobs, _Counts.of(*right))
-
-
-def _holm(compared: Sequence[_Comparison]) -> list[float | None]:
-    return holm([one.counts.p if one.counts else None for one in compared])
-
-
-def _row(one: _Comparison, p_holm: float | None) -> dict[str, Any]:
-    job = one.jobs[0]
+def _row(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
+    job = jobs[0]
     row = {name: getattr(job, name) for name in ("dataset", "split", "task", "variant")}
     row |= {"subset": job.pedigree.subset, "view": job.view, "matched": job.matched, "trained_on": job.trained_on}
-    counts = one.counts
-    measured = {} if counts is None else _measured(counts, p_holm)
-    names = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")
-    return row | {name: measured.get(name) for name in names} | {"note": one.note}
+    measured: dict[str, Any] = {}
+    note = ""
+    if parts := differing(*jobs):
+        note = not_compared(parts)
+    else:
+        try:
+            measured = _measure(jobs, examples)
+        except UserError as error:
+            note = f"Not compared: {error}."
+    return row | {name: measured.get(name) for name in _NUMBERS} | {"note": note}
 
 
-def _measured(counts: _Counts, p_holm: float | None) -> Mapping[str, Any]:
+def _measure(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
+    first, second = read_correct(jobs, examples)[:, :, 0]
+    found = compare_pair(first, second)
     return {
-        "n": counts.n,
-        "first": counts.first / counts.n,
-        "second": counts.second / counts.n,
-        "difference": counts.difference,
-        "low": counts.interval.low,
-        "high": counts.interval.high,
-        "interval": counts.interval.kind,
-        "p": counts.p,
-        "p_holm": p_holm,
+        "n": len(first),
+        "first": float(first.mean()),
+        "second": float(second.mean()),
+        "difference": found.difference,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "interval": found.interval.kind,
+        "p": found.p,
     }
-
-
-def _finding(one: _Comparison, p_holm: float | None) -> Finding:
-    first, second = one.models
-    job = one.jobs[0]
-    told = [f"{words} {name}" for words, name in (("classes of", job.matched), ("fitted on", job.trained_on)) if name]
-    about = {
-        "model": first,
-        "dataset": job.dataset,
-        "split": job.split,
-        "subset": job.pedigree.subset,
-        "variant": ", ".join(filter(None, (job.task, job.variant, job.view, *told, f"against {second}"))),
-    }
-    hashes = (one.jobs[0].hash, one.jobs[1].hash)
-    if one.counts is None:
-        return Finding(about, (), jobs=hashes, notes=(one.note,))
-    counts = one.counts
-    params = {"first": first, "second": second, "only_first": counts.only_first, "only_second": counts.only_second}
-    params |= {"p": counts.p, "p_holm": p_holm}
-    metrics = (
-        Metric("first_top1", counts.first / counts.n, counts.n, wilson(counts.first, counts.n)),
-        Metric("second_top1", counts.second / counts.n, counts.n, wilson(counts.second, counts.n)),
-        Metric("difference", counts.difference, counts.n, counts.interval, params=params),
-    )
-    return Finding(about, metrics, jobs=hashes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
@@ -12,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.rankings.compare import SAME
+from clipbench.analyses.comparable import side_by_side, subject_of
 from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
 from clipbench.arrays import Float64Array, IntArray
-from clipbench.errors import UserError
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
@@ -26,6 +25,67 @@ from clipbench.tasks.wording import listed
 
 _SHOWN = 3
 """Templates against a claim that stand in the table."""
+
+METRICS = (
+    MetricSpec(
+        "kendall_tau",
+        "agreement of orders",
+        "tau",
+        None,
+        "how far prompt templates agree on the order of the models: Kendall's tau-b averaged over pairs of templates "
+        "(1: the same order, -1: the reverse). Models that the images cannot tell apart change order by chance, which "
+        "counts.",
+        "Kendall 1945",
+    ),
+    MetricSpec(
+        "order_flip_share",
+        "order flips",
+        higher_is_better=None,
+        definition="share of pairs of models and of templates that change order; changes by chance count.",
+    ),
+    MetricSpec(
+        "surviving_claims",
+        "claims that survive",
+        "pairs",
+        None,
+        "pairs of models of which the same one is ahead with every template.",
+    ),
+    MetricSpec(
+        "significant_surviving_claims",
+        "of these significant",
+        "pairs",
+        None,
+        "claims that survive and are significant with the first template.",
+    ),
+    MetricSpec(
+        "significant_order_flips",
+        "significant order flips",
+        "pairs",
+        None,
+        "pairs of models of which each is significantly ahead with some template, after correction for all pairs and "
+        "templates: the wording changes their order, not the choice of images.",
+    ),
+)
+RANK_FLIPS = TableSpec(
+    "rank_flips",
+    "Pairs of models",
+    (
+        ColumnSpec("first"),
+        ColumnSpec("second"),
+        ColumnSpec("first_ahead", unit="count"),
+        ColumnSpec("second_ahead", unit="count"),
+        ColumnSpec("ties", unit="count"),
+        ColumnSpec("first_significant", unit="count"),
+        ColumnSpec("second_significant", unit="count"),
+        ColumnSpec("flip_share", "order flips", "fraction"),
+        ColumnSpec("survives"),
+        ColumnSpec("against"),
+        ColumnSpec("difference", "difference, points", "difference", "low", "high"),
+        ColumnSpec("p_holm", "p, Holm", "p"),
+    ),
+    largest_by="flip_share",
+)
+ORDERS = TableSpec("orders", "Orders", (ColumnSpec("template"), ColumnSpec("models")))
 
 
 class RankStabilitySettings(AnalysisSettings):
@@ -40,68 +100,24 @@ class RankStability:
     name: ClassVar[str] = "rank_stability"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ("prompt_sensitivity",)
-    Settings: ClassVar[type[AnalysisSettings]] = RankStabilitySettings
+    automatic: ClassVar[bool] = True
+    label: ClassVar[str] = "rank stability"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    tables: ClassVar[tuple[TableSpec, ...]] = (RANK_FLIPS, ORDERS)
+    Settings = RankStabilitySettings
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: RankStabilitySettings) -> Sequence[Finding]:
         """Order the models of each data set, split, prompt set and subset that two models or more have."""
-        together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
-        for job in evidence.jobs:
-            together[job.key[1:]].append(job)
-        return [finding for jobs in together.values() if len(jobs) > 1 for finding in _findings(jobs, evidence)]
+        return side_by_side(evidence.jobs, lambda jobs: _finding(jobs, evidence))
 
 
-def _findings(jobs: Sequence[JobResult], evidence: Evidence) -> Iterator[Finding]:
-    """Yield one finding for each two jobs or more whose pedigrees agree; one without metrics if none do."""
-    alike: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
-    for job in jobs:
-        alike[tuple(getattr(job.pedigree, part) for part in SAME)].append(job)
-    several = [group for group in alike.values() if len(group) > 1]
-    for group in several:
-        yield _finding(group, evidence, tuple(_left_out(group, jobs)))
-    if not several:
-        differ = _differ(jobs[0], jobs[1:])
-        verb = "differs" if len(differ) == 1 else "differ"
-        yield _without(jobs, f"Not compared: {', '.join(differ)} {verb} between the jobs.")
-
-
-def _differ(job: JobResult, others: Sequence[JobResult]) -> list[str]:
-    found = {part for other in others for part in job.pedigree.differences(other.pedigree)}
-    return [part for part in SAME if part in found]
-
-
-def _left_out(group: Sequence[JobResult], jobs: Sequence[JobResult]) -> Iterator[str]:
-    others = [f"{job.model} ({', '.join(_differ(group[0], [job]))})" for job in jobs if job not in group]
-    if others:
-        yield f"Left out, since a part of the pedigree differs: {', '.join(others)}."
-
-
-def _without(jobs: Sequence[JobResult], note: str) -> Finding:
-    return Finding(_about(jobs), (), jobs=tuple(job.hash for job in jobs), notes=(note,))
-
-
-def _about(jobs: Sequence[JobResult]) -> Mapping[str, str]:
-    job = jobs[0]
-    return {
-        "model": " · ".join(one.model for one in jobs),
-        "dataset": job.dataset,
-        "split": job.split,
-        "subset": job.pedigree.subset,
-        "variant": job.variant,
-    }
-
-
-def _finding(jobs: Sequence[JobResult], evidence: Evidence, left_out: tuple[str, ...]) -> Finding:
-    try:
-        answers = read_orders(jobs, evidence)
-    except UserError as error:
-        return _without(jobs, f"Not compared: {error}.")
-    metrics = tuple(_metrics(answers))
+def _finding(jobs: Sequence[JobResult], evidence: Evidence) -> Finding:
+    answers = read_orders(jobs, evidence)
     return Finding(
-        _about(jobs),
-        metrics,
+        subject_of(jobs),
+        tuple(_metrics(answers)),
         tables={"rank_flips": _rank_flips(answers), "orders": _orders(answers)},
         jobs=tuple(job.hash for job in jobs),
-        notes=(*_in_words(answers, {metric.name: metric for metric in metrics}), *left_out),
     )
 
 
@@ -202,33 +218,3 @@ def _orders(answers: TemplateOrders) -> pd.DataFrame:
             words += f" {'=' if right[ahead] == right[at] else '>'} {answers.models[at]}"
         rows.append((template, words))
     return pd.DataFrame(rows, columns=["template", "models"])
-
-
-def _in_words(answers: TemplateOrders, metrics: Mapping[str, Metric]) -> Iterator[str]:
-    tau, flips = metrics["kendall_tau"], metrics["order_flip_share"]
-    kept, significant = metrics["surviving_claims"].value, metrics["significant_surviving_claims"].value
-    yield (
-        f"The order of {len(answers.models)} models flips in {100 * (flips.value or 0):.1f} % of pairs between "
-        f"templates; {kept:.0f} of {len(answers.pairs)} claims 'A beats B' survive every wording, "
-        f"{np.count_nonzero(answers.survives(9))} nine wordings in ten."
-    )
-    if kept:
-        yield (
-            f"Of these, {significant:.0f} {'is' if significant == 1 else 'are'} significant with the first template, "
-            f"{answers.templates[0]!r} (McNemar's exact test after Holm's correction for all pairs of models)."
-        )
-    if flips.params["ties"]:
-        share = 100 * flips.params["ties"]
-        yield f"In {share:.1f} % more, two models are equal with one of two templates, which is no flip."
-    changing = _flipped(answers.signs)
-    if changing:
-        firm = metrics["significant_order_flips"].value or 0
-        yield (
-            f"{changing} {'pair changes' if changing == 1 else 'pairs change'} order with the wording, {firm:.0f} of "
-            "them beyond the chance of these images: each model is significantly ahead with some template (McNemar's "
-            "exact test of every pair with every template after Holm's correction)."
-        )
-    if tau.value is None:
-        yield "Fewer than two templates tell the models apart, so Kendall's tau is undefined."
-    elif tau.interval is None:
-        yield "Kendall's tau is the same in nearly every resample of the images, so it has no interval."

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.same_examples import same_examples
+from clipbench.analyses.comparable import read_correct
 from clipbench.arrays import BoolArray, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
@@ -102,20 +102,13 @@ def read_orders(jobs: Sequence[JobResult], evidence: Evidence) -> TemplateOrders
     Raises:
         UserError: a table cannot be read, or is of other images, labels or templates.
     """
-    fix = "remove the job's files and run the suite again"
     templates = _counted(jobs[0])
-    columns = [f"correct.{position}" for position in range(len(templates))]
-    tables = [evidence.examples(job.hash).set_index("id") for job in jobs]
-    for job, table in zip(jobs, tables, strict=True):
-        if len(columns) < 2 or not {"label", *columns} <= set(table.columns):
-            problem = f"the per-example table of {job.model} lacks templates"
-            raise UserError(problem, where=job.dataset, fix=fix)
-        if not same_examples(tables[0], table):
-            raise UserError("the jobs have other examples or labels", where=job.dataset, fix=fix)
-    correct: list[BoolArray] = [table.loc[tables[0].index, columns].to_numpy(bool) for table in tables]
-    best_first = sorted(range(len(jobs)), key=lambda at: -np.count_nonzero(correct[at]))
-    models = tuple(jobs[at].model for at in best_first)
-    return TemplateOrders(models, templates, np.stack([correct[at] for at in best_first]))
+    if len(templates) < 2:
+        raise UserError("its templates are not two or more", where=f"{jobs[0].model} on {jobs[0].dataset}")
+    correct = read_correct(jobs, evidence.examples, [f"correct.{position}" for position in range(len(templates))])
+    # Of each model right answers are (n, T); a stable sort keeps equal models in their order.
+    best_first = np.argsort(-correct.sum(axis=(1, 2)), kind="stable")
+    return TemplateOrders(tuple(jobs[place].model for place in best_first), templates, correct[best_first])
 
 
 def _counted(job: JobResult) -> tuple[str, ...]:

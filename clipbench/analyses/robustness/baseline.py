@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clipbench.analyses.robustness.gaps import Gap
 from clipbench.analyses.robustness.matched_pairs import MatchedPair
 from clipbench.arrays import Float64Array
 from clipbench.metrics.shift import MIN_MODELS, LogitLine, corrected, fit_line, inverse_logit, logit
 from clipbench.reference.published import published_pair
 from clipbench.reference.robustness import pair_draws, pair_line
-from clipbench.stats.line_draws import KIND, LineDraws, interval_of, resample_line
+from clipbench.stats.line_draws import LineDraws, interval_of, resample_line
 from clipbench.tasks.base import Metric
 from clipbench.tasks.wording import listed
 
@@ -36,27 +35,30 @@ class Baseline:
     jobs: tuple[str, ...] = ()
     """Hashes of the jobs of its models, where they are of this run."""
     warning: str = ""
-    interval: str = KIND
 
-    def effective(self, gap: Gap) -> float:
+    def expected(self, pair: MatchedPair) -> float:
+        """Return beta: the accuracy on the shift that the line gives for that on the reference."""
+        return float(self.line.expected(pair.on_reference.inside))
+
+    def effective(self, pair: MatchedPair) -> float:
         """Return rho: accuracy on the shift beyond what the line expects."""
-        return gap.shift.value - self._expected(gap)
+        return pair.on_shift.value - self.expected(pair)
 
-    def drawn_effective(self, gap: Gap) -> Float64Array:
+    def drawn_effective(self, pair: MatchedPair) -> Float64Array:
         """Return (B,) rho in resamples of the line's models and of the model's own examples."""
-        return self.draws.effective_robustness(_drawn_reference(gap), gap.drawn_shift)
+        return self.draws.effective_robustness(_drawn_reference(pair), pair.drawn_shift)
 
-    def metrics(self, gap: Gap, params: Mapping[str, Any]) -> tuple[Metric, ...]:
+    def metrics(self, pair: MatchedPair, params: Mapping[str, Any]) -> tuple[Metric, ...]:
         """Return the expected accuracy and effective robustness."""
-        n = gap.shift.n
-        expected = interval_of(self.draws.expected(_drawn_reference(gap)))
-        rho = interval_of(self.drawn_effective(gap))
+        n = pair.on_shift.n
+        expected = interval_of(self.draws.expected(_drawn_reference(pair)))
+        effective = interval_of(self.drawn_effective(pair))
         return (
-            Metric("expected_top1", self._expected(gap), n, expected, params=params),
-            Metric("effective_robustness", self.effective(gap), n, rho, params=params),
+            Metric("expected_top1", self.expected(pair), n, expected, params=params),
+            Metric("effective_robustness", self.effective(pair), n, effective, params=params),
         )
 
-    def tables(self, gap: Gap) -> dict[str, pd.DataFrame]:
+    def tables(self, pair: MatchedPair) -> dict[str, pd.DataFrame]:
         """Return the line in one row, and its band over the range of its models and of this one."""
         line = self.line
         row = {
@@ -68,54 +70,51 @@ class Baseline:
             "lowest": line.lowest,
             "highest": line.highest,
             "left_out": ", ".join(line.left_out),
-            "outside": not line.covers(gap.reference.value),
+            "outside": not line.covers(pair.on_reference.value),
         }
-        own = float(corrected(gap.reference.right, gap.reference.n))
-        ends = logit([min(line.lowest, own), max(line.highest, own)])
+        reference = pair.on_reference.inside
+        ends = logit([min(line.lowest, reference), max(line.highest, reference)])
         grid = inverse_logit(np.linspace(ends[0], ends[1], _BAND_POINTS))
         low, high = self.draws.band(grid)
         band = {"reference_top1": grid, "expected": line.expected(grid), "low": low, "high": high}
         return {"baseline": pd.DataFrame([row]), "baseline_band": pd.DataFrame(band)}
 
-    def notes(self, gap: Gap) -> Iterator[str]:
+    def notes(self, pair: MatchedPair) -> Iterator[str]:
         """Yield what a reader of the line must know."""
-        line, pair = self.line, gap.pair
-        if not line.covers(gap.reference.value):
+        line, job, accuracy = self.line, pair.reference, pair.on_reference.value
+        if not line.covers(accuracy):
             yield (
-                f"{pair.reference.model} lies outside the baseline's range: {_percent(gap.reference.value)} on "
-                f"{pair.reference.dataset}, where the line's models have {_percent(line.lowest)} to "
-                f"{_percent(line.highest)}. What is expected of it is extrapolated."
+                f"{job.model} lies outside the baseline's range: {_percent(accuracy)} on {job.dataset}, where the "
+                f"line's models have {_percent(line.lowest)} to {_percent(line.highest)}. What is expected of it is "
+                "extrapolated."
             )
         if line.left_out:
             yield f"Left out of the baseline, at 0 or 100 %: {listed(line.left_out)}."
         if self.warning:
             yield self.warning
 
-    def _expected(self, gap: Gap) -> float:
-        return float(self.line.expected(corrected(gap.reference.right, gap.reference.n)))
-
 
 def find_baseline(
-    asked: Sequence[str], continuity: float | None, pair: MatchedPair, pairs: Sequence[MatchedPair]
+    names: Sequence[str], continuity: float | None, pair: MatchedPair, pairs: Sequence[MatchedPair]
 ) -> tuple[Baseline | None, str]:
     """Return the baseline of a pair of sets, or why there is none.
 
     Args:
-        asked: 'published' alone, names of models of the run, or nothing.
+        names: 'published' alone, names of models of the run, or nothing.
         continuity: as `fit_line` takes it.
         pair: the model that is judged.
         pairs: of all models, on the same two sets.
     """
-    if not asked:
+    if not names:
         return None, "none was asked for"
     reference, shift = pair.reference.dataset, pair.shift.dataset
-    if tuple(asked) == (PUBLISHED,):
-        found = _published(reference, shift, continuity)
-        return found, "" if found else f"no ten models are published for {reference} and {shift}"
-    theirs = [other for other in pairs if other.key[0] in asked and other.key[1:] == pair.key[1:]]
-    if len(theirs) < MIN_MODELS:
-        return None, f"{len(theirs)} of the models named as baselines have results, and a line needs {MIN_MODELS}"
-    return _of_models(theirs, continuity)
+    if tuple(names) == (PUBLISHED,):
+        baseline = _published(reference, shift, continuity)
+        return baseline, "" if baseline else f"no ten models are published for {reference} and {shift}"
+    members = [other for other in pairs if other.key[0] in names and other.key[1:] == pair.key[1:]]
+    if len(members) < MIN_MODELS:
+        return None, f"{len(members)} of the models named as baselines have results, and a line needs {MIN_MODELS}"
+    return _of_models(members, continuity)
 
 
 def _published(reference: str, shift: str, continuity: float | None) -> Baseline | None:
@@ -128,8 +127,8 @@ def _published(reference: str, shift: str, continuity: float | None) -> Baseline
 
 def _of_models(pairs: Sequence[MatchedPair], continuity: float | None) -> tuple[Baseline | None, str]:
     names = [pair.reference.model for pair in pairs]
-    x, y = [pair.of_reference.value for pair in pairs], [pair.of_shift.value for pair in pairs]
-    sizes = [pair.of_reference.n for pair in pairs], [pair.of_shift.n for pair in pairs]
+    x, y = [pair.on_reference.value for pair in pairs], [pair.on_shift.value for pair in pairs]
+    sizes = [pair.on_reference.n for pair in pairs], [pair.on_shift.n for pair in pairs]
     try:
         line = fit_line(names, x, y, continuity=continuity, n_reference=sizes[0], n_shift=sizes[1])
     except ValueError as error:
@@ -139,9 +138,9 @@ def _of_models(pairs: Sequence[MatchedPair], continuity: float | None) -> tuple[
     return Baseline(OF_THE_RUN, line, draws, jobs), ""
 
 
-def _drawn_reference(gap: Gap) -> Float64Array:
-    n = gap.reference.n
-    return corrected(gap.drawn_reference * n, n)
+def _drawn_reference(pair: MatchedPair) -> Float64Array:
+    n = pair.on_reference.n
+    return corrected(pair.drawn_reference * n, n)
 
 
 def _percent(value: float) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+from clipbench.analyses.comparable import differing, not_compared, subject_of
 from clipbench.arrays import Float64Array
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.reference.openclip import openclip_columns, openclip_models
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED
@@ -24,8 +25,7 @@ from clipbench.tasks.base import Metric
 REFERENCE = "imagenet"
 SOURCE = "open_clip results"
 
-LOW_R2 = 0.25
-"""Below it a finding says that ImageNet accuracy tells little."""
+EXPECTED = "what the line through published models, fitted to logits, gives for this ImageNet accuracy."
 
 SAME = ("weights", "architecture", "transform", "tokenizer", "precision")
 """The parts of two pedigrees that must agree for one accuracy to say what to expect of the other."""
@@ -35,6 +35,35 @@ class ExpectationsSettings(AnalysisSettings):
     """Settings of the comparison: it has none."""
 
     analysis: Literal["expectations"]
+
+
+METRICS = (
+    MetricSpec("expected_top1", "expected top-1", definition=EXPECTED),
+    MetricSpec("expected_mean_per_class_recall", "expected mean per-class recall", definition=EXPECTED),
+    MetricSpec("expected_{metric}", "expected {metric}", definition=EXPECTED),
+    MetricSpec(
+        "against_expectation",
+        "against expectation",
+        "difference",
+        definition="the number minus what published models of the same ImageNet accuracy lead to expect, in points.",
+    ),
+)
+LINE = TableSpec(
+    "line",
+    "Line through published models",
+    (
+        ColumnSpec("source"),
+        ColumnSpec("slope", unit="number"),
+        ColumnSpec("intercept", unit="number"),
+        ColumnSpec("r2", "R2", "number"),
+        ColumnSpec("models", unit="count"),
+        ColumnSpec("lowest", unit="fraction"),
+        ColumnSpec("highest", unit="fraction"),
+        ColumnSpec("left_out"),
+        ColumnSpec("outside"),
+        ColumnSpec("spread", "spread about the line", "fraction"),
+    ),
+)
 
 
 class Expectations:
@@ -47,20 +76,22 @@ class Expectations:
     name: ClassVar[str] = "expectations"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ("zero_shot",)
-    Settings: ClassVar[type[AnalysisSettings]] = ExpectationsSettings
+    automatic: ClassVar[bool] = True
+    label: ClassVar[str] = "expectations"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    tables: ClassVar[tuple[TableSpec, ...]] = (LINE,)
+    Settings = ExpectationsSettings
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: ExpectationsSettings) -> Sequence[Finding]:
         """Return a finding for each job on a published set whose model also has a job on ImageNet."""
         jobs = [job for job in evidence.jobs if job.task == "zero_shot"]
-        of_imagenet = [(job, top1) for job in jobs if job.dataset == REFERENCE and (top1 := _measured(job, "top1"))]
-        variants = Counter((job.model, job.dataset, job.split, job.pedigree.subset) for job in jobs)
-        found = []
+        imagenet = [(job, top1) for job in jobs if job.dataset == REFERENCE and (top1 := _measured(job, "top1"))]
+        findings = []
         for job in jobs:
-            measured, reference = _of_published_metric(job), _on_imagenet(job, of_imagenet)
+            measured, reference = _published_metric(job), _on_imagenet(job, imagenet)
             if measured and reference:
-                several = variants[job.model, job.dataset, job.split, job.pedigree.subset] > 1
-                found.append(_finding(_Compared(job, measured, *reference), _about(job, several)))
-        return found
+                findings.append(_finding(_Compared(job, measured, *reference)))
+        return findings
 
 
 @dataclass(frozen=True)
@@ -117,13 +148,15 @@ class _Measured:
 
 
 def _measured(job: JobResult, metric: str) -> _Measured | None:
-    found = (
-        _Measured(metric, one.value, one.n) for one in job.records if one.metric == metric and one.value is not None
+    measured = (
+        _Measured(metric, record.value, record.n)
+        for record in job.records
+        if record.metric == metric and record.value is not None
     )
-    return next(found, None)
+    return next(measured, None)
 
 
-def _of_published_metric(job: JobResult) -> _Measured | None:
+def _published_metric(job: JobResult) -> _Measured | None:
     """Return a job's value of the metric that is published for its data set."""
     column = openclip_columns().get(job.dataset)
     return _measured(job, column.metric) if column and job.dataset != REFERENCE else None
@@ -133,50 +166,29 @@ def _on_imagenet(
     job: JobResult, candidates: Sequence[tuple[JobResult, _Measured]]
 ) -> tuple[JobResult, _Measured] | None:
     """Return the same model's job on ImageNet: that with the same prompts, else the best, as published figures are."""
-    own = [one for one in candidates if (one[0].model, one[0].split) == (job.model, job.split)]
-    fitting = [one for one in own if not _differing(job, one[0])] or own
-    return max(fitting, key=lambda one: (one[0].variant == job.variant, one[1].value), default=None)
+    same_model = [pair for pair in candidates if (pair[0].model, pair[0].split) == (job.model, job.split)]
+    fitting = [pair for pair in same_model if not differing(job, pair[0], among=SAME)] or same_model
+    return max(fitting, key=lambda pair: (pair[0].prompts == job.prompts, pair[1].value), default=None)
 
 
-def _differing(job: JobResult, reference: JobResult) -> list[str]:
-    return [part for part in job.pedigree.differences(reference.pedigree) if part in SAME]
-
-
-def _about(job: JobResult, several: bool) -> Mapping[str, str]:
-    words = "for its ImageNet accuracy"
-    return {
-        "model": job.model,
-        "dataset": job.dataset,
-        "split": job.split,
-        "subset": job.pedigree.subset,
-        "variant": f"{words}, {job.variant or 'own prompts'}" if several else words,
-    }
-
-
-def _finding(one: _Compared, about: Mapping[str, str]) -> Finding:
-    hashes = (one.reference.hash, one.job.hash)
-    if differ := _differing(one.job, one.reference):
-        note = f"Not compared with what ImageNet leads to expect: {', '.join(differ)} differ between the jobs."
-        return Finding(about, (), jobs=hashes, notes=(note,))
-    measured, on_imagenet = one.measured, one.on_imagenet
-    published = _line(one.job.dataset)
+def _finding(compared: _Compared) -> Finding:
+    hashes = (compared.reference.hash, compared.job.hash)
+    measured, on_imagenet = compared.measured, compared.on_imagenet
+    about = replace(subject_of([compared.job]), reference=REFERENCE, n=measured.n)
+    if parts := differing(compared.job, compared.reference, among=SAME):
+        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
+    published = _line(compared.job.dataset)
     row = published.row(on_imagenet.value)
     params = {"reference": REFERENCE, "n_reference": on_imagenet.n, "baseline": SOURCE, "spread": row["spread"]}
     expected = float(published.line.expected(on_imagenet.value))
-    drawn = published.draws.expected(_drawn(one.reference, on_imagenet, SEED + 1))
-    off = _drawn(one.job, measured, SEED + 2) - drawn
+    drawn = published.draws.expected(_drawn(compared.reference, on_imagenet, SEED + 1))
+    interval = interval_of(_drawn(compared.job, measured, SEED + 2) - drawn)
     metrics = (
         Metric(f"expected_{measured.metric}", expected, measured.n, interval_of(drawn), params=params),
-        Metric(
-            "against_expectation",
-            measured.value - expected,
-            measured.n,
-            interval_of(off),
-            main=True,
-            params=params,
-        ),
+        Metric("against_expectation", measured.value - expected, measured.n, interval, main=True, params=params),
     )
-    return Finding(about, metrics, {"line": pd.DataFrame([row])}, hashes, tuple(_sentences(one, metrics[1], row)))
+    verdict = verdict_of(interval.low, interval.high)
+    return Finding(about, metrics, {"line": pd.DataFrame([row])}, hashes, verdict=verdict)
 
 
 def _drawn(job: JobResult, measured: _Measured, seed: int) -> Float64Array:
@@ -190,35 +202,3 @@ def _drawn(job: JobResult, measured: _Measured, seed: int) -> Float64Array:
     shares = np.concatenate([counts * share, counts * (1 - share)]) / counts.sum()
     drawn = np.random.default_rng(seed).multinomial(counts.sum(), shares, RESAMPLES).reshape(RESAMPLES, 2, -1)
     return mean_per_class_recall(drawn.sum(axis=1), drawn[:, 0])
-
-
-def _sentences(one: _Compared, against: Metric, row: Mapping[str, Any]) -> Iterator[str]:
-    assert against.value is not None
-    assert against.interval is not None
-    off, low, high = (100 * number for number in (against.value, against.interval.low, against.interval.high))
-    if low <= 0 <= high:
-        words = f"neither clearly weak nor clearly strong at {one.job.dataset} ({off:+.1f} points, "
-    elif off > 0:
-        words = f"{off:.1f} points strong at {one.job.dataset} ("
-    else:
-        words = f"{-off:.1f} points weak at {one.job.dataset} ("
-        low, high = -high, -low
-    yield (
-        f"For its ImageNet accuracy ({100 * one.on_imagenet.value:.1f} %) this model is {words}95 % interval "
-        f"{low:.1f} to {high:.1f}): {100 * one.measured.value:.1f} % against "
-        f"{100 * (one.measured.value - against.value):.1f} % expected of the {row['models']} published models."
-    )
-    yield (
-        f"Published models lie {100 * row['spread']:.1f} points (standard deviation) about the line at that place, "
-        f"which makes the difference {abs(against.value) / row['spread']:.1f} standard deviations."
-    )
-    if row["r2"] < LOW_R2:
-        yield (
-            f"ImageNet accuracy says little about {one.job.dataset}: it explains {100 * row['r2']:.0f} % of the "
-            "differences between published models (R2 in logit space)."
-        )
-    if row["outside"]:
-        yield (
-            f"Its ImageNet accuracy lies outside that of the published models ({100 * row['lowest']:.1f} to "
-            f"{100 * row['highest']:.1f} %), beyond which the line is drawn on."
-        )

@@ -1,16 +1,28 @@
-"""Jobs that may be set side by side: a reference and a shift among the same classes, by the same model and prompts."""
+"""Jobs on a reference and a shift that may be set side by side, and what is lost between the two."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
-from clipbench.results.records import JobResult, Record
+import numpy as np
+
+from clipbench.analyses.base import verdict_of
+from clipbench.arrays import Float64Array
+from clipbench.fingerprint import digest
+from clipbench.metrics.shift import corrected, logit
+from clipbench.results.records import JobResult, Subject, Verdict
+from clipbench.stats.bootstrap import RESAMPLES, percentile
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.line_draws import draw_accuracies
+from clipbench.tasks.base import Metric
 
 SAME = ("weights", "architecture", "transform", "tokenizer", "precision", "prompts", "protocol", "settings", "subset")
 """The parts of two pedigrees that must agree; data and labels differ by nature."""
 
-TOP1 = "top1"
+UNPAIRED = "unpaired bootstrap"
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,11 @@ class Counted:
         """The share that is right."""
         return self.right / self.n
 
+    @property
+    def inside(self) -> float:
+        """The share corrected by half an image, so that none and all have a logit."""
+        return float(corrected(self.right, self.n))
+
 
 @dataclass(frozen=True)
 class MatchedPair:
@@ -32,6 +49,8 @@ class MatchedPair:
 
     reference: JobResult
     shift: JobResult
+    on_reference: Counted
+    on_shift: Counted
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -40,32 +59,45 @@ class MatchedPair:
         return (job.model, job.task, self.reference.variant, job.pedigree.subset)
 
     @property
-    def of_reference(self) -> Counted:
-        """Accuracy on the reference."""
-        return counted(self.reference)
-
-    @property
-    def of_shift(self) -> Counted:
-        """Accuracy on the shift."""
-        return counted(self.shift)
+    def subject(self) -> Subject:
+        """What a finding about this pair is about."""
+        job = self.reference
+        return Subject(
+            models=(job.model,),
+            datasets=(self.shift.dataset,),
+            reference=job.dataset,
+            split=job.split,
+            task=job.task,
+            prompts=job.prompts,
+            condition=job.condition,
+            subset=job.pedigree.subset,
+            limit=job.limit,
+        )
 
     @property
     def n_classes(self) -> int:
         """How many classes both have."""
         return int(self.shift.about.get("n_classes", 0))
 
+    @property
+    def gap(self) -> float:
+        """Accuracy on the reference minus that on the shift, as a fraction."""
+        return self.on_reference.value - self.on_shift.value
 
-def record_of(job: JobResult, metric: str) -> Record | None:
-    """Return a job's record of a metric, if it has a value."""
-    return next((one for one in job.records if one.metric == metric and one.value is not None), None)
+    @cached_property
+    def drawn_reference(self) -> Float64Array:
+        """(B,) accuracy on the reference in resamples of its images."""
+        return _resampled(self.on_reference, self.reference.hash)
 
+    @cached_property
+    def drawn_shift(self) -> Float64Array:
+        """(B,) accuracy on the shift in resamples of its images."""
+        return _resampled(self.on_shift, self.shift.hash)
 
-def counted(job: JobResult) -> Counted:
-    """Return a job's top-1 as counts."""
-    record = record_of(job, TOP1)
-    assert record is not None
-    assert record.value is not None
-    return Counted(round(record.value * record.n), record.n)
+    @property
+    def drawn_gap(self) -> Float64Array:
+        """(B,) the gap in resamples."""
+        return self.drawn_reference - self.drawn_shift
 
 
 def matched_pairs(jobs: Sequence[JobResult], reference: str, shift: str, split: str) -> tuple[MatchedPair, ...]:
@@ -73,19 +105,62 @@ def matched_pairs(jobs: Sequence[JobResult], reference: str, shift: str, split: 
 
     Both must have been decided among the same classes. Jobs on the classes of the other set go before whole ones.
     """
-    usable = [job for job in jobs if job.split == split and not job.view and record_of(job, TOP1)]
-    found = [
-        MatchedPair(one, other)
-        for one in usable
-        if one.dataset == reference and one.matched in ("", shift)
-        for other in usable
-        if other.dataset == shift and other.matched in ("", reference) and _fit(one, other)
+    usable = [(job, top1) for job in jobs if job.split == split and not job.view and (top1 := _top1(job))]
+    pairs = [
+        MatchedPair(first, second, on_first, on_second)
+        for first, on_first in usable
+        if first.dataset == reference and first.matched in ("", shift)
+        for second, on_second in usable
+        if second.dataset == shift and second.matched in ("", reference) and _fit(first, second)
     ]
-    found.sort(key=lambda pair: bool(pair.reference.matched) + bool(pair.shift.matched))
-    return tuple({pair.key: pair for pair in found}.values())
+    pairs.sort(key=lambda pair: bool(pair.reference.matched) + bool(pair.shift.matched))
+    return tuple({pair.key: pair for pair in pairs}.values())
+
+
+def _top1(job: JobResult) -> Counted | None:
+    values = ((record.value, record.n) for record in job.records if record.metric == "top1")
+    return next((Counted(round(value * n), n) for value, n in values if value is not None), None)
 
 
 def _fit(reference: JobResult, shift: JobResult) -> bool:
     same = (reference.model, reference.task, reference.about.get("classes"))
     differing = set(reference.pedigree.differences(shift.pedigree)) & set(SAME)
     return same == (shift.model, shift.task, shift.about.get("classes")) and not differing
+
+
+def gap_metrics(pair: MatchedPair, params: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """Return both accuracies and the gap: as a difference, as a share of the reference, and in logit space.
+
+    Logits are those of accuracies corrected by half an image, so that none and all have one.
+    """
+    reference, shift = pair.on_reference, pair.on_shift
+    n = min(reference.n, shift.n)
+    first = logit(corrected(pair.drawn_reference * reference.n, reference.n))
+    second = logit(corrected(pair.drawn_shift * shift.n, shift.n))
+    logit_gap = float(logit(reference.inside) - logit(shift.inside))
+    lost = pair.gap / reference.value if reference.right else None
+    drawn = pair.drawn_reference
+    shares = np.divide(pair.drawn_gap, drawn, where=drawn > 0, out=np.full(RESAMPLES, np.nan))
+    return (
+        Metric("reference_top1", reference.value, reference.n, wilson(reference.right, reference.n), params=params),
+        Metric("shift_top1", shift.value, shift.n, wilson(shift.right, shift.n), params=params),
+        Metric("gap", pair.gap, n, percentiles(pair.drawn_gap), params=params),
+        Metric("relative_gap", lost, n, None if lost is None else percentiles(shares), params=params),
+        Metric("logit_gap", logit_gap, n, percentiles(first - second), "logit", params=params),
+    )
+
+
+def percentiles(drawn: Float64Array, kind: str = UNPAIRED) -> Interval | None:
+    """Return the percentile interval of resamples, NaN where one leaves the value undefined; None if all do."""
+    return None if np.isnan(drawn).all() else replace(percentile(drawn), kind=kind)
+
+
+def verdict_on(difference: Metric) -> Verdict:
+    """Return what the interval of a difference says; a gap is higher where something is lost."""
+    interval = difference.interval
+    return verdict_of(interval.low, interval.high) if interval else "undefined"
+
+
+def _resampled(accuracy: Counted, job: str) -> Float64Array:
+    """Return (B,) accuracies in resamples of a job's images, the same ones wherever the job is used."""
+    return draw_accuracies(accuracy.right, accuracy.n, seed=int(digest(job)[:8], 16))

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.robustness.gaps import ends_of
-from clipbench.analyses.robustness.matched_pairs import MatchedPair, matched_pairs
+from clipbench.analyses.robustness.matched_pairs import MatchedPair, matched_pairs, verdict_on
 from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
+from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import points
+
+_GAIN = "top-1 of the head that was fitted on the reference minus that of zero-shot, in points."
+PAIR_COLUMNS = ("dataset", "first_top1", "second_top1", "gap_first", "gap_second", "share_closed")
+
+
+def pair_table(first: str, second: str) -> TableSpec:
+    """Declare the table of a zero-shot classifier beside a supervised one, called so."""
+    columns = (
+        ColumnSpec("dataset", "data set"),
+        ColumnSpec("first_top1", first, "fraction"),
+        ColumnSpec("second_top1", second, "fraction"),
+        ColumnSpec("gap_first", f"gap of {first}, points", "gap"),
+        ColumnSpec("gap_second", f"gap of {second}, points", "gap"),
+        ColumnSpec("share_closed", "share closed", "fraction"),
+    )
+    definition = f"Share closed: how much of the gap of {second} is not there for {first}; above 100 % there is a gain."
+    return TableSpec("pair", f"{first} beside {second}", columns, definition=definition)
 
 
 class RobustnessPairSettings(AnalysisSettings):
@@ -30,32 +46,6 @@ class RobustnessPairSettings(AnalysisSettings):
     reference: str
     shifts: tuple[str, ...]
     split: str = "test"
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """Which of the same images the two classifiers get right."""
-
-    zero_shot: BoolArray
-    fitted: BoolArray
-
-    @property
-    def gain(self) -> tuple[float, Interval]:
-        """Accuracy of the fitted head minus that of zero-shot, with its interval."""
-        return paired_difference(self.fitted, self.zero_shot)
-
-
-@dataclass(frozen=True)
-class _Compared:
-    pair: MatchedPair
-    reference: _Answers
-    shift: _Answers
-
-    @property
-    def gaps(self) -> tuple[float, float]:
-        """Reference minus shift, of zero-shot and of the fitted head."""
-        zero_shot = float(self.reference.zero_shot.mean() - self.shift.zero_shot.mean())
-        return zero_shot, float(self.reference.fitted.mean() - self.shift.fitted.mean())
 
 
 class RobustnessPair:
@@ -68,99 +58,107 @@ class RobustnessPair:
     name: ClassVar[str] = "robustness_pair"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ("wise_ft",)
-    Settings: ClassVar[type[AnalysisSettings]] = RobustnessPairSettings
+    automatic: ClassVar[bool] = False
+    Settings: type[RobustnessPairSettings] = RobustnessPairSettings
+    label: ClassVar[str] = "zero-shot beside supervised"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("reference_gain", "reference gain", "difference", definition=_GAIN),
+        MetricSpec("mean_shift_gain", "mean shift gain", "difference", definition=_GAIN),
+    )
+    tables: ClassVar[tuple[TableSpec, ...]] = (
+        pair_table("zero-shot", "fitted head"),
+        TableSpec(
+            "interpolation",
+            "From zero-shot to fitted weights",
+            (
+                ColumnSpec("alpha", unit="number"),
+                ColumnSpec("reference_top1", "reference top-1", "fraction"),
+                ColumnSpec("mean_shift_top1", "mean shift top-1", "fraction"),
+            ),
+            curve=CurveSpec("reference_top1", "mean_shift_top1"),
+        ),
+    )
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: RobustnessPairSettings) -> Sequence[Finding]:
         """Return one finding for each model, prompt set and subset."""
-        assert isinstance(settings, RobustnessPairSettings)
-        found: dict[tuple[str, str, str, str], list[MatchedPair]] = defaultdict(list)
+        by_model: dict[tuple[str, ...], list[MatchedPair]] = defaultdict(list)
         for shift in settings.shifts:
             for pair in matched_pairs(evidence.jobs, settings.reference, shift, settings.split):
-                found[pair.key].append(pair)
-        prompts = len({key[2] for key in found}) > 1
-        return [_finding(pairs, evidence, prompts) for pairs in found.values()]
+                by_model[pair.key].append(pair)
+        return [_finding(pairs, evidence) for pairs in by_model.values()]
 
 
-def _finding(pairs: Sequence[MatchedPair], evidence: Evidence, prompts: bool) -> Finding:
-    model, _, variant, subset = pairs[0].key
-    reference = pairs[0].reference
-    about = {
-        "model": model,
-        "dataset": reference.dataset,
-        "split": reference.split,
-        "subset": subset,
-        "variant": f"zero-shot beside a fitted head{f', {variant}' if prompts else ''}",
-    }
+@dataclass(frozen=True)
+class _Answers:
+    """Which of the same images the two classifiers get right."""
+
+    zero_shot: BoolArray
+    fitted: BoolArray
+
+    @classmethod
+    def read(cls, job: JobResult, evidence: Evidence) -> _Answers:
+        examples = evidence.examples(job.hash)
+        return cls(examples["correct.zero_shot"].to_numpy(bool), examples["correct.fitted"].to_numpy(bool))
+
+    @property
+    def top1(self) -> tuple[float, float]:
+        """Of zero-shot and of the fitted head."""
+        return float(self.zero_shot.mean()), float(self.fitted.mean())
+
+    @property
+    def gain(self) -> tuple[float, Interval]:
+        """Accuracy of the fitted head minus that of zero-shot, with its interval."""
+        return paired_difference(self.fitted, self.zero_shot)
+
+
+def _finding(pairs: Sequence[MatchedPair], evidence: Evidence) -> Finding:
+    names = tuple(pair.shift.dataset for pair in pairs)
+    job = pairs[0].reference
+    n_train = job.main.params.get("n_train") if job.main else None
+    about = replace(pairs[0].subject, datasets=names, n_train=n_train)
     jobs = tuple(dict.fromkeys(job.hash for pair in pairs for job in (pair.reference, pair.shift)))
     try:
-        compared = [
-            _Compared(pair, _answers(pair.reference, evidence), _answers(pair.shift, evidence)) for pair in pairs
-        ]
+        answers = [(_Answers.read(pair.reference, evidence), _Answers.read(pair.shift, evidence)) for pair in pairs]
     except UserError as error:
         return Finding(about, (), jobs=jobs, notes=(f"Not compared: {error}.",))
-    tables = {"pair": _pair_table(compared), "interpolation": _interpolation(pairs)}
-    metrics = _metrics(compared)
-    return Finding(about, metrics, tables, jobs, (_sentence(model, reference.dataset, compared, metrics),))
+    tables = {"pair": _pair_table(names, answers), "interpolation": _interpolation(pairs)}
+    gains = _gains(names, answers)
+    about = replace(about, n=gains[-1].n)
+    return Finding(about, gains, tables, jobs, verdict=verdict_on(gains[-1]))
 
 
-def _answers(job: JobResult, evidence: Evidence) -> _Answers:
-    examples = evidence.examples(job.hash)
-    return _Answers(examples["correct.zero_shot"].to_numpy(bool), examples["correct.fitted"].to_numpy(bool))
-
-
-def _pair_table(compared: Sequence[_Compared]) -> pd.DataFrame:
+def _pair_table(names: Sequence[str], answers: Sequence[tuple[_Answers, _Answers]]) -> pd.DataFrame:
     rows = []
-    for one in compared:
-        first, second = one.gaps
-        closed = share_closed(first, second)
-        accuracies = float(one.shift.zero_shot.mean()), float(one.shift.fitted.mean())
-        rows.append((one.pair.shift.dataset, *accuracies, first, second, closed))
-    columns = ["dataset", "first_top1", "second_top1", "gap_first", "gap_second", "share_closed"]
-    return pd.DataFrame(rows, columns=columns)
+    for name, (reference, shift) in zip(names, answers, strict=True):
+        first, second = (here - there for here, there in zip(reference.top1, shift.top1, strict=True))
+        rows.append((name, *shift.top1, first, second, share_closed(first, second)))
+    return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
 
 
 def _interpolation(pairs: Sequence[MatchedPair]) -> pd.DataFrame:
     """Return alpha, accuracy on the reference (mean over its class subsets) and mean accuracy on the shifts."""
-    tables = [
-        (pair.reference.tables["alpha_curve"].frame(), pair.shift.tables["alpha_curve"].frame()) for pair in pairs
-    ]
-    return pd.DataFrame(
-        {
-            "alpha": tables[0][0]["alpha"],
-            "reference_top1": np.mean([one["top1"].to_numpy(float) for one, _ in tables], axis=0),
-            "mean_shift_top1": np.mean([one["top1"].to_numpy(float) for _, one in tables], axis=0),
-        }
+    curves = [[job.tables["alpha_curve"].frame() for job in (pair.reference, pair.shift)] for pair in pairs]
+    reference, shift = (
+        np.mean([curve["top1"].to_numpy(float) for curve in side], axis=0) for side in zip(*curves, strict=True)
     )
+    return pd.DataFrame({"alpha": curves[0][0]["alpha"], "reference_top1": reference, "mean_shift_top1": shift})
 
 
-def _metrics(compared: Sequence[_Compared]) -> tuple[Metric, ...]:
+def _gains(names: Sequence[str], answers: Sequence[tuple[_Answers, _Answers]]) -> tuple[Metric, Metric]:
     """Return the gain on the reference, paired by image, and the mean gain on the shifts."""
-    first = compared[0]
-    n = len(first.reference.fitted)
-    gain, interval = first.reference.gain
-    gains = [one.shift.gain for one in compared]
+    reference = answers[0][0]
+    gain, interval = reference.gain
+    gains = [shift.gain for _, shift in answers]
     mean = float(np.mean([value for value, _ in gains]))
-    params = {"shifts": [one.pair.shift.dataset for one in compared]}
-    size = min(len(one.shift.fitted) for one in compared)
+    smallest = min(len(shift.fitted) for _, shift in answers)
+    combined = _combined(mean, [interval for _, interval in gains])
     return (
-        Metric("reference_gain", gain, n, interval, params={"against": "zero-shot"}),
-        Metric("mean_shift_gain", mean, size, _combined(mean, [one for _, one in gains]), main=True, params=params),
+        Metric("reference_gain", gain, len(reference.fitted), interval, params={"against": "zero-shot"}),
+        Metric("mean_shift_gain", mean, smallest, combined, main=True, params={"shifts": list(names)}),
     )
 
 
 def _combined(mean: float, intervals: Sequence[Interval]) -> Interval:
     """Return the interval of a mean over independent sets (square-and-add, Zou & Donner 2008)."""
-    centres = [(one.low + one.high) / 2 for one in intervals]
-    half = float(np.hypot.reduce([one.high - centre for one, centre in zip(intervals, centres, strict=True)]))
+    half = float(np.hypot.reduce([interval.high - (interval.low + interval.high) / 2 for interval in intervals]))
     return Interval(mean - half / len(intervals), mean + half / len(intervals), KIND)
-
-
-def _sentence(model: str, reference: str, compared: Sequence[_Compared], metrics: Sequence[Metric]) -> str:
-    gain, shifted = metrics
-    where = f"{len(compared)} shifts" if len(compared) > 1 else compared[0].pair.shift.dataset
-    return f"{model}: fitting a linear head on {reference} {_says(gain, 'there')} and {_says(shifted, f'on {where}')}."
-
-
-def _says(metric: Metric, place: str) -> str:
-    assert metric.value is not None
-    return f"{'gains' if metric.value >= 0 else 'costs'} {points(abs(metric.value))} points {place}{ends_of(metric)}"

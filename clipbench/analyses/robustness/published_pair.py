@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.robustness.pair import PAIR_COLUMNS, pair_table
+from clipbench.metrics.specs import TableSpec
 from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, ClipPair, clip_pair
+from clipbench.results.records import Subject
 
 
 class PublishedPairSettings(AnalysisSettings):
@@ -23,27 +27,28 @@ class PublishedPair:
     name: ClassVar[str] = "published_pair"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ()
-    Settings: ClassVar[type[AnalysisSettings]] = PublishedPairSettings
+    automatic: ClassVar[bool] = False
+    Settings: type[PublishedPairSettings] = PublishedPairSettings
+    label: ClassVar[str] = "the published pair"
+    tables: ClassVar[tuple[TableSpec, ...]] = (
+        replace(pair_table("zero-shot CLIP", "ResNet-101"), caption="zero-shot CLIP beside ResNet-101, as published"),
+    )
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: PublishedPairSettings) -> Sequence[Finding]:
         """Return the published figures; they rest on no job."""
         pair = clip_pair()
-        about = {
-            "model": pair.zero_shot,
-            "dataset": "imagenet",
-            "split": "test",
-            "variant": f"zero-shot CLIP beside {pair.supervised}, as published",
-        }
-        return [Finding(about, (), tables={"pair": _table(pair)}, notes=_notes(pair))]
-
-
-def _table(pair: ClipPair) -> pd.DataFrame:
-    rows = [
-        (shift.shift, shift.zero_shot, shift.supervised, shift.zero_shot_gap, shift.supervised_gap, shift.closed)
-        for shift in pair.shifts
-    ]
-    columns = ["dataset", "first_top1", "second_top1", "gap_first", "gap_second", "share_closed"]
-    return pd.DataFrame(rows, columns=columns)
+        about = Subject(
+            models=(pair.zero_shot, pair.supervised),
+            datasets=tuple(shift.shift for shift in pair.shifts),
+            reference="imagenet",
+            split="test",
+        )
+        rows = [
+            (shift.shift, shift.zero_shot, shift.supervised, shift.zero_shot_gap, shift.supervised_gap, shift.closed)
+            for shift in pair.shifts
+        ]
+        table = pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
+        return [Finding(about, (), tables={"pair": table}, notes=_notes(pair))]
 
 
 def _notes(pair: ClipPair) -> tuple[str, ...]:

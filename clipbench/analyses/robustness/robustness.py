@@ -12,14 +12,29 @@ import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.robustness.baseline import Baseline, find_baseline
-from clipbench.analyses.robustness.gaps import Gap, ends_of, gap_metrics, percentiles
-from clipbench.analyses.robustness.matched_pairs import MatchedPair, matched_pairs
+from clipbench.analyses.robustness.matched_pairs import MatchedPair, gap_metrics, matched_pairs, percentiles, verdict_on
+from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.intervals import wilson
+from clipbench.stats.line_draws import KIND
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import points
+
+_TAORI = "Taori et al. 2020, https://arxiv.org/abs/2007.00644"
+_ACCURACIES = (
+    "top-1 on the benchmark, on a shifted set with the same classes, its mean over shifts, and where it is lowest. "
+    "Where a shift has only some of the classes, the reference is cut down to the same ones."
+)
+_GAP = "reference top-1 minus shift top-1, in points: what is lost on the way from benchmark to reality."
+_LOGIT_GAP = "the same gap between logits, ln(p / (1 − p)), which do not flatten near 0 and 100 %."
+_EXPECTED = "shift top-1 that the line of the baseline models, fitted to logits, gives for this reference top-1."
+_EFFECTIVE = (
+    "shift top-1 minus the expected one, in points; above zero is more robust than a baseline model as good on the "
+    "reference."
+)
+_RELATIVE = "shift top-1 minus that of the model's own baseline, the same model before it was changed, in points."
 
 
 class RobustnessAnalysisSettings(AnalysisSettings):
@@ -34,9 +49,6 @@ class RobustnessAnalysisSettings(AnalysisSettings):
     continuity: float | None = None
 
 
-_Key = tuple[str, str, str, str]
-
-
 class RobustnessAnalysis:
     """Gaps between a reference and its shifts, and effective robustness (Taori et al. 2020, arXiv 2007.00644).
 
@@ -46,120 +58,142 @@ class RobustnessAnalysis:
     name: ClassVar[str] = "robustness"
     protocol: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = ("zero_shot",)
-    Settings: ClassVar[type[AnalysisSettings]] = RobustnessAnalysisSettings
+    automatic: ClassVar[bool] = False
+    Settings: type[RobustnessAnalysisSettings] = RobustnessAnalysisSettings
+    label: ClassVar[str] = "robustness to shifts"
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (
+        MetricSpec("reference_top1", "reference top-1", definition=_ACCURACIES),
+        MetricSpec("shift_top1", "shift top-1", definition=_ACCURACIES),
+        MetricSpec("gap", "gap", "gap", False, _GAP),
+        MetricSpec("relative_gap", "relative gap", "fraction", False, "the gap as a share of the reference top-1."),
+        MetricSpec("logit_gap", "logit gap", "logit", False, _LOGIT_GAP),
+        MetricSpec("expected_top1", "expected top-1", "fraction", None, _EXPECTED, _TAORI),
+        MetricSpec("effective_robustness", "effective robustness", "difference", True, _EFFECTIVE, _TAORI),
+        MetricSpec("relative_robustness", "relative robustness", "difference", True, _RELATIVE, _TAORI),
+        MetricSpec("mean_shift_top1", "mean shift top-1", definition=_ACCURACIES),
+        MetricSpec("mean_gap", "mean gap", "gap", False, _GAP),
+        MetricSpec("worst_shift_top1", "worst shift top-1", definition=_ACCURACIES),
+        MetricSpec("mean_effective_robustness", "mean effective robustness", "difference", True, _EFFECTIVE, _TAORI),
+    )
+    tables: ClassVar[tuple[TableSpec, ...]] = (
+        TableSpec(
+            "baseline",
+            "Baseline",
+            (
+                ColumnSpec("source"),
+                ColumnSpec("slope", "slope, logit by logit", "number"),
+                ColumnSpec("intercept", "intercept, logit", "number"),
+                ColumnSpec("r2", "R²", "number"),
+                ColumnSpec("models", "models in the line", "count"),
+                ColumnSpec("lowest", "lowest on the reference", "fraction"),
+                ColumnSpec("highest", "highest on the reference", "fraction"),
+                ColumnSpec("left_out"),
+            ),
+        ),
+        TableSpec(
+            "unmatched_classes",
+            "Classes that only one of the two has",
+            (ColumnSpec("class"), ColumnSpec("of")),
+        ),
+    )
 
-    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: RobustnessAnalysisSettings) -> Sequence[Finding]:
         """Set each shift beside the reference among the same classes, model by model."""
-        assert isinstance(settings, RobustnessAnalysisSettings)
-        compared: dict[_Key, list[_Compared]] = defaultdict(list)
+        by_model: dict[tuple[str, ...], list[_Judged]] = defaultdict(list)
         for shift in settings.shifts:
             pairs = matched_pairs(evidence.jobs, settings.reference, shift, settings.split)
             for pair in pairs:
                 baseline, why_not = find_baseline(settings.baselines, settings.continuity, pair, pairs)
-                own = _own_baseline(pair, pairs, settings.relative_to)
-                compared[pair.key].append(_Compared(Gap(pair), baseline, why_not, own))
-        prompts = len({key[2] for key in compared}) > 1
-        return [finding for found in compared.values() for finding in _findings(found, settings, evidence, prompts)]
+                parent = _parent(pair, pairs, settings.relative_to)
+                by_model[pair.key].append(_Judged(pair, baseline, why_not, parent))
+        findings: list[Finding] = []
+        for judged in by_model.values():
+            findings += [_on_shift(shift, evidence) for shift in judged]
+            findings.append(_over_shifts(judged, settings.shifts))
+        return findings
 
 
 @dataclass(frozen=True)
-class _Compared:
+class _Judged:
     """One model on the reference and one shift, and what that is to be judged by."""
 
-    gap: Gap
+    pair: MatchedPair
     baseline: Baseline | None
     why_not: str
     """Why there is no baseline."""
-    own: JobResult | None
+    parent: JobResult | None
     """The job on the shift of the model that relative robustness is against."""
-
-    @property
-    def pair(self) -> MatchedPair:
-        return self.gap.pair
 
     @property
     def shift(self) -> str:
         return self.pair.shift.dataset
 
 
-def _own_baseline(pair: MatchedPair, pairs: Sequence[MatchedPair], model: str) -> JobResult | None:
+def _parent(pair: MatchedPair, pairs: Sequence[MatchedPair], model: str) -> JobResult | None:
     if not model or pair.key[0] == model:
         return None
     return next((other.shift for other in pairs if other.key == (model, *pair.key[1:])), None)
 
 
-def _findings(
-    found: Sequence[_Compared], settings: RobustnessAnalysisSettings, evidence: Evidence, prompts: bool
-) -> Iterator[Finding]:
-    about = {name: _about(one, settings, prompts) for one in found for name in [one.shift]}
-    for one in found:
-        yield _of_shift(one, about[one.shift], settings, evidence)
-    yield _of_all(found, settings, prompts)
-
-
-def _about(one: _Compared, settings: RobustnessAnalysisSettings, prompts: bool) -> Mapping[str, str]:
-    model, _, variant, subset = one.pair.key
-    words = f"against {settings.reference}"
-    return {
-        "model": model,
-        "dataset": one.shift,
-        "split": settings.split,
-        "subset": subset,
-        "variant": f"{words}, {variant}" if prompts else words,
-    }
-
-
-def _of_shift(
-    one: _Compared, about: Mapping[str, str], settings: RobustnessAnalysisSettings, evidence: Evidence
-) -> Finding:
+def _on_shift(judged: _Judged, evidence: Evidence) -> Finding:
+    pair, baseline = judged.pair, judged.baseline
     params = {
-        "reference": settings.reference,
-        "n_reference": one.gap.reference.n,
-        "n_shift": one.gap.shift.n,
-        "classes": one.pair.n_classes,
-        "baseline": one.baseline.source if one.baseline else "",
+        "reference": pair.reference.dataset,
+        "n_reference": pair.on_reference.n,
+        "n_shift": pair.on_shift.n,
+        "classes": pair.n_classes,
+        "baseline": baseline.source if baseline else "",
     }
-    metrics = list(gap_metrics(one.gap, params))
-    notes = [] if one.baseline else [f"No baseline: {one.why_not}."]
+    metrics = list(gap_metrics(pair, params))
+    notes = [] if baseline else [f"No baseline: {judged.why_not}."]
     tables: dict[str, pd.DataFrame] = {}
-    jobs = [one.pair.reference.hash, one.pair.shift.hash]
-    if one.baseline:
-        metrics += one.baseline.metrics(one.gap, params)
-        tables |= one.baseline.tables(one.gap)
-        notes += one.baseline.notes(one.gap)
-        jobs += [job for job in one.baseline.jobs if job not in jobs]
-    if one.own:
-        metric, note = _relative(one.pair.shift, one.own, params, evidence)
+    jobs = [pair.reference.hash, pair.shift.hash]
+    if baseline:
+        metrics += baseline.metrics(pair, params)
+        tables |= baseline.tables(pair)
+        notes += baseline.notes(pair)
+        jobs += baseline.jobs
+    if judged.parent:
+        metric, note = _relative(pair.shift, judged.parent, params, evidence)
         metrics += [metric] if metric else []
         notes += [note] if note else []
-        jobs += [] if one.own.hash in jobs else [one.own.hash]
-    unmatched = one.pair.shift.tables.get("unmatched_classes") or one.pair.reference.tables.get("unmatched_classes")
+        jobs.append(judged.parent.hash)
+    unmatched = pair.shift.tables.get("unmatched_classes") or pair.reference.tables.get("unmatched_classes")
     if unmatched:
         tables["unmatched_classes"] = unmatched.frame()
-        notes.append(_unmatched(unmatched.frame(), one.pair.n_classes))
-    return Finding(about, _with_main(metrics, "effective_robustness", "gap"), tables, tuple(jobs), tuple(notes))
+        notes.append(_unmatched(unmatched.frame(), pair.n_classes))
+    return _finding(pair, metrics, "effective_robustness" if baseline else "gap", tables, jobs, notes)
 
 
-def _with_main(metrics: Sequence[Metric], *preferred: str) -> tuple[Metric, ...]:
-    """Mark the first preferred metric that there is as the main one."""
-    names = {metric.name for metric in metrics}
-    main = next((name for name in preferred if name in names), "")
-    return tuple(replace(metric, main=metric.name == main) for metric in metrics)
+def _finding(
+    pair: MatchedPair,
+    metrics: Sequence[Metric],
+    main: str,
+    tables: Mapping[str, pd.DataFrame],
+    jobs: Sequence[str],
+    notes: Sequence[str],
+    **about: Any,
+) -> Finding:
+    """Mark the main metric, whose verdict the finding's is."""
+    marked = tuple(replace(metric, main=metric.name == main) for metric in metrics)
+    difference = next(metric for metric in marked if metric.main)
+    subject = replace(pair.subject, n=difference.n, **about)
+    return Finding(subject, marked, tables, tuple(dict.fromkeys(jobs)), tuple(notes), verdict_on(difference))
 
 
 def _relative(
-    shift: JobResult, own: JobResult, params: Mapping[str, Any], evidence: Evidence
+    shift: JobResult, parent: JobResult, params: Mapping[str, Any], evidence: Evidence
 ) -> tuple[Metric | None, str]:
     """Return tau: accuracy on the shift minus that of the model's own baseline, paired by image."""
-    if shift.pedigree.data != own.pedigree.data or shift.pedigree.labels != own.pedigree.labels:
-        return None, f"No relative robustness: {own.model} was measured on other images or labels."
+    if shift.pedigree.data != parent.pedigree.data or shift.pedigree.labels != parent.pedigree.labels:
+        return None, f"No relative robustness: {parent.model} was measured on other images or labels."
     try:
-        mine, theirs = (evidence.examples(job.hash).set_index("id")["correct"] for job in (shift, own))
+        changed, before = (evidence.examples(job.hash).set_index("id")["correct"] for job in (shift, parent))
     except UserError as error:
         return None, f"No relative robustness: {error}."
-    common = mine.index.intersection(theirs.index)
-    value, interval = paired_difference(mine.loc[common].to_numpy(bool), theirs.loc[common].to_numpy(bool))
-    return Metric("relative_robustness", value, len(common), interval, params={**params, "against": own.model}), ""
+    common = changed.index.intersection(before.index)
+    value, interval = paired_difference(changed.loc[common].to_numpy(bool), before.loc[common].to_numpy(bool))
+    return Metric("relative_robustness", value, len(common), interval, params={**params, "against": parent.model}), ""
 
 
 def _unmatched(table: pd.DataFrame, n_classes: int) -> str:
@@ -167,78 +201,44 @@ def _unmatched(table: pd.DataFrame, n_classes: int) -> str:
     return f"Compared on the {n_classes:,} classes that both have; left out: {counts} (listed in unmatched_classes)."
 
 
-def _of_all(found: Sequence[_Compared], settings: RobustnessAnalysisSettings, prompts: bool) -> Finding:
-    """Sum up a model's shifts: means, the worst shift, and a sentence."""
-    model, _, variant, subset = found[0].pair.key
-    count = f"{len(found)} shift" + ("" if len(found) == 1 else "s")
-    words = f"mean over {count}"
-    about = {
-        "model": model,
-        "dataset": settings.reference,
-        "split": settings.split,
-        "subset": subset,
-        "variant": f"{words}, {variant}" if prompts else words,
-    }
-    params = {"reference": settings.reference, "shifts": [one.shift for one in found]}
-    metrics = _with_main(_means(found, params), "mean_gap")
-    jobs = tuple(dict.fromkeys(job.hash for one in found for job in (one.pair.reference, one.pair.shift)))
-    notes = [_sentence(found, {metric.name: metric for metric in metrics})]
-    lacking = [name for name in settings.shifts if name not in params["shifts"]]
-    if lacking:
-        notes.append(f"Not in the mean, since a job is missing or failed: {', '.join(lacking)}.")
-    return Finding(about, metrics, jobs=jobs, notes=tuple(notes))
+def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str]) -> Finding:
+    """Sum up a model's shifts: means and the worst shift."""
+    pairs = [shift.pair for shift in judged]
+    names = tuple(shift.shift for shift in judged)
+    params = {"reference": pairs[0].reference.dataset, "shifts": list(names)}
+    missing = [name for name in wanted if name not in names]
+    notes = [f"Not in the mean, since a job is missing or failed: {', '.join(missing)}."] if missing else []
+    jobs = [job.hash for pair in pairs for job in (pair.reference, pair.shift)]
+    metrics = [*_means(pairs, params), *_mean_effective(judged, params)]
+    return _finding(pairs[0], metrics, "mean_gap", {}, jobs, notes, datasets=names, averaged=True)
 
 
-def _means(found: Sequence[_Compared], params: Mapping[str, Any]) -> list[Metric]:
-    n = min(min(one.gap.reference.n, one.gap.shift.n) for one in found)
-    worst = min(found, key=lambda one: one.gap.shift.value)
-    top1 = float(np.mean([one.gap.shift.value for one in found]))
-    gap = float(np.mean([one.gap.value for one in found]))
-    at_worst = worst.gap.shift
-    metrics = [
-        Metric("mean_shift_top1", top1, n, percentiles(_mean([one.gap.drawn_shift for one in found])), params=params),
-        Metric("mean_gap", gap, n, percentiles(_mean([one.gap.drawn for one in found])), params=params),
-        Metric(
-            "worst_shift_top1",
-            at_worst.value,
-            at_worst.n,
-            wilson(at_worst.right, at_worst.n),
-            params={**params, "dataset": worst.shift},
-        ),
+def _means(pairs: Sequence[MatchedPair], params: Mapping[str, Any]) -> list[Metric]:
+    n = _smallest(pairs)
+    top1 = float(np.mean([pair.on_shift.value for pair in pairs]))
+    gap = float(np.mean([pair.gap for pair in pairs]))
+    lowest = min(pairs, key=lambda pair: pair.on_shift.value)
+    worst, interval = lowest.on_shift, wilson(lowest.on_shift.right, lowest.on_shift.n)
+    of_worst = {**params, "dataset": lowest.shift.dataset}
+    return [
+        Metric("mean_shift_top1", top1, n, percentiles(_mean([pair.drawn_shift for pair in pairs])), params=params),
+        Metric("mean_gap", gap, n, percentiles(_mean([pair.drawn_gap for pair in pairs])), params=params),
+        Metric("worst_shift_top1", worst.value, worst.n, interval, params=of_worst),
     ]
-    baselines = [one.baseline for one in found if one.baseline]
-    if len(baselines) == len(found):
-        judged = [(baseline, one.gap) for baseline, one in zip(baselines, found, strict=True)]
-        rho = float(np.mean([baseline.effective(gap) for baseline, gap in judged]))
-        drawn = _mean([baseline.drawn_effective(gap) for baseline, gap in judged])
-        interval = percentiles(drawn, judged[0][0].interval)
-        metrics.append(Metric("mean_effective_robustness", rho, n, interval, params=params))
-    return metrics
 
 
-def _mean(drawn: Sequence[np.ndarray[Any, np.dtype[np.float64]]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.mean(np.stack(drawn), axis=0)  # type: ignore[no-any-return]
+def _mean_effective(judged: Sequence[_Judged], params: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield the mean of effective robustness, where every shift has a baseline."""
+    lines = [(shift.baseline, shift.pair) for shift in judged if shift.baseline]
+    if len(lines) == len(judged):
+        mean = float(np.mean([baseline.effective(pair) for baseline, pair in lines]))
+        interval = percentiles(_mean([baseline.drawn_effective(pair) for baseline, pair in lines]), KIND)
+        yield Metric("mean_effective_robustness", mean, _smallest([pair for _, pair in lines]), interval, params=params)
 
 
-def _sentence(found: Sequence[_Compared], metrics: Mapping[str, Metric]) -> str:
-    """Say the result in words: accuracy here and there, what is lost, and against what was expected."""
-    model, reference = found[0].pair.key[0], found[0].pair.reference.dataset
-    on_reference, elsewhere = (
-        float(np.mean([getattr(one.gap, side).value for one in found])) for side in ("reference", "shift")
-    )
-    classes = f"the {found[0].pair.n_classes:,} common classes" if len(found) == 1 else "on each shift's classes"
-    cut = f" ({classes})" if any(one.pair.reference.matched for one in found) else ""
-    where = found[0].shift if len(found) == 1 else f"the same classes elsewhere (mean of {len(found)} shifts)"
-    gap = metrics["mean_gap"]
-    assert gap.value is not None
-    lost = f"{points(gap.value)} points lost" if gap.value >= 0 else f"{points(-gap.value)} points gained"
-    here, there = f"{100 * on_reference:.1f} % on {reference}{cut}", f"{100 * elsewhere:.1f} % on {where}"
-    sentence = f"{model}: {here}, {there}: {lost}{ends_of(gap)}"
-    rho = metrics.get("mean_effective_robustness")
-    if rho is None or rho.value is None:
-        return f"{sentence}. No baseline says what was to be expected."
-    more = "more" if rho.value >= 0 else "less"
-    return (
-        f"{sentence}. That is {points(abs(rho.value))} points {more} than expected at its accuracy on {reference}"
-        f"{ends_of(rho)}."
-    )
+def _smallest(pairs: Sequence[MatchedPair]) -> int:
+    return min(min(pair.on_reference.n, pair.on_shift.n) for pair in pairs)
+
+
+def _mean(drawn: Sequence[Float64Array]) -> Float64Array:
+    return np.asarray(np.mean(np.stack(drawn), axis=0))

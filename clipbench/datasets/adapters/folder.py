@@ -40,13 +40,13 @@ class ImageFolder(Dataset):
         if not path.is_dir():
             raise UserError("is not a folder", where=str(path), fix="check `path`")
         self._root = path
-        places = self._split_places(split)
-        folders = sorted({folder.name for place in places.values() for folder in _subfolders(place)})
+        roots = self._split_roots(split)
+        folders = sorted({folder.name for root in roots.values() for folder in _subfolders(root)})
         if not folders:
             fix = "put the images of each class into a folder of its own, named after the class"
             raise UserError("holds no class folders", where=str(path), fix=fix)
         self.classes = _name_classes(folders, classes, str(path))
-        self._splits = {name: self._open(place, folders) for name, place in places.items()}
+        self._splits = {name: self._open(root, folders) for name, root in roots.items()}
         if not any(split.count for split in self._splits.values()):
             fix = f"images end in one of: {', '.join(sorted(IMAGE_SUFFIXES))}"
             raise UserError(f"no image in the class folders ({', '.join(folders[:5])}, ...)", where=str(path), fix=fix)
@@ -56,19 +56,19 @@ class ImageFolder(Dataset):
         """The split folders, or one split."""
         return self._splits
 
-    def _split_places(self, split: str) -> dict[str, Path]:
+    def _split_roots(self, split: str) -> dict[str, Path]:
         inside = _subfolders(self._root)
         divided = bool(inside) and all(
             folder.name in SPLIT_FOLDERS and _subfolders(folder) and not _has_image(folder) for folder in inside
         )
         return {folder.name: folder for folder in inside} if divided else {split: self._root}
 
-    def _open(self, place: Path, folders: Sequence[str]) -> FileSplit:
+    def _open(self, root: Path, folders: Sequence[str]) -> FileSplit:
         files = [
             ImageFile(_as_text(file.relative_to(self._root).as_posix()), file, label)
             for label, folder in enumerate(folders)
-            if (place / folder).is_dir()
-            for file in self._images(place / folder)
+            if (root / folder).is_dir()
+            for file in self._images(root / folder)
         ]
         return FileSplit(files)
 
@@ -87,15 +87,15 @@ class ImageFolder(Dataset):
                     self._stay_inside(file)
                     yield file
 
-    def _stay_inside(self, place: Path) -> None:
-        if not place.is_symlink():
+    def _stay_inside(self, path: Path) -> None:
+        if not path.is_symlink():
             return
-        if place.is_dir():
+        if path.is_dir():
             fix = "move or copy the folder, or list the images in a table (`adapter: table`)"
-            raise UserError("is a link to a folder, which is not followed", where=str(place), fix=fix)
-        if not place.resolve().is_relative_to(self._root.resolve()):
+            raise UserError("is a link to a folder, which is not followed", where=str(path), fix=fix)
+        if not path.resolve().is_relative_to(self._root.resolve()):
             fix = "copy the image, or list it in a table (`adapter: table`)"
-            raise UserError(f"is a link that leaves {self._root}", where=str(place), fix=fix)
+            raise UserError(f"is a link that leaves {self._root}", where=str(path), fix=fix)
 
 
 def _as_text(name: str) -> str:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clipbench.datasets.adapters.hub_tables import Tables, find_folder, open_folder, open_hub
-from clipbench.datasets.base import INDEXED_SHARD, Dataset, Example, Shard, Split, decode
-from clipbench.datasets.io.columns import Column, Roles, assign, describe
+from clipbench.datasets.base import Dataset, Example, NumberedSplit, Shard, Split
+from clipbench.datasets.io.columns import Column, Roles, assign, captions_in, describe
 from clipbench.datasets.io.image_files import read_image_file
-from clipbench.datasets.io.mirror import local_mirror, mirror_places
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.datasets.io.rows import Row, Rows
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
-
-if TYPE_CHECKING:
-    import PIL.Image
 
 
 class HuggingFace(Dataset):
@@ -73,7 +70,7 @@ class HuggingFace(Dataset):
         chosen = _choose_splits(tables, splits)
         self.classes = _find_classes(chosen, roles, columns, class_list(classes, where=tables.name), tables.name)
         self.multilabel = roles.label is not None and columns[roles.label].kind in ("numbers", "texts")
-        reader = _Reader(roles, self.multilabel, ClassIndex(self.classes), tables.roots, tables.name)
+        reader = _Reader(roles, ClassIndex(self.classes, self.multilabel), tables.roots, tables.name)
         self._splits = {name: TableSplit(name, rows, reader) for name, rows in chosen.items()}
 
     @property
@@ -85,21 +82,19 @@ class HuggingFace(Dataset):
 def _open(
     path: str, config: str | None, revision: str, base: Path | None, data_root: Path | None, catalog_name: str
 ) -> Tables:
-    folder = find_folder(path, base) or local_mirror(path, data_root, catalog_name)
-    if folder is not None:
-        return open_folder(folder, config)
-    return open_hub(path, config, revision, mirror_places(path, data_root, catalog_name))
+    dataset = HubDataset(path, data_root, catalog_name)
+    folder = find_folder(path, base) or dataset.find_mirror()
+    return open_hub(dataset, config, revision) if folder is None else open_folder(folder, config)
 
 
 def _choose_splits(tables: Tables, splits: Mapping[str, str] | None) -> Mapping[str, Rows]:
     if splits is None:
         return tables.splits
-    for theirs in splits.values():
-        if theirs not in tables.splits:
-            raise UserError(
-                f"splits: there is no split {theirs!r}", where=tables.name, fix=did_you_mean(theirs, tables.splits)
-            )
-    return {ours: tables.splits[theirs] for ours, theirs in splits.items()}
+    for name in splits.values():
+        if name not in tables.splits:
+            fix = did_you_mean(name, tables.splits)
+            raise UserError(f"splits: there is no split {name!r}", where=tables.name, fix=fix)
+    return {renamed: tables.splits[name] for renamed, name in splits.items()}
 
 
 def _find_classes(
@@ -119,14 +114,9 @@ def _find_classes(
         return given
     if column.classes is not None:
         return column.classes
-    return classes_of(_labels(splits.values(), column), column=column.name, where=where)
-
-
-def _labels(splits: Iterable[Rows], column: Column) -> Iterator[object]:
-    for rows in splits:
-        for row in rows.read(0, rows.length(), [column.name]):
-            value = row[column.name]
-            yield from value or () if column.kind in ("numbers", "texts") else () if value is None else (value,)
+    tables = (rows.read(0, rows.length(), [column.name]) for rows in splits.values())
+    cells = (row[column.name] for table in tables for row in table)
+    return classes_of(cells, column=column.name, where=where)
 
 
 @dataclass(frozen=True)
@@ -134,7 +124,6 @@ class _Reader:
     """Turns a row into an example."""
 
     roles: Roles
-    multilabel: bool
     index: ClassIndex
     roots: tuple[Path, ...]
     where: str
@@ -142,7 +131,7 @@ class _Reader:
     def example(self, number: int, row: Row) -> Example:
         content, problem = self._image(row[self.roles.image or ""])
         label, labels = self.labels(number, row)
-        captions = _captions(row[self.roles.caption]) if self.roles.caption else ()
+        captions = captions_in(row[self.roles.caption]) if self.roles.caption else ()
         groups = {name: "" if row[name] is None else str(row[name]) for name in self.roles.groups}
         return Example(self.id(number, row), content, label, labels, captions, groups, problem)
 
@@ -152,13 +141,7 @@ class _Reader:
     def labels(self, number: int, row: Row) -> tuple[int | None, tuple[int, ...] | None]:
         if self.roles.label is None:
             return None, None
-        value = row[self.roles.label]
-        try:
-            if value is None:
-                raise ValueError("there is no label")
-            return (None, self.index.indices(value)) if self.multilabel else (self.index.index(value), None)
-        except ValueError as error:
-            raise UserError(f"column {self.roles.label!r}: {error}", where=f"{self.where}, row {number}") from error
+        return self.index.read(row[self.roles.label], column=self.roles.label, where=f"{self.where}, row {number}")
 
     def _image(self, value: Any) -> tuple[bytes, str | None]:
         if isinstance(value, bytes):
@@ -170,19 +153,14 @@ class _Reader:
         return self._image_file(str(value["path"]))
 
     def _image_file(self, path: str) -> tuple[bytes, str | None]:
-        place = (self.roots[0] / path).resolve()
-        if not any(place.is_relative_to(root.resolve()) for root in self.roots):
+        file = (self.roots[0] / path).resolve()
+        if not any(file.is_relative_to(root.resolve()) for root in self.roots):
             return b"", f"{path} lies outside the data set"
-        return read_image_file(place)
+        return read_image_file(file)
 
 
-def _captions(value: Any) -> tuple[str, ...]:
-    texts = [value] if isinstance(value, str) else value or []
-    return tuple(text.strip() for text in texts if text and text.strip())
-
-
-class TableSplit(Split):
-    """One split of a table: shards of consecutive rows."""
+class TableSplit(NumberedSplit):
+    """One split of a table."""
 
     def __init__(self, name: str, rows: Rows, reader: _Reader) -> None:
         self._name = name
@@ -191,18 +169,16 @@ class TableSplit(Split):
         self.count = rows.count
         self.download_bytes = rows.download_bytes
 
+    def length(self) -> int:
+        """Return the number of rows; may download."""
+        return self._rows.length()
+
     def shards(self) -> Sequence[Shard]:
-        """Return slices of `INDEXED_SHARD` rows; may download.
+        """Return slices of consecutive rows; may download.
 
         Raises:
             UserError: the id column holds a value twice.
         """
-        self._require_distinct_ids()
-        total = self._rows.length()
-        starts = range(0, total, INDEXED_SHARD)
-        return [RowShard(self._rows, self._reader, start, min(start + INDEXED_SHARD, total)) for start in starts]
-
-    def _require_distinct_ids(self) -> None:
         column = self._reader.roles.id
         seen: dict[str, int] = {}
         for number, example_id in enumerate(self._ids() if column else ()):
@@ -211,11 +187,16 @@ class TableSplit(Split):
                 fix = "name a column without repeats under `id:`, or leave it out to use row numbers"
                 raise UserError(problem, where=f"{self._reader.where}, split {self._name!r}", fix=fix)
             seen[example_id] = number
+        return super().shards()
 
-    def _ids(self) -> Iterator[str]:
-        columns = [self._reader.roles.id] if self._reader.roles.id else []
-        for number, row in enumerate(self._rows.read(0, self._rows.length(), columns)):
-            yield self._reader.id(number, row)
+    def read(self, rows: range) -> Iterator[Example]:
+        """Iterate over consecutive examples.
+
+        Raises:
+            UserError: a row without a label, or with one outside the classes.
+        """
+        table = self._rows.read(rows.start, rows.stop, self._reader.roles.names())
+        return map(self._reader.example, rows, table)
 
     def locator(self) -> str | None:
         """Return the rows' locator together with which columns are read."""
@@ -229,47 +210,23 @@ class TableSplit(Split):
         reader, roles = self._reader, self._reader.roles
         columns = Roles(label=roles.label, id=roles.id).names()
         if not columns:
-            yield from ((reader.id(number, {}), None) for number in range(self._rows.length()))
+            yield from ((reader.id(number, {}), None) for number in range(self.length()))
             return
-        for number, row in enumerate(self._rows.read(0, self._rows.length(), columns)):
+        for number, row in enumerate(self._rows.read(0, self.length(), columns)):
             yield reader.id(number, row), reader.labels(number, row)[0]
 
+    def _ids(self) -> Iterator[str]:
+        columns = Roles(id=self._reader.roles.id).names()
+        return (self._reader.id(number, row) for number, row in enumerate(self._rows.read(0, self.length(), columns)))
+
     @cached_property
-    def _row_of(self) -> Mapping[str, int]:
+    def _positions(self) -> Mapping[str, int]:
         return {example_id: number for number, example_id in enumerate(self._ids())}
 
-    def image(self, example_id: str) -> PIL.Image.Image:
-        """Return one decoded image, reading its row alone."""
+    def position(self, example_id: str) -> int:
+        """Return a row's number."""
         if self._reader.roles.id is not None:
-            number = self._row_of[example_id]
-        elif example_id.isdecimal() and int(example_id) < self._rows.length():
-            number = int(example_id)
-        else:
-            raise KeyError(example_id)
-        row = next(self._rows.read(number, number + 1, self._reader.roles.names()))
-        return decode(self._reader.example(number, row).image)
-
-
-@dataclass(frozen=True)
-class RowShard:
-    """Consecutive rows of a split."""
-
-    rows: Rows
-    reader: _Reader
-    start: int
-    stop: int
-
-    @property
-    def name(self) -> str:
-        """The first row's number."""
-        return f"{self.start:08d}"
-
-    def __iter__(self) -> Iterator[Example]:
-        """Iterate over the examples.
-
-        Raises:
-            UserError: a row without a label, or with one outside the classes.
-        """
-        rows = self.rows.read(self.start, self.stop, self.reader.roles.names())
-        for number, row in enumerate(rows, start=self.start):
-            yield self.reader.example(number, row)
+            return self._positions[example_id]
+        if example_id.isdecimal() and int(example_id) < self.length():
+            return int(example_id)
+        raise KeyError(example_id)

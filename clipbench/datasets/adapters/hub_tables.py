@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.io.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
+from clipbench.datasets.io.mirror import HubDataset, hub_cache
 from clipbench.datasets.io.repository import open_hub_repository
 from clipbench.datasets.io.rows import ArrowRows, ParquetRows, Rows, parquet_schema, parquet_splits
 from clipbench.errors import Unavailable, UserError
@@ -65,9 +65,9 @@ def open_folder(folder: Path, config: str | None) -> Tables:
     return _open_parquet(folder, splits, folder)
 
 
-def _open_parquet(place: Path, splits: Mapping[str, ParquetRows], root: Path) -> Tables:
+def _open_parquet(path: Path, splits: Mapping[str, ParquetRows], root: Path) -> Tables:
     first = next(iter(splits.values())).files[0]
-    return Tables(str(place), parquet_schema(first), splits, (root,))
+    return Tables(str(path), parquet_schema(first), splits, (root,))
 
 
 def _open_saved(folder: Path) -> Tables:
@@ -88,7 +88,7 @@ def _itself(data: Any) -> Any:
     return data
 
 
-def open_hub(name: str, config: str | None, revision: str, looked: Sequence[Path]) -> Tables:
+def open_hub(dataset: HubDataset, config: str | None, revision: str) -> Tables:
     """Open a data set of the hub with the `datasets` library; rows are downloaded when they are first read.
 
     Where the hub does not say what columns a set has, opening downloads it.
@@ -99,42 +99,42 @@ def open_hub(name: str, config: str | None, revision: str, looked: Sequence[Path
     """
     import datasets
 
-    commit = _commit(name, revision, looked)
+    commit = _commit(dataset, revision)
     with contextlib.nullcontext() if commit else _without_network():
-        builder = _guarded(name, looked, partial(datasets.load_dataset_builder, name, config, revision=commit))
+        builder = _guarded(dataset, partial(datasets.load_dataset_builder, dataset.name, config, revision=commit))
     if builder.info.features is None or builder.info.splits is None:
-        _guarded(name, looked, builder.download_and_prepare)
-    key = f"{name}@{commit or Path(builder.cache_dir).name}|{config or ''}"
-    here = Path(builder.cache_dir).is_dir()
+        _guarded(dataset, builder.download_and_prepare)
+    key = f"{dataset.name}@{commit or Path(builder.cache_dir).name}|{config or ''}"
+    prepared = Path(builder.cache_dir).is_dir()
     rows = {
         str(split): ArrowRows(
-            partial(_guarded, name, tuple(looked), partial(_prepared, builder, str(split))),
+            partial(_guarded, dataset, partial(_prepared, builder, str(split))),
             facts.num_examples or None,
             f"{key}|{split}",
-            0 if here else int(builder.info.download_size or 0),
+            0 if prepared else int(builder.info.download_size or 0),
         )
         for split, facts in builder.info.splits.items()
     }
     roots = (Path(datasets.config.HF_CACHE_HOME), Path(datasets.config.HF_DATASETS_CACHE), hub_cache())
-    return Tables(name, builder.info.features.arrow_schema, rows, roots)
+    return Tables(dataset.name, builder.info.features.arrow_schema, rows, roots)
 
 
-def _commit(name: str, revision: str, looked: Sequence[Path]) -> str | None:
+def _commit(dataset: HubDataset, revision: str) -> str | None:
     """Ask the hub for the commit, which fails at once and clearly where the library tries for half a minute.
 
     None: the hub is out of reach, and the library has prepared the set before.
     """
     import datasets
 
-    prepared = (Path(datasets.config.HF_DATASETS_CACHE) / name.replace("/", "___")).is_dir()
+    prepared = (Path(datasets.config.HF_DATASETS_CACHE) / dataset.name.replace("/", "___")).is_dir()
     try:
-        repository = open_hub_repository(name, revision, looked)
+        repository = open_hub_repository(dataset, revision)
     except Unavailable:
         if prepared:
             return None
         raise
     if repository.offline and not prepared:
-        raise unreachable(name, "every file", looked, ConnectionError(repository.offline))
+        raise dataset.unreachable("every file", repository.offline)
     return None if repository.offline else repository.commit
 
 
@@ -156,29 +156,24 @@ def _prepared(builder: Any, split: str) -> Any:
     return builder.as_dataset(split=split)
 
 
-def _guarded(name: str, looked: Sequence[Path], work: Any) -> Any:
+def _guarded(dataset: HubDataset, work: Any) -> Any:
     """Call into the `datasets` library and say what went wrong in our words."""
     try:
         return work()
     except UserError:
         raise
     except Exception as error:
-        told = _translated(name, looked, error)
-        if told is None:
+        # The library wraps what the hub's client says.
+        reason = error.__cause__ if _is_librarys(error) and error.__cause__ else error
+        if _is_librarys(reason) or isinstance(reason, ValueError | RuntimeError):
+            fix = "name a configuration under `config:`, or save the set locally and give its folder"
+            raise UserError(
+                f"cannot be opened ({_first_line(reason)})", where=f"data set {dataset.name}", fix=fix
+            ) from error
+        explained = dataset.explain(reason, "a file")
+        if explained is None:
             raise
-        raise told from error
-
-
-def _translated(name: str, looked: Sequence[Path], error: Exception) -> UserError | None:
-    # The library wraps what the hub's client says.
-    reason = error.__cause__ if _is_librarys(error) and error.__cause__ else error
-    known = no_access(name, reason) or not_written(reason)
-    if known is not None:
-        return known
-    if _is_librarys(reason) or isinstance(reason, ValueError | RuntimeError):
-        fix = "name a configuration under `config:`, or save the set locally and give its folder"
-        return UserError(f"cannot be opened ({_first_line(reason)})", where=f"data set {name}", fix=fix)
-    return unreachable(name, "a file", looked, reason) if is_network_failure(reason) else None
+        raise explained from error
 
 
 def _is_librarys(error: BaseException) -> bool:

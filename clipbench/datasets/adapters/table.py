@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.datasets.base import Dataset, Split
-from clipbench.datasets.io.columns import CAPTION_NAMES, IMAGE_NAMES, LABEL_NAMES, Roles
+from clipbench.datasets.io.columns import Column, Roles, assign, captions_in
 from clipbench.datasets.io.image_files import FileSplit, ImageFile
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError
 
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -28,6 +28,12 @@ class _Line:
     def text(self, column: str | None) -> str:
         value = self.values.get(column) if column else None
         return "" if value is None else str(value).strip()
+
+    def required(self, column: str | None, fix: str) -> str:
+        text = self.text(column)
+        if not text:
+            raise UserError(f"column {column!r} is empty", where=self.where, fix=fix)
+        return text
 
 
 class Table(Dataset):
@@ -73,15 +79,14 @@ class Table(Dataset):
         lines = list(_read(path))
         if not lines:
             raise UserError("holds no rows", where=str(path), fix="one row an image, below the column names")
-        columns = _columns(lines)
-        named = Roles(image, label, caption, id, tuple(groups))
-        self._roles = _assign(columns, named, split, str(path))
-        self._split_column = split
+        columns = {name: Column(name, "cell") for line in lines for name in line.values}
+        self._roles = assign(columns, Roles(image, label, caption, id, tuple(groups), split), where=str(path))
         self._separator = label_separator
         self._root = root or path.parent
         self.multilabel = any(isinstance(self._label(line), list) for line in lines)
-        given = class_list(classes, where=str(path))
-        self.classes = given or self._implied_classes(lines, str(path))
+        self.classes = class_list(classes, where=str(path)) or ()
+        if self._roles.label and not self.classes:
+            self.classes = classes_of(map(self._label, lines), column=self._roles.label, where=str(path))
         self._splits = self._sort_into_splits(lines, path)
 
     @property
@@ -96,90 +101,39 @@ class Table(Dataset):
             return [part.strip() for part in value.split(self._separator) if part.strip()]
         return None if value == "" else value
 
-    def _implied_classes(self, lines: Sequence[_Line], where: str) -> tuple[str, ...]:
-        if self._roles.label is None:
-            return ()
-        values = (value for line in lines if (value := self._label(line)) is not None)
-        labels = (label for value in values for label in (value if isinstance(value, list) else [value]))
-        return classes_of(labels, column=self._roles.label, where=where)
-
     def _sort_into_splits(self, lines: Sequence[_Line], path: Path) -> Mapping[str, Split]:
-        index = ClassIndex(self.classes)
+        index = ClassIndex(self.classes, self.multilabel)
         splits: dict[str, dict[str, ImageFile]] = {}
         first: dict[tuple[str, str], str] = {}
         for line in lines:
-            split = line.text(self._split_column) if self._split_column else "test"
-            if not split:
-                raise UserError(f"column {self._split_column!r} is empty", where=line.where, fix="name the split")
+            split = line.required(self._roles.split, "name the split") if self._roles.split else "test"
             files = splits.setdefault(split, {})
             file = self._file(line, index)
-            known = files.get(file.id)
-            if known is None:
+            if file.id not in files:
                 files[file.id] = file
                 first[split, file.id] = line.where
             else:
-                files[file.id] = self._merge(known, file, line.where, first[split, file.id])
+                files[file.id] = self._merge(files[file.id], file, line.where, first[split, file.id])
         return {name: FileSplit(tuple(files.values()), also=(path,)) for name, files in sorted(splits.items())}
 
     def _file(self, line: _Line, index: ClassIndex) -> ImageFile:
-        written = line.text(self._roles.image)
-        if not written:
-            raise UserError(f"column {self._roles.image!r} is empty", where=line.where, fix="give the image's path")
-        example_id = line.text(self._roles.id) if self._roles.id else written
-        if not example_id:
-            raise UserError(f"column {self._roles.id!r} is empty", where=line.where, fix="give each row an id")
-        label, labels = self._indices(line, index)
-        captions = _captions(line.values.get(self._roles.caption)) if self._roles.caption else ()
-        groups = {name: line.text(name) for name in self._roles.groups}
-        return ImageFile(example_id, self._root / written, label, labels, captions, groups)
+        roles = self._roles
+        path = line.required(roles.image, "give the image's path")
+        example_id = line.required(roles.id, "give each row an id") if roles.id else path
+        label = labels = None
+        if roles.label:
+            label, labels = index.read(self._label(line), column=roles.label, where=line.where)
+        captions = captions_in(line.values.get(roles.caption)) if roles.caption else ()
+        groups = {name: line.text(name) for name in roles.groups}
+        return ImageFile(example_id, self._root / path, label, labels, captions, groups)
 
-    def _indices(self, line: _Line, index: ClassIndex) -> tuple[int | None, tuple[int, ...] | None]:
-        if self._roles.label is None:
-            return None, None
-        value = self._label(line)
-        try:
-            if value is None:
-                raise ValueError("there is no label")
-            if self.multilabel:
-                return None, index.indices(value if isinstance(value, list) else [value])
-            return index.index(value), None
-        except ValueError as error:
-            raise UserError(f"column {self._roles.label!r}: {error}", where=line.where) from error
-
-    def _merge(self, known: ImageFile, file: ImageFile, where: str, first: str) -> ImageFile:
+    def _merge(self, earlier: ImageFile, file: ImageFile, where: str, first: str) -> ImageFile:
         """Join two rows of one image, which differ in their caption alone."""
-        same = replace(file, captions=known.captions) == known
+        same = replace(file, captions=earlier.captions) == earlier
         if self._roles.caption is None or not same:
             fix = "rows of one image may differ in the caption alone; name a column without repeats under `id:`"
             raise UserError(f"id {file.id!r} is that of {first} too", where=where, fix=fix)
-        return replace(known, captions=known.captions + file.captions)
-
-
-def _captions(value: object) -> tuple[str, ...]:
-    texts = value if isinstance(value, list) else [value]
-    return tuple(str(text).strip() for text in texts if text is not None and str(text).strip())
-
-
-def _columns(lines: Sequence[_Line]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for line in lines for name in line.values))
-
-
-def _assign(columns: Sequence[str], named: Roles, split: str | None, where: str) -> Roles:
-    have = f"it has: {', '.join(columns)}"
-    for name in (*named.names(), *([split] if split else [])):
-        if name not in columns:
-            raise UserError(f"there is no column {name!r}", where=where, fix=f"{did_you_mean(name, columns)} ({have})")
-    image = named.image or next((name for name in IMAGE_NAMES if name in columns), None)
-    if image is None:
-        raise UserError("no column names the images", where=where, fix=f"name one under `image:`; {have}")
-    label, caption = named.label, named.caption
-    if label is None and caption is None:
-        label = next((name for name in LABEL_NAMES if name in columns), None)
-        caption = None if label else next((name for name in CAPTION_NAMES if name in columns), None)
-    if label is None and caption is None:
-        fix = f"name one under `label:` or `caption:`; {have}"
-        raise UserError("no column holds labels or captions", where=where, fix=fix)
-    return Roles(image, label, caption, named.id, named.groups)
+        return replace(earlier, captions=earlier.captions + file.captions)
 
 
 def _read(path: Path) -> Iterator[_Line]:

@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
-from clipbench.datasets.io.mirror import local_mirror, mirror_places
+from clipbench.datasets.base import Dataset, Example, Split, decode
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.datasets.io.repository import FolderRepository, HubRepository, Repository, open_hub_repository
 from clipbench.datasets.io.tars import Sample, samples
-from clipbench.datasets.labels import class_list
+from clipbench.datasets.labels import ClassIndex, class_list
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest_strings
 
@@ -98,11 +98,11 @@ class WebDataset(Dataset):
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def _read_kind(self) -> Kind:
-        written = " ".join(self._lines(_TYPE)) or "classification"
-        if written not in _EXTENSION:
+        kind = " ".join(self._lines(_TYPE)) or "classification"
+        if kind not in _EXTENSION:
             fix = f"one of: {', '.join(_EXTENSION)}"
-            raise UserError(f"{_TYPE} says {written!r}", where=self._files.name, fix=fix)
-        return written  # type: ignore[return-value]
+            raise UserError(f"{_TYPE} says {kind!r}", where=self._files.name, fix=fix)
+        return kind  # type: ignore[return-value]
 
     def _read_templates(self) -> Iterator[str]:
         for template in self._lines(_TEMPLATES):
@@ -120,75 +120,70 @@ def _open(path: Path | None, hub: str | None, revision: str, data_root: Path | N
             raise UserError("is not a folder", where=str(path), fix="check `path`")
         return FolderRepository(path)
     assert hub is not None
-    mirror = local_mirror(hub, data_root, catalog_name, fits=_has_tars)
-    if mirror is not None:
-        return FolderRepository(mirror)
-    return open_hub_repository(hub, revision, mirror_places(hub, data_root, catalog_name))
+    dataset = HubDataset(hub, data_root, catalog_name)
+    mirror = dataset.find_mirror(_has_tars)
+    return open_hub_repository(dataset, revision) if mirror is None else FolderRepository(mirror)
 
 
 def _has_tars(folder: Path) -> bool:
     return folder.is_dir() and any(_TAR.fullmatch(tar.relative_to(folder).as_posix()) for tar in folder.glob("*/*.tar"))
 
 
+@dataclass(frozen=True, eq=False)
 class TarSplit(Split):
     """One split of the webdataset layout."""
 
-    def __init__(
-        self, files: Repository, name: str, tars: tuple[str, ...], kind: Kind, classes: tuple[str, ...]
-    ) -> None:
-        self._files = files
-        self._name = name
-        self._tars = tars
-        self._kind: Kind = kind
-        self._classes = classes
+    files: Repository
+    name: str
+    tars: tuple[str, ...]
+    kind: Kind
+    classes: tuple[str, ...]
 
     @cached_property
     def count(self) -> int | None:  # type: ignore[override]
         """Counted from the tar headers where the shards are local and not too large."""
-        if isinstance(self._files, HubRepository) or sum(self._files.sizes[tar] for tar in self._tars) > _COUNTED_BYTES:
+        if isinstance(self.files, HubRepository) or sum(self.files.sizes[tar] for tar in self.tars) > _COUNTED_BYTES:
             return None
         return sum(1 for shard in self._shards() for _ in shard.samples(images=False, extensions=frozenset()))
 
     @property
     def download_bytes(self) -> int:  # type: ignore[override]
         """The size of the shards that are not here yet."""
-        return self._files.pending_bytes(self._tars)
+        return self.files.pending_bytes(self.tars)
 
-    def shards(self) -> Sequence[Shard]:
+    def shards(self) -> Sequence[TarShard]:
         """Return one shard a tar, in numerical order; each is downloaded when it is iterated.
 
         Raises:
             UserError: nshards.txt speaks of more tars than there are.
         """
         declared = self._declared_shards()
-        have = set(self._tars)
-        for number in range(declared):
-            if f"{self._name}/{number}.tar" not in have:
-                raise self._files.lacks(f"{self._name}/{number}.tar (one of {declared} shards)")
+        for tar in (f"{self.name}/{number}.tar" for number in range(declared)):
+            if tar not in self.tars:
+                raise self.files.lacks(f"{tar} (one of {declared} shards)")
         return self._shards()
 
     def _declared_shards(self) -> int:
-        name = f"{self._name}/nshards.txt"
-        if name not in self._files.sizes:
+        name = f"{self.name}/nshards.txt"
+        if name not in self.files.sizes:
             return 0
-        path = self._files.fetch(name)
-        written = path.read_bytes().strip()
-        if not written.isdigit():
-            raise UserError(f"holds {written[:40]!r}, not a number", where=str(path), fix="write the number of tars")
-        return int(written)
+        path = self.files.fetch(name)
+        content = path.read_bytes().strip()
+        if not content.isdigit():
+            raise UserError(f"holds {content[:40]!r}, not a number", where=str(path), fix="write the number of tars")
+        return int(content)
 
     def _shards(self) -> list[TarShard]:
-        return [TarShard(self._files, tar, self._kind, len(self._classes)) for tar in self._tars]
+        return [TarShard(self.files, tar, self.kind, ClassIndex(self.classes)) for tar in self.tars]
 
     def locator(self) -> str:
         """Return the hub's commit, or a digest of the files' sizes and times, with the split and the class names."""
-        beside = (name for name in self._files.sizes if "/" not in name)
-        return f"{self._files.locator((*self._tars, *beside))}|{self._name}|{digest_strings(self._classes)}"
+        beside = (name for name in self.files.sizes if "/" not in name)
+        return f"{self.files.locator((*self.tars, *beside))}|{self.name}|{digest_strings(self.classes)}"
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label), skipping over the image bytes."""
         for shard in self.shards():
-            assert isinstance(shard, TarShard)
             yield from shard.keys()
 
     def image(self, example_id: str) -> PIL.Image.Image:
@@ -208,7 +203,7 @@ class TarShard:
     files: Repository
     tar: str
     kind: Kind
-    class_count: int
+    index: ClassIndex
 
     @property
     def name(self) -> str:
@@ -252,20 +247,17 @@ class TarShard:
                 lines = content.decode("utf-8-sig").splitlines()
                 return None, None, tuple(line.strip() for line in lines if line.strip())
             if self.kind == "multilabel":
-                return None, _present(content, self.class_count), ()
-            return _position(content, self.class_count), None, ()
+                return None, _present(content, len(self.index.classes)), ()
+            return self.index.checked(_number(content)), None, ()
         except ValueError as error:
             raise UserError(str(error), where=where, fix="check the label against classnames.txt") from error
 
 
-def _position(content: bytes, class_count: int) -> int:
+def _number(content: bytes) -> int:
     try:
-        label = int(content.decode())
+        return int(content)
     except ValueError:
         raise ValueError(f"{content[:40]!r} is not a class number") from None
-    if not 0 <= label < class_count:
-        raise ValueError(f"label {label} is not one of the {class_count} classes (0 to {class_count - 1})")
-    return label
 
 
 def _present(content: bytes, class_count: int) -> tuple[int, ...]:

@@ -42,21 +42,21 @@ def match_classes(
     """
     _check_table(reference, shift, table, where)
     if not table and tuple(reference) == tuple(shift):
-        same = {at: at for at in range(len(shift))}
+        same = {index: index for index in range(len(shift))}
         return ClassMatch(tuple(shift), same, same, (), ())
-    known = set(reference)
-    meant = {name: table.get(name, (name,) if name in known else ()) for name in dict.fromkeys(shift)}
+    shared = set(reference) & set(shift)
+    meant = {name: table.get(name, (name,) if name in shared else ()) for name in dict.fromkeys(shift)}
     names = tuple(name for name, classes in meant.items() if classes)
-    place = {name: at for at, name in enumerate(names)}
+    position = {name: index for index, name in enumerate(names)}
     owner = _owners(meant, where)
     if not names:
         raise _nothing(reference, shift, where)
     return ClassMatch(
         names=names,
-        of_reference={at: place[owner[name]] for at, name in enumerate(reference) if name in owner},
-        of_shift={at: place[name] for at, name in enumerate(shift) if name in place},
+        of_reference={index: position[owner[name]] for index, name in enumerate(reference) if name in owner},
+        of_shift={index: position[name] for index, name in enumerate(shift) if name in position},
         unmatched_reference=tuple(dict.fromkeys(name for name in reference if name not in owner)),
-        unmatched_shift=tuple(name for name in meant if name not in place),
+        unmatched_shift=tuple(name for name in meant if name not in position),
     )
 
 

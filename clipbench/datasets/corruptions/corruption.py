@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
-from clipbench.datasets.corruptions import blur as corrupt_blur
-from clipbench.datasets.corruptions import digital as corrupt_digital
-from clipbench.datasets.corruptions import noise as corrupt_noise
-from clipbench.datasets.corruptions import spatter as corrupt_spatter
-from clipbench.datasets.corruptions import weather as corrupt_weather
+from clipbench.datasets.corruptions import blur, digital, noise, weather
 from clipbench.datasets.corruptions.constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD, Constants
-from clipbench.datasets.corruptions.frost_photographs import digest_frost, frost_paths, have_frost
-from clipbench.datasets.corruptions.random import Draws, Field, Pixels, to_pixels
+from clipbench.datasets.corruptions.random import Draws, to_pixels
+from clipbench.datasets.corruptions.weather import digest_frost, find_frost, frost_paths
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
 
@@ -33,32 +29,13 @@ GENERATOR: Final = 1
 
 _RESIZED, _CROPPED, _CIFAR = 256, 224, 32
 
-_FUNCTIONS: Final[Mapping[str, Callable[[Pixels, Constants, Draws], Field | Pixels]]] = {
-    "gaussian_noise": corrupt_noise.gaussian_noise,
-    "shot_noise": corrupt_noise.shot_noise,
-    "impulse_noise": corrupt_noise.impulse_noise,
-    "defocus_blur": corrupt_blur.defocus_blur,
-    "glass_blur": corrupt_blur.glass_blur,
-    "motion_blur": corrupt_blur.motion_blur,
-    "zoom_blur": corrupt_blur.zoom_blur,
-    "snow": corrupt_weather.snow,
-    "frost": corrupt_weather.frost,
-    "fog": corrupt_weather.fog,
-    "brightness": corrupt_weather.brightness,
-    "contrast": corrupt_digital.contrast,
-    "elastic_transform": corrupt_digital.elastic_transform,
-    "pixelate": corrupt_digital.pixelate,
-    "jpeg_compression": corrupt_digital.jpeg_compression,
-    "speckle_noise": corrupt_noise.speckle_noise,
-    "gaussian_blur": corrupt_blur.gaussian_blur,
-    "spatter": corrupt_spatter.spatter,
-    "saturate": corrupt_digital.saturate,
-}
+_MODULES: Final = {"noise": noise, "blur": blur, "weather": weather, "digital": digital}
+"""By kind; each holds a function for every corruption of its kind, by name."""
 
 
 def available() -> tuple[str, ...]:
     """Return the corruptions that can be made on this machine: all, or all but 'frost', which needs photographs."""
-    return tuple(name for name in STANDARD + EXTRA if name != "frost" or have_frost())
+    return tuple(name for name in STANDARD + EXTRA if name != "frost" or find_frost())
 
 
 @dataclass(frozen=True)
@@ -84,8 +61,8 @@ class Corruption:
     """Save the result as JPEG of this quality; the released ImageNet-C has 85."""
 
     def __post_init__(self) -> None:
-        if self.corruption not in _FUNCTIONS:
-            fix = did_you_mean(str(self.corruption), _FUNCTIONS, limit=len(_FUNCTIONS))
+        if self.corruption not in KINDS:
+            fix = did_you_mean(str(self.corruption), KINDS, limit=len(KINDS))
             raise UserError(f"unknown corruption {self.corruption!r}", fix=fix)
         if type(self.severity) is not int or self.severity not in SEVERITIES:
             raise UserError(f"severity {self.severity!r} does not exist", where=self.corruption, fix="give 1 to 5")
@@ -126,9 +103,9 @@ class Corruption:
 
         pixels = np.asarray(self._prepared(image.convert("RGB")))
         draws = Draws(int(digest([self.corruption, self.severity, example_id])[:32], 16))
-        changed = _FUNCTIONS[self.corruption](pixels, self._constants, draws)
-        corrupted = PIL.Image.fromarray(to_pixels(changed))
-        return corrupted if self.jpeg is None else corrupt_digital.through_jpeg(corrupted, self.jpeg)
+        corrupt = getattr(_MODULES[KINDS[self.corruption]], self.corruption)
+        corrupted = PIL.Image.fromarray(to_pixels(corrupt(pixels, self._constants, draws)))
+        return corrupted if self.jpeg is None else digital.through_jpeg(corrupted, self.jpeg)
 
     @cached_property
     def _constants(self) -> Constants:

@@ -31,9 +31,9 @@ def saturate(pixels: Pixels, constants: Constants, draws: Draws) -> Field:
     value = pixels.max(axis=2, keepdims=True).astype(np.float32)
     chroma = value - pixels.min(axis=2, keepdims=True)
     saturation = chroma / np.maximum(value, 1)
-    wanted = np.clip(saturation * factor + added, 0, 1)
-    coloured = value - (value - pixels) * (wanted / np.where(chroma > 0, saturation, 1))
-    reddish = value * (1 - wanted * np.array([0, 1, 1], np.float32))
+    target = np.clip(saturation * factor + added, 0, 1)
+    coloured = value - (value - pixels) * (target / np.where(chroma > 0, saturation, 1))
+    reddish = value * (1 - target * np.array([0, 1, 1], np.float32))
     return np.asarray(np.where(chroma > 0, coloured, reddish), np.float32)
 
 
@@ -119,8 +119,10 @@ def _sampled(image: Field, rows: Field, columns: Field, edges: Literal["mirror",
     # grid_sample counts from -1 to 1: between the outer pixels' centres for 'mirror', their outer sides for 'reflect'.
     shift, lost = (0.0, 1) if edges == "mirror" else (0.5, 0)
     spans = [max(1, side - lost) for side in image.shape[:2]]
-    places = [2 * (at + shift) / span - 1 for at, span in zip((columns, rows), reversed(spans), strict=True)]
-    grid = torch.from_numpy(np.stack(places, axis=-1, dtype=np.float32))
+    positions = [
+        2 * (coordinate + shift) / span - 1 for coordinate, span in zip((columns, rows), reversed(spans), strict=True)
+    ]
+    grid = torch.from_numpy(np.stack(positions, axis=-1, dtype=np.float32))
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, 2, 0)))
     sampled = torch.nn.functional.grid_sample(
         planes[None], grid[None], padding_mode="reflection", align_corners=edges == "mirror"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipbench.errors import UserError, did_you_mean
@@ -12,16 +12,20 @@ from clipbench.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["image", "number", "text", "numbers", "texts", "other"]
+Kind = Literal["image", "number", "text", "numbers", "texts", "cell", "other"]
+"""What a column holds; 'cell': text that may stand for anything, as in CSV."""
 
 LABEL_NAMES = ("label", "labels", "fine_label", "class", "cls", "category", "target")
 CAPTION_NAMES = ("caption", "captions", "text", "texts", "sentence", "sentences", "raw")
 IMAGE_NAMES = ("image", "img", "path", "image_path", "file", "file_name", "filename", "filepath")
 """What columns are usually called; the first that is there is taken where a suite names none."""
 
-_IMAGE: set[Kind] = {"image"}
-_LABEL: set[Kind] = {"number", "text", "numbers", "texts"}
-_CAPTION: set[Kind] = {"text", "texts"}
+_ALLOWED: Mapping[str, set[Kind]] = {
+    "image": {"image", "cell"},
+    "label": {"number", "text", "numbers", "texts", "cell"},
+    "caption": {"text", "texts", "cell"},
+}
+"""The kinds of column that may play a part."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Column:
     classes: tuple[str, ...] | None = None
     """The class names behind its numbers, where the table declares them."""
 
+    def __str__(self) -> str:
+        """As messages list it."""
+        return self.name if self.kind == "cell" else f"{self.name} ({'classes' if self.classes else self.kind})"
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -43,11 +51,18 @@ class Roles:
     caption: str | None = None
     id: str | None = None
     groups: tuple[str, ...] = ()
+    split: str | None = None
 
     def names(self) -> tuple[str, ...]:
         """Return the columns to read, each once."""
-        parts = (self.image, self.label, self.caption, self.id, *self.groups)
+        parts = (self.image, self.label, self.caption, self.id, *self.groups, self.split)
         return tuple(dict.fromkeys(part for part in parts if part is not None))
+
+
+def captions_in(cell: object) -> tuple[str, ...]:
+    """Return the captions of a cell: a text or a list of them, without what is empty."""
+    texts = cell if isinstance(cell, list) else [cell]
+    return tuple(text for text in (str(text).strip() for text in texts if text is not None) if text)
 
 
 def describe(schema: pa.Schema) -> dict[str, Column]:
@@ -65,61 +80,53 @@ def assign(columns: Mapping[str, Column], named: Roles, *, where: str) -> Roles:
     """
     for name in named.names():
         if name not in columns:
-            fix = f"{did_you_mean(name, columns)}; it has {_listing(columns.values())}"
-            raise UserError(f"there is no column {name!r}", where=where, fix=fix)
-    image = named.image or _find_image(columns, where)
-    label, caption = named.label, named.caption
+            near = did_you_mean(name, columns)
+            raise _unclear(f"there is no column {name!r}", columns, where, advice=f"{near}; ")
+    image, label, caption = named.image or _find_image(columns, where), named.label, named.caption
     if label is None and caption is None:
         label = _find_label(columns, where)
-        caption = None if label else next((name for name in CAPTION_NAMES if _holds(columns, name, _CAPTION)), None)
+        caption = None if label else _find(columns, CAPTION_NAMES, "caption")
         if label is None and caption is None:
-            fix = f"name one under `label:` or `caption:`; it has {_listing(columns.values())}"
-            raise UserError("no column was found that holds labels or captions", where=where, fix=fix)
-    _require_kind(columns, image, "image", _IMAGE, where)
-    _require_kind(columns, label, "label", _LABEL, where)
-    _require_kind(columns, caption, "caption", _CAPTION, where)
-    return Roles(image, label, caption, named.id, named.groups)
+            advice = "name one under `label:` or `caption:`; "
+            raise _unclear("no column was found that holds labels or captions", columns, where, advice)
+    for part, column in (("image", image), ("label", label), ("caption", caption)):
+        if column is not None and columns[column].kind not in _ALLOWED[part]:
+            problem = f"column {column!r} holds {columns[column].kind}, which cannot be the {part}"
+            raise _unclear(problem, columns, where)
+    return replace(named, image=image, label=label, caption=caption)
 
 
-def _require_kind(columns: Mapping[str, Column], name: str | None, part: str, allowed: set[Kind], where: str) -> None:
-    if name is not None and columns[name].kind not in allowed:
-        problem = f"column {name!r} holds {columns[name].kind}, which cannot be the {part}"
-        raise UserError(problem, where=where, fix=f"it has {_listing(columns.values())}")
+def _find(columns: Mapping[str, Column], names: Sequence[str], part: str) -> str | None:
+    return next((name for name in names if name in columns and columns[name].kind in _ALLOWED[part]), None)
 
 
 def _find_image(columns: Mapping[str, Column], where: str) -> str:
     images = [column.name for column in columns.values() if column.kind == "image"]
-    if len(images) == 1:
-        return images[0]
-    problem = "several columns hold images" if images else "no column holds images"
-    raise UserError(problem, where=where, fix=f"name one under `image:`; it has {_listing(columns.values())}")
+    found = images[0] if len(images) == 1 else None if images else _find(columns, IMAGE_NAMES, "image")
+    if found is None:
+        problem = "several columns hold images" if images else "no column holds or names images"
+        raise _unclear(problem, columns, where, "name one under `image:`; ")
+    return found
 
 
 def _find_label(columns: Mapping[str, Column], where: str) -> str | None:
-    for name in LABEL_NAMES:
-        if _holds(columns, name, _LABEL):
-            return name
     declared = [column.name for column in columns.values() if column.classes is not None]
-    if len(declared) > 1:
-        fix = f"name one under `label:`; it has {_listing(columns.values())}"
-        raise UserError("several columns hold class labels", where=where, fix=fix)
-    return declared[0] if declared else None
+    found = _find(columns, LABEL_NAMES, "label")
+    if found is None and len(declared) > 1:
+        raise _unclear("several columns hold class labels", columns, where, "name one under `label:`; ")
+    return found or next(iter(declared), None)
 
 
-def _holds(columns: Mapping[str, Column], name: str, kinds: set[Kind]) -> bool:
-    return name in columns and columns[name].kind in kinds
-
-
-def _listing(columns: Iterable[Column]) -> str:
-    return ", ".join(f"{column.name} ({'classes' if column.classes else column.kind})" for column in columns)
+def _unclear(problem: str, columns: Mapping[str, Column], where: str, advice: str = "") -> UserError:
+    return UserError(problem, where=where, fix=f"{advice}it has {', '.join(map(str, columns.values()))}")
 
 
 def _declared_features(schema: pa.Schema) -> Mapping[str, Any]:
-    written = (schema.metadata or {}).get(b"huggingface")
-    if written is None:
+    description = (schema.metadata or {}).get(b"huggingface")
+    if description is None:
         return {}
     try:
-        features = json.loads(written)["info"]["features"]
+        features = json.loads(description)["info"]["features"]
     except (ValueError, KeyError, TypeError):
         return {}
     return features if isinstance(features, dict) else {}

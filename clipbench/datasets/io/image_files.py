@@ -6,13 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from clipbench.datasets.base import Example, IndexedSplit, decode
+from clipbench.datasets.base import Example, NumberedSplit
 from clipbench.fingerprint import digest
-
-if TYPE_CHECKING:
-    import PIL.Image
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -50,43 +46,41 @@ def stat_key(path: Path) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns)
 
 
-class FileSplit(IndexedSplit):
+class FileSplit(NumberedSplit):
     """A split made of image files; it holds their paths and labels, never their contents."""
 
     def __init__(self, files: Sequence[ImageFile], also: Sequence[Path] = ()) -> None:
         """Take the files in order, and further paths whose change means that the split changed."""
-        super().__init__(len(files), self._example, self._stat_all)
+        self.count: int = len(files)
         self._files = files
         self._also = also
 
-    def _example(self, index: int) -> Example:
-        file = self._files[index]
-        content, problem = read_image_file(file.path)
-        return Example(file.id, content, file.label, file.labels, file.captions, file.groups, problem)
+    def read(self, rows: range) -> Iterator[Example]:
+        """Iterate over consecutive examples; a file that cannot be read gives a broken one."""
+        for file in self._files[rows.start : rows.stop]:
+            content, problem = read_image_file(file.path)
+            yield Example(file.id, content, file.label, file.labels, file.captions, file.groups, problem)
 
-    def _stat_all(self) -> str:
-        known = [
-            [
-                file.id,
-                str(file.path.absolute()),
-                *stat_key(file.path),
-                file.label,
-                file.labels,
-                file.captions,
-                dict(file.groups),
-            ]
+    def locator(self) -> str:
+        """Return a digest of the files' paths, sizes and times and of what is known of them."""
+        files = [
+            [file.id, *_path_key(file.path), file.label, file.labels, file.captions, dict(file.groups)]
             for file in self._files
         ]
-        return digest([known, [[str(path.absolute()), *stat_key(path)] for path in self._also]])
+        return digest([files, [_path_key(path) for path in self._also]])
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label) without touching the disk."""
         return ((file.id, file.label) for file in self._files)
 
     @cached_property
-    def _by_id(self) -> dict[str, int]:
-        return {file.id: index for index, file in enumerate(self._files)}
+    def _positions(self) -> dict[str, int]:
+        return {file.id: number for number, file in enumerate(self._files)}
 
-    def image(self, example_id: str) -> PIL.Image.Image:
-        """Return one decoded image."""
-        return decode(self._example(self._by_id[example_id]).image)
+    def position(self, example_id: str) -> int:
+        """Return a file's number."""
+        return self._positions[example_id]
+
+
+def _path_key(path: Path) -> list[str | int]:
+    return [str(path.absolute()), *stat_key(path)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from clipbench.datasets.io.image_files import stat_key
-from clipbench.datasets.io.mirror import hub_cache, is_network_failure, no_access, not_written, unreachable
+from clipbench.datasets.io.mirror import HubDataset
 from clipbench.errors import Unavailable, UserError
 from clipbench.fingerprint import digest
 
@@ -18,43 +17,9 @@ ANSWER_SECONDS = 5.0
 _SMALL_BYTES = 1 << 20
 
 
-class Repository(Protocol):
-    """Named files; names use `/` and are relative to the data set's root."""
-
-    @property
-    def name(self) -> str:
-        """As messages call it."""
-        ...
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """The files at the root and in its folders, with their sizes in bytes."""
-        ...
-
-    def fetch(self, name: str) -> Path:
-        """Return a file on disk, downloaded if need be.
-
-        Raises:
-            Unavailable: it can be had neither here nor by download.
-        """
-        ...
-
-    def pending_bytes(self, names: Iterable[str]) -> int:
-        """Return how much of some files would have to be downloaded."""
-        ...
-
-    def locator(self, names: Iterable[str]) -> str:
-        """Return a cheap key that changes whenever one of some files might have."""
-        ...
-
-    def lacks(self, name: str) -> UserError:
-        """Return the error for a file that should be there and is not."""
-        ...
-
-
 @dataclass(frozen=True)
 class FolderRepository:
-    """The files in a local folder and in the folders directly below it."""
+    """The files in a local folder and in the folders directly below it; names are relative and use `/`."""
 
     root: Path
 
@@ -65,13 +30,11 @@ class FolderRepository:
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
-        """Listed once."""
-        entries = [entry for entry in self.root.iterdir() if not entry.name.startswith(".")]
-        files = [entry for entry in entries if entry.is_file()]
-        for folder in entries:
-            if folder.is_dir():
-                files += [entry for entry in folder.iterdir() if entry.is_file()]
-        return {file.relative_to(self.root).as_posix(): file.stat().st_size for file in sorted(files)}
+        """In bytes; listed once."""
+        visible = [entry for entry in self.root.iterdir() if not entry.name.startswith(".")]
+        inside = [entry for folder in visible if folder.is_dir() for entry in folder.iterdir()]
+        files = sorted(entry for entry in (*visible, *inside) if entry.is_file())
+        return {file.relative_to(self.root).as_posix(): file.stat().st_size for file in files}
 
     def fetch(self, name: str) -> Path:
         """Return the path."""
@@ -95,12 +58,16 @@ class FolderRepository:
 class HubRepository:
     """The files of a data set on the hub at one commit, in the hub's own cache once they are fetched."""
 
-    name: str
+    dataset: HubDataset
     commit: str
     listing: tuple[tuple[str, int], ...]
-    looked: tuple[Path, ...] = ()
     offline: str = ""
     """Why the hub is out of reach; '' if it is not. Then only what is in the cache can be read."""
+
+    @property
+    def name(self) -> str:
+        """On the hub."""
+        return self.dataset.name
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
@@ -108,8 +75,12 @@ class HubRepository:
         return dict(self.listing)
 
     def fetch(self, name: str) -> Path:
-        """Return the file in the cache, downloaded if it is not there yet."""
-        cached = self._cached(name)
+        """Return the file in the cache, downloaded if it is not there yet.
+
+        Raises:
+            Unavailable: it can be had neither here nor by download.
+        """
+        cached = self._cached(name, self.commit)
         if cached is not None:
             return cached
         if self.offline:
@@ -122,11 +93,11 @@ class HubRepository:
         The hub's client notes it when a file is asked for by that name: the smallest one here, if it is
         small. A set whose files the hub refuses is found out at once, too.
         """
-        reference = _reference(self.name, revision)
-        known = reference.read_text().strip() if reference.is_file() else ""
         name, size = min(self.listing, key=lambda file: file[1], default=("", _SMALL_BYTES))
-        if self.commit not in (known, revision) and size < _SMALL_BYTES:
-            self._download(name, revision)
+        if size < _SMALL_BYTES:
+            noted = self._cached(name, revision)
+            if noted is None or noted != self._cached(name, self.commit):
+                self._download(name, revision)
 
     def _download(self, name: str, revision: str) -> Path:
         from huggingface_hub import hf_hub_download
@@ -134,19 +105,20 @@ class HubRepository:
         try:
             return Path(hf_hub_download(self.name, name, repo_type="dataset", revision=revision))
         except Exception as error:
-            if full := not_written(error):
-                raise full from error
-            if not is_network_failure(error):
+            explained = self.dataset.explain(error, name)
+            if explained is None:
                 raise
-            raise no_access(self.name, error) or unreachable(self.name, name, self.looked, error) from error
+            raise explained from error
 
-    def _cached(self, name: str) -> Path | None:
-        path = _snapshot(self.name, self.commit) / name
-        return path if path.is_file() else None
+    def _cached(self, name: str, revision: str) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(self.name, name, revision=revision, repo_type="dataset")
+        return Path(path) if isinstance(path, str) else None
 
     def pending_bytes(self, names: Iterable[str]) -> int:
         """Sum the sizes of the files that are not in the cache."""
-        return sum(self.sizes.get(name, 0) for name in names if self._cached(name) is None)
+        return sum(self.sizes.get(name, 0) for name in names if self._cached(name, self.commit) is None)
 
     def locator(self, names: Iterable[str]) -> str:
         """Return the commit, which fixes every file."""
@@ -155,17 +127,19 @@ class HubRepository:
     def lacks(self, name: str) -> Unavailable:
         """Return the error for a missing file."""
         if self.offline:
-            return unreachable(self.name, name, self.looked, ConnectionError(self.offline))
+            return self.dataset.unreachable(name, self.offline)
         return Unavailable(f"{name} is missing on the hub", where=f"data set {self.name}", fix="report it to its owner")
 
 
-def open_hub_repository(name: str, revision: str, looked: Sequence[Path] = ()) -> HubRepository:
+Repository = FolderRepository | HubRepository
+
+
+def open_hub_repository(dataset: HubDataset, revision: str) -> HubRepository:
     """Look up a data set on the hub; if the hub does not answer, take what its cache holds.
 
     Args:
-        name: `ORG/REPO`.
+        dataset: on the hub.
         revision: branch, tag or commit.
-        looked: the folders that were searched before, for the message.
 
     Raises:
         Unavailable: the hub refuses it, does not know it, or cannot be reached and nothing is cached.
@@ -175,40 +149,37 @@ def open_hub_repository(name: str, revision: str, looked: Sequence[Path] = ()) -
     from huggingface_hub.errors import HFValidationError
 
     try:
-        info = HfApi().dataset_info(name, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+        info = HfApi().dataset_info(dataset.name, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
     except HFValidationError as error:
-        raise UserError("is not a name that a hub data set can have", where=name, fix="write ORG/REPO") from error
+        raise UserError(
+            "is not a name that a hub data set can have", where=dataset.name, fix="write ORG/REPO"
+        ) from error
     except Exception as error:
-        if not is_network_failure(error):
+        explained = dataset.explain(error, "every file")
+        if explained is None:
             raise
-        cached = _cached_repository(name, revision, looked, str(error).strip().partition("\n")[0])
-        if cached is None:
-            raise no_access(name, error) or unreachable(name, "every file", looked, error) from error
-        return cached
+        snapshot = _cached_snapshot(dataset.name, revision)
+        if snapshot is None:
+            raise explained from error
+        files = sorted(path for path in snapshot.rglob("*") if path.is_file())
+        listing = tuple((path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in files)
+        reason = str(error).strip().partition("\n")[0] or "no answer"
+        return HubRepository(dataset, snapshot.name, listing, reason)
     listing = tuple((file.rfilename, file.size or 0) for file in info.siblings or ())
-    repository = HubRepository(name, info.sha or revision, listing, tuple(looked))
+    repository = HubRepository(dataset, info.sha or revision, listing)
     repository.remember(revision)
     return repository
 
 
-def _cached_repository(name: str, revision: str, looked: Sequence[Path], reason: str) -> HubRepository | None:
-    reference = _reference(name, revision)
-    commit = reference.read_text().strip() if reference.is_file() else revision
-    snapshot = _snapshot(name, commit)
-    if not snapshot.is_dir():
+def _cached_snapshot(name: str, revision: str) -> Path | None:
+    """Return the folder in the hub's cache that holds what was downloaded of a revision; it is named by the commit."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        # No pattern: what is there counts, complete or not.
+        return Path(
+            snapshot_download(name, repo_type="dataset", revision=revision, local_files_only=True, allow_patterns=[])
+        )
+    except LocalEntryNotFoundError:
         return None
-    files = sorted(path for path in snapshot.rglob("*") if path.is_file())
-    listing = tuple((path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in files)
-    return HubRepository(name, commit, listing, tuple(looked), reason or "no answer")
-
-
-def _cache_folder(name: str) -> Path:
-    return hub_cache() / f"datasets--{name.replace('/', '--')}"
-
-
-def _reference(name: str, revision: str) -> Path:
-    return _cache_folder(name) / "refs" / revision
-
-
-def _snapshot(name: str, commit: str) -> Path:
-    return _cache_folder(name) / "snapshots" / commit

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from clipbench.datasets.io.image_files import stat_key
 from clipbench.errors import UserError
@@ -22,30 +23,8 @@ _BUFFER_BYTES = 1 << 20
 Row = Mapping[str, Any]
 
 
-class Rows(Protocol):
-    """The rows of one split, numbered from 0."""
-
-    @property
-    def count(self) -> int | None:
-        """How many there are; None where that takes a download to know."""
-        ...
-
-    @property
-    def download_bytes(self) -> int:
-        """What reading would download first."""
-        ...
-
-    def length(self) -> int:
-        """Return how many there are; may download."""
-        ...
-
-    def read(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Row]:
-        """Iterate over rows `start` to `stop`, with some columns as plain Python values."""
-        ...
-
-    def locator(self) -> str | None:
-        """Return a cheap key that changes whenever the rows might have."""
-        ...
+def _stat_all(files: Sequence[Path]) -> str:
+    return digest([[str(file.resolve()), *stat_key(file)] for file in files])
 
 
 @dataclass(frozen=True)
@@ -65,12 +44,12 @@ class ParquetRows:
         return sum(self._lengths)
 
     def length(self) -> int:
-        """Return `count`."""
+        """Return how many there are."""
         return self.count
 
     def locator(self) -> str:
         """Return a digest of the files' paths, sizes and times."""
-        return digest([[str(file.resolve()), *stat_key(file)] for file in self.files])
+        return _stat_all(self.files)
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Row]:
         """Iterate over rows; memory holds a batch and the Parquet pages that it comes from."""
@@ -87,15 +66,10 @@ def _read_file(path: Path, start: int, stop: int, columns: Sequence[str]) -> Ite
     if missing := sorted(set(columns) - set(file.schema_arrow.names)):
         problem = f"has no column {missing[0]!r}, which other files of the data set have"
         raise UserError(problem, where=str(path), fix="write the files with the same columns")
-    groups, skipped, first = [], 0, 0
-    for group in range(file.metadata.num_row_groups):
-        length = file.metadata.row_group(group).num_rows
-        if first + length <= start:
-            skipped = first + length
-        elif first < stop:
-            groups.append(group)
-        first += length
-    position = skipped
+    lengths = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    ends = list(accumulate(lengths))
+    groups = [group for group, end in enumerate(ends) if end > start and end - lengths[group] < stop]
+    position = ends[groups[0]] - lengths[groups[0]] if groups else stop
     for batch in _batches(file, groups, columns, path):
         low, high = max(start - position, 0), min(stop - position, batch.num_rows)
         if low < high:
@@ -137,6 +111,7 @@ class ArrowRows:
     load: Callable[[], Any]
     """Returns the `datasets.Dataset`; may download."""
     count: int | None
+    """None where that takes a download to know."""
     revision: str | None
     """Of a hub data set; None for a local one, whose files are looked at."""
     download_bytes: int = 0
@@ -146,7 +121,7 @@ class ArrowRows:
         return self.load().with_format("arrow")
 
     def length(self) -> int:
-        """Return how many rows there are."""
+        """Return how many there are; may download."""
         return len(self._data)
 
     def locator(self) -> str | None:
@@ -154,7 +129,7 @@ class ArrowRows:
         if self.revision is not None:
             return self.revision
         files = [Path(entry["filename"]) for entry in self._data.cache_files]
-        return digest([[str(file.resolve()), *stat_key(file)] for file in files]) if files else None
+        return _stat_all(files) if files else None
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Row]:
         """Iterate over rows; encoded images stay encoded."""
@@ -162,6 +137,9 @@ class ArrowRows:
         for first in range(start, min(stop, len(chosen)), BATCH_ROWS):
             yield from chosen[first : min(first + BATCH_ROWS, stop)].to_pylist()
 
+
+Rows = ParquetRows | ArrowRows
+"""The rows of one split, numbered from 0."""
 
 _PART = re.compile(r"(?P<split>[^/]+?)[-_](?P<part>\d+)-of-(?P<parts>\d+)(?:-[0-9a-f]+)?")
 _SPLITS = ("train", "validation", "valid", "val", "dev", "test")
@@ -179,33 +157,33 @@ def parquet_splits(folder: Path, config: str | None) -> dict[str, ParquetRows]:
             and none was named.
     """
     if config is not None and not (folder / config).is_dir():
-        have = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        fix = f"it has: {', '.join(have)}" if have else "leave out `config:`"
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        fix = f"it has: {', '.join(names)}" if names else "leave out `config:`"
         raise UserError(f"there is no configuration {config!r}", where=str(folder), fix=fix)
-    places = [folder / config] if config else [folder, folder / "data"]
-    files = [file for place in places for file in sorted({*place.glob("*.parquet"), *place.glob("*/*.parquet")})]
+    folders = [folder / config] if config else [folder, folder / "data"]
+    files = [file for parent in folders for file in sorted({*parent.glob("*.parquet"), *parent.glob("*/*.parquet")})]
     grouped: dict[str, list[Path]] = {}
-    _require_one_configuration(files, places)
+    _require_one_configuration(files, folders)
     for file in dict.fromkeys(files):
-        grouped.setdefault(_split_of(file, places), []).append(file)
+        grouped.setdefault(_split_of(file, folders), []).append(file)
     for split, parts in grouped.items():
         _require_all_parts(split, parts)
     return {split: ParquetRows(tuple(parts)) for split, parts in sorted(grouped.items())}
 
 
-def _split_of(file: Path, places: Sequence[Path]) -> str:
+def _split_of(file: Path, folders: Sequence[Path]) -> str:
     if match := _PART.fullmatch(file.stem):
         return match["split"]
-    if file.parent not in places:
+    if file.parent not in folders:
         return file.parent.name
     return next((split for split in _SPLITS if re.match(rf"{split}(?![a-z])", file.stem)), "test")
 
 
-def _require_one_configuration(files: Sequence[Path], places: Sequence[Path]) -> None:
-    named = sorted({file.parent for file in files if file.parent not in places and _PART.fullmatch(file.stem)})
+def _require_one_configuration(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    named = sorted({file.parent for file in files if file.parent not in folders and _PART.fullmatch(file.stem)})
     if len(named) > 1:
         fix = f"name one under `config:`: {', '.join(folder.name for folder in named)}"
-        raise UserError("holds several configurations", where=str(places[0]), fix=fix)
+        raise UserError("holds several configurations", where=str(folders[0]), fix=fix)
 
 
 def _require_all_parts(split: str, files: Sequence[Path]) -> None:

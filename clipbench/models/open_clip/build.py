@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import open_clip
 
 from clipbench.errors import UserError
@@ -15,11 +14,11 @@ from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ModelInfo, ModelPedigree, Precision
 from clipbench.models.open_clip.locations import Recipe
 from clipbench.models.open_clip.model import OpenClipModel
-from clipbench.models.open_clip.tokens import context_length, digest_tokenizer, make_tokenizer
+from clipbench.models.open_clip.tokens import digest_tokenizer, make_tokenizer
 from clipbench.models.open_clip.towers import split_image_tower
+from clipbench.models.transforms import canonical
 from clipbench.models.weights.hub_file import cache_folder
-from clipbench.models.weights.state_dict_file import describe_mismatch
-from clipbench.models.weights.weights_file import check_weights
+from clipbench.models.weights.weights_file import check_weights, misfit
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -39,7 +38,7 @@ def load_model(
     check_weights(recipe.weights)
     model, transform = _build(recipe, name)
     _load_weights(model, recipe)
-    tokenizer = make_tokenizer(recipe, f"model {name}")
+    tokenizer: Any = make_tokenizer(recipe, f"model {name}")
     pedigree = ModelPedigree(
         weights=digest_file(recipe.weights),
         transform=digest_transform(open_clip.get_model_preprocess_cfg(model)),
@@ -57,7 +56,7 @@ def load_model(
         logit_bias=0.0 if model.logit_bias is None else model.logit_bias.item(),
         features=image_tower.features,
         trained_on=trained_on,
-        context_length=context_length(tokenizer),
+        context_length=int(tokenizer.context_length),
         library=f"open_clip {open_clip.__version__}",
     )
     return OpenClipModel(info, model, image_tower, transform, tokenizer, device, precision)
@@ -69,7 +68,7 @@ def digest_transform(preprocess: Mapping[str, Any]) -> str:
     Equal settings give equal digests however they are written: a size as one number or two, a mean in
     float64 or rounded to the float32 that is computed with.
     """
-    settings = {key: _canonical(value) for key, value in preprocess.items()}
+    settings = {key: canonical(value) for key, value in preprocess.items()}
     size = preprocess["size"]
     settings["size"] = [size, size] if isinstance(size, int) else list(size)
     return digest({"library": "open_clip", **settings})
@@ -79,12 +78,6 @@ def digest_architecture(recipe: Recipe) -> str:
     """Return a digest of what is built: the configuration, with the activation that is used."""
     quick_gelu = recipe.quick_gelu or bool(recipe.config.get("quick_gelu", False))
     return digest({"library": "open_clip", **recipe.config, "quick_gelu": quick_gelu})
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(np.float32(value))
-    return [_canonical(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def _build(recipe: Recipe, name: str) -> tuple[Any, Transform]:
@@ -134,9 +127,7 @@ def _load_weights(model: Any, recipe: Recipe) -> None:
     try:
         open_clip.load_checkpoint(model, str(recipe.weights), strict=True, weights_only=True)
     except (RuntimeError, KeyError, AssertionError, AttributeError) as error:
-        problem = f"the weights do not fit {recipe.architecture} ({describe_mismatch(error)})"
-        fix = "name the architecture that they were trained with"
-        raise UserError(problem, where=str(recipe.weights), fix=fix) from error
+        raise misfit(recipe.weights, recipe.architecture, error) from error
 
 
 @contextmanager

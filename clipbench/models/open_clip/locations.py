@@ -1,16 +1,19 @@
-"""The places an open_clip model comes from: a pretrained tag, the hub, a local folder, a local checkpoint."""
+"""The locations of an open_clip model: a pretrained tag, the hub, a local folder, a local checkpoint."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.models.open_clip.config import CONFIG_NAME, builtin_config, read_config
-from clipbench.models.weights.hub_file import HubFile, HubTokenizer
+from clipbench.models.located import Location, RemoteFile
+from clipbench.models.weights.hub_file import HubFile, HubTokenizer, names_on_hub
+from clipbench.models.weights.weights_file import find_weights, read_config, require_file
 
+CONFIG_NAME = "open_clip_config.json"
 _HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER_WEIGHTS = (
     "open_clip_model.safetensors",
@@ -23,7 +26,7 @@ _FOLDER_WEIGHTS = (
     "model.pth",
 )
 
-Missing = HubFile | HubTokenizer
+Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Recipe:
     architecture: str
     """open_clip's name of it, or `local-dir:FOLDER` with a configuration in it."""
     weights: Path
-    config: Mapping[str, Any]
+    config: Config
     """The architecture's configuration: `embed_dim`, `vision_cfg`, `text_cfg`, ..."""
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     """mean, std, interpolation, resize_mode of the pretrained tag, where there is one."""
@@ -43,35 +46,31 @@ class Recipe:
     """Where the files of a Hugging Face tokenizer are; None: open_clip's own tokenizer."""
 
     @property
-    def text_config(self) -> Mapping[str, Any]:
+    def text_config(self) -> Config:
         """The text tower's and tokenizer's part of the configuration."""
-        part: Mapping[str, Any] = self.config["text_cfg"]
+        part: Config = self.config["text_cfg"]
         return part
 
 
-class Place(Protocol):
-    """Where a model comes from."""
+class OpenClipLocation(Location):
+    """Where an open_clip model comes from."""
 
-    @property
-    def about(self) -> str:
-        """For the record of a run; names no folder above the model's own."""
-        ...
+    packages = ("open_clip_torch",)
 
-    def missing(self) -> Sequence[Missing]:
-        """Return the files that have to be downloaded before `recipe` works.
-
-        Raises:
-            UserError: what is local is not as it should be, or open_clip has no such model.
-        """
-        ...
-
+    @abstractmethod
     def recipe(self) -> Recipe:
         """Return what to build; call when nothing is missing."""
-        ...
+
+    def files(self) -> Sequence[Path]:
+        """Return the weights, then the files of the folders that hold the configuration and the tokenizer."""
+        recipe = self.recipe()
+        folders = [Path(recipe.architecture.removeprefix("local-dir:")), recipe.tokenizer_folder]
+        beside = [path for folder in folders if folder and folder.is_dir() for path in sorted(folder.iterdir())]
+        return [recipe.weights, *(path for path in beside if path.is_file())]
 
 
 @dataclass(frozen=True)
-class TagPlace:
+class TagLocation(OpenClipLocation):
     """Weights that open_clip knows by architecture and tag."""
 
     architecture: str
@@ -82,10 +81,9 @@ class TagPlace:
         """For the record."""
         return f"open_clip {self.architecture}/{self.tag}"
 
-    def missing(self) -> Sequence[Missing]:
-        """Return the weights and the tokenizer if they are not in the hub's cache."""
-        config = builtin_config(self.architecture)
-        return _not_cached([self._weights(), *_companions(config["text_cfg"], folder=None)])
+    def needed(self) -> Sequence[RemoteFile]:
+        """Return the weights and the tokenizer."""
+        return [self._weights(), *_companions(builtin_config(self.architecture))]
 
     def recipe(self) -> Recipe:
         """Return what to build, with the preprocessing and activation that the tag declares."""
@@ -94,19 +92,19 @@ class TagPlace:
         names = ("mean", "std", "interpolation", "resize_mode")
         return Recipe(
             architecture=self.architecture,
-            weights=_cached(self._weights()),
+            weights=self._weights().path(f"{self.architecture}/{self.tag}"),
             config=config,
             preprocess={name: declared[name] for name in names if declared.get(name) is not None},
             quick_gelu=bool(declared.get("quick_gelu", False)),
-            tokenizer_folder=_tokenizer_folder(config["text_cfg"]),
+            tokenizer_folder=_tokenizer_folder(config),
         )
 
-    def _declared(self) -> Mapping[str, Any]:
+    def _declared(self) -> Config:
         import open_clip
 
         builtin_config(self.architecture)
         tags = open_clip.list_pretrained_tags_by_model(self.architecture)
-        declared: Mapping[str, Any] = open_clip.get_pretrained_cfg(self.architecture, self.tag)
+        declared: Config = open_clip.get_pretrained_cfg(self.architecture, self.tag)
         if not declared:
             where = f"model open_clip:{self.architecture}/{self.tag}"
             fix = did_you_mean(self.tag, tags) if tags else "name a checkpoint as open_clip:ARCH@FILE"
@@ -119,17 +117,14 @@ class TagPlace:
         if not location:
             where = f"model open_clip:{self.architecture}/{self.tag}"
             fix = f"download the weights and name them as open_clip:{self.architecture}@FILE"
-            raise UserError(
-                "open_clip knows these weights by a plain address only, not on the hub", where=where, fix=fix
-            )
+            problem = "open_clip knows these weights by a plain address only, not on the hub"
+            raise UserError(problem, where=where, fix=fix)
         repository, _, name = location.rpartition("/")
-        stem, dot, suffix = name.rpartition(".")
-        safe = (f"{stem}.safetensors",) if dot and suffix in ("bin", "pth") else ()
-        return HubFile(repository, (*safe, name) if name else _HUB_WEIGHTS)
+        return HubFile(repository, names_on_hub(name) if name else _HUB_WEIGHTS)
 
 
 @dataclass(frozen=True)
-class HubPlace:
+class HubLocation(OpenClipLocation):
     """A hub repository in open_clip's layout."""
 
     repository: str
@@ -139,77 +134,57 @@ class HubPlace:
         """For the record."""
         return f"open_clip hf-hub:{self.repository}"
 
-    def missing(self) -> Sequence[Missing]:
-        """Return the configuration, weights and tokenizer that are not in the hub's cache."""
-        first = _not_cached([self._config(), self._weights()])
-        if self._config() in first:
-            return first
-        return [*first, *_not_cached(_companions(self._read()["text_cfg"], folder=None))]
+    def needed(self) -> Sequence[RemoteFile]:
+        """Return the configuration and the weights and, where the configuration is here, what it names."""
+        config = self._config.cached()
+        return [self._config, self._weights, *(_companions(read_model_config(config)) if config else [])]
 
     def recipe(self) -> Recipe:
         """Return what to build."""
-        folder = _cached(self._config()).parent
-        config = self._read()
-        return Recipe(
-            architecture=f"local-dir:{folder}",
-            weights=_cached(self._weights()),
-            config=config,
-            tokenizer_folder=_tokenizer_folder(config["text_cfg"]),
-        )
+        path = self._config.path(self.repository)
+        config = read_model_config(path)
+        weights = self._weights.path(self.repository)
+        return Recipe(f"local-dir:{path.parent}", weights, config, tokenizer_folder=_tokenizer_folder(config))
 
+    @property
     def _config(self) -> HubFile:
         return HubFile(self.repository, (CONFIG_NAME,))
 
+    @property
     def _weights(self) -> HubFile:
         return HubFile(self.repository, _HUB_WEIGHTS)
 
-    def _read(self) -> Mapping[str, Any]:
-        return read_config(_cached(self._config()))
-
 
 @dataclass(frozen=True)
-class FolderPlace:
+class FolderLocation(OpenClipLocation):
     """A local folder in open_clip's layout: a configuration, weights, and a tokenizer where it needs one."""
 
-    folder: Path
+    path: Path
 
     @property
     def about(self) -> str:
         """For the record; names no folder above the model's own."""
-        return f"open_clip local folder {self.folder.resolve().name}"
+        return f"open_clip local folder {self.path.resolve().name}"
 
-    def missing(self) -> Sequence[Missing]:
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return self.path
+
+    def needed(self) -> Sequence[RemoteFile]:
         """Check the folder; only the configuration of a Hugging Face text tower may have to be downloaded."""
-        text_config = self._read()["text_cfg"]
-        self._weights()
-        return _not_cached(_companions(text_config, folder=self.folder))
+        return _companions(self.recipe().config, own_tokenizer=True)
 
     def recipe(self) -> Recipe:
         """Return what to build."""
-        config = self._read()
-        tokenizer_folder = self.folder if config["text_cfg"].get("hf_tokenizer_name") else None
-        return Recipe(f"local-dir:{self.folder}", self._weights(), config, tokenizer_folder=tokenizer_folder)
-
-    def _read(self) -> Mapping[str, Any]:
-        if not self.folder.is_dir():
-            raise UserError("no such folder", where=str(self.folder), fix="check the path after local-dir:")
-        return read_config(self.folder / CONFIG_NAME)
-
-    def _weights(self) -> Path:
-        """Return the weights: open_clip's own names first, then any one checkpoint, safetensors first."""
-        for name in _FOLDER_WEIGHTS:
-            if (self.folder / name).is_file():
-                return self.folder / name
-        others = sorted(path for ending in ("*.safetensors", "*.bin", "*.pth") for path in self.folder.glob(ending))
-        if not others:
-            fix = f"put {_FOLDER_WEIGHTS[0]} beside {CONFIG_NAME}"
-            raise UserError("holds no weights (*.safetensors, *.bin, *.pth)", where=str(self.folder), fix=fix)
-        safe = [path for path in others if path.suffix == ".safetensors"]
-        return (safe or others)[0]
+        config = read_model_config(self.path / CONFIG_NAME)
+        weights = find_weights(self.path, _FOLDER_WEIGHTS, CONFIG_NAME)
+        tokenizer_folder = self.path if config["text_cfg"].get("hf_tokenizer_name") else None
+        return Recipe(f"local-dir:{self.path}", weights, config, tokenizer_folder=tokenizer_folder)
 
 
 @dataclass(frozen=True)
-class FilePlace:
+class FileLocation(OpenClipLocation):
     """A local checkpoint for an architecture that open_clip knows."""
 
     architecture: str
@@ -220,47 +195,73 @@ class FilePlace:
         """For the record; names no folder."""
         return f"open_clip {self.architecture}, file {self.file.name}"
 
-    def missing(self) -> Sequence[Missing]:
+    def needed(self) -> Sequence[RemoteFile]:
         """Check that the file exists; only the architecture's tokenizer may have to be downloaded."""
         config = builtin_config(self.architecture)
-        if not self.file.is_file():
-            raise UserError("no such file", where=str(self.file), fix="check the path after @")
-        return _not_cached(_companions(config["text_cfg"], folder=None))
+        require_file(self.file)
+        return _companions(config)
 
     def recipe(self) -> Recipe:
         """Return what to build."""
         config = builtin_config(self.architecture)
-        return Recipe(self.architecture, self.file, config, tokenizer_folder=_tokenizer_folder(config["text_cfg"]))
+        return Recipe(self.architecture, self.file, config, tokenizer_folder=_tokenizer_folder(config))
 
 
-def _companions(text_config: Mapping[str, Any], folder: Path | None) -> list[Missing]:
-    """Return what the text tower needs from the hub; a folder brings its own tokenizer."""
-    needed: list[Missing] = []
-    tokenizer, tower = text_config.get("hf_tokenizer_name"), text_config.get("hf_model_name")
-    if tokenizer and folder is None and not Path(tokenizer).is_dir():
+def builtin_config(architecture: str) -> Config:
+    """Return open_clip's configuration of an architecture.
+
+    Raises:
+        UserError: open_clip has no such architecture.
+    """
+    import open_clip
+
+    config: Config | None = open_clip.get_model_config(architecture)
+    if config is None:
+        fix = did_you_mean(architecture, open_clip.list_models())
+        raise UserError("open_clip has no such architecture", where=f"architecture {architecture!r}", fix=fix)
+    return config
+
+
+def read_model_config(path: Path) -> Config:
+    """Read the model part of an `open_clip_config.json`.
+
+    Raises:
+        UserError: no such file, not such a configuration, or it asks for code to be run.
+    """
+    hint = "is it a folder in open_clip's layout? A bare checkpoint is named as open_clip:ARCH@FILE"
+    document = read_config(path, hint)
+    config = document.get("model_cfg") if isinstance(document, dict) else None
+    wanted = ("embed_dim", "vision_cfg", "text_cfg")
+    lacking = [key for key in wanted if key not in config] if isinstance(config, dict) else ["model_cfg"]
+    if lacking or not isinstance(config, dict):
+        fix = f"expected 'model_cfg' with {', '.join(wanted)}, as open_clip writes it"
+        raise UserError(f"lacks {', '.join(lacking)}", where=str(path), fix=fix)
+    if _asks_for_code(config):
+        fix = "remove the key if the model works without; else write an adapter class and name it by dotted path"
+        raise UserError("asks for code to be run (trust_remote_code), which is refused", where=str(path), fix=fix)
+    return config
+
+
+def _asks_for_code(config: Any) -> bool:
+    if isinstance(config, dict):
+        return bool(config.get("trust_remote_code")) or any(map(_asks_for_code, config.values()))
+    return isinstance(config, list) and any(map(_asks_for_code, config))
+
+
+def _companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFile]:
+    """Return what the text tower needs from the hub."""
+    tokenizer, tower = (config["text_cfg"].get(f"hf_{part}_name") for part in ("tokenizer", "model"))
+    needed: list[RemoteFile] = []
+    if tokenizer and not own_tokenizer and not Path(tokenizer).is_dir():
         needed.append(HubTokenizer(tokenizer))
     if tower and not Path(tower).is_dir():
         needed.append(HubFile(tower, ("config.json",)))
     return needed
 
 
-def _tokenizer_folder(text_config: Mapping[str, Any]) -> Path | None:
+def _tokenizer_folder(config: Config) -> Path | None:
     """Return the local folder of the tokenizer that a configuration names: a path, or a hub repository."""
-    name = text_config.get("hf_tokenizer_name")
+    name = config["text_cfg"].get("hf_tokenizer_name")
     if not name or Path(name).is_dir():
         return Path(name) if name else None
-    configuration = HubTokenizer(name).cached()
-    if configuration is None:
-        raise HubFile(name, ("tokenizer_config.json",)).unavailable(name, "it was not fetched")
-    return configuration.parent
-
-
-def _not_cached(files: Sequence[Missing]) -> list[Missing]:
-    return [file for file in files if file.cached() is None]
-
-
-def _cached(file: HubFile) -> Path:
-    path = file.cached()
-    if path is None:
-        raise file.unavailable(file.repository, "it was not fetched")
-    return path
+    return HubTokenizer(name).path(name).parent

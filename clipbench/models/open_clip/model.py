@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from clipbench.models.base import ImageFeatures, ModelInfo, Precision, Tokens
+from clipbench.models.base import ImageFeatures, ModelInfo, Precision, Tokens, inference
 from clipbench.models.open_clip.tokens import Tokenizer, tokenize
 from clipbench.models.open_clip.towers import ImageTower, cuttable_text_tower
 from clipbench.models.transforms import split_transform
@@ -15,8 +13,6 @@ from clipbench.models.transforms import split_transform
 if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
-
-_LOW = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class OpenClipModel:
@@ -38,12 +34,12 @@ class OpenClipModel:
         self.info = info
         self.transform: Callable[[PIL.Image.Image], Tensor]
         self.transform, self._normalise = split_transform(transform)
-        self.device = torch.device(device)
+        self.device = device
         self._model = model
         self._image_tower = image_tower
         self._tokenizer = tokenizer
         self._encode_cut = cuttable_text_tower(model)
-        self._low = _LOW.get(precision)
+        self._precision = precision
         self.text_length: Literal["cut", "whole"] = "whole" if self._encode_cut is None else "cut"
 
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
@@ -52,11 +48,8 @@ class OpenClipModel:
         The pixels are uint8, as `transform` gives them, or float32 and normalised.
         """
         pixels = pixels.to(self.device, non_blocking=True)
-        with torch.inference_mode():
-            if self._normalise is not None:
-                pixels = self._normalise(pixels)
-            with self._autocast():
-                features = self._image_tower.encode(pixels)
+        with inference(self.device, self._precision):
+            features = self._image_tower.encode(self._normalise(pixels) if self._normalise else pixels)
         return ImageFeatures(_float32(features.projected), _float32(features.backbone))
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
@@ -73,15 +66,12 @@ class OpenClipModel:
         if not whole and self._encode_cut is None:
             raise ValueError(f"rows have {ids.shape[1]} ids, this text tower needs all {self.info.context_length}")
         ids = ids.to(self.device)
-        with torch.inference_mode(), self._autocast():
+        with inference(self.device, self._precision):
             if whole or self._encode_cut is None:
                 embeddings: Tensor = self._model.encode_text(ids, normalize=False)
             else:
                 embeddings = self._encode_cut(ids)
         return embeddings.float()
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=self._low or torch.bfloat16, enabled=self._low is not None)
 
 
 def _float32(features: Tensor | None) -> Tensor | None:

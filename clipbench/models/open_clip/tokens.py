@@ -58,11 +58,6 @@ def _library_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer:
     return tokenizer
 
 
-def context_length(tokenizer: Any) -> int:
-    """Return how many tokens a row holds."""
-    return int(tokenizer.context_length)
-
-
 def tokenize(tokenizer: Any, texts: Sequence[str]) -> Tokens:
     """Tokenise B texts to (B, context length) ids, with lengths that include the end token.
 
@@ -106,7 +101,7 @@ def digest_tokenizer(tokenizer: Any) -> str:
     """Return a digest of vocabulary, merges, cleaning and context length: of what it does, not where it lies."""
     parts: dict[str, Any] = {
         "type": type(tokenizer).__name__,
-        "context_length": context_length(tokenizer),
+        "context_length": int(tokenizer.context_length),
         "clean": getattr(getattr(tokenizer, "clean_fn", None), "__name__", ""),
     }
     if hasattr(tokenizer, "encoder"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -18,6 +17,7 @@ from clipbench.models.base import (
     ModelSource,
     Precision,
     Tokens,
+    inference,
 )
 from clipbench.models.reference.files import find_files, read_config, read_towers
 from clipbench.models.reference.tokenizer import END, WordTokenizer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from clipbench.models.reference.towers import ReferenceTowers
 
-_WEIGHTS: Final = Path(__file__).parent / "weights"
+_WEIGHTS: Final = Path(__file__).parent
 EMBEDDED: Final = ("clip-tiny",)
 """Models that are part of the package."""
 
@@ -82,9 +82,7 @@ class ReferenceModel:
 
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
         """Encode (B, 3, S, S) pixels into projected (B, D) and, before the projection, backbone (B, F); float32."""
-        import torch
-
-        with torch.inference_mode(), self._autocast():
+        with inference(self._device, self.info.pedigree.precision):
             projected, pooled = self._towers.image(pixels.to(self._device))
         return ImageFeatures(projected.float(), pooled.float())
 
@@ -94,19 +92,9 @@ class ReferenceModel:
 
     def encode_tokens(self, ids: Tensor) -> Tensor:
         """Encode (B, L) ids, each row with its end token, into (B, D) float32."""
-        import torch
-
-        with torch.inference_mode(), self._autocast():
+        with inference(self._device, self.info.pedigree.precision):
             embedded: Tensor = self._towers.text(ids.to(self._device))
         return embedded.float()
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        import torch
-
-        precision = self.info.pedigree.precision
-        dtype = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
-        kind = torch.device(self._device).type
-        return torch.autocast(kind, dtype, enabled=dtype is not None)
 
 
 class ReferenceSource(ModelSource):

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import timm
 import timm.data
 import torch
 
 from clipbench.errors import UserError
 from clipbench.models.image_only_model import Network
-from clipbench.models.transforms import split_transform
-from clipbench.models.weights.state_dict_file import describe_mismatch, read_state_dict
+from clipbench.models.transforms import canonical, split_transform
+from clipbench.models.weights.weights_file import misfit, read_state_dict
 
 _data: Any = timm.data
 _PREPROCESSING = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
@@ -55,7 +54,7 @@ def build_network(recipe: Recipe, where: str, classes: int | None = None) -> Net
         module=model,
         transform=transform,
         normalise=normalise,
-        preprocessing={"library": "timm", **{key: _canonical(data[key]) for key in _PREPROCESSING}},
+        preprocessing={"library": "timm", **{key: canonical(data[key]) for key in _PREPROCESSING}},
         architecture={
             "library": "timm",
             "architecture": recipe.architecture,
@@ -97,9 +96,7 @@ def _check_complete(module: Any, names: Container[str], recipe: Recipe, where: s
     again = _create(recipe, where, classes).state_dict()
     random = [name for name in absent if not torch.equal(loaded[name], again[name])]
     if random:
-        problem = f"the weights do not fit {recipe.architecture} ({len(random)} tensors are missing, e.g. {random[0]})"
-        fix = "name the architecture that they were trained with"
-        raise UserError(problem, where=str(recipe.weights), fix=fix)
+        raise misfit(recipe.weights, recipe.architecture, f"{len(random)} tensors are missing, e.g. {random[0]}")
 
 
 def _create(recipe: Recipe, where: str, classes: int | None) -> Any:
@@ -111,14 +108,6 @@ def _create(recipe: Recipe, where: str, classes: int | None) -> Any:
     except Exception as error:
         # A wrong configuration surfaces as whatever its constructor stumbles on, wrong weights as what renames them.
         if isinstance(error, (KeyError, IndexError)) or "state_dict" in str(error):
-            problem = f"the weights do not fit {recipe.architecture} ({describe_mismatch(error)})"
-            fix = "name the architecture that they were trained with"
-            raise UserError(problem, where=str(recipe.weights), fix=fix) from error
+            raise misfit(recipe.weights, recipe.architecture, error) from error
         problem = f"timm cannot build {recipe.architecture} ({type(error).__name__}: {error})"
         raise UserError(problem, where=where, fix="check the configuration beside the weights") from error
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(np.float32(value))
-    return [_canonical(item) for item in value] if isinstance(value, (list, tuple)) else value

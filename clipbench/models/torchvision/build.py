@@ -14,7 +14,7 @@ from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTen
 from clipbench.errors import UserError
 from clipbench.models.image_only_model import Network, Transform
 from clipbench.models.transforms import split_transform
-from clipbench.models.weights.state_dict_file import describe_mismatch, read_state_dict
+from clipbench.models.weights.weights_file import misfit, read_state_dict
 
 _HEADS = ("fc", "heads.head", "head", "classifier")
 """Where torchvision's architectures have their classifier: a linear layer, or a sequence that ends in one."""
@@ -38,7 +38,10 @@ def build_network(name: str, published: Any, weights: Path, where: str) -> Netwo
     arguments = _arguments(name, published)
     model = models.get_model(name, weights=None, **arguments)
     head = take_off_classifier(model, name, where)
-    _load(model, _without_classifiers(read_state_dict(weights), head), name, weights)
+    try:
+        model.load_state_dict(_without_classifiers(read_state_dict(weights), head), strict=True)
+    except (RuntimeError, ValueError) as error:
+        raise misfit(weights, name, error) from error
     transform, normalise, preprocessing = _split_preset(published.transforms())
     return Network(
         module=model,
@@ -87,15 +90,6 @@ def _without_classifiers(state: dict[str, Tensor], head: str) -> dict[str, Tenso
         elif _DENSENET_NAME.search(key):
             state[_DENSENET_NAME.sub(r"\1\2.", key)] = state.pop(key)
     return state
-
-
-def _load(model: nn.Module, state: dict[str, Tensor], name: str, weights: Path) -> None:
-    try:
-        model.load_state_dict(state, strict=True)
-    except (RuntimeError, ValueError) as error:
-        problem = f"the weights do not fit {name} ({describe_mismatch(error)})"
-        fix = "name the architecture that they were trained with"
-        raise UserError(problem, where=str(weights), fix=fix) from error
 
 
 def _split_preset(preset: Any) -> tuple[Transform, Callable[[Tensor], Tensor] | None, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The places a torchvision model comes from: its published weights, or a local checkpoint."""
+"""The locations of a torchvision model: its published weights, or a local checkpoint."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError, did_you_mean
+from clipbench.models.image_only import ImageOnlyLocation
+from clipbench.models.located import RemoteFile
 from clipbench.models.weights.url_file import UrlFile
+from clipbench.models.weights.weights_file import require_file
 
 if TYPE_CHECKING:
-    from clipbench.models.image_only import Missing
     from clipbench.models.image_only_model import Network
 
 _TRAINED_ON = {
@@ -22,8 +24,8 @@ _TRAINED_ON = {
 """By the beginning of the weights' name, longest first. SWAG_LINEAR trained only its classifier on ImageNet."""
 
 
-def parse_torchvision(arguments: str) -> TorchvisionPlace:
-    """Return the place that stands behind `torchvision:`; nothing is looked for.
+def parse_torchvision(arguments: str) -> TorchvisionLocation:
+    """Return the location that stands behind `torchvision:`; nothing is looked for.
 
     Args:
         arguments: `NAME`, `NAME/WEIGHTS`, `NAME@FILE` or `NAME/WEIGHTS@FILE`.
@@ -31,16 +33,16 @@ def parse_torchvision(arguments: str) -> TorchvisionPlace:
     Raises:
         UserError: it has none of these forms.
     """
-    model, at, file = arguments.partition("@")
+    model, at_sign, file = arguments.partition("@")
     name, slash, weights = model.partition("/")
-    if not name or bool(slash) != bool(weights) or bool(at) != bool(file) or ":" in model:
+    if not name or bool(slash) != bool(weights) or bool(at_sign) != bool(file) or ":" in model:
         fix = "after torchvision: comes NAME, NAME/WEIGHTS or NAME@FILE, e.g. torchvision:resnet50/IMAGENET1K_V1"
         raise UserError(f"{arguments!r} names no model", where=f"model 'torchvision:{arguments}'", fix=fix)
-    return TorchvisionPlace(name, weights or "DEFAULT", Path(file).expanduser() if at else None)
+    return TorchvisionLocation(name, weights or "DEFAULT", Path(file).expanduser() if file else None)
 
 
 @dataclass(frozen=True)
-class TorchvisionPlace:
+class TorchvisionLocation(ImageOnlyLocation):
     """A classification architecture of torchvision, with one of its published weights or a local checkpoint."""
 
     name: str
@@ -49,7 +51,6 @@ class TorchvisionPlace:
     file: Path | None = None
     """A local checkpoint in their stead."""
 
-    folder = None
     packages = ("torchvision",)
 
     @property
@@ -64,25 +65,17 @@ class TorchvisionPlace:
         name = str(self._published().name)
         return next((data for beginning, data in _TRAINED_ON.items() if name.startswith(beginning)), None)
 
-    def missing(self) -> Sequence[Missing]:
-        """Return the weights if they are not in torch's cache; check that a local checkpoint exists."""
-        published = self._published()
+    def needed(self) -> Sequence[RemoteFile]:
+        """Return the published weights; check that a local checkpoint and its architecture exist."""
+        remote = self._remote()
         if self.file is None:
-            file = self._url_file(published)
-            return () if file.cached() else (file,)
-        if not self.file.is_file():
-            raise UserError("no such file", where=str(self.file), fix="check the path after @")
-        return ()
+            return [remote]
+        require_file(self.file)
+        return []
 
     def files(self) -> Sequence[Path]:
         """Return the weights."""
-        if self.file is not None:
-            return (self.file,)
-        file = self._url_file(self._published())
-        path = file.cached()
-        if path is None:
-            raise file.unavailable(self.name, "it was not fetched")
-        return (path,)
+        return [self.file or self._remote().path(self.name)]
 
     def build(self, where: str) -> Network:
         """Build the network with its weights, strictly, but for the classifier, which is not built."""
@@ -90,8 +83,8 @@ class TorchvisionPlace:
 
         return build_network(self.name, self._published(), self.files()[0], where)
 
-    def _url_file(self, published: Any) -> UrlFile:
-        return UrlFile(str(published.url), own_copy=f"torchvision:{self.name}@FILE")
+    def _remote(self) -> RemoteFile:
+        return UrlFile(str(self._published().url), own_copy=f"torchvision:{self.name}@FILE")
 
     def _published(self) -> Any:
         """Return the member of torchvision's enumeration of weights."""

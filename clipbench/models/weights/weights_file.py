@@ -1,17 +1,69 @@
-"""Checks that a checkpoint holds tensors and nothing that would run, before any library opens it."""
+"""Weights and configurations on disk: found, checked to hold nothing that would run, and read."""
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_WRAPPER = "module."
 _RESAVE = "save it again as safetensors, or as torch.save({'state_dict': model.state_dict()}, FILE)"
+
+
+def require_file(path: Path) -> Path:
+    """Return the path of a checkpoint that was named behind '@'.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if not path.is_file():
+        raise UserError("no such file", where=str(path), fix="check the path after @")
+    return path
+
+
+def find_weights(folder: Path, names: Sequence[str], config_name: str) -> Path:
+    """Return a folder's weights: the first of a library's own names, else any one checkpoint, safetensors first.
+
+    Raises:
+        UserError: the folder holds none.
+    """
+    named = [folder / name for name in names if (folder / name).is_file()]
+    others = sorted(path for ending in ("safetensors", "bin", "pth") for path in folder.glob(f"*.{ending}"))
+    safe = [path for path in others if path.suffix == ".safetensors"]
+    found = [*named, *safe, *others]
+    if not found:
+        fix = f"put {names[0]} beside {config_name}"
+        raise UserError("holds no weights (*.safetensors, *.bin, *.pth)", where=str(folder), fix=fix)
+    return found[0]
+
+
+def read_config(path: Path, hint: str) -> Any:
+    """Read the JSON document beside a model's weights.
+
+    Args:
+        path: of the document.
+        hint: what may be wrong if it is not there.
+
+    Raises:
+        UserError: no such folder or file, or it is not JSON.
+    """
+    if not path.parent.is_dir():
+        raise UserError("no such folder", where=str(path.parent), fix="check the path after local-dir:")
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError("no such file", where=str(path), fix=hint) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read as JSON ({error})", where=str(path), fix="check or replace it") from error
 
 
 def check_weights(path: Path) -> None:
@@ -44,9 +96,8 @@ def _check_safetensors(path: Path) -> None:
         with safe_open(path, framework="numpy") as file:
             names = list(file.keys())
     except (SafetensorError, OSError) as error:
-        raise UserError(
-            f"is not a safetensors file ({error})", where=str(path), fix="download or copy it again"
-        ) from error
+        fix = "download or copy it again"
+        raise UserError(f"is not a safetensors file ({error})", where=str(path), fix=fix) from error
     if not names:
         raise UserError("holds no tensors", where=str(path), fix="check that it is the right file")
 
@@ -86,11 +137,41 @@ def _check_state_dict(checkpoint: Any, path: Path) -> None:
     import torch
 
     state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, Mapping) else checkpoint
-    tensors = isinstance(state, Mapping) and bool(state) and all(isinstance(name, str) for name in state)
-    if not tensors or not any(isinstance(value, torch.Tensor) for value in state.values()):
-        found = (
-            f"a dict with the keys {', '.join(map(str, list(state)[:6]))}"
-            if isinstance(state, Mapping)
-            else type(state)
-        )
-        raise UserError(f"holds no state dict (found {found})", where=str(path), fix=_RESAVE)
+    found = str(type(state))
+    if isinstance(state, Mapping):
+        if all(isinstance(name, str) for name in state) and any(isinstance(v, torch.Tensor) for v in state.values()):
+            return
+        found = f"a dict with the keys {', '.join(map(str, list(state)[:6]))}"
+    raise UserError(f"holds no state dict (found {found})", where=str(path), fix=_RESAVE)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file that `check_weights` has passed, on the CPU, by name.
+
+    A state dict may lie under 'state_dict', and its names may begin with 'module.', as training in parallel
+    leaves them. Nothing is unpickled but tensors and plain values.
+    """
+    import torch
+
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        state: Any = load_file(path)
+    else:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        state = checkpoint.get("state_dict", checkpoint)
+    wrapped = all(name.startswith(_WRAPPER) for name in state)
+    for name in list(state) if wrapped else ():
+        # In place: some architectures read the format's version from an attribute of this very dict.
+        state[name.removeprefix(_WRAPPER)] = state.pop(name)
+    return state  # type: ignore[no-any-return]
+
+
+def misfit(path: Path, architecture: str, problem: Exception | str) -> UserError:
+    """Return the error for weights of another architecture; of torch's list of mismatches the first of each kind."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    shown = lines[1:3] if len(lines) > 1 else lines
+    more = len(lines) - 1 - len(shown)
+    reason = "; ".join(line[:160] for line in shown) + (f"; and {more} more" if more > 0 else "")
+    fix = "name the architecture that they were trained with"
+    return UserError(f"the weights do not fit {architecture} ({reason})", where=str(path), fix=fix)

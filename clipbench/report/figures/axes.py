@@ -82,9 +82,9 @@ def counts(values: Sequence[float], title: str) -> dict[str, Any]:
     return _logarithmic(low, high, ticks, texts, title)
 
 
-def shares(ticks: Sequence[float], texts: Sequence[str], title: str) -> dict[str, Any]:
-    """Return a horizontal axis from 0 to 1 with the ticks that are asked for."""
-    return _axis([-0.04, 1.04], list(ticks), list(texts)) | _titled(title)
+def plain(title: str) -> dict[str, Any]:
+    """Return an axis of any numbers, whose ticks plotly places."""
+    return {"fixedrange": True, "zeroline": False, "nticks": 6, "tickangle": 0, "automargin": True} | _titled(title)
 
 
 def _logarithmic(low: float, high: float, ticks: list[float], texts: list[str], title: str) -> dict[str, Any]:

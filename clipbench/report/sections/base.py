@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import ClassVar, Protocol
 
 from clipbench.report.averages import Means
-from clipbench.report.leaderboard import Board
+from clipbench.report.leaderboard import Leaderboard
 from clipbench.report.pictures import Album
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult
@@ -22,8 +22,8 @@ class PageData:
     jobs: Sequence[JobResult]
     """Of all models, on changed images and matched classes too."""
     analyses: Sequence[AnalysisResult]
-    board: Board
-    """The leaderboard, in whose order and colours models are shown."""
+    leaderboard: Leaderboard
+    """In whose order and colours models are shown."""
     means: Sequence[Means]
     album: Album
     """Counts the bytes of thumbnails over the whole page."""
@@ -33,7 +33,7 @@ class PageData:
     @cached_property
     def rank(self) -> dict[str, int]:
         """Place in the leaderboard by model."""
-        return {model: place for place, model in enumerate(self.board.models)}
+        return {model: place for place, model in enumerate(self.leaderboard.models)}
 
     def results_of(self, *analyses: str) -> tuple[AnalysisResult, ...]:
         """Return what analyses of these names found, models in the leaderboard's order, others after them by name."""

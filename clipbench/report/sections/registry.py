@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+from dataclasses import dataclass
 from typing import cast
 
 from clipbench.plugins import Registry
-from clipbench.report.sections.base import Section
+from clipbench.report.sections.base import PageData, Section
 
 SECTIONS = {
     "robustness": "clipbench.report.sections.robustness.section:RobustnessSection",
@@ -19,7 +21,34 @@ _REGISTRY = Registry(
 )
 
 
+@dataclass(frozen=True)
+class _Unloadable:
+    """Stands for a section that cannot be imported, and says why where it would have been shown."""
+
+    name: str
+    error: Exception
+    order: int = 1000
+    analyses: tuple[str, ...] = ()
+    template: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return self.name
+
+    def show(self, data: PageData, figures: int) -> Sized | None:
+        """Raise what its import raised."""
+        raise self.error
+
+
 def load_sections() -> tuple[Section, ...]:
     """Import every section, those of installed packages included, and return them in the order of the page."""
-    sections = [cast(Section, _REGISTRY.load(name)) for name in _REGISTRY.names()]
+    sections = [_load(name) for name in _REGISTRY.names()]
     return tuple(sorted(sections, key=lambda section: (section.order, section.name)))
+
+
+def _load(name: str) -> Section:
+    try:
+        return cast(Section, _REGISTRY.load(name))
+    except Exception as error:  # noqa: BLE001 - a plug-in that cannot be imported must not cost the page
+        return cast(Section, _Unloadable(name, error))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 
 from clipbench.analyses.registry import ANALYSES, load_analysis
@@ -35,10 +36,21 @@ def task_label(result: JobResult | AnalysisResult) -> str:
     return declared(result).label or name.replace("_", " ")
 
 
+def label_of_task(name: str) -> str:
+    """Return what a reader calls a built-in task."""
+    return (_task(name).label if name in TASKS else "") or name.replace("_", " ")
+
+
+def task_order(name: str) -> tuple[int, str]:
+    """Return a sort key: built-in tasks in the order of their registry, then others by name."""
+    order = list(TASKS)
+    return (order.index(name), "") if name in TASKS else (len(order), name)
+
+
 def metric_of(result: JobResult | AnalysisResult, record: Record) -> MetricSpec:
-    """Return how a record of a result is shown; an undeclared one in the unit that it was stored with."""
+    """Return how a record of a result is shown; in the unit that it was stored with where none is declared."""
     spec = declared(result).metric(record.metric)
-    return spec if spec.unit else replace(spec, unit=record.unit)
+    return replace(spec, unit=record.unit) if spec.unit in {"", "fraction"} else spec
 
 
 def as_shown(result: JobResult | AnalysisResult, record: Record) -> Record:
@@ -49,3 +61,24 @@ def as_shown(result: JobResult | AnalysisResult, record: Record) -> Record:
 def heading(spec: MetricSpec) -> str:
     """Return a metric with the unit it is shown in, e.g. 'gap, points'."""
     return ", ".join(part for part in (spec.label, numbers.suffix(spec.unit)) if part)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What some metrics of a page mean."""
+
+    labels: tuple[str, ...]
+    text: str
+    source: str
+
+
+def definitions(results: Iterable[JobResult | AnalysisResult]) -> tuple[Definition, ...]:
+    """Define the metrics of some results, in the order in which they are declared; those defined alike together."""
+    labels: dict[tuple[str, str], dict[str, None]] = {}
+    for result in results:
+        for spec in declared(result).metrics:
+            if spec.definition and any(spec.match(record.metric) for record in result.records):
+                # A family stands for its members: 'R@k'.
+                label = spec.label.replace("{", "").replace("}", "")
+                labels.setdefault((spec.definition, spec.source), {})[label] = None
+    return tuple(Definition(tuple(found), *meaning) for meaning, found in labels.items())

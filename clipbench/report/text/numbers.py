@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+
+if TYPE_CHECKING:
+    from clipbench.report.averages import Average
+    from clipbench.results.records import Record
+
+    Measured: TypeAlias = Record | Average
 
 MISSING = "–"
 
+_FORMS = {
+    "fraction": (100, ".1f"),
+    "points": (1, ".1f"),
+    "difference": (100, "+.1f"),
+    "gap": (100, ".1f"),
+    "examples per class": (1, ",.1f"),
+    "rank": (1, ",.10g"),
+    "count": (1, ",.10g"),
+    "tau": (1, ".2f"),
+}
+"""By unit: what a value is multiplied by, and how it is written; other numbers have four digits."""
 
-class Measured(Protocol):
-    """A value with its uncertainty: a record, or a mean of records."""
+_SUFFIXES = {"fraction": "%", "difference": "points", "gap": "points", "rank": "", "count": "", "p": "", "number": ""}
 
-    @property
-    def value(self) -> float | None:
-        """In `unit`; None is undefined."""
-        ...
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of the interval, in the value's unit."""
-        ...
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of the interval, in the value's unit."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """'fraction', 'rank', 'points', 'difference' or 'gap' (of two fractions), ..."""
-        ...
+_SMALL_P = 0.001
 
 
 def number(value: float | None, unit: str = "fraction") -> str:
@@ -38,26 +36,35 @@ def number(value: float | None, unit: str = "fraction") -> str:
     """
     if value is None:
         return MISSING
-    if unit == "fraction":
-        return _signless_zero(f"{100 * value:.1f}")
-    if unit == "points":
-        return _signless_zero(f"{value:.1f}")
-    if unit == "difference":
-        return _signless_zero(f"{100 * value:+.1f}").replace("-", "−")
-    if unit == "gap":
-        return _signless_zero(f"{100 * value:.1f}").replace("-", "−")
-    if unit == "examples per class":
-        return f"{value:,.1f}"
-    if unit == "rank":
-        return f"{value:,.1f}".removesuffix(".0")
-    if unit == "tau":
-        return _signless_zero(f"{value:.2f}").replace("-", "−")
-    return f"{value:.4g}"
+    if unit == "p":
+        return f"{value:.3f}" if value >= _SMALL_P else f"< {_SMALL_P}"
+    scale, form = _FORMS.get(unit, (1, ".4g"))
+    text = f"{scale * (round(value, 1) if unit == 'rank' else value):{form}}"
+    signless = float(text.replace(",", "")) == 0
+    return (text.lstrip("+-") if signless else text).replace("-", "−")
 
 
 def suffix(unit: str) -> str:
     """Return what stands behind a number of this unit: '%', 'points', '' for ranks."""
-    return {"fraction": "%", "rank": "", "difference": "points", "gap": "points"}.get(unit, unit)
+    return _SUFFIXES.get(unit, unit)
+
+
+def cell(value: object, unit: str = "") -> str:
+    """Return the cell of a table: a fraction with its sign, other numbers of a unit without it, a text as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return MISSING
+    if not is_number(value):
+        return str(value)
+    if not unit:
+        return count(value) if isinstance(value, int) else f"{value:.4g}"
+    return with_unit(value) if unit == "fraction" else number(value, unit)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a cell of a table holds a number; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def with_unit(value: float | None, unit: str = "fraction") -> str:
@@ -80,7 +87,8 @@ def half_width(measured: Measured) -> str:
     """Return '± 1.3', half the interval's length in the value's unit, or '' where there is no interval."""
     if measured.low is None or measured.high is None:
         return ""
-    return f"± {number((measured.high - measured.low) / 2, measured.unit)}"
+    unit = "gap" if measured.unit == "difference" else measured.unit
+    return f"± {number((measured.high - measured.low) / 2, unit)}"
 
 
 def count(value: int) -> str:
@@ -103,7 +111,3 @@ def duration(seconds: float) -> str:
 def percent_of_level(level: float | None) -> str:
     """Return '95 %' for the level 0.95, '' for None."""
     return "" if level is None else f"{100 * level:g}\u202f%"
-
-
-def _signless_zero(text: str) -> str:
-    return text.lstrip("+-") if float(text) == 0 else text

@@ -112,9 +112,9 @@ def confident_mistakes(
         if shown.get(pair, 0) == PICTURES_A_PAIR:
             continue
         shown[pair] = shown.get(pair, 0) + 1
-        true, predicted = (classes[index] for index in pair)
-        caption = f"true: {true}; predicted: {predicted} ({decisions.confidences[place]:.2f})"
-        pictures.append(Picture(ids[decisions.rows[place]], split, "confident mistake", caption))
+        true, prediction = classes[pair[0]], f"{classes[pair[1]]} ({decisions.confidences[place]:.2f})"
+        caption = f"true: {true}; predicted: {prediction}"
+        pictures.append(Picture(ids[decisions.rows[place]], split, "confident mistake", caption, true, prediction))
         if len(pictures) == PICTURES:
             break
     return tuple(pictures)

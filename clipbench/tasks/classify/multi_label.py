@@ -182,8 +182,9 @@ def _mistakes(
     pictures = []
     for row in worst[margins[worst] <= 0].tolist():
         true = "; ".join(classes[index] for index in np.flatnonzero(present[row]).tolist())
-        caption = f"true: {true}; predicted: {classes[predictions[row]]} ({score} higher by {-margins[row]:.3f})"
-        pictures.append(Picture(ids[row], split, "confident mistake", caption))
+        prediction = f"{classes[predictions[row]]} ({score} higher by {-margins[row]:.3f})"
+        caption = f"true: {true}; predicted: {prediction}"
+        pictures.append(Picture(ids[row], split, "confident mistake", caption, true, prediction))
     return tuple(pictures)
 
 

@@ -76,7 +76,9 @@ class ZeroShot:
         images, where = inputs.sets[split], f"{dataset.name}, split {split}"
         prompts = class_prompts(prompts, dataset, self.name)
         require_images(images, where)
-        classifier = inputs.once("classifier", lambda: text_classifier(prompts, inputs.text, inputs.model.name))
+        classifier = inputs.cache.get_or_compute(
+            "classifier", lambda: text_classifier(prompts, inputs.text, inputs.model.name)
+        )
         if dataset.multilabel:
             scores = cosines(images, classifier, inputs.model, where)
             outcome = multi_label_outcome(images, scores, dataset, split)

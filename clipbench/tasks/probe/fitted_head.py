@@ -29,7 +29,9 @@ VALIDATION_CURVE = TableSpec(
         ColumnSpec("iterations", unit="count"),
         ColumnSpec("converged"),
     ),
-    curve=CurveSpec("C", "score", log_x=True, chosen="chosen", chosen_label="the C chosen", hollow_unless="converged"),
+    curve=CurveSpec(
+        "C", "score", log_x=True, chosen="chosen", chosen_label="chosen", open_ended=True, hollow_unless="converged"
+    ),
     definition="The score is the metric that C is chosen by, on examples that the heads were not fitted on.",
 )
 

@@ -148,7 +148,7 @@ class WiseFt:
         # Alpha is chosen on held-out examples even where C is given.
         training = training_set(inputs, settings, view, hold_out=True)
         origin = text_head(classifier, model.logit_scale)
-        heads = inputs.once("head", lambda: fit_from(origin, training, settings, inputs.device))
+        heads = inputs.cache.get_or_compute("head", lambda: fit_from(origin, training, settings, inputs.device))
         started = time.perf_counter()
         decided = {alpha: _decide(alpha, heads, classifier, tested, view, model) for alpha in settings.every_alpha}
         outcome = _outcome(decided, heads, training, inputs, settings)

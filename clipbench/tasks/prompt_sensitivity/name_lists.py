@@ -1,8 +1,8 @@
-"""What further names of the classes make of the labelled images: list by list, together, and one class at a time."""
+"""What further names of the classes are worth: list by list, and all names of a class together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,39 +10,60 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
-from clipbench.stats.comparison import Comparison, compare_pair
-from clipbench.tasks.base import ImageSet
+from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.stats.bootstrap import RESAMPLES, SEED
+from clipbench.stats.comparison import Comparison, compare_pair, span
+from clipbench.stats.significance import holm
+from clipbench.tasks.base import Inputs, Metric
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import class_logits, rows_at_a_time, unit_chunks
-from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
-from clipbench.tasks.prompt_sensitivity.template_scores import Answered, answers_of, template_classifiers
+from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
+from clipbench.tasks.prompt_sensitivity.template_scores import (
+    TemplateScores,
+    place_of,
+    predictions_of,
+    template_classifiers,
+)
+from clipbench.tasks.prompt_sensitivity.template_tables import DIFFERENCE, P_HOLM, P_VALUE
+from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
-    from clipbench.models.base import ModelInfo
-
+    import pandas as pd
 
 AVERAGED, BEST = "all names averaged", "the best name counts"
 """Ways to use all names of a class."""
 
+_SHOWN = 6
+"""Names of a list that stand in the table."""
+
+NAME_METRICS = (
+    MetricSpec(
+        "names_range",
+        "range over lists of names",
+        "gap",
+        None,
+        "top-1 of the best list of names minus that of the worst, on the images that they are reported on, with all "
+        "templates averaged.",
+    ),
+    MetricSpec(
+        "averaged_names_gain",
+        "gain of all names averaged",
+        "difference",
+        None,
+        "top-1 with all names of a class averaged minus that with the canonical names, with all templates averaged, on "
+        "the same images, in points.",
+    ),
+)
+
+NAMES_TABLE = TableSpec(
+    "names",
+    "What other names of the classes do",
+    (ColumnSpec("how"), ColumnSpec("top1", "top-1", "fraction"), DIFFERENCE, P_VALUE, P_HOLM, ColumnSpec("names")),
+)
+
 
 @dataclass(frozen=True)
-class Renamed:
-    """One class under one further name, all other classes under their own; always all templates averaged."""
-
-    label: int
-    name: str
-    gained: int
-    """Images that become right."""
-    lost: int
-    """Images that become wrong."""
-    before: int
-    """Images of the class that are right under its own name."""
-    after: int
-    """Images of the class that are right under this name."""
-
-
-@dataclass(frozen=True)
-class NameAnswers:
+class NameScores:
     """n labelled images, T templates and W lists of names, the canonical one first."""
 
     correct: BoolArray
@@ -53,20 +74,14 @@ class NameAnswers:
     """(n,) whether all templates and names averaged into one vector a class are right, as in zero-shot."""
     best: BoolArray
     """(n,) right where a class's score is that of its best name, all templates averaged."""
-    renamed: tuple[Renamed, ...]
 
     @cached_property
-    def ways(self) -> Mapping[str, Comparison]:
-        """Each other list, and each way to use all names, against the canonical names."""
+    def ways(self) -> Mapping[str, tuple[BoolArray, Comparison]]:
+        """Each further list, and each way to use all names: what is right, and that against the canonical names."""
         canonical, *others = self.lists.T
-        found = {list_name(place): right for place, right in enumerate(others, start=1)}
-        found |= {AVERAGED: self.averaged, BEST: self.best}
-        return {how: compare_pair(right, canonical) for how, right in found.items()}
-
-    @cached_property
-    def best_over_averaged(self) -> Comparison:
-        """The two ways to use all names, against each other."""
-        return compare_pair(self.best, self.averaged)
+        ways = {list_name(place): right for place, right in enumerate(others, start=1)}
+        ways |= {AVERAGED: self.averaged, BEST: self.best}
+        return {how: (right, compare_pair(right, canonical)) for how, right in ways.items()}
 
 
 def list_name(place: int) -> str:
@@ -74,40 +89,52 @@ def list_name(place: int) -> str:
     return f"names {place}" if place else "canonical names"
 
 
-def answer_names(
-    tested: Answered, layout: Layout, text: Callable[[Sequence[str]], Float32Array], model: ModelInfo
-) -> NameAnswers:
+def score_names(inputs: Inputs, scores: TemplateScores, grid: PromptGrid) -> NameScores:
     """Classify every labelled image with every list of names, and with all names of a class together.
 
     Args:
-        tested: the images, and the answers under the classes' own names.
-        layout: of W > 1 lists.
-        text: (strings) -> (strings, D) features.
-        model: for its logit scale and bias.
+        inputs: with the images of the split.
+        scores: of the images under the classes' own names.
+        grid: of W > 1 lists.
 
     Of all but the canonical list the classifiers of one list are held at a time.
 
     Raises:
         UserError: features are not finite, or all zero.
     """
-    images, answers, where = tested.images, tested.answers, tested.where
-    rows, labels = answers.rows, answers.labels
-    correct, together = [answers.correct], [answers.ensemble_correct]
-    for place in range(1, layout.lists):
-        classifiers = template_classifiers(layout, text, model.name, place)
-        found = answers_of(images, (*classifiers.single, classifiers.ensemble), model, where)[rows] == labels[:, None]
-        correct.append(found[:, :-1])
-        together.append(found[:, -1])
-    averaged = text_classifier(layout.given, text, model.name)
-    names = _ClassNames.of(layout, text, model)
-    best, renamed = _by_name(images, names, model, where)
-    return NameAnswers(
+    text, model, where = inputs.text, inputs.model, place_of(inputs, scores.split)
+    images = inputs.sets[scores.split]
+
+    def right(classifiers: Sequence[TextClassifier]) -> BoolArray:
+        found: BoolArray = predictions_of(images, classifiers, model, where)[scores.rows] == scores.labels[:, None]
+        return found
+
+    correct, together = [scores.correct], [scores.ensemble_correct]
+    for place in range(1, grid.lists):
+        classifiers = template_classifiers(grid, text, model.name, place)
+        answers = right((*classifiers.single, classifiers.ensemble))
+        correct.append(answers[:, :-1])
+        together.append(answers[:, -1])
+    return NameScores(
         correct=np.stack(correct, axis=2),
         lists=np.stack(together, axis=1),
-        averaged=answers_of(images, [averaged], model, where)[rows, 0] == labels,
-        best=best[rows],
-        renamed=renamed,
+        averaged=right([text_classifier(grid.given, text, model.name)])[:, 0],
+        best=_best_name_right(inputs, scores.split, grid)[scores.rows],
     )
+
+
+def _best_name_right(inputs: Inputs, split: str, grid: PromptGrid) -> BoolArray:
+    """Return (n images,) right answers where a class's score is that of its best name; only labelled rows count."""
+    images, model = inputs.sets[split], inputs.model
+    names = _ClassNames.of(grid, inputs.text, model.name)
+    right = np.zeros(len(images), np.bool_)
+    labels = images.labels
+    assert labels is not None
+    for start, vectors in unit_chunks(images, rows_at_a_time(len(names.label)), model, place_of(inputs, split)):
+        labelled = start + np.flatnonzero(labels[start : start + len(vectors)] >= 0)
+        logits = class_logits(vectors, names.classifier, model)[labelled - start]
+        right[labelled] = names.best_is_right(labels[labelled], logits[:, names.classifier.column])
+    return right
 
 
 @dataclass(frozen=True)
@@ -117,117 +144,69 @@ class _ClassNames:
     classifier: TextClassifier
     """Of K names."""
     label: IntArray
-    """(K,) the class of each name; classes ascend, and each one's own name comes first."""
+    """(K,) the class of each name; classes ascend."""
     same: IntArray
     """(K,) a number for each name, the same where two classes are called the same."""
-    names: tuple[str, ...]
-    """(K,)"""
 
     @classmethod
-    def of(cls, layout: Layout, text: Callable[[Sequence[str]], Float32Array], model: ModelInfo) -> _ClassNames:
-        pairs = [(label, name) for label, of_class in enumerate(layout.given.names) for name in of_class]
+    def of(cls, grid: PromptGrid, text: Callable[[Sequence[str]], Float32Array], model: str) -> _ClassNames:
+        pairs = [(label, name) for label, names in enumerate(grid.given.names) for name in names]
         names = tuple(name for _, name in pairs)
         # Each name as if it were a class.
-        alone = replace(layout.given, classes=names, strings=tuple(layout.strings_by_name()), names=())
+        alone = replace(grid.given, classes=names, strings=tuple(grid.strings_by_name()), names=())
         return cls(
-            classifier=text_classifier(alone, text, model.name),
+            classifier=text_classifier(alone, text, model),
             label=np.array([label for label, _ in pairs], np.int64),
             same=np.unique(names, return_inverse=True)[1].astype(np.int64),
-            names=names,
         )
 
-    @cached_property
-    def own(self) -> IntArray:
-        """(C,) where each class's own name stands."""
-        return np.unique(self.label, return_index=True)[1].astype(np.int64)
+    def best_is_right(self, labels: IntArray, scores: Float32Array) -> BoolArray:
+        """Return (m,) right answers of (m, K) scores, where a class has that of its best name.
 
-    @cached_property
-    def further(self) -> IntArray:
-        """(S,) where the other names stand."""
-        return np.setdiff1d(np.arange(len(self.names)), self.own)
-
-
-def _by_name(
-    images: ImageSet, names: _ClassNames, model: ModelInfo, where: str
-) -> tuple[BoolArray, tuple[Renamed, ...]]:
-    """Return (n images,) right answers where the best of a class's names counts, and what each further name changes."""
-    best = np.zeros(len(images), np.bool_)
-    counts = np.zeros((4, len(names.further)), np.int64)
-    known = images.labels
-    assert known is not None
-    for start, vectors in unit_chunks(images, rows_at_a_time(len(names.names)), model, where):
-        some = np.flatnonzero(known[start : start + len(vectors)] >= 0)
-        labels = known[start + some]
-        scores = class_logits(vectors, names.classifier, model)[some][:, names.classifier.column]
-        best[start + some] = _best_is_right(labels, scores, names)
-        counts += _changes(labels, scores, names)
-    told = zip(names.further.tolist(), counts.T.tolist(), strict=True)
-    return best, tuple(Renamed(int(names.label[at]), names.names[at], *numbers) for at, numbers in told)
+        As in zero-shot, of two classes that tie because they are called the same the lower index wins; any other tie
+        is wrong.
+        """
+        of_class = np.maximum.reduceat(scores, np.unique(self.label, return_index=True)[1], axis=1)
+        true = of_class[np.arange(len(labels)), labels]
+        right: BoolArray = np.count_nonzero(of_class >= true[:, None], axis=1) == 1
+        for row in np.flatnonzero(~right & (of_class.max(axis=1) == true)):
+            top = np.flatnonzero(scores[row] == true[row])
+            called = self.same[top[self.label[top] == labels[row]]]
+            alike = np.isin(self.same[top], called) & (self.label[top] > labels[row])
+            rivals = set(self.label[top].tolist()) - {int(labels[row])} - set(self.label[top][alike].tolist())
+            right[row] = not rivals
+        return right
 
 
-def _best_is_right(labels: IntArray, scores: Float32Array, names: _ClassNames) -> BoolArray:
-    """Return (m,) right answers of (m, K) scores.
+def name_metrics(scores: NameScores, grid: PromptGrid) -> Iterator[Metric]:
+    """Yield how far lists of names move top-1, and what averaging all names gains over the canonical ones.
 
-    As in zero-shot, of two classes that tie because they are called the same the lower index wins; any other tie is
-    wrong.
+    All templates are averaged throughout. The range is that of the best list on these images minus the worst.
     """
-    of_class = np.maximum.reduceat(scores, names.own, axis=1)
-    true = of_class[np.arange(len(labels)), labels]
-    right: BoolArray = np.count_nonzero(of_class >= true[:, None], axis=1) == 1
-    for row in np.flatnonzero(~right & (of_class.max(axis=1) == true)):
-        top = np.flatnonzero(scores[row] == true[row])
-        called = names.same[top[names.label[top] == labels[row]]]
-        alike = np.isin(names.same[top], called) & (names.label[top] > labels[row])
-        rivals = set(names.label[top].tolist()) - {int(labels[row])} - set(names.label[top][alike].tolist())
-        right[row] = not rivals
-    return right
+    n, apart = len(scores.averaged), span(scores.lists)
+    drawn = {"lists": grid.lists, "names": sum(map(len, grid.given.names)), "seed": SEED, "resamples": RESAMPLES}
+    lowest = float(scores.lists[:, apart.worst].mean())
+    ends = {"best": list_name(apart.best), "worst": list_name(apart.worst), "lowest": lowest}
+    yield Metric("names_range", apart.difference, n, apart.interval, params=ends | drawn)
+    _, gain = scores.ways[AVERAGED]
+    yield Metric("averaged_names_gain", gain.difference, n, gain.interval, params=drawn)
 
 
-def _changes(labels: IntArray, scores: Float32Array, names: _ClassNames) -> IntArray:
-    """Return (4, S) images gained, lost, and of the class right before and after, for S further names.
+def names_table(scores: NameScores, grid: PromptGrid) -> pd.DataFrame:
+    """Return how, top1, difference, low, high, p, p_holm, names: lists of names and ways to use them.
 
-    Args:
-        labels: (m,) true classes.
-        scores: (m, K) of all names.
-        names: whose further ones take their class's own name's place one at a time.
+    All templates are averaged. The difference is from the canonical names on the same images, with its interval,
+    McNemar's exact p value, and that after Holm's correction for all rows. names has the first of a list's names that
+    are not the classes' own.
     """
-    own, new = scores[:, names.own], scores[:, names.further]
-    of, called = names.label[names.further], names.same[names.further]
-    is_own = labels[:, None] == of
-    before, after = _others_beaten(labels, own, names, of)
-    true = own[np.arange(len(labels)), labels]
-    # Where another class takes this one's name, the lower index wins.
-    ahead = (called == names.same[names.own[labels]][:, None]) & (labels[:, None] < of)
-    after &= (true[:, None] > new) | ahead
-    for at in range(len(of)):
-        rows = np.flatnonzero(is_own[:, at])
-        # The class that is renamed has no twin but those that are called so already.
-        behind = (names.same[names.own] == called[at]) & (np.arange(own.shape[1]) > of[at])
-        behind[of[at]] = True
-        after[rows, at] = new[rows, at] > own[rows][:, ~behind].max(axis=1, initial=-np.inf)
-    gained = np.count_nonzero(after & ~before[:, None], axis=0)
-    lost = np.count_nonzero(before[:, None] & ~after, axis=0)
-    of_class = (np.count_nonzero(is_own & right, axis=0) for right in (before[:, None], after))
-    return np.stack([gained, lost, *of_class])
+    import pandas as pd
 
-
-def _others_beaten(
-    labels: IntArray, own: Float32Array, names: _ClassNames, of: IntArray
-) -> tuple[BoolArray, BoolArray]:
-    """Return (m,) whether the true class beats all others, and (m, S) whether it does all but one of them.
-
-    Args:
-        labels: (m,) true classes.
-        own: (m, C) scores under the classes' own names.
-        names: of these classes; of those that are called the same the lower index wins.
-        of: (S,) the class that is left aside.
-    """
-    rows, called = np.arange(len(labels)), names.same[names.own]
-    true, others = own[rows, labels], own.copy()
-    others[(called == called[labels][:, None]) & (np.arange(own.shape[1]) >= labels[:, None])] = -np.inf
-    rival = others.argmax(axis=1)
-    best = others[rows, rival]
-    others[rows, rival] = -np.inf
-    second = others.max(axis=1)
-    rest = np.where(rival[:, None] == of, second[:, None], best[:, None])
-    return true > best, true[:, None] > rest
+    rows: list[tuple[str | float | None, ...]] = [(list_name(0), float(scores.lists[:, 0].mean()), *[None] * 4)]
+    rows += [(how, float(right.mean()), *found.numbers) for how, (right, found) in scores.ways.items()]
+    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
+    frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
+    members = (
+        [names[place] for names in grid.given.names if place < len(names)] if 0 < place < grid.lists else []
+        for place in range(len(rows))
+    )
+    return frame.assign(names=[listed(names, _SHOWN) for names in members])

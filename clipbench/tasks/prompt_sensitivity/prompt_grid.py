@@ -1,4 +1,4 @@
-"""Which prompts prompt sensitivity compares: templates that are averaged, others beside them, and lists of names."""
+"""Which prompts are compared: templates that are averaged, extra ones beside them, and lists of names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PHOTO = "a photo of a {}."
 """The paper's two single prompts."""
 
 MOST_LISTS = 16
-"""Lists of names that are compared; names beyond have a part where all names of a class do, and one by one."""
+"""Lists of names that are compared; names beyond have a part where all names of a class do."""
 
 
 @dataclass(frozen=True)
-class Beside:
+class ExtraTemplate:
     """A template that is measured beside the others and has no part in what is said of them all."""
 
     template: str
@@ -29,11 +29,41 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """C classes, T templates that are averaged, others beside them, and W lists of names."""
+class PromptGrid:
+    """C classes, T templates that are averaged, extra ones beside them, and W lists of names."""
 
     given: PromptedClasses
     """The set as it is: a class's strings are of all its names."""
+
+    @classmethod
+    def of(cls, prompts: PromptedClasses, where: str) -> PromptGrid:
+        """Return the grid of prompts of which every class has equally many under each of its names.
+
+        Args:
+            prompts: a filled set.
+            where: the data set, for messages.
+
+        Raises:
+            UserError: there is one prompt, or classes have different numbers of them.
+        """
+        grid = cls(prompts)
+        counts = [len(strings) for strings in grid.prompts.strings]
+        fewest, most = min(counts), max(counts)
+        if fewest != most:
+            raise UserError(
+                f"prompts {prompts.name!r} have {fewest} for {prompts.classes[counts.index(fewest)]!r} and {most} "
+                f"for {prompts.classes[counts.index(most)]!r}: prompt_sensitivity compares template by template",
+                where=where,
+                fix="describe every class equally often, use prompts with templates and no descriptions, or zero_shot",
+            )
+        if most < 2:
+            raise UserError(
+                f"prompts {prompts.name!r} have one template: prompt_sensitivity compares several",
+                where=where,
+                fix="name a set of several, e.g. wording or imagenet-80, or write one: "
+                "{name: mine, templates: [..., ...]}",
+            )
+        return grid
 
     @cached_property
     def prompts(self) -> PromptedClasses:
@@ -46,31 +76,34 @@ class Layout:
         return self.given.templates or self.given.strings[0]
 
     @cached_property
-    def beside(self) -> tuple[Beside, ...]:
+    def extra(self) -> tuple[ExtraTemplate, ...]:
         """The controls, then the baselines that are not among all these templates."""
         known = {PLACEHOLDER.sub("{}", template) for template in (*self.given.templates, *self.given.controls)}
-        others = [(template, "control") for template in self.given.controls]
-        others += [(template, "baseline") for template in (BARE, PHOTO) if template not in known]
-        return tuple(Beside(template, role, self._filled(template)) for template, role in others)
+        roles = [(template, "control") for template in self.given.controls]
+        roles += [(template, "baseline") for template in (BARE, PHOTO) if template not in known]
+        return tuple(ExtraTemplate(template, role, self._filled(template)) for template, role in roles)
+
+    def _filled(self, template: str) -> PromptedClasses:
+        return replace(self.given, strings=tuple((fill(template, name),) for name in self.given.classes))
 
     @cached_property
     def every(self) -> tuple[str, ...]:
         """All templates by position: those that are averaged, the controls, the baselines."""
-        return (*self.templates, *(one.template for one in self.beside))
+        return (*self.templates, *(extra.template for extra in self.extra))
 
     def position(self, template: str) -> int:
         """Return where one of the paper's single prompts stands among all templates."""
-        return [PLACEHOLDER.sub("{}", one) for one in self.every].index(template)
-
-    @property
-    def lists(self) -> int:
-        """W: the canonical names, and as many more as a class has further names, up to a limit; 1 where none has."""
-        return min(self.most_names, MOST_LISTS)
+        return [PLACEHOLDER.sub("{}", known) for known in self.every].index(template)
 
     @property
     def most_names(self) -> int:
         """How many names the class has that has the most."""
         return max(map(len, self.given.names), default=1)
+
+    @property
+    def lists(self) -> int:
+        """W: the canonical names, and as many more as a class has further names, up to a limit; 1 where none has."""
+        return min(self.most_names, MOST_LISTS)
 
     def named(self, place: int) -> PromptedClasses:
         """Return the T prompts of each class under one list of names.
@@ -93,39 +126,6 @@ class Layout:
 
     def strings(self) -> Iterator[str]:
         """Yield every prompt; some more than once."""
-        for strings in self.given.strings:
-            yield from strings
-        for one in self.beside:
-            yield from (string for (string,) in one.prompts.strings)
-
-    def _filled(self, template: str) -> PromptedClasses:
-        return replace(self.given, strings=tuple((fill(template, name),) for name in self.given.classes))
-
-
-def layout_of(prompts: PromptedClasses, where: str) -> Layout:
-    """Return the layout of prompts of which every class has equally many under each of its names.
-
-    Args:
-        prompts: a filled set.
-        where: the data set, for messages.
-
-    Raises:
-        UserError: there is one prompt, or classes have different numbers of them.
-    """
-    layout = Layout(prompts)
-    counts = [len(strings) for strings in layout.prompts.strings]
-    fewest, most = min(counts), max(counts)
-    if fewest != most:
-        raise UserError(
-            f"prompts {prompts.name!r} have {fewest} for {prompts.classes[counts.index(fewest)]!r} and {most} "
-            f"for {prompts.classes[counts.index(most)]!r}: prompt_sensitivity compares template by template",
-            where=where,
-            fix="describe every class equally often, use prompts with templates and no descriptions, or zero_shot",
-        )
-    if most < 2:
-        raise UserError(
-            f"prompts {prompts.name!r} have one template: prompt_sensitivity compares several",
-            where=where,
-            fix="name a set of several, e.g. wording or imagenet-80, or write one: {name: mine, templates: [..., ...]}",
-        )
-    return layout
+        for prompts in (self.given, *(extra.prompts for extra in self.extra)):
+            for strings in prompts.strings:
+                yield from strings

@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from clipbench.errors import UserError
-from clipbench.metrics.flips import Flips, flips
-from clipbench.stats.variance_components import FEWEST, crossed_components
-from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, TaskSettings
+from clipbench.metrics.flips import flips
+from clipbench.metrics.specs import MetricSpec, TableSpec
+from clipbench.stats.variance_components import variance_components
+from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts
-from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.probe.training_set import VALIDATION_NAMES
-from clipbench.tasks.prompt_sensitivity.ensemble_curve import BUDGET, Draws, ensemble_curve
-from clipbench.tasks.prompt_sensitivity.held_out_selection import HonestChoice, choose
-from clipbench.tasks.prompt_sensitivity.name_lists import NameAnswers, answer_names
-from clipbench.tasks.prompt_sensitivity.name_tables import (
-    names_gain,
-    names_metrics,
-    names_move,
+from clipbench.tasks.prompt_sensitivity.held_out_selection import held_out_selection
+from clipbench.tasks.prompt_sensitivity.name_lists import (
+    NAME_METRICS,
+    NAMES_TABLE,
+    NameScores,
+    name_metrics,
     names_table,
-    synonyms_table,
+    score_names,
 )
-from clipbench.tasks.prompt_sensitivity.prompt_gains import gains, gains_in_words, gains_metrics, gains_table
-from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout, layout_of
+from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
+from clipbench.tasks.prompt_sensitivity.prompt_notes import prompt_notes
 from clipbench.tasks.prompt_sensitivity.template_metrics import (
-    choice_in_words,
-    choice_metrics,
-    equal_prompts,
-    equal_templates,
-    moves_in_words,
+    METRICS,
+    gain_metrics,
+    gains,
+    selection_metrics,
     template_metrics,
 )
 from clipbench.tasks.prompt_sensitivity.template_scores import (
-    Answered,
-    TemplateAnswers,
-    TemplateClassifiers,
-    answer_templates,
-    joined_templates,
+    TemplateScores,
+    place_of,
+    score_templates,
     template_classifiers,
 )
 from clipbench.tasks.prompt_sensitivity.template_tables import (
+    TABLES,
     choice_table,
     families_table,
     family_effects_table,
     flip_pictures,
+    gains_table,
     per_class_table,
     template_examples,
     templates_table,
@@ -54,18 +52,20 @@ from clipbench.tasks.prompt_sensitivity.template_tables import (
 )
 from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split
-from clipbench.tasks.wording import points
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
 
-_BYTES_A_VECTOR = 16
-"""Of each number of a text vector: the classifiers, the same by class, and what their lengths take."""
+_BYTES_A_VECTOR = 8
+"""Of each number of a text vector: as it is read, and in the classifier."""
 
 _BYTES_AN_ANSWER = 32
 """Of each template and image: predictions, and float64 both ways round for the variance components."""
+
+_BYTES_AT_A_TIME = 1 << 26
+"""Features and scores of some images, and resamples: whatever the size of the data."""
 
 
 class PromptSensitivitySettings(PromptSettings):
@@ -78,24 +78,28 @@ class PromptSensitivitySettings(PromptSettings):
         description="The split that templates are chosen on. Left out: one called val, validation, valid or dev; where "
         "there is none, each half of the evaluated split for the other half.",
     )
-    seed: int = Field(default=0, ge=0, description="Of the random subsets of templates.")
-    subsets: int = Field(
-        default=200, ge=1, description="Subsets of each size, at most, for the curve of the ensemble's top-1."
-    )
 
 
 class PromptSensitivity:
-    """Top-1 of every template alone and of ensembles of them, on the same images.
+    """Top-1 of every template alone and of all of them together, on the same images.
 
     Each template's classifier is zero-shot's, so its predictions are those of a zero-shot job with that template.
     """
 
     name: ClassVar[str] = "prompt_sensitivity"
+    label: ClassVar[str] = "prompt sensitivity"
     protocol: ClassVar[int] = 2
-    Settings: ClassVar[type[TaskSettings]] = PromptSensitivitySettings
+    metrics: ClassVar[tuple[MetricSpec, ...]] = (*METRICS, *NAME_METRICS)
+    tables: ClassVar[tuple[TableSpec, ...]] = (*TABLES, NAMES_TABLE)
+    measures_prompts: ClassVar[bool] = True
+    Settings = PromptSensitivitySettings
 
     def needs(
-        self, settings: TaskSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
+        self,
+        settings: PromptSensitivitySettings,
+        dataset: DatasetFacts,
+        model: ModelInfo,
+        prompts: PromptedClasses | None,
     ) -> Needs:
         """Ask for every prompt, and for projected features of the split and of a validation split if there is one.
 
@@ -103,74 +107,61 @@ class PromptSensitivity:
             UserError: the data set is multi-label, has fewer than two classes or lacks a split, the model has no
                 text tower, or the prompts are for other classes or not several for each.
         """
-        own = _own(settings)
-        layout = _layout(prompts, dataset)
-        require_split(dataset, own.split)
-        validation = _validation_split(own, dataset)
-        splits = (own.split, *([validation] if validation else []))
+        grid = _grid(prompts, dataset)
+        require_split(dataset, settings.split)
+        validation = _validation_split(settings, dataset)
+        splits = (settings.split, *([validation] if validation else []))
         require_joint_space(model, self.name)
-        templates, lists = len(layout.every), layout.lists
+        templates, lists = len(grid.every), grid.lists
         # Of further lists of names the classifiers of one are held at a time.
         vectors = len(dataset.classes) * templates * min(2, lists)
 
         def memory(counts: Mapping[str, int], width: int) -> int:
-            answers = counts[own.split] * (templates + len(layout.templates) * (lists - 1))
+            answers = counts[settings.split] * (templates + len(grid.templates) * (lists - 1))
             chosen_on = counts[validation] * templates if validation else 0
-            return _BYTES_A_VECTOR * vectors * width + _BYTES_AN_ANSWER * (answers + chosen_on) + 8 * BUDGET
+            held = _BYTES_A_VECTOR * vectors * width + _BYTES_AN_ANSWER * (answers + chosen_on)
+            return held + _BYTES_AT_A_TIME
 
-        strings = tuple(dict.fromkeys(layout.strings()))
+        strings = tuple(dict.fromkeys(grid.strings()))
         return Needs(splits=splits, strings=strings, memory=memory, templates=True)
 
-    def evaluate(self, inputs: Inputs, settings: TaskSettings, prompts: PromptedClasses | None) -> Outcome:
+    def evaluate(self, inputs: Inputs, settings: PromptSensitivitySettings, prompts: PromptedClasses | None) -> Outcome:
         """Compute what each template decides, and what that says of all of them.
 
         Raises:
             UserError: prompts, labels or features that cannot be used, or fewer than two labelled images.
         """
-        own, dataset, model = _own(settings), inputs.dataset, inputs.model
-        layout = _layout(prompts, dataset)
-        classifiers = inputs.once("templates", lambda: template_classifiers(layout, inputs.text, model.name))
-        tested = _answered(inputs, own.split, classifiers)
-        images, answers = tested.images, tested.answers
-        if len(answers.rows) < 2:
-            raise UserError("has one labelled image", where=tested.where, fix="prompt_sensitivity needs at least two")
-        found, steps = flips(answers.predictions), gains(answers, layout)
-        choice = _choice(inputs, tested, classifiers, own, layout)
-        several = layout.lists > 1
-        names = answer_names(tested, layout, inputs.text, model) if several else None
+        dataset, images = inputs.dataset, inputs.sets[settings.split]
+        grid = _grid(prompts, dataset)
+        classifiers = inputs.cache.get_or_compute(
+            "templates", lambda: template_classifiers(grid, inputs.text, inputs.model.name)
+        )
+        scores = score_templates(inputs, settings.split, classifiers)
+        if len(scores.rows) < 2:
+            where = place_of(inputs, settings.split)
+            raise UserError("has one labelled image", where=where, fix="prompt_sensitivity needs at least two")
+        found, steps = flips(scores.predictions), gains(scores, grid)
+        validation = _validation_split(settings, dataset)
+        selection = held_out_selection(scores, score_templates(inputs, validation, classifiers) if validation else None)
+        names = score_names(inputs, scores, grid) if grid.lists > 1 else None
         metrics = (
-            *template_metrics(answers, found, layout.templates),
-            *choice_metrics(answers, choice, layout.templates),
-            *gains_metrics(steps, len(answers.rows)),
-            *(names_metrics(names, layout) if names else ()),
+            *template_metrics(scores, found, grid),
+            *selection_metrics(scores, selection, grid),
+            *gain_metrics(steps, len(scores.rows)),
+            *(name_metrics(names, grid) if names else ()),
         )
         by_name = {metric.name: metric for metric in metrics}
-        tables = _tables(answers, layout, names) | {"gains": gains_table(steps)}
-        tables["ensemble_curve"] = ensemble_curve(
-            images, answers, classifiers, Draws(own.seed, own.subsets), model, tested.where
-        )
-        tables["choice"] = choice_table(by_name, len(classifiers.single), own.split, cross_fitted=choice.cross_fitted)
+        choice = choice_table(by_name, len(grid.templates), settings.split, cross_fitted=selection.cross_fitted)
         return Outcome(
             metrics=metrics,
-            examples=template_examples(answers, found, images.ids, own.split, dataset.classes, images.groups),
-            tables=tables,
-            pictures=flip_pictures(answers, found, images.ids, own.split, dataset.classes),
-            notes=(
-                *_in_words(by_name, layout),
-                *choice_in_words(by_name, choice, dataset.name, own.split),
-                *_notes(answers, found, layout, len(images)),
-                *equal_prompts(classifiers.single, layout),
-                *equal_templates(classifiers.single, layout.templates),
-            ),
+            examples=template_examples(scores, found, dataset.classes, images.groups),
+            tables=_tables(scores, grid, names) | {"gains": gains_table(steps), "choice": choice},
+            pictures=flip_pictures(scores, found, dataset.classes),
+            notes=tuple(prompt_notes(scores, selection, grid, classifiers.single, len(images))),
         )
 
 
-def _own(settings: TaskSettings) -> PromptSensitivitySettings:
-    assert isinstance(settings, PromptSensitivitySettings)
-    return settings
-
-
-def _layout(prompts: PromptedClasses | None, dataset: DatasetFacts) -> Layout:
+def _grid(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptGrid:
     """Return the prompts, at least two and as many for every class of a single-label data set."""
     name = PromptSensitivity.name
     if dataset.multilabel:
@@ -179,7 +170,7 @@ def _layout(prompts: PromptedClasses | None, dataset: DatasetFacts) -> Layout:
     if len(dataset.classes) < 2:
         problem = f"{name} needs at least two classes, this has {len(dataset.classes)}"
         raise UserError(problem, where=dataset.name, fix="use retrieval if it has captions")
-    return layout_of(class_prompts(prompts, dataset, name), dataset.name)
+    return PromptGrid.of(class_prompts(prompts, dataset, name), dataset.name)
 
 
 def _validation_split(settings: PromptSensitivitySettings, dataset: DatasetFacts) -> str | None:
@@ -197,78 +188,16 @@ def _validation_split(settings: PromptSensitivitySettings, dataset: DatasetFacts
     return named
 
 
-def _answered(inputs: Inputs, split: str, classifiers: TemplateClassifiers) -> Answered:
-    images, where = inputs.sets[split], f"{inputs.dataset.name}, split {split}"
-    return Answered(images, answer_templates(images, classifiers, inputs.model, where), split, where)
-
-
-def _choice(
-    inputs: Inputs,
-    tested: Answered,
-    classifiers: TemplateClassifiers,
-    settings: PromptSensitivitySettings,
-    layout: Layout,
-) -> HonestChoice:
-    split, model = _validation_split(settings, inputs.dataset), inputs.model
-    validation = _answered(inputs, split, classifiers) if split else None
-
-    def joined(positions: tuple[int, ...]) -> TextClassifier:
-        return joined_templates(layout.prompts, positions, inputs.text, model.name)
-
-    return choose(tested, validation, classifiers, joined, model)
-
-
-def _tables(answers: TemplateAnswers, layout: Layout, names: NameAnswers | None) -> dict[str, pd.DataFrame]:
-    tables = {"templates": templates_table(answers, layout)}
-    if layout.given.families:
-        tables["families"] = families_table(answers, layout)
-        tables["family_effects"] = family_effects_table(answers, layout)
-    classes = layout.prompts.classes
+def _tables(scores: TemplateScores, grid: PromptGrid, names: NameScores | None) -> dict[str, pd.DataFrame]:
+    classes = grid.prompts.classes
+    tables = {"templates": templates_table(scores, grid), "per_class": per_class_table(scores, classes)}
+    if grid.given.families:
+        tables["families"] = families_table(scores, grid)
+        tables["family_effects"] = family_effects_table(scores, grid)
+    axes = ("example", "template")
     if names is None:
-        components = crossed_components(answers.correct, ("example", "template"))
+        components = variance_components(scores.correct, axes)
     else:
-        components = crossed_components(
-            names.correct, ("example", "template", "names"), resampled=("example", "template")
-        )
-        tables["names"] = names_table(names, layout)
-        tables["synonyms"] = synonyms_table(names, answers.labels, classes)
-    tables["variance"] = variance_table(components)
-    tables["per_class"] = per_class_table(answers, classes)
-    return tables
-
-
-def _in_words(metrics: Mapping[str, Metric], layout: Layout) -> Iterator[str]:
-    several = layout.lists > 1
-    first, *others = moves_in_words(metrics)
-    chance = f"Chance is {points(1 / len(layout.given.classes))} %."
-    yield " ".join([first, *([names_move(metrics)] if several else []), chance])
-    yield from others
-    yield gains_in_words(metrics)
-    if several:
-        yield names_gain(metrics, layout)
-
-
-def _notes(answers: TemplateAnswers, found: Flips, layout: Layout, images: int) -> Iterator[str]:
-    n, templates = answers.predictions.shape
-    controls = len(layout.given.controls)
-    if controls:
-        verb = "template is a control" if controls == 1 else "templates are controls"
-        yield (
-            f"{controls} {verb}, there to be worse: beside the tables of templates and families they have no part in "
-            "any number but the paper's two gains, where one of its prompts is among them."
-        )
-    if layout.most_names > layout.lists:
-        yield (
-            f"One class has {layout.most_names:,} names: {layout.lists} lists of names are compared, and the variance "
-            "is over these; all other numbers of several names are of all of them."
-        )
-    if not layout.given.templates:
-        yield "Classes have prompts of their own, so the k-th template stands for the k-th prompt of every class."
-    if templates < FEWEST:
-        yield f"{templates} templates are too few to resample: the variance components have no interval over templates."
-    if n < FEWEST:
-        yield f"{n} images are too few to resample: the variance components have no interval over images."
-    if (found.different == 1).all():
-        yield "All templates predict the same of every image, so nothing varies with the template."
-    if images > n:
-        yield f"Left out for want of a label: {images - n:,} of {images:,} images."
+        components = variance_components(names.correct, (*axes, "names"), resampled=axes)
+        tables["names"] = names_table(names, grid)
+    return tables | {"variance": variance_table(components)}

@@ -1,43 +1,110 @@
-"""How much top-1 moves with the prompt template, in numbers and in words."""
+"""How much top-1 moves with the prompt template, and what the paper's two steps and a choice of templates gain."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.flips import Flips
+from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_units
-from clipbench.stats.comparison import span
+from clipbench.stats.comparison import Comparison, compare_pair, span
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
-from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.classify.single_label import proportion
-from clipbench.tasks.prompt_sensitivity.held_out_selection import Chosen, HonestChoice
-from clipbench.tasks.prompt_sensitivity.prompt_grid import Layout
-from clipbench.tasks.prompt_sensitivity.template_scores import TemplateAnswers
-from clipbench.tasks.wording import both, listed, points
+from clipbench.tasks.prompt_sensitivity.held_out_selection import HeldOutSelection
+from clipbench.tasks.prompt_sensitivity.prompt_grid import BARE, PHOTO, PromptGrid
+from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
+
+CLIP_PAPER = "Radford et al. 2021, section 3.1.4"
 
 
-def template_metrics(answers: TemplateAnswers, found: Flips, templates: Sequence[str]) -> Iterator[Metric]:
+def _moves(name: str, label: str, unit: str, definition: str, source: str = "") -> MetricSpec:
+    """Return the spec of a length or a difference, of which neither end is the better one."""
+    return MetricSpec(name, label, unit, None, definition, source)
+
+
+METRICS = (
+    MetricSpec("mean", "top-1 of a template", definition="top-1 of each prompt template alone, their mean."),
+    _moves(
+        "range",
+        "range over templates",
+        "gap",
+        "the best template's top-1 minus the worst one's; too wide, as both "
+        "were chosen on the images they are reported on.",
+    ),
+    _moves(
+        "standard_deviation",
+        "standard deviation over templates",
+        "gap",
+        "of top-1 over the templates; it holds the noise of the images too.",
+    ),
+    MetricSpec("best", "best template", definition="its top-1 on the images it was chosen on, so it is optimistic."),
+    MetricSpec("worst", "worst template", definition="its top-1 on the images it was chosen on, so it is pessimistic."),
+    _moves(
+        "flip_share",
+        "images that flip",
+        "fraction",
+        "share of images whose prediction differs between any two templates.",
+    ),
+    MetricSpec(
+        "ensemble_top1",
+        "top-1 of the ensemble",
+        definition="top-1 with all templates averaged into one classifier, as zero-shot does.",
+    ),
+    _moves(
+        "ensemble_gain",
+        "gain of the ensemble",
+        "difference",
+        "top-1 of the ensemble minus the mean over templates, in points.",
+    ),
+    MetricSpec(
+        "chosen_top1",
+        "chosen template",
+        definition="top-1 of the template that did best on validation data, or on the other half of the images.",
+    ),
+    _moves(
+        "chosen_gain",
+        "gain of the chosen template",
+        "difference",
+        "its top-1 minus the mean over templates, in points.",
+    ),
+    _moves(
+        "photo_gain",
+        "gain of a photo over the bare name",
+        "difference",
+        "top-1 of 'a photo of a {}.' minus that of the bare class name, on the same images, in points.",
+        CLIP_PAPER,
+    ),
+    _moves(
+        "ensemble_over_photo",
+        "gain of the ensemble over a photo",
+        "difference",
+        "top-1 with all templates averaged minus that of 'a photo of a {}.', on the same images, in points.",
+        CLIP_PAPER,
+    ),
+)
+
+
+def template_metrics(scores: TemplateScores, found: Flips, grid: PromptGrid) -> Iterator[Metric]:
     """Yield the metrics of prompt sensitivity; the mean over templates is the main one.
 
     standard_deviation is the sample's, with T - 1. Intervals are over images: other templates would give others.
     """
-    correct, together, n = answers.correct, answers.ensemble_correct, len(answers.rows)
+    correct, together, n = scores.correct, scores.ensemble_correct, len(scores.rows)
     top1, shares = correct.mean(axis=0), correct.mean(axis=1)
     apart = span(correct)
-    drawn = {"templates": len(templates), "seed": SEED, "resamples": RESAMPLES}
+    drawn = {"templates": len(grid.templates), "seed": SEED, "resamples": RESAMPLES}
     yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
     yield Metric("range", apart.difference, n, apart.interval, params=drawn)
     yield Metric("standard_deviation", float(top1.std(ddof=1)), n, _deviation_interval(correct), params=drawn)
     for name, position in (("best", apart.best), ("worst", apart.worst)):
-        params: dict[str, Any] = {"template": templates[position], "position": position}
+        params: dict[str, Any] = {"template": grid.templates[position], "position": position}
         yield proportion(name, correct[:, position], params)
     yield proportion("flip_share", found.different > 1)
     yield proportion("ensemble_top1", together)
@@ -45,28 +112,45 @@ def template_metrics(answers: TemplateAnswers, found: Flips, templates: Sequence
     yield Metric("ensemble_gain", float(together.mean() - shares.mean()), n, gain, params=drawn)
 
 
-def choice_metrics(answers: TemplateAnswers, choice: HonestChoice, templates: Sequence[str]) -> Iterator[Metric]:
-    """Yield what templates give that were chosen on other images than these; None for a search that was left out."""
-    correct, n = answers.correct, len(answers.rows)
-    shares = correct.mean(axis=1)
-    right, drawn = choice.best.right, {"seed": SEED, "resamples": RESAMPLES}
-    on: dict[str, Any] = {"chosen_on": choice.chosen_on}
-    best = int(correct.mean(axis=0).argmax())
-    yield proportion("chosen_top1", right, on | {"template": _named(choice.best, templates)})
-    optimism, between = paired_difference(correct[:, best], right)
-    yield Metric("optimism", optimism, n, between, params=on | drawn)
-    gain = _gain_interval(right, correct, shares)
-    yield Metric("chosen_gain", float(right.mean() - shares.mean()), n, gain, params=on | drawn)
-    if choice.greedy is None:
-        yield Metric("greedy_top1", None, n, params=on)
-    else:
-        yield proportion("greedy_top1", choice.greedy.right, on | {"templates": _named(choice.greedy, templates)})
+def selection_metrics(scores: TemplateScores, selection: HeldOutSelection, grid: PromptGrid) -> Iterator[Metric]:
+    """Yield what a template gives that was chosen on other images than these."""
+    shares = scores.correct.mean(axis=1)
+    # What the two halves chose stands side by side where it differs.
+    template = " | ".join(dict.fromkeys(grid.templates[position] for position in selection.positions))
+    chosen_on: dict[str, Any] = {"chosen_on": selection.chosen_on}
+    yield proportion("chosen_top1", selection.correct, chosen_on | {"template": template})
+    gain = float(selection.correct.mean() - shares.mean())
+    interval, drawn = _gain_interval(selection.correct, scores.correct, shares), {"seed": SEED, "resamples": RESAMPLES}
+    yield Metric("chosen_gain", gain, len(scores.rows), interval, params=chosen_on | drawn)
 
 
-def _named(chosen: Chosen, templates: Sequence[str]) -> str:
-    """Return an ensemble's templates joined by ' + '; what the two halves chose by ' | ' where that differs."""
-    sets = (" + ".join(templates[position] for position in positions) for positions in chosen.templates)
-    return " | ".join(dict.fromkeys(sets))
+@dataclass(frozen=True)
+class Gain:
+    """What one step of the paper gains on these images: a photo over bare names, and the ensemble over that."""
+
+    metric: str
+    name: str
+    """In the table."""
+    plain: str
+    better: str
+    found: Comparison
+
+
+def gains(scores: TemplateScores, grid: PromptGrid) -> tuple[Gain, ...]:
+    """Return the paper's two gains."""
+    bare, photo = (scores.every_correct[:, grid.position(template)] for template in (BARE, PHOTO))
+    together, over = f"all {len(grid.templates)} templates", compare_pair(scores.ensemble_correct, photo)
+    return (
+        Gain("photo_gain", "a photo over the bare name", BARE, PHOTO, compare_pair(photo, bare)),
+        Gain("ensemble_over_photo", "all templates over a photo", PHOTO, together, over),
+    )
+
+
+def gain_metrics(steps: tuple[Gain, ...], images: int) -> Iterator[Metric]:
+    """Yield a metric for each gain on so many images."""
+    for gain in steps:
+        params = {"plain": gain.plain, "better": gain.better, "seed": SEED, "resamples": RESAMPLES}
+        yield Metric(gain.metric, gain.found.difference, images, gain.found.interval, params=params)
 
 
 def _mean_interval(shares: Float64Array) -> Interval:
@@ -95,106 +179,8 @@ def _deviation_interval(correct: BoolArray) -> Interval | None:
 
 
 def _gain_interval(together: BoolArray, correct: BoolArray, shares: Float64Array) -> Interval | None:
-    gains = together - shares
-    if np.ptp(gains) > 0:
-        return bootstrap_mean(gains)
+    gained = together - shares
+    if np.ptp(gained) > 0:
+        return bootstrap_mean(gained)
     # Where ensemble and templates are right about the same images, any template stands for all.
-    return paired_difference(together, correct[:, 0])[1] if gains[0] == 0 else None
-
-
-def moves_in_words(metrics: Mapping[str, Metric]) -> Iterator[str]:
-    """Yield what the metrics say, and how far the best and the worst are to be believed."""
-    low, high, moved, flipped = (
-        points(metrics[name].value or 0.0) for name in ("worst", "best", "range", "flip_share")
-    )
-    changing = f"{flipped} % of images change their prediction."
-    if not metrics["range"].value:
-        yield f"Top-1 is {low} % with each of {metrics['range'].params['templates']} templates; {changing}"
-        return
-    worst, best = (metrics[name].params["template"] for name in ("worst", "best"))
-    yield (
-        f"Top-1 moves by {moved} points with the wording: from {low} % ({worst!r}) to {high} % ({best!r}); {changing}"
-    )
-    yield (
-        "The best and the worst template were chosen on the images that they are reported on: the best is optimistic, "
-        "the worst pessimistic, and their range too wide."
-    )
-
-
-def choice_in_words(metrics: Mapping[str, Metric], choice: HonestChoice, name: str, split: str) -> Iterator[str]:
-    """Yield what an honest choice gives, how it was made, and why a search is missing or short."""
-    chosen, lost, gain = (metrics[key].value or 0.0 for key in ("chosen_top1", "optimism", "chosen_gain"))
-    side = "below" if gain < 0 else "above"
-    yield (
-        f"A template chosen on {choice.chosen_on} has {points(chosen)} % on {split}: {points(lost)} points below the "
-        f"best one there, {points(abs(gain))} {side} the mean of all."
-    )
-    if choice.cross_fitted:
-        yield (
-            f"{name} has no validation split, so templates are chosen by two-fold cross-fitting: on each half of "
-            f"{split} (by a hash of the ids, stratified by class), and judged on the other half."
-        )
-    yield from _search_in_words(choice)
-
-
-def _search_in_words(choice: HonestChoice) -> Iterator[str]:
-    """Yield what a greedy search left out to stay within its work."""
-    limit = "about a billion scores (image x class x template)"
-    if choice.greedy is None:
-        yield f"Greedy ensemble selection is left out: even on few images it would take more than {limit}."
-    sampled = [found.images for found in choice.searches if found.sampled]
-    if sampled:
-        counts = " and ".join(dict.fromkeys(f"{count:,}" for count in sampled))
-        yield (
-            f"Greedy ensemble selection looked at {counts} images that some templates are right about and others are "
-            f"not: all images would take more than {limit}. The ensemble that it found is judged on all."
-        )
-    if not all(found.ended for found in choice.searches):
-        yield f"Greedy ensemble selection stopped before its end: a step more would take more than {limit}."
-
-
-def equal_templates(single: Sequence[TextClassifier], templates: Sequence[str]) -> Iterator[str]:
-    """Yield which templates make the same classifier, as those do that differ in case where a tokenizer has none."""
-    groups: dict[bytes, list[str]] = {}
-    for template, classifier in zip(templates, single, strict=True):
-        made_of = sha256(classifier.vectors.tobytes() + classifier.column.tobytes()).digest()
-        groups.setdefault(made_of, []).append(template)
-    told = [" = ".join(f"'{template}'" for template in group) for group in groups.values() if len(group) > 1]
-    if told:
-        yield (
-            f"To the model {len(groups)} of the {len(templates)} templates are distinct; those that are the same as "
-            f"another count all the same: {'; '.join(told)}."
-        )
-
-
-def equal_prompts(single: Sequence[TextClassifier], layout: Layout) -> Iterator[str]:
-    """Yield which classes have the same prompt with some template, and which share a further name."""
-    classes, templates = layout.given.classes, layout.templates
-    places: dict[tuple[int, int], list[int]] = {}
-    for position, classifier in enumerate(single):
-        for pair in classifier.twins:
-            places.setdefault(pair, []).append(position)
-    if places:
-        told = [
-            both(classes, low, high)
-            + ("" if len(at) == len(single) else f" with {listed([templates[place] for place in at], 2)}")
-            for (low, high), at in places.items()
-        ]
-        yield f"Equal prompts, of which the lower index wins: {listed(told, 5)}."
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for position, classifier in enumerate(single):
-        for group in classifier.tied:
-            alike.setdefault(group, []).append(position)
-    if alike:
-        told = [
-            f"{listed([classes[index] for index in group], 3)} with {listed([templates[place] for place in at], 2)}"
-            for group, at in alike.items()
-        ]
-        yield (
-            "Prompts that differ and are the same to the model, so that these classes tie, which is wrong of all of "
-            f"them: {listed(told, 5)}."
-        )
-    own = Counter(name for names in layout.given.names for name in dict.fromkeys(names))
-    shared = [name for name, count in own.items() if count > 1]
-    if shared:
-        yield f"Names that several classes have: {listed(shared, 5)}."
+    return paired_difference(together, correct[:, 0])[1] if gained[0] == 0 else None

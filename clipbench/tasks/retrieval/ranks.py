@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from clipbench.arrays import Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.ranking import RightAnswers, WeightedMedian, ranks_of_best
+from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval, wilson
-from clipbench.tasks.base import ImageSet, Metric
+from clipbench.tasks.base import ImageSet, Inputs, Metric
+from clipbench.tasks.classify.decisions import unit_chunks
+
+_ROWS = 4096
+"""Images, or strings, whose features are read at once."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,31 @@ class Vectors:
     text_rows: Float32Array
     text_column: IntArray
     """(U,) each string's row."""
+
+    @classmethod
+    def of(cls, captions: Captions, inputs: Inputs, split: str) -> Vectors:
+        """Scale the features of a split and those of its captions to length 1.
+
+        Raises:
+            UserError: features that are not finite, or all zero.
+        """
+        images = inputs.sets[split]
+        image_vectors = np.empty(images.features["projected"].shape, np.float32)
+        for start, chunk in unit_chunks(images, _ROWS, inputs.model, f"{inputs.dataset.name}, split {split}"):
+            image_vectors[start : start + len(chunk)] = chunk
+        return cls(*distinct_rows(image_vectors), *distinct_rows(_text_vectors(captions.strings, inputs)))
+
+
+def _text_vectors(strings: Sequence[str], inputs: Inputs) -> Float32Array:
+    parts = []
+    unusable: list[str] = []
+    for start in range(0, len(strings), _ROWS):
+        batch = strings[start : start + _ROWS]
+        vectors, bad = unit_rows(inputs.text(batch))
+        parts.append(vectors)
+        unusable += [batch[row] for row in np.flatnonzero(bad).tolist()]
+    refuse_directionless(unusable, "captions", inputs.model.name)
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from clipbench.arrays import Float32Array
 from clipbench.metrics.specs import MetricSpec
-from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
 from clipbench.tasks.classify.class_tables import PICTURES, group_columns
-from clipbench.tasks.classify.decisions import unit_chunks
 from clipbench.tasks.prompts import Names, PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split, with_main
 from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks, retrieval_metrics
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
-
-_STRINGS_AT_A_TIME = 4096
 
 _RECALL = (
     "share of queries with a right answer among the k that score highest; any caption of an image counts as right."
@@ -81,9 +76,7 @@ class Retrieval:
         dataset, split = inputs.dataset, settings.split
         images, where = inputs.sets[split], f"{dataset.name}, split {split}"
         captions = Captions.of(images, where)
-        image_rows, image_column = distinct_rows(_image_vectors(images, inputs, where))
-        text_rows, text_column = distinct_rows(_text_vectors(captions.strings, inputs))
-        vectors = Vectors(image_rows, image_column, text_rows, text_column)
+        vectors = Vectors.of(captions, inputs, split)
         ranks = both_ranks(captions, vectors)
         texts_at = [k for k in settings.recall_at if k < captions.worst_text_rank]
         images_at = [k for k in settings.recall_at if k < captions.images]
@@ -94,25 +87,6 @@ class Retrieval:
             pictures=_worst(images, ranks, split),
             notes=tuple(_notes(captions, vectors, settings.recall_at[len(images_at) :])),
         )
-
-
-def _image_vectors(images: ImageSet, inputs: Inputs, where: str) -> Float32Array:
-    vectors = np.empty(images.features["projected"].shape, np.float32)
-    for start, chunk in unit_chunks(images, 4096, inputs.model, where):
-        vectors[start : start + len(chunk)] = chunk
-    return vectors
-
-
-def _text_vectors(strings: Sequence[str], inputs: Inputs) -> Float32Array:
-    parts = []
-    unusable: list[str] = []
-    for start in range(0, len(strings), _STRINGS_AT_A_TIME):
-        batch = strings[start : start + _STRINGS_AT_A_TIME]
-        vectors, bad = unit_rows(inputs.text(batch))
-        parts.append(vectors)
-        unusable += [batch[row] for row in np.flatnonzero(bad).tolist()]
-    refuse_directionless(unusable, "captions", inputs.model.name)
-    return np.concatenate(parts)
 
 
 def _examples(images: ImageSet, captions: Captions, ranks: Ranks, split: str) -> pd.DataFrame:

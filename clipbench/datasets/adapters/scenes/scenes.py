@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -21,18 +20,14 @@ from clipbench.datasets.adapters.scenes.attributes import (
 )
 from clipbench.datasets.adapters.scenes.layout import SIDE
 from clipbench.datasets.adapters.scenes.styles import Pixels, render
-from clipbench.datasets.base import Dataset, Example, Shard, Split, decode
+from clipbench.datasets.base import Dataset, Example, NumberedSplit, Split
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
-
-if TYPE_CHECKING:
-    import PIL.Image
 
 By = Literal["shape", "colour", "count", "distance", "size", "relation", "background", "style", "caption"]
 
 GENERATOR: Final = 1
 """Changes whenever the same settings would draw other pictures."""
-_SHARD = 1024
 _BATCH = 128
 _HEADER = f"P6\n{SIDE} {SIDE}\n255\n".encode()
 
@@ -119,8 +114,10 @@ class Scenes(Dataset):
     def __init__(
         self, *, by: By = "shape", styles: str | Sequence[str] = "plain", n: int = 1000, seed: int = 1
     ) -> None:
-        self._styles = _check_styles((styles,) if isinstance(styles, str) else tuple(styles))
-        _check(by, self._styles, n, seed)
+        self._styles = (styles,) if isinstance(styles, str) else tuple(styles)
+        if found := _problem(by, self._styles, n, seed):
+            problem, fix = found
+            raise UserError(problem, where="scenes", fix=fix)
         self._by: By = by
         self._n = n
         self._seed = seed
@@ -134,7 +131,7 @@ class Scenes(Dataset):
         return {name: SceneSplit(name, self._by, self._styles, self._n, self._seed) for name in names}
 
 
-class SceneSplit(Split):
+class SceneSplit(NumberedSplit):
     """One split of generated scenes."""
 
     def __init__(self, name: SplitName, by: By, styles: tuple[str, ...], n: int, seed: int) -> None:
@@ -143,11 +140,6 @@ class SceneSplit(Split):
         self._by: By = by
         self._styles = styles
         self._seed = seed
-
-    def shards(self) -> Sequence[Shard]:
-        """Return ranges of 1024 scenes."""
-        starts = range(0, self.count, _SHARD)
-        return [_SceneShard(self, range(start, min(start + _SHARD, self.count))) for start in starts]
 
     def locator(self) -> str:
         """Return a digest of the settings, the label's attribute included, and of the generator's version."""
@@ -159,20 +151,22 @@ class SceneSplit(Split):
         for row in range(self.count):
             yield f"{row:06d}", self._label(scenery.describe(row))
 
-    def image(self, example_id: str) -> PIL.Image.Image:
-        """Draw one scene."""
+    def position(self, example_id: str) -> int:
+        """Return a scene's number, which its id is."""
         if not (example_id.isdecimal() and int(example_id) < self.count and example_id == f"{int(example_id):06d}"):
             raise KeyError(example_id)
-        return decode(next(self.draw(range(int(example_id), int(example_id) + 1))).image)
+        return int(example_id)
 
-    def draw(self, indices: range) -> Iterator[Example]:
-        """Draw some of the scenes."""
-        scenery, pixels = draw_scenes(self._name, self._seed, np.array(indices, np.int64), self._styles)
-        for row, index in enumerate(indices):
-            words = scenery.describe(row)
-            captions = captions_of(words) if self._by == "caption" else ()
-            image = _HEADER + pixels[row].tobytes()
-            yield Example(f"{index:06d}", image, label=self._label(words), captions=captions, groups=words)
+    def read(self, rows: range) -> Iterator[Example]:
+        """Draw consecutive scenes, some at a time."""
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            scenery, pixels = draw_scenes(self._name, self._seed, np.array(batch, np.int64), self._styles)
+            for number, (row, image) in enumerate(zip(batch, pixels, strict=True)):
+                words = scenery.describe(number)
+                captions = captions_of(words) if self._by == "caption" else ()
+                encoded = _HEADER + image.tobytes()
+                yield Example(f"{row:06d}", encoded, label=self._label(words), captions=captions, groups=words)
 
     def _label(self, words: Mapping[str, str]) -> int | None:
         if self._by == "caption":
@@ -181,41 +175,24 @@ class SceneSplit(Split):
         return values.index(words[self._by])
 
 
-@dataclass(frozen=True)
-class _SceneShard:
-    split: SceneSplit
-    indices: range
-
-    @property
-    def name(self) -> str:
-        return f"{self.indices.start:06d}"
-
-    def __iter__(self) -> Iterator[Example]:
-        for start in range(0, len(self.indices), _BATCH):
-            yield from self.split.draw(self.indices[start : start + _BATCH])
-
-
-def _check_styles(styles: tuple[str, ...]) -> tuple[str, ...]:
+def _problem(by: str, styles: tuple[str, ...], n: int, seed: int) -> tuple[str, str] | None:
+    """Return what is wrong with the settings, and the fix."""
     if not styles:
-        raise UserError("styles: is empty", where="scenes", fix=f"choose from: {', '.join(STYLES)}")
+        return "styles: is empty", f"choose from: {', '.join(STYLES)}"
     for style in styles:
         if style not in STYLES:
-            raise UserError(f"styles: unknown style {style!r}", where="scenes", fix=did_you_mean(style, STYLES))
-    if len(set(styles)) < len(styles):
-        raise UserError(f"styles: a style is named twice in {list(styles)}", where="scenes", fix="name each once")
-    return styles
-
-
-def _check(by: str, styles: tuple[str, ...], n: int, seed: int) -> None:
-    if by not in TEMPLATES:
-        raise UserError(f"by: unknown attribute {by!r}", where="scenes", fix=did_you_mean(by, TEMPLATES))
-    if n < 1 or n > 1_000_000:
-        raise UserError(f"n: {n} images cannot be drawn", where="scenes", fix="choose 1 to 1000000")
-    if seed < 0:
-        raise UserError(f"seed: {seed} is negative", where="scenes", fix="choose 0 or more")
-    if by == "style" and len(styles) < 2:
-        raise UserError(f"by: style needs at least two styles, not {list(styles)}", where="scenes", fix="name more")
-    for style in styles:
+            return f"styles: unknown style {style!r}", did_you_mean(style, STYLES)
         if by in _LOST.get(style, ()):
             problem = f"by: a picture in the style {style!r} does not show its {by}"
-            raise UserError(problem, where="scenes", fix="leave the style out or choose another attribute")
+            return problem, "leave the style out or choose another attribute"
+    if len(set(styles)) < len(styles):
+        return f"styles: a style is named twice in {list(styles)}", "name each once"
+    if by not in TEMPLATES:
+        return f"by: unknown attribute {by!r}", did_you_mean(by, TEMPLATES)
+    if by == "style" and len(styles) < 2:
+        return f"by: style needs at least two styles, not {list(styles)}", "name more"
+    if n < 1 or n > 1_000_000:
+        return f"n: {n} images cannot be drawn", "choose 1 to 1000000"
+    if seed < 0:
+        return f"seed: {seed} is negative", "choose 0 or more"
+    return None

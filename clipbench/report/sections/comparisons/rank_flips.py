@@ -1,92 +1,50 @@
-"""Which models change places with the wording: a matrix of models by models, as a table whose shade is the share."""
+"""Which models change places with the wording, as a matrix whose shade is the share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from clipbench.report.points import Row, known_rows
+from clipbench.report.figures.matrix import Matrix, MatrixCell, make_matrix, short_model_names
 from clipbench.report.text import numbers
-from clipbench.report.text.shortening import short_names
-from clipbench.results.records import JobResult
+from clipbench.results.records import AnalysisResult
 from clipbench.stats.significance import ALPHA
 
-NUMBERED = 20
-"""With more models than that a cell has no room for its number."""
-
-MOST = 40
-"""Models that the matrix has; of more the best ones are shown."""
-
-_LABEL = 26
+Row = Mapping[str, Any]
 
 _FEWEST = 3
-"""With fewer there is one number, which the table of findings has."""
+"""With fewer models there is one number, which the table of findings has."""
 
-_TOSS = 0.5
+_EVEN = 0.5
 """Share at which either model is ahead as often, so that a cell has its full shade."""
 
 
-@dataclass(frozen=True)
-class FlipCell:
-    """One pair of models."""
+def matrix(result: AnalysisResult) -> Matrix | None:
+    """Set out a result's table `rank_flips`, best model first; None where it has none, or fewer than three models.
 
-    text: str = ""
-    """'' on the diagonal."""
-    shade: float = 0.0
-    """In [0, 1]."""
-    says: str = ""
-    """What a pointer is shown."""
-    firm: bool = False
-    """Whether one model is ahead with every template, significantly so with the first."""
-
-
-@dataclass(frozen=True)
-class FlipMatrix:
-    """How often each two models change places between two templates."""
-
-    models: tuple[tuple[str, str], ...]
-    """Each with its name cut to fit; best first."""
-    rows: tuple[tuple[FlipCell, ...], ...]
-    """(M, M)."""
-    sentence: str
-    """Which two change places the most, and how many never do."""
-    left_out: int
-
-    @property
-    def numbered(self) -> bool:
-        """Whether cells have room for their numbers."""
-        return len(self.models) <= NUMBERED
-
-
-def matrix(finding: JobResult) -> FlipMatrix | None:
-    """Set out a finding's table `rank_flips`; None where it has none, or fewer than three models."""
-    rows = known_rows(finding.tables, "rank_flips")
+    Bold are pairs of which one model is ahead with every template, significantly so with the first.
+    """
+    rows = result.tables["rank_flips"].dicts() if "rank_flips" in result.tables else ()
     pairs = {(str(row["first"]), str(row["second"])): row for row in rows}
     # Every pair stands in the models' order, so that the last model is the second one of all its pairs.
     models = tuple(dict.fromkeys(name for pair in pairs for name in pair))
     if len(models) < _FEWEST:
         return None
-    shown, short = models[:MOST], short_names(models, _LABEL)
-    cells = tuple(tuple(_cell(pairs, model, other, short) for other in shown) for model in shown)
-    sentence = _sentence(rows, short)
-    return FlipMatrix(tuple((model, short[model]) for model in shown), cells, sentence, len(models) - len(shown))
+    short = short_model_names(models)
+    return make_matrix(
+        models,
+        lambda model, other: _cell(pairs.get((model, other)) or pairs[other, model], short),
+        _sentence(rows, short),
+    )
 
 
-def _cell(pairs: Mapping[tuple[str, str], Row], model: str, other: str, short: Mapping[str, str]) -> FlipCell:
-    row = pairs.get((model, other)) or pairs.get((other, model))
-    if row is None:
-        return FlipCell("" if model == other else numbers.MISSING)
-    share, p = row["flip_share"], row.get("p_holm")
-    firm = row.get("survives") == "yes" and p is not None and p < ALPHA
-    return FlipCell(numbers.number(share), min(share / _TOSS, 1.0), _says(row, short), firm)
-
-
-def _says(row: Row, short: Mapping[str, str]) -> str:
+def _cell(row: Row, short: Mapping[str, str]) -> MatrixCell:
+    share = row["flip_share"]
+    firm = row["survives"] == "yes" and row["p_holm"] < ALPHA
     first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
-    said = f"{numbers.with_unit(row['flip_share'])}: {first} templates, {second}, equal with {row['ties']}"
-    decided = [row.get(f"{name}_significant") for name in ("first", "second")]
-    # Results of an earlier version have no such columns.
-    return said if None in decided else f"{said}; significantly ahead with {decided[0]} and {decided[1]}"
+    significant = f"significantly ahead with {row['first_significant']} and {row['second_significant']}"
+    hover = f"{numbers.with_unit(share)}: {first} templates, {second}, equal with {row['ties']}; {significant}"
+    return MatrixCell(numbers.number(share), min(share / _EVEN, 1.0), hover, firm)
 
 
 def _sentence(rows: Sequence[Row], short: Mapping[str, str]) -> str:

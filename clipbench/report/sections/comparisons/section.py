@@ -1,24 +1,26 @@
-"""What analyses found, set out as one table an analysis."""
+"""The section 'Comparisons': what analyses found of several jobs, one table an analysis."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
+from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
-from clipbench.report.cells import Grid, Head
-from clipbench.report.leaderboard import Board
-from clipbench.report.sections.comparisons import rank_flips
+from clipbench.report.figures.matrix import Matrix
+from clipbench.report.grids import Grid, Head
+from clipbench.report.sections.base import PageData
+from clipbench.report.sections.comparisons.rank_flips import matrix
+from clipbench.report.sections.comparisons.sentences import sentences
 from clipbench.report.text import labels, numbers
-from clipbench.results.records import JobResult, Record
-
-IN_OWN_SECTIONS = frozenset({"robustness", "corruption_error", "robustness_pair", "published_pair"})
-"""Analyses whose findings the page shows in a section made for them."""
+from clipbench.report.text.declared import as_shown, heading, metric_of, task_label
+from clipbench.results.records import AnalysisResult, Record
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a finding."""
+    """One number of a result."""
 
     text: str
     interval: str = ""
@@ -27,81 +29,105 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One finding."""
+class Row:
+    """One result."""
 
-    finding: JobResult
-    on: str
+    result: AnalysisResult
+    subset: str
     """Split and subset, as far as they need saying."""
+    compared: str
+    """What is compared: head and prompts, as far as there are several."""
     cells: tuple[Number, ...]
-    """As many as the section has heads."""
+    """As many as the table has heads."""
+    sentences: tuple[str, ...]
     tables: tuple[Grid, ...]
-    flips: rank_flips.FlipMatrix | None = None
-    """Which models change places, where the finding is about that."""
+    flips: Matrix | None = None
+    """Which models change places, where the result is about that."""
+
+    @property
+    def models(self) -> str:
+        """All models that it is about."""
+        return " · ".join(self.result.about.models)
 
 
 @dataclass(frozen=True)
-class Section:
-    """The findings of one analysis."""
+class Part:
+    """The results of one analysis."""
 
     title: str
     heads: tuple[Head, ...]
-    """Of the metrics; model, data set and what is compared come before, notes after."""
-    rows: tuple[Comparison, ...]
+    """Of the metrics; model, data set and what is compared come before, sentences after."""
+    rows: tuple[Row, ...]
     errors: tuple[str, ...]
     """Why the analysis broke, where it did."""
 
 
-def sections(findings: Sequence[JobResult], board: Board) -> tuple[Section, ...]:
-    """Set out the findings that have no section of their own, by data set and then in the leaderboard's order."""
-    analyses = dict.fromkeys(finding.task for finding in findings if finding.task not in IN_OWN_SECTIONS)
-    return tuple(_section([finding for finding in findings if finding.task == name], board) for name in analyses)
+@dataclass(frozen=True)
+class Comparisons:
+    """All parts of the section; it has no figures."""
+
+    parts: tuple[Part, ...]
+
+    def __len__(self) -> int:
+        return 0
 
 
-def _section(findings: Sequence[JobResult], board: Board) -> Section:
-    done = [finding for finding in findings if finding.status == "done"]
-    metrics = {record.metric: record for finding in done for record in finding.records}
-    regimes = {column.dataset: labels.regime_order(column.regime) for column in board.columns}
-    ranks = {model: rank for rank, model in enumerate(board.models)}
+class ComparisonsSection:
+    """Shows every analysis that has no section of its own."""
 
-    def place(finding: JobResult) -> tuple[object, ...]:
-        regime = regimes.get(finding.dataset, labels.regime_order(""))
-        rank = ranks.get(finding.model, len(ranks))
-        return (regime, labels.natural(finding.dataset), finding.split, rank, finding.model)
+    name: ClassVar[str] = "comparisons"
+    title: ClassVar[str] = "Comparisons"
+    order: ClassVar[int] = 30
+    analyses: ClassVar[tuple[str, ...]] = ("probe_vs_zero_shot", "rank_stability", "expectations")
+    template: ClassVar[str] = "comparisons.html.j2"
 
-    splits = {finding.split for finding in done}
-    title = labels.task(findings[0].task)
-    return Section(
+    def show(self, data: PageData, figures: int) -> Comparisons | None:
+        """Set out the results by analysis, then by data set and in the leaderboard's order."""
+        names = (*self.analyses, *dict.fromkeys(result.analysis for result in data.unclaimed))
+        parts = tuple(_part(results, data) for name in names if (results := data.results_of(name)))
+        return Comparisons(parts) if parts else None
+
+
+def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
+    done = [result for result in results if result.status == "done"]
+    specs = {record.metric: metric_of(result, record) for result in done for record in result.records}
+    regimes = {job.dataset: labels.regime_order(str(job.about.get("regime", ""))) for job in data.jobs}
+
+    def place(result: AnalysisResult) -> tuple[object, ...]:
+        about = result.about
+        return (regimes.get(about.dataset, labels.regime_order("")), labels.natural(about.dataset), about.split)
+
+    several_splits = len({result.about.split for result in done}) > 1
+    title = task_label(results[0])
+    return Part(
         title=title[:1].upper() + title[1:],
-        heads=tuple(Head(heading(record), numeric=True) for record in metrics.values()),
-        rows=tuple(_comparison(finding, list(metrics), len(splits) > 1) for finding in sorted(done, key=place)),
-        errors=tuple(finding.error for finding in findings if finding.status == "failed"),
+        heads=tuple(Head(heading(spec), numeric=True) for spec in specs.values()),
+        rows=tuple(_row(result, specs, several_splits) for result in sorted(done, key=place)),
+        errors=tuple(result.error for result in results if result.status == "failed"),
     )
 
 
-def _comparison(finding: JobResult, metrics: Sequence[str], tell_split: bool) -> Comparison:
-    records = {record.metric: record for record in finding.records}
-    on = (f"split {finding.split}" if tell_split and finding.split else "", finding.pedigree.subset)
-    return Comparison(
-        finding=finding,
-        on=", ".join(part for part in on if part),
-        cells=tuple(number(records.get(metric)) for metric in metrics),
-        tables=grids.of_job(finding),
-        flips=rank_flips.matrix(finding),
+def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: bool) -> Row:
+    records = {record.metric: record for record in result.records}
+    about = result.about
+    subset = (f"split {about.split}" if several_splits and about.split else "", about.subset)
+    prompts = f"prompts {about.prompts}" if about.prompts else ""
+    return Row(
+        result=result,
+        subset=", ".join(part for part in subset if part),
+        compared=", ".join(part for part in (*about.condition.words, prompts, about.protocol) if part),
+        cells=tuple(_number(result, records.get(metric)) for metric in specs),
+        sentences=(*sentences(result), *result.notes),
+        tables=grids.of_result(result),
+        flips=matrix(result),
     )
 
 
-def heading(record: Record) -> str:
-    """Return a metric with the unit it is shown in, e.g. 'gap, points'."""
-    unit = numbers.suffix(labels.shown_unit(record.metric, record.unit))
-    return ", ".join(part for part in (labels.metric(record.metric), unit) if part)
-
-
-def number(record: Record | None) -> Number:
+def _number(result: AnalysisResult, record: Record | None) -> Number:
     """Set out a record in the unit it is shown in; a dash where there is none, or no value."""
     if record is None or record.value is None:
         return Number(numbers.MISSING)
-    shown = replace(record, unit=labels.shown_unit(record.metric, record.unit))
+    shown = as_shown(result, record)
     within = shown.low is None or shown.high is None or shown.low <= 0 <= shown.high
     clear = shown.unit == "difference" and not within
     return Number(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from clipbench.datasets.corruptions.constants import EXTRA, STANDARD
 from clipbench.report.figures.figures import SERIES, series_of
-from clipbench.report.leaderboard import Board
-from clipbench.report.measured import MeasuredTable, Remark, remarks, table
-from clipbench.report.pictures import Album, Shown
-from clipbench.report.sections.corruptions import curves as corruption_curves
-from clipbench.report.sections.corruptions import heat as corruption_heat
-from clipbench.report.sections.corruptions import pictures as corruption_pictures
-from clipbench.report.sections.corruptions.findings import CorruptedSet, gather
-from clipbench.report.text import labels
-from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
+from clipbench.report.measured import MeasuredTable, Outcomes, Remark, conditions, outcomes, remarks, table
+from clipbench.report.pictures import Shown, thumbs_of
+from clipbench.report.sections.base import PageData
+from clipbench.report.sections.corruptions.curves import CorruptionPanel, kinds, panels, words
+from clipbench.report.sections.corruptions.heat import HeatTable, heat
+from clipbench.results.records import AnalysisResult, JobResult
 
-_MCE = re.compile(r"(relative_)?mce(_\d+)?$")
+PREFERRED = 3
+"""The severity that is shown as a picture where it was run, else the highest."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,7 @@ class CorruptionChart:
 
     dataset: str
     condition: str
+    """Protocol, and prompts and subset as far as they need saying."""
     numbers: MeasuredTable
     facts: tuple[str, ...]
     """What the means are over, and against which model."""
@@ -36,18 +34,17 @@ class CorruptionChart:
     """Models in the figures with the number of their colour."""
     left_out: int
     """Models for which there are no colours left."""
-    panels: tuple[corruption_curves.CorruptionPanel, ...]
-    heats: tuple[corruption_heat.HeatTable, ...]
+    panels: tuple[CorruptionPanel, ...]
+    heats: tuple[HeatTable, ...]
     pictures: tuple[Shown, ...]
 
 
 @dataclass(frozen=True)
-class CorruptionSection:
+class Corruptions:
     """All that the page says of corruptions."""
 
     charts: tuple[CorruptionChart, ...]
-    silent: tuple[JobResult, ...]
-    errors: tuple[str, ...]
+    outcomes: Outcomes
     left_out: int
     """Figures for which there was no room."""
 
@@ -55,87 +52,100 @@ class CorruptionSection:
         """Return how many figures it has."""
         return sum(len(chart.panels) for chart in self.charts)
 
-    def __bool__(self) -> bool:
-        """Return whether there is anything to show."""
-        return bool(self.charts or self.silent or self.errors)
+
+class CorruptionsSection:
+    """Models under corruptions: a table, a figure and a picture of each corruption."""
+
+    name: ClassVar[str] = "corruptions"
+    title: ClassVar[str] = "Corruptions"
+    order: ClassVar[int] = 20
+    analyses: ClassVar[tuple[str, ...]] = ("corruption_error",)
+    template: ClassVar[str] = "corruptions.html.j2"
+
+    def show(self, data: PageData, figures: int) -> Corruptions | None:
+        """Set out the results, with at most so many figures; the tables are all there."""
+        results = data.results_of(*self.analyses)
+        if not results:
+            return None
+        result, series = outcomes(results), series_of(data.leaderboard.models)
+        jobs = {job.hash: job for job in data.jobs if job.view}
+        charts, left, wanted = [], figures, 0
+        for condition, models in _gathered(result.measured):
+            drawn = panels(models, series)
+            wanted += len(drawn)
+            # Half a set of panels cannot be compared with the other half.
+            kept = drawn if len(drawn) <= left else ()
+            left -= len(kept)
+            charts.append(_chart(condition, models, series, kept, _strip(models, jobs, data)))
+        return Corruptions(tuple(charts), result, wanted - (figures - left))
 
 
-def section(
-    findings: Sequence[JobResult], board: Board, results: Results, album: Album, limit: int
-) -> CorruptionSection:
-    """Set out the findings of task 'corruption_error'.
-
-    Args:
-        findings: of all analyses.
-        board: whose order and colours the models have.
-        results: whose jobs on corrupted images have the pictures.
-        album: counts the thumbnails.
-        limit: most figures; the tables are all there.
-    """
-    found = gather(findings, board)
-    jobs = {job.hash: job for job in results.jobs() if job.view} if found.sets else {}
-    series = series_of(board.models)
-    charts, left, wanted = [], limit, 0
-    for of in found.sets:
-        panels = corruption_curves.panels(of, series)
-        wanted += len(panels)
-        # Half a set of panels cannot be compared with the other half.
-        kept = panels if len(panels) <= left else ()
-        left -= len(kept)
-        charts.append(_chart(of, series, kept, corruption_pictures.strip(of, jobs, results, album)))
-    return CorruptionSection(tuple(charts), found.silent, found.errors, wanted - (limit - left))
+def _gathered(results: Sequence[AnalysisResult]) -> list[tuple[str, list[AnalysisResult]]]:
+    """Gather the models on one data set that were corrupted alike, each group with its condition."""
+    words_of = conditions(results)
+    groups: dict[object, list[AnalysisResult]] = {}
+    for result in results:
+        groups.setdefault(replace(result.about, models=(), reference="", n=0), []).append(result)
+    named = [(words_of[models[0].hash], models) for models in groups.values()]
+    return sorted(named, key=lambda group: (group[1][0].about.dataset, group[0]))
 
 
 def _chart(
-    of: CorruptedSet,
+    condition: str,
+    models: Sequence[AnalysisResult],
     series: Mapping[str, int],
-    panels: tuple[corruption_curves.CorruptionPanel, ...],
+    drawn: tuple[CorruptionPanel, ...],
     pictures: tuple[Shown, ...],
 ) -> CorruptionChart:
-    rows = [(corrupted.model, "", corrupted.records) for corrupted in of.models]
-    errors = sorted({name for _, _, records in rows for name in records if _MCE.match(name)}, key=_error_order)
-    metrics = ("clean_top1", "corrupted_top1", "corruption_gap", *errors)
-    shown = of.models[:SERIES]
+    dataset, names = models[0].about.dataset, [result.about.model for result in models[:SERIES]]
     return CorruptionChart(
-        dataset=of.dataset,
-        condition=of.condition,
-        numbers=table(f"{of.dataset}, {of.condition}", rows, metrics),
-        facts=tuple(_facts(of)),
-        remarks=remarks([corrupted.finding for corrupted in of.models], after=_said_by_numbers(of)),
-        series=tuple((corrupted.model, series.get(corrupted.model, 0)) for corrupted in shown),
-        left_out=len(of.models) - len(shown),
-        panels=panels,
-        heats=tuple(heat for corrupted in of.models if (heat := corruption_heat.heat(corrupted))),
+        dataset=dataset,
+        condition=condition,
+        numbers=table(f"{dataset}, {condition}", [(result, "") for result in models]),
+        facts=tuple(_facts(models)),
+        remarks=remarks(models),
+        series=tuple((name, series.get(name, 0)) for name in names),
+        left_out=len(models) - len(names),
+        panels=drawn,
+        heats=tuple(map(heat, models)),
         pictures=pictures,
     )
 
 
-def _error_order(name: str) -> tuple[bool, tuple[tuple[int, int, str], ...]]:
-    return (name.startswith("relative"), labels.natural(name))
-
-
-def _said_by_numbers(of: CorruptedSet) -> int:
-    """Return how many of each finding's first notes are left out: the sentence that the table says in numbers."""
-    return int(all(one.finding.notes and one.finding.notes[0].startswith("Top-1 ") for one in of.models))
-
-
-def _facts(of: CorruptedSet) -> Iterator[str]:
+def _facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
     """Say what the means are over, what is absent, and against which model mCE is."""
-    measured = of.corruptions
+    measured = kinds(models)
     standard = [name for name in STANDARD if name in measured]
     if standard:
-        absent = [corruption_curves.words(name) for name in STANDARD if name not in measured]
-        kept = f"all {len(STANDARD)}" if not absent else f"{len(standard)} of the {len(STANDARD)}"
+        absent = [words(name) for name in STANDARD if name not in measured]
+        kept = f"{len(standard)} of the {len(STANDARD)}" if absent else f"all {len(STANDARD)}"
         without = f", without {', '.join(absent)}" if absent else ""
         yield f"Corrupted: the mean over {kept} standard corruptions{without}, at all severities measured."
-    extra = [corruption_curves.words(name) for name in EXTRA if name in measured]
+    extra = [words(name) for name in EXTRA if name in measured]
     if extra and standard:
         yield f"Beside them, in no mean: {', '.join(extra)}."
-    references = {
-        str(record.params["reference"])
-        for one in of.models
-        for name, record in one.records.items()
-        if _MCE.match(name) and record.params.get("reference")
-    }
-    if references:
-        yield f"mCE is against {', '.join(sorted(references))}: 100 % is as many errors."
+    if references := sorted({result.about.reference for result in models} - {""}):
+        yield f"mCE is against {', '.join(references)}: 100 % is as many errors."
+
+
+def _strip(models: Sequence[AnalysisResult], jobs: Mapping[str, JobResult], data: PageData) -> tuple[Shown, ...]:
+    """Return a thumbnail of each corruption that has one, of the first model whose jobs have any."""
+    for result in models:
+        views = [jobs[name] for name in result.jobs if name in jobs and jobs[name].pictures]
+        chosen = [job for name in kinds(models) if (job := _of_severity(name, views))]
+        if chosen:
+            return tuple(_shown(job, data) for job in chosen)
+    return ()
+
+
+def _of_severity(corruption: str, views: Sequence[JobResult]) -> JobResult | None:
+    """Return the job whose picture stands for a corruption; None where none has one."""
+    abouts = [(job.about["view"], job) for job in views]
+    by_severity = {view["severity"]: job for view, job in abouts if view["corruption"] == corruption}
+    return by_severity.get(PREFERRED) or (by_severity[max(by_severity)] if by_severity else None)
+
+
+def _shown(job: JobResult, data: PageData) -> Shown:
+    view = job.about["view"]
+    picture = {**job.pictures[0], "caption": f"{words(view['corruption'])}, severity {view['severity']}"}
+    return data.album.show([picture], thumbs_of(data.results, job.hash))[0]

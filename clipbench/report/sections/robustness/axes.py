@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,35 +60,30 @@ def bounded_logit(share: float) -> float:
     return logit(min(max(share, _LEAST), 1 - _LEAST))
 
 
-def scale(shares: Sequence[float], *, room: bool = True) -> LogitScale:
-    """Return a scale that holds all shares; 0 and 1, which have no logit, stand at its edges.
-
-    Args:
-        shares: in [0, 1].
-        room: whether a margin is left at both ends.
-    """
+def scale(shares: Sequence[float]) -> LogitScale:
+    """Return a scale that holds all shares, in [0, 1]; 0 and 1, which have no logit, stand at its edges."""
     places = [logit(share) for share in shares if 0 < share < 1] or [logit(0.01), logit(0.99)]
     low, high = min(places), max(places)
     if high - low < _NARROWEST:
         low, high = (low + high - _NARROWEST) / 2, (low + high + _NARROWEST) / 2
-    margin = _MARGIN * (high - low) if room else 0.0
+    margin = _MARGIN * (high - low)
     return LogitScale(low - margin, high + margin)
 
 
-def axis(of: LogitScale, title: str, between: float) -> dict[str, Any]:
+def axis(extent: LogitScale, title: str, between: float) -> dict[str, Any]:
     """Return an axis in percent.
 
     Args:
-        of: the scale.
+        extent: what it holds.
         title: already escaped.
         between: the least distance of two ticks as a part of the axis.
     """
-    ticks = sorted(_ticks(of, between))
+    ticks = sorted(_ticks(extent, between))
     texts = [f"{tick:g}" for tick in ticks]
     if texts:
         texts[-1] += "\u202f%"
     return {
-        "range": [of.low, of.high],
+        "range": [extent.low, extent.high],
         "tickmode": "array",
         "tickvals": [logit(tick / 100) for tick in ticks],
         "ticktext": texts,
@@ -99,17 +94,15 @@ def axis(of: LogitScale, title: str, between: float) -> dict[str, Any]:
     }
 
 
-def _ticks(of: LogitScale, between: float) -> list[float]:
+def _ticks(extent: LogitScale, between: float) -> list[float]:
+    """Choose ticks inside, those of the rounder tiers first, that do not crowd each other."""
     kept: list[float] = []
     for tier in _TIERS:
-        for tick in _inside(tier, of):
-            place = of.part(tick / 100)
-            if all(abs(place - of.part(other / 100)) >= between for other in kept):
+        for tick in tier:
+            place = extent.part(tick / 100)
+            free = all(abs(place - extent.part(other / 100)) >= between for other in kept)
+            if free and extent.low <= logit(tick / 100) <= extent.high:
                 kept.append(tick)
         if len(kept) >= _ENOUGH:
             break
     return kept
-
-
-def _inside(percents: Sequence[float], of: LogitScale) -> Iterator[float]:
-    return (percent for percent in percents if of.low <= logit(percent / 100) <= of.high)

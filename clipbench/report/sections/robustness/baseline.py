@@ -1,150 +1,183 @@
-"""What is said of a baseline: what its line rests on, and the small tables behind a figure."""
+"""What stands behind a shift: the published models, what its line rests on, and the small tables of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
-from clipbench.reference.published import PublishedPair
-from clipbench.report.cells import Entry, Grid, Head
-from clipbench.report.points import is_number
-from clipbench.report.sections.robustness.findings import Measured, Shift
-from clipbench.report.sections.robustness.scatter import Scatter
-from clipbench.report.text import labels, numbers
+from clipbench.reference.openclip import openclip_models
+from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
+from clipbench.reference.sources import sources
+from clipbench.report.figures.figures import text
+from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.measured import number, rows_of
+from clipbench.report.sections.robustness.axes import LogitScale
+from clipbench.report.sections.robustness.findings import Shift, first_row, sizes
+from clipbench.report.text import numbers
+from clipbench.report.text.declared import declared, heading
+
+FURTHER = ("relative_gap", "logit_gap")
+"""Metrics that stand in a table of their own."""
 
 _CLASSES = 40
 """Rows of the table of classes."""
 
-_FURTHER = ("relative_gap", "logit_gap")
+
+@dataclass(frozen=True)
+class Training:
+    """A way of training with the mark that stands for it."""
+
+    number: int
+    """Of its colour in the page."""
+    label: str
+    symbol: str
+    """Plotly's."""
 
 
-def caption(shift: Shift, pair: PublishedPair | None, scatter: Scatter | None) -> tuple[str, ...]:
-    """Return the sentences under a figure.
+TRAININGS = {
+    "": Training(5, "other or undeclared", "x"),
+    "standard": Training(0, "standard", "circle"),
+    "more_data": Training(1, "more data", "square"),
+    "robust_intv": Training(2, "robust intervention", "triangle-up"),
+    "lp_adv": Training(3, "adversarially trained", "triangle-down"),
+    "zero_shot": Training(4, "zero-shot", "diamond"),
+}
+"""In the order in which they are drawn, the last one on top."""
 
-    Args:
-        shift: what is drawn.
-        pair: the published models that are drawn.
-        scatter: the figure; None where there was no room for one.
-    """
-    return tuple(_sentences(shift, pair, scatter))
+
+@dataclass(frozen=True)
+class Mark:
+    """One way of training in a figure's legend."""
+
+    training: Training
+    count: int
+    """Models that were trained so."""
 
 
-def _sentences(shift: Shift, pair: PublishedPair | None, scatter: Scatter | None) -> Iterator[str]:
-    if shift.baseline:
-        yield _basis(shift, _line(shift))
-    elif not any(note.startswith("No baseline") for one in shift.models for note in one.finding.notes):
-        yield "There is no baseline for this shift, so the run's models stand alone."
+def pair_of(shift: Shift) -> PublishedPair | None:
+    """Return the published models for a shift whose baseline is a published one."""
+    return None if shift.baseline in {"", OF_THE_RUN} else published_pair(shift.reference, shift.dataset)
+
+
+def marks(pair: PublishedPair) -> tuple[Mark, ...]:
+    """Return the legend, ways of training with the most models first."""
+    legend = (Mark(TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
+    return tuple(sorted(legend, key=lambda mark: -mark.count))
+
+
+def credits_of(pair: PublishedPair) -> tuple[str, ...]:
+    """Return where a pair's models are from, with the licence: the testbed, and open_clip's table where it is used."""
+    tables = [(pair.source, pair.citation, pair.licence)]
+    if {model.name for model in openclip_models()} & {model.name for model in pair.models}:
+        source = sources()["open-clip"]
+        tables.append((source.name, source.citation, source.licence))
+    return tuple(f"{name}; {citation}; licence: {licence}" for name, citation, licence in tables)
+
+
+def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[dict[str, Any]]:
+    """Return a trace for each way of training; models that are not class-matched are hollow."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [round(x.place(model.reference_top1), 4) for model in models],
+            "y": [round(y.place(model.shift_top1), 4) for model in models],
+            "customdata": [_hover(model, TRAININGS[name], pair) for model in models],
+            "hovertemplate": "%{customdata}<extra></extra>",
+            "marker": {"size": 6.5, "symbol": TRAININGS[name].symbol, "opacity": 0.75, "line": {"width": 1.1}},
+            "meta": {"training": TRAININGS[name].number, "hollow": [not model.matched for model in models]},
+            "cliponaxis": False,
+            "showlegend": False,
+        }
+        for name, models in _by_training(pair).items()
+    ]
+
+
+def _by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
+    groups: dict[str, list[PublishedModel]] = {name: [] for name in TRAININGS}
+    for model in pair.models:
+        groups[model.training if model.training in TRAININGS else ""].append(model)
+    return {name: models for name, models in groups.items() if models}
+
+
+def _hover(model: PublishedModel, training: Training, pair: PublishedPair) -> str:
+    lines = [
+        f"<b>{text(model.name)}</b>, published",
+        f"{text(pair.reference)}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
+        f"{text(pair.shift)}: {numbers.with_unit(model.shift_top1)}",
+        f"{training.label}{', in the baseline' if model.baseline else ''}",
+    ]
+    return "<br>".join(lines)
+
+
+def caption(shift: Shift, pair: PublishedPair | None) -> Iterator[str]:
+    """Yield what must be said of a figure's line and of the published models behind it."""
+    if line := shift.line:
+        whose = f"{line['models']} {'' if shift.baseline == OF_THE_RUN else 'models of the '}{shift.baseline}"
+        ends = " to ".join(numbers.with_unit(line[end]) for end in ("lowest", "highest"))
+        yield (
+            f"Line and band: what is expected of a model, fitted to {whose} with {ends} on the reference, "
+            f"R² {line['r2']:.2f}."
+        )
     yield "Dashed: y = x, where nothing is lost."
-    lines = {(_of(one, "slope"), _of(one, "intercept")) for one in shift.models if one.row("baseline")}
-    if len(lines) > 1:
-        first = next(one.model for one in shift.models if one.row("baseline"))
-        yield f"The line is that of {first}; those of other models differ."
+    rows = {result.about.model: row for result in shift.results if (row := first_row(result, "baseline"))}
+    if len({(row["slope"], row["intercept"]) for row in rows.values()}) > 1:
+        yield f"The line is that of {next(iter(rows))}; those of other models differ."
     if pair and any(not model.matched for model in pair.models):
         yield (
             f"Hollow: not class-matched, since their top-1 on {pair.reference} is over all its classes; "
             "they are no part of the baseline."
         )
-    if scatter and scatter.at_edge:
-        yield f"At the edge, since 0 and 100 % have no place on such an axis: {scatter.at_edge}."
-    if scatter and scatter.outside:
-        yield f"{scatter.outside} published models with less on {shift.reference} lie outside the figure."
-    if counts := _counts(shift):
-        yield counts
 
 
-def _basis(shift: Shift, line: Mapping[str, Any]) -> str:
-    models = f"{line['models']} " if isinstance(line.get("models"), int) else ""
-    fitted = f"{models}{OF_THE_RUN}" if shift.baseline == OF_THE_RUN else f"{models}models of the {shift.baseline}"
-    ends = [line.get(name) for name in ("lowest", "highest")]
-    between = f" with {' to '.join(numbers.with_unit(end) for end in ends)} on the reference" if all(ends) else ""
-    fit = f", R² {line['r2']:.2f}" if is_number(line.get("r2")) else ""
-    return f"Line and band: what is expected of a model, fitted to {fitted}{between}{fit}."
-
-
-def _counts(shift: Shift) -> str:
-    params: Mapping[str, Any] = next(
-        (record.params for measured in shift.models for record in measured.records.values() if record.params), {}
-    )
-    reference, of_shift, classes = (params.get(name) for name in ("n_reference", "n_shift", "classes"))
-    if not (isinstance(reference, int) and isinstance(of_shift, int)):
-        return ""
-    on = f" of the same {numbers.count(classes)} classes" if isinstance(classes, int) else ""
-    return f"{numbers.count(reference)} and {numbers.count(of_shift)} images{on}."
+def counts(shift: Shift) -> str:
+    """Say how many images the numbers rest on, among how many classes."""
+    record = shift.results[0].record("gap")
+    classes = record.params.get("classes") if record else None
+    images = " and ".join(map(numbers.count, sizes(shift.results[0])))
+    return f"{images} images of the same {numbers.count(classes)} classes." if classes else f"{images} images."
 
 
 def grids(shift: Shift) -> tuple[Grid, ...]:
     """Return the tables behind a figure: the line, other forms of the gap, classes without a counterpart."""
-    found = (_line_grid(shift), _further(shift), _classes(shift))
-    return tuple(grid for grid in found if grid)
+    tables = (_line(shift), _further(shift), _classes(shift))
+    return tuple(table for table in tables if table)
 
 
-def _line_grid(shift: Shift) -> Grid | None:
-    line = _line(shift)
-    if not line:
+def _line(shift: Shift) -> Grid | None:
+    """Set out the line with a row for each column of its table."""
+    result = shift.results[0]
+    spec = declared(result).table("baseline")
+    if not shift.line or spec is None:
         return None
-    shares = {"lowest", "highest"}
     rows = tuple(
-        (Entry(_WORDS.get(name, name.replace("_", " "))), Entry(_plain(value, share=name in shares)))
-        for name, value in line.items()
-        if value not in (None, "") and name != "outside"
+        (Entry(column.heading), Entry(numbers.cell(shift.line[column.name], column.unit)))
+        for column in spec.columns
+        if shift.line.get(column.name) not in (None, "")
     )
-    outside = [measured.model for measured in shift.models if _of(measured, "outside") is True]
+    outside = [result.about.model for result in shift.results if first_row(result, "baseline").get("outside")]
     note = f"Outside the range that the line was fitted on: {', '.join(outside)}." if outside else ""
-    return Grid("Baseline", (Head("of the line"), Head("")), rows, note)
-
-
-_WORDS = {
-    "r2": "R²",
-    "models": "models in the line",
-    "lowest": "lowest on the reference",
-    "highest": "highest on the reference",
-    "slope": "slope, logit by logit",
-    "intercept": "intercept, logit",
-}
-
-
-def _plain(value: object, *, share: bool) -> str:
-    if isinstance(value, float):
-        return numbers.with_unit(value) if share else f"{value:.4g}".replace("-", "−")
-    return numbers.count(value) if isinstance(value, int) else str(value)
+    return Grid(spec.caption, (Head("of the line"), Head("")), rows, note)
 
 
 def _further(shift: Shift) -> Grid | None:
-    shown = [name for name in _FURTHER if any(name in measured.records for measured in shift.models)]
-    if not shown:
-        return None
-    heads = (Head("model"), *(Head(labels.metric(name), numeric=True) for name in shown))
-    rows = tuple((Entry(measured.model), *(_entry(measured, name) for name in shown)) for measured in shift.models)
+    specs = [declared(shift.results[0]).metric(name) for name in FURTHER]
+    heads = (Head("model"), *(Head(heading(spec), numeric=True) for spec in specs))
+    cells = ((result.about.model, [number(result, name) for name in FURTHER]) for result in shift.results)
+    rows = tuple((Entry(model), *(Entry(cell.text, cell.interval) for cell in row)) for model, row in cells)
     return Grid("The gap in other terms", heads, rows)
 
 
-def _entry(measured: Measured, name: str) -> Entry:
-    record = measured.records.get(name)
-    if record is None or record.value is None:
-        return Entry(numbers.MISSING)
-    unit = labels.shown_unit(name, record.unit)
-    return Entry(numbers.with_unit(record.value, unit), numbers.interval(record))
-
-
 def _classes(shift: Shift) -> Grid | None:
-    found = (one.finding.tables.get("unmatched_classes") for one in shift.models)
-    table = next((table for table in found if table and table.rows), None)
-    if table is None:
+    results = [result for result in shift.results if rows_of(result, "unmatched_classes")]
+    if not results:
         return None
+    table = results[0].tables["unmatched_classes"]
     rows = tuple(tuple(Entry(str(value)) for value in row) for row in table.rows[:_CLASSES])
     left = len(table.rows) - len(rows)
     note = f"and {numbers.count(left)} more" if left else ""
-    return Grid("Classes that only one of the two has", _heads(table.columns), rows, note)
-
-
-def _heads(columns: Sequence[str]) -> tuple[Head, ...]:
-    return tuple(Head(column.replace("_", " ")) for column in columns)
-
-
-def _line(shift: Shift) -> Mapping[str, Any]:
-    return next((row for measured in shift.models if (row := measured.row("baseline"))), {})
-
-
-def _of(measured: Measured, name: str) -> Any:
-    return measured.row("baseline").get(name)
+    spec = declared(results[0]).table("unmatched_classes")
+    heads = tuple(Head(column) for column in table.columns)
+    return Grid(spec.caption if spec else "", heads, rows, note)

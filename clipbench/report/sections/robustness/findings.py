@@ -1,136 +1,151 @@
-"""Findings of the robustness analysis, gathered by what one figure shows."""
+"""Results of the robustness analysis, gathered by what one figure shows."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clipbench.report.findings import findings_of
-from clipbench.report.leaderboard import Board
-from clipbench.report.text import labels
-from clipbench.results.records import JobResult, Record
+from clipbench.report.figures.figures import text
+from clipbench.report.measured import Change, change_of, conditions, rows_of
+from clipbench.report.text import numbers
+from clipbench.report.text.declared import as_shown, metric_of
+from clipbench.results.records import AnalysisResult, Subject
 
-
-@dataclass(frozen=True)
-class Measured:
-    """One model on one shift beside its reference."""
-
-    finding: JobResult
-    records: Mapping[str, Record]
-
-    @property
-    def model(self) -> str:
-        """Its name."""
-        return self.finding.model
-
-    def value(self, metric: str) -> float | None:
-        """Return a metric's value; None where there is none."""
-        return self.records[metric].value if metric in self.records else None
-
-    def row(self, table: str) -> Mapping[str, Any]:
-        """Return the first row of a table of the finding; empty where there is none."""
-        found = self.finding.tables.get(table)
-        return dict(zip(found.columns, found.rows[0], strict=False)) if found and found.rows else {}
+_HOVER = (
+    *("reference_top1", "shift_top1", "gap"),
+    *("expected_top1", "effective_robustness", "relative_robustness"),
+)
 
 
 @dataclass(frozen=True)
 class Shift:
     """The models on one shift, measured alike."""
 
-    reference: str
-    dataset: str
-    split: str
-    variant: str
-    """What tells it from the same shift with other prompts; often ''."""
-    subset: str
-    models: tuple[Measured, ...]
+    about: Subject
+    """Without models."""
+    condition: str
+    """Prompts and subset, as far as they need saying."""
+    results: tuple[AnalysisResult, ...]
+
+    @property
+    def reference(self) -> str:
+        """The data set that stands for the benchmark."""
+        return self.about.reference
+
+    @property
+    def dataset(self) -> str:
+        """The shifted data set."""
+        return self.about.dataset
+
+    @property
+    def line(self) -> Mapping[str, Any]:
+        """The baseline of the first model that has one, as its table says; empty where there is none."""
+        return next((row for result in self.results if (row := first_row(result, "baseline"))), {})
 
     @property
     def baseline(self) -> str:
         """The source of the line: a published one, `OF_THE_RUN`, or ''."""
-        named = (_param(measured.finding, "baseline") for measured in self.models)
-        return next((str(name) for name in named if name), "")
-
-    @property
-    def condition(self) -> str:
-        """Prompts and subset, as far as they need saying."""
-        return ", ".join(part for part in (self.variant, self.subset) if part)
+        return str(self.line.get("source", ""))
 
 
 @dataclass(frozen=True)
 class Summary:
     """One model over all the shifts of one reference."""
 
-    finding: JobResult
-    records: Mapping[str, Record]
+    result: AnalysisResult
+    condition: str
+    """Prompts and subset, as far as they need saying."""
+    shifts: tuple[AnalysisResult, ...]
 
     @property
-    def sentence(self) -> str:
-        """What was found, in words."""
-        return self.finding.notes[0] if self.finding.notes else ""
+    def on_shifts(self) -> float:
+        """Mean top-1 on the shifts."""
+        return estimate(self.result, "mean_shift_top1").value
 
     @property
-    def worst(self) -> str:
-        """The shift with the lowest top-1; '' where it is not said."""
-        record = self.records.get("worst_shift_top1")
-        return str(record.params.get("dataset") or "") if record else ""
+    def on_reference(self) -> float:
+        """Mean top-1 on the classes of the shifts on the reference."""
+        return self.on_shifts + estimate(self.result, "mean_gap").value
 
     @property
-    def condition(self) -> str:
-        """Prompts and subset, as far as they need saying."""
-        _, _, prompts = self.finding.variant.partition(", ")
-        return ", ".join(part for part in (prompts, self.finding.pedigree.subset) if part)
+    def gap(self) -> Change | None:
+        """What is lost."""
+        return change_of(self.result, "mean_gap")
+
+    @property
+    def effective(self) -> Change | None:
+        """Against what was expected; None without a baseline."""
+        return change_of(self.result, "mean_effective_robustness")
 
 
 @dataclass(frozen=True)
-class Robustness:
-    """All findings of the analysis."""
+class Estimate:
+    """A value with the ends of its interval, which are the value itself where it has none."""
 
-    summaries: tuple[Summary, ...]
-    shifts: tuple[Shift, ...]
-    silent: tuple[JobResult, ...]
-    """Findings without a number: their notes say why."""
-    errors: tuple[str, ...]
-    """Why the analysis broke, where it did."""
+    value: float
+    low: float
+    high: float
 
 
-def gather(findings: Sequence[JobResult], board: Board) -> Robustness:
-    """Gather the findings of task 'robustness'; models in the leaderboard's order."""
-    ours = findings_of("robustness", findings, board)
-    shifts: list[Shift] = []
-    summaries: list[Summary] = []
-    for finding, records in ours.sound:
-        if any(metric.startswith("mean_") for metric in records):
-            summaries.append(Summary(finding, records))
-        else:
-            _join(shifts, Measured(finding, records))
-    return Robustness(
-        summaries=tuple(summaries),
-        shifts=tuple(sorted(shifts, key=_place)),
-        silent=ours.silent,
-        errors=ours.errors,
-    )
+def gather(results: Sequence[AnalysisResult]) -> tuple[tuple[Shift, ...], tuple[Summary, ...]]:
+    """Gather results by shift, and by model over its shifts."""
+    words = conditions(results)
+    single = [result for result in results if not result.about.averaged]
+    groups: dict[tuple[Subject, int], list[AnalysisResult]] = defaultdict(list)
+    times: Counter[Subject] = Counter()
+    for result in single:
+        # Where a study repeats another, a model is measured twice on one shift.
+        about = replace(result.about, n=0)
+        groups[replace(about, models=()), times[about]].append(result)
+        times[about] += 1
+    shifts = [Shift(about, words[members[0].hash], tuple(members)) for (about, _), members in groups.items()]
+    summaries = [
+        Summary(result, words[result.hash], tuple(other for other in single if _over(other) == _over(result)))
+        for result in results
+        if result.about.averaged
+    ]
+    return tuple(sorted(shifts, key=lambda shift: (shift.reference, shift.dataset, shift.condition))), tuple(summaries)
 
 
-def _join(shifts: list[Shift], measured: Measured) -> None:
-    """Add a model to the shift that it was measured on; to another one of that name where a study repeats it."""
-    finding = measured.finding
-    reference = str(_param(finding, "reference") or "")
-    variant = finding.variant.removeprefix(f"against {reference}").removeprefix(", ")
-    alone = Shift(reference, finding.dataset, finding.split, variant, finding.pedigree.subset, (measured,))
-    for place, shift in enumerate(shifts):
-        alike = replace(shift, models=()) == replace(alone, models=())
-        if alike and measured.model not in {other.model for other in shift.models}:
-            shifts[place] = replace(shift, models=(*shift.models, measured))
-            return
-    shifts.append(alone)
+def _over(result: AnalysisResult) -> Subject:
+    """Return what a result on one shift and that over all of them have in common."""
+    return replace(result.about, datasets=(), averaged=False, n=0)
 
 
-def _place(shift: Shift) -> tuple[object, ...]:
-    names = (labels.natural(shift.reference), labels.natural(shift.dataset))
-    return (*names, shift.split, shift.variant, shift.subset)
+def first_row(result: AnalysisResult, table: str) -> Mapping[str, Any]:
+    """Return the first row of a table; empty where there is none."""
+    return next(iter(rows_of(result, table)), {})
 
 
-def _param(finding: JobResult, name: str) -> Any:
-    return next((record.params[name] for record in finding.records if name in record.params), None)
+def estimate(result: AnalysisResult, metric: str) -> Estimate:
+    """Return a metric that every result of the analysis has."""
+    record = result.record(metric)
+    assert record is not None
+    assert record.value is not None
+    ends = (record.value if end is None else end for end in (record.low, record.high))
+    return Estimate(record.value, *ends)
+
+
+def hover(result: AnalysisResult) -> str:
+    """Return both accuracies, what was expected, effective robustness and the numbers of images, escaped."""
+    about = result.about
+    names = {"reference_top1": about.reference, "shift_top1": about.dataset}
+    lines = [f"<b>{text(about.model)}</b>"]
+    for metric in _HOVER:
+        if record := result.record(metric):
+            shown = as_shown(result, record)
+            name = names.get(metric) or metric_of(result, record).label
+            lines.append(
+                f"{text(name)}: {numbers.with_unit(shown.value, shown.unit)} {numbers.interval(shown)}".rstrip()
+            )
+    return "<br>".join([*lines, f"n = {' and '.join(map(numbers.count, sizes(result)))}"])
+
+
+def sizes(result: AnalysisResult) -> tuple[int, int]:
+    """Return the number of images of the reference and of the shift."""
+    reference, shift = (result.record(metric) for metric in ("reference_top1", "shift_top1"))
+    assert reference is not None
+    assert shift is not None
+    return reference.n, shift.n

@@ -1,70 +1,103 @@
-"""A zero-shot classifier beside a supervised one: where each stands on every shift, and what the first closes."""
+"""Pairs of a zero-shot and a supervised classifier: where each stands on every shift, and the way between them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-from clipbench.report.cells import Entry, Grid, Head
+from clipbench.metrics.specs import TableSpec
 from clipbench.report.figures import axes
+from clipbench.report.figures.curve import Curve
 from clipbench.report.figures.figures import Figure, row_height, row_layout, text
-from clipbench.report.text import labels, numbers
-from clipbench.report.text.shortening import short_names
-
-if TYPE_CHECKING:
-    import pandas as pd
+from clipbench.report.grids import Grid, of_result
+from clipbench.report.measured import Change, change_of, conditions, rows_of
+from clipbench.report.sections.robustness.axes import axis, scale
+from clipbench.report.text import numbers
+from clipbench.report.text.declared import declared
+from clipbench.report.text.labels import short_names
+from clipbench.results.records import AnalysisResult
 
 _LABEL = 22
 _STEP = 34
+_HEIGHT = 300
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class PairChart:
-    """Two classifiers on several sets, as a figure and a table."""
+class ShownPair:
+    """One pair."""
 
-    figure: Figure
-    grid: Grid
-
-
-def pair_chart(frame: pd.DataFrame) -> PairChart:
-    """Set two classifiers side by side.
-
-    Args:
-        frame: one row a data set with the columns dataset, first_top1, second_top1, gap_first and gap_second (what
-            each loses from the reference), share_closed (of the second's gap by the first: 1 - gap_first /
-            gap_second; missing where the second has no gap), and first and second, the classifiers' names, e.g.
-            'zero-shot' and 'supervised'. All numbers are fractions.
-    """
-    rows: list[Mapping[str, Any]] = [
-        {str(name): _present(value) for name, value in row.items()} for row in frame.to_dict("records")
-    ]
-    return PairChart(_figure(rows), _grid(rows))
+    result: AnalysisResult
+    title: str
+    """What stands beside what, on which reference."""
+    changes: tuple[Change, ...]
+    """What the second gains on the reference and on the shifts; none where it is published."""
+    figure: Figure | None
+    grid: Grid | None
+    """None where the pair could not be compared: its notes say why."""
+    way: Curve | None
+    """From zero-shot to supervised weights, in the plane of reference and shift."""
 
 
-def _present(value: Any) -> Any:
-    """Return None for NaN."""
-    return None if isinstance(value, float) and value != value else value
+@dataclass(frozen=True)
+class Pairs:
+    """All that the page says of pairs."""
+
+    shown: tuple[ShownPair, ...]
+    errors: tuple[str, ...]
+    """Why an analysis broke, where one did."""
+
+    def __len__(self) -> int:
+        """Return how many figures it has."""
+        return sum((pair.figure is not None) + (pair.way is not None) for pair in self.shown)
 
 
-def _names(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    return (str(rows[0].get("first") or "first"), str(rows[0].get("second") or "second")) if rows else ("", "")
+def pairs(results: Sequence[AnalysisResult], limit: int) -> Pairs:
+    """Set out pairs, with at most `limit` figures."""
+    done = [result for result in results if result.status == "done"]
+    words = conditions(done)
+    shown = []
+    for result in done:
+        pair = _pair(result, words[result.hash], limit)
+        limit -= (pair.figure is not None) + (pair.way is not None)
+        shown.append(pair)
+    return Pairs(tuple(shown), tuple(result.error for result in results if result.status == "failed"))
 
 
-def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    both = [row for row in rows if row["first_top1"] is not None and row["second_top1"] is not None]
-    ticks = short_names([str(row["dataset"]) for row in both], _LABEL)
-    values = [numbers.number(row["first_top1"] - row["second_top1"], "difference") for row in both]
-    height = row_height(len(both), _STEP) + 34
+def _pair(result: AnalysisResult, condition: str, limit: int) -> ShownPair:
+    rows, spec = rows_of(result, "pair"), declared(result).table("pair")
+    assert spec is not None
+    gains = (change_of(result, metric) for metric in ("reference_gain", "mean_shift_gain"))
+    return ShownPair(
+        result,
+        title=", ".join(part for part in (result.about.reference, spec.caption, condition) if part),
+        changes=tuple(gain for gain in gains if gain),
+        figure=_figure(rows, spec) if rows and limit > 0 else None,
+        grid=of_result(replace(result, tables={"pair": result.tables["pair"]}))[0] if rows else None,
+        way=_way(rows_of(result, "interpolation")) if limit > 1 else None,
+    )
+
+
+def _figure(rows: Sequence[Row], spec: TableSpec) -> Figure:
+    ticks = short_names([row["dataset"] for row in rows], _LABEL)
+    values = [numbers.number(row["first_top1"] - row["second_top1"], "difference") for row in rows]
+    height = row_height(len(rows), _STEP) + 34
     layout = row_layout([text(name) for name in ticks.values()], values, height) | {"xaxis": axes.whole_share()}
     layout["margin"] |= {"t": 38, "r": 54}
     layout["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
-    first, second = _names(rows)
-    data = [_links(both), _points(both, "first_top1", "circle", first), _points(both, "second_top1", "diamond", second)]
-    return Figure({"data": data, "layout": layout}, height, _summary(both, first, second))
+    names = {name: column.heading for name in ("first_top1", "second_top1") if (column := spec.column(name))}
+    marks = (("circle", "benchmark"), ("diamond", "shift"))
+    points = [_points(rows, *name, *mark) for name, mark in zip(names.items(), marks, strict=True)]
+    listed = "; ".join(
+        f"{row['dataset']}: {' and '.join(numbers.with_unit(row[name]) for name in names)}" for row in rows
+    )
+    summary = f"top-1 of {' and of '.join(names.values())}: {listed}"
+    return Figure({"data": [_links(rows), *points], "layout": layout}, height, summary)
 
 
-def _links(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _links(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -77,47 +110,59 @@ def _links(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _points(rows: Sequence[Mapping[str, Any]], column: str, symbol: str, name: str) -> dict[str, Any]:
+def _points(rows: Sequence[Row], column: str, name: str, symbol: str, role: str) -> dict[str, Any]:
+    hover = (f"<b>{text(name)}</b><br>{text(row['dataset'])}: {numbers.with_unit(row[column])}" for row in rows)
     return {
         "type": "scatter",
         "mode": "markers",
         "name": text(name),
         "x": [row[column] for row in rows],
         "y": list(range(len(rows))),
-        "customdata": [
-            f"<b>{text(name)}</b><br>{text(str(row['dataset']))}: {numbers.with_unit(row[column])}" for row in rows
-        ],
+        "customdata": list(hover),
         "hovertemplate": "%{customdata}<extra></extra>",
         "marker": {"size": 11, "symbol": symbol},
         "cliponaxis": False,
-        "meta": {"role": "benchmark" if symbol == "circle" else "shift"},
+        "meta": {"role": role},
     }
 
 
-def _grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
-    first, second = _names(rows)
-    heads = ("data set", f"{first}, %", f"{second}, %", f"gap of {first}, points", f"gap of {second}, points")
-    shown = tuple(
-        (
-            Entry(str(row["dataset"])),
-            *(Entry(numbers.number(row[column])) for column in ("first_top1", "second_top1")),
-            *(Entry(numbers.number(row[column], "gap")) for column in ("gap_first", "gap_second")),
-            _closed(row["share_closed"]),
-        )
-        for row in rows
-    )
-    columns = (Head(heads[0]), *(Head(head, numeric=True) for head in (*heads[1:], "share closed")))
-    note = f"Share closed: how much of the gap of {second} is not there for {first}; above 100 % there is a gain."
-    return Grid(f"{first} beside {second}", columns, shown, note)
+def _way(rows: Sequence[Row]) -> Curve | None:
+    """Draw the interpolation as a line; None where there is none."""
+    if len(rows) < 2:
+        return None
+    rows = sorted(rows, key=lambda row: row["alpha"])
+    x, y = (scale([row[name] for row in rows]) for name in ("reference_top1", "mean_shift_top1"))
+    ends = [row["alpha"] in (0, 1) for row in rows]
+    line: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [round(x.place(row["reference_top1"]), 4) for row in rows],
+        "y": [round(y.place(row["mean_shift_top1"]), 4) for row in rows],
+        "customdata": [f"alpha = {row['alpha']:g}<br>{_both(row)}" for row in rows],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "line": {"width": 1.8},
+        "marker": {
+            "opacity": 1,
+            "size": [12 if end else 6 for end in ends],
+            "symbol": ["diamond" if end else "circle" for end in ends],
+        },
+        "cliponaxis": False,
+        "meta": {"role": "curve"},
+        "showlegend": False,
+    }
+    layout = {
+        "height": _HEIGHT,
+        "margin": {"l": 8, "r": 14, "t": 8, "b": 46},
+        "hovermode": "closest",
+        "dragmode": False,
+        "xaxis": axis(x, "reference top-1", 0.12),
+        "yaxis": axis(y, "mean shift top-1", 0.08) | {"automargin": True, "ticklabelstandoff": 4},
+    }
+    words = "; ".join(f"alpha {row['alpha']:g}: {_both(row)}" for row in rows)
+    figure = Figure({"data": [line], "layout": layout}, _HEIGHT, f"reference and mean shift top-1 by alpha: {words}")
+    return Curve("From zero-shot to fitted weights", figure, "Diamonds: zero-shot (alpha 0) and fitted (alpha 1)")
 
 
-def _closed(share: float | None) -> Entry:
-    return Entry(numbers.with_unit(share), "beyond" if share is not None and share > 1 else "")
-
-
-def _summary(rows: Sequence[Mapping[str, Any]], first: str, second: str) -> str:
-    listed = "; ".join(
-        f"{row['dataset']}: {numbers.with_unit(row['first_top1'])} and {numbers.with_unit(row['second_top1'])}"
-        for row in rows
-    )
-    return f"{labels.metric('top1')} of {first} and of {second}: {listed}"
+def _both(row: Row) -> str:
+    here, there = (numbers.with_unit(row[name]) for name in ("reference_top1", "mean_shift_top1"))
+    return f"{here} on the reference, {there} on shifts"

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from clipbench.reference.published import PublishedPair
 from clipbench.report.figures.figures import SERIES, Figure, text
-from clipbench.report.points import is_number
+from clipbench.report.measured import rows_of
 from clipbench.report.sections.robustness.axes import LogitScale, axis, bounded_logit, scale
-from clipbench.report.sections.robustness.findings import Measured, Shift
-from clipbench.report.sections.robustness.hover import hover
-from clipbench.report.sections.robustness.names import NamedPoint, positions
-from clipbench.report.sections.robustness.published import Mark, marks, traces
+from clipbench.report.sections.robustness.baseline import Mark, marks, traces
+from clipbench.report.sections.robustness.findings import Estimate, Shift, estimate, hover
 from clipbench.report.text import numbers
-from clipbench.report.text.shortening import short_names
+from clipbench.report.text.labels import short_names
+from clipbench.results.records import AnalysisResult
 
 HEIGHT = 430
 
-_AXES = ("reference_top1", "shift_top1")
 _NAME, _TITLE = 15, 30
 _LISTED = 4
 """Models at the edge that are named."""
+
+_NAMES_AREA = (240, 330)
+"""In which names are placed, in pixels: a phone's figure. In a wider one everything only moves apart."""
+
+_CHARACTER, _LINE, _MARK = 7.6, 16.0, 8.0
+_ROUNDS = 3
+_SIDES = {
+    "middle left": (-1, 0),
+    "middle right": (1, 0),
+    "top center": (0, 1),
+    "bottom center": (0, -1),
+    "top left": (-1, 1),
+    "top right": (1, 1),
+    "bottom left": (-1, -1),
+    "bottom right": (1, -1),
+}
+"""Plotly's text positions with the direction that they lie in."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +54,41 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class _Point:
+    """A model of the run."""
+
+    result: AnalysisResult
+    x: Estimate
+    y: Estimate
+
+    @property
+    def model(self) -> str:
+        return self.result.about.model
+
+
+@dataclass(frozen=True)
 class _Scales:
     x: LogitScale
     y: LogitScale
 
 
-def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) -> Scatter | None:
-    """Draw the models on one shift; None where no model has both accuracies.
+def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) -> Scatter:
+    """Draw the models on one shift.
 
     Args:
-        shift: the models with their findings.
+        shift: the models with their results.
         pair: published models to draw behind them.
         series: the number of each model's colour.
     """
-    shown = [measured for measured in shift.models if all(measured.value(name) is not None for name in _AXES)]
-    if not shown:
-        return None
-    scales = _scales(shown, pair)
-    data = [*_band(shown), _identity(scales), *_line(shown)]
-    inside = _within(pair, scales.x) if pair else None
-    data += traces(inside, scales.x, scales.y) if inside else []
-    data += _models(shown, scales, shift, series)
+    points = [
+        _Point(result, estimate(result, "reference_top1"), estimate(result, "shift_top1")) for result in shift.results
+    ]
+    scales = _scales(points, pair)
+    inside = pair and replace(pair, models=tuple(m for m in pair.models if scales.x.holds(m.reference_top1)))
+    ends = [scales.x.low, scales.x.high]
+    identity = _stroke(ends, ends, "second", {"width": 1.4, "dash": "dash"})
+    band, line = _baseline(shift)
+    published = traces(inside, scales.x, scales.y) if inside else []
     x_title, y_title = short_names([shift.reference, shift.dataset], _TITLE).values()
     layout = {
         "height": HEIGHT,
@@ -69,12 +98,13 @@ def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) ->
         "xaxis": axis(scales.x, f"top-1 on {text(x_title)}", 0.12),
         "yaxis": axis(scales.y, f"top-1 on {text(y_title)}", 0.06) | {"automargin": True, "ticklabelstandoff": 4},
     }
-    figure = Figure({"data": data, "layout": layout}, HEIGHT, _summary(shown, shift))
+    data = [*band, identity, *line, *published, *_models(points, scales, series)]
+    figure = Figure({"data": data, "layout": layout}, HEIGHT, _summary(points, shift))
     outside = len(pair.models) - len(inside.models) if pair and inside else 0
-    return Scatter(figure, marks(inside) if inside else (), _edge(shown, inside), outside)
+    return Scatter(figure, marks(inside) if inside else (), _edge(points, inside), outside)
 
 
-def _scales(shown: Sequence[Measured], pair: PublishedPair | None) -> _Scales:
+def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> _Scales:
     """Hold the run's models with their intervals, the models of the baseline, and all that lies above both.
 
     Published models far below, such as linear ones, would take the room. The vertical axis also holds the stretch of
@@ -82,85 +112,55 @@ def _scales(shown: Sequence[Measured], pair: PublishedPair | None) -> _Scales:
     """
     published = pair.models if pair else ()
     line = [model for model in published if model.baseline] or published
-    reach = {name: [end for measured in shown for end in _reach(measured, name)] for name in _AXES}
     highest = max((model.reference_top1 for model in published), default=0.0)
-    x = scale([*reach["reference_top1"], *(model.reference_top1 for model in line), highest])
+    x = scale([*_ends(point.x for point in points), *(model.reference_top1 for model in line), highest])
     inside = (model.shift_top1 for model in published if x.holds(model.reference_top1))
-    y = scale([*reach["shift_top1"], *inside])
+    y = scale([*_ends(point.y for point in points), *inside])
     return _Scales(x, LogitScale(min(y.low, x.low), max(y.high, x.high)))
 
 
-def _within(pair: PublishedPair, x: LogitScale) -> PublishedPair:
-    return replace(pair, models=tuple(model for model in pair.models if x.holds(model.reference_top1)))
+def _ends(estimates: Iterable[Estimate]) -> Iterator[float]:
+    return (end for estimate in estimates for end in (estimate.low, estimate.value, estimate.high))
 
 
-def _reach(measured: Measured, name: str) -> list[float]:
-    record = measured.records[name]
-    return [end for end in (record.value, record.low, record.high) if end is not None]
-
-
-def _identity(scales: _Scales) -> dict[str, Any]:
-    ends = [scales.x.low, scales.x.high]
-    return _stroke(ends, ends, "second", {"width": 1.4, "dash": "dash"})
-
-
-def _band(shown: Sequence[Measured]) -> list[dict[str, Any]]:
-    rows = _numbers(shown, "baseline_band", ("reference_top1", "low", "high"))
-    if len(rows) < 2:
-        return []
-    x, low, high = ([bounded_logit(row[name]) for row in rows] for name in ("reference_top1", "low", "high"))
-    return [_stroke([*x, *x[::-1]], [*high, *low[::-1]], "band", {"width": 0}) | {"fill": "toself"}]
-
-
-def _line(shown: Sequence[Measured]) -> list[dict[str, Any]]:
-    rows = _numbers(shown, "baseline_band", ("reference_top1", "expected"))
-    x, y = ([bounded_logit(row[name]) for row in rows] for name in ("reference_top1", "expected"))
-    return [_stroke(x, y, "baseline", {"width": 1.8})] if len(rows) > 1 else []
-
-
-def _numbers(shown: Sequence[Measured], table: str, columns: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Return the rows of a table of the first model that has it, within what has a place on the axes."""
-    found = next((measured.finding.tables[table] for measured in shown if table in measured.finding.tables), None)
-    if found is None:
-        return []
-    rows = [dict(zip(found.columns, row, strict=False)) for row in found.rows]
-    return [row for row in rows if all(is_number(row.get(name)) for name in columns)]
+def _baseline(shift: Shift) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the band and the line of the first model that has them."""
+    rows = next((table for result in shift.results if (table := rows_of(result, "baseline_band"))), None)
+    if rows is None:
+        return [], []
+    x, y, low, high = (
+        [bounded_logit(row[name]) for row in rows] for name in ("reference_top1", "expected", "low", "high")
+    )
+    band = _stroke([*x, *x[::-1]], [*high, *low[::-1]], "band", {"width": 0}) | {"fill": "toself"}
+    return [band], [_stroke(x, y, "baseline", {"width": 1.8})]
 
 
 def _stroke(x: Sequence[float], y: Sequence[float], role: str, line: Mapping[str, Any]) -> dict[str, Any]:
-    trace = {"type": "scatter", "mode": "lines", "x": [round(at, 4) for at in x], "y": [round(at, 4) for at in y]}
-    return trace | {"line": dict(line), "meta": {"role": role}, "hoverinfo": "skip", "showlegend": False}
+    places = {"x": [round(place, 4) for place in x], "y": [round(place, 4) for place in y]}
+    trace = {"type": "scatter", "mode": "lines", **places, "line": dict(line), "meta": {"role": role}}
+    return trace | {"hoverinfo": "skip", "showlegend": False}
 
 
-def _models(
-    shown: Sequence[Measured], scales: _Scales, shift: Shift, series: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    names = short_names([measured.model for measured in shown], _NAME)
-    named = [
-        NamedPoint(
-            scales.x.part(measured.records["reference_top1"].value or 0.0),
-            scales.y.part(measured.records["shift_top1"].value or 0.0),
-            names[measured.model],
-        )
-        for measured in shown
-    ]
-    sides = positions(named) if len(shown) <= SERIES else [""] * len(shown)
-    return [
-        _model(measured, scales, shift, series.get(measured.model, 0))
-        | ({"mode": "markers+text", "text": [text(point.name)], "textposition": side} if side else {})
-        for measured, point, side in zip(shown, named, sides, strict=True)
-    ]
+def _models(points: Sequence[_Point], scales: _Scales, series: Mapping[str, int]) -> list[dict[str, Any]]:
+    names = short_names([point.model for point in points], _NAME)
+    traces = [_model(point, scales, series.get(point.model, 0)) for point in points]
+    if len(points) > SERIES:
+        return traces
+    named = [(scales.x.part(point.x.value), scales.y.part(point.y.value), names[point.model]) for point in points]
+    texts = [{"mode": "markers+text", "text": [text(names[point.model])]} for point in points]
+    sides = ({"textposition": side} for side in positions(named))
+    return [trace | name | side for trace, name, side in zip(traces, texts, sides, strict=True)]
 
 
-def _model(measured: Measured, scales: _Scales, shift: Shift, series: int) -> dict[str, Any]:
+def _model(point: _Point, scales: _Scales, series: int) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [scales.x.place(measured.records["reference_top1"].value or 0.0)],
-        "y": [scales.y.place(measured.records["shift_top1"].value or 0.0)],
-        "error_x": _errors(measured, "reference_top1", scales.x),
-        "error_y": _errors(measured, "shift_top1", scales.y),
-        "customdata": [hover(measured, shift)],
+        "x": [scales.x.place(point.x.value)],
+        "y": [scales.y.place(point.y.value)],
+        "error_x": _errors(point.x, scales.x),
+        "error_y": _errors(point.y, scales.y),
+        "customdata": [hover(point.result)],
         "hovertemplate": "%{customdata}<extra></extra>",
         "marker": {"size": 13, "line": {"width": 1.6}},
         "meta": {"series": series, "outlined": True},
@@ -169,29 +169,74 @@ def _model(measured: Measured, scales: _Scales, shift: Shift, series: int) -> di
     }
 
 
-def _errors(measured: Measured, name: str, of: LogitScale) -> dict[str, Any]:
-    record = measured.records[name]
-    if record.value is None or record.low is None or record.high is None:
-        return {"type": "data", "array": [None]}
-    middle = of.place(record.value)
-    below, above = middle - of.place(record.low), of.place(record.high) - middle
-    sides = {"array": [max(0.0, above)], "arrayminus": [max(0.0, below)]}
+def _errors(estimate: Estimate, axis: LogitScale) -> dict[str, Any]:
+    low, middle, high = map(axis.place, (estimate.low, estimate.value, estimate.high))
+    sides = {"array": [max(0.0, high - middle)], "arrayminus": [max(0.0, middle - low)]}
     return {"type": "data", "symmetric": False, **sides, "thickness": 1.4, "width": 3}
 
 
-def _edge(shown: Sequence[Measured], pair: PublishedPair | None) -> str:
-    accuracies = {measured.model: [measured.value(name) for name in _AXES] for measured in shown}
-    accuracies |= {model.name: [model.reference_top1, model.shift_top1] for model in (pair.models if pair else ())}
-    found = [name for name, values in accuracies.items() if any(value in (0.0, 1.0) for value in values)]
-    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return ", ".join(found[:_LISTED]) + more
+def _edge(points: Sequence[_Point], pair: PublishedPair | None) -> str:
+    accuracies = {point.model: (point.x.value, point.y.value) for point in points}
+    accuracies |= {model.name: (model.reference_top1, model.shift_top1) for model in (pair.models if pair else ())}
+    names = [name for name, values in accuracies.items() if {0.0, 1.0} & set(values)]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
-def _summary(shown: Sequence[Measured], shift: Shift) -> str:
+def _summary(points: Sequence[_Point], shift: Shift) -> str:
     listed = "; ".join(
-        f"{measured.model} {' and '.join(numbers.with_unit(measured.value(name)) for name in _AXES)}"
-        for measured in shown[:SERIES]
+        f"{point.model} {numbers.with_unit(point.x.value)} and {numbers.with_unit(point.y.value)}"
+        for point in points[:SERIES]
     )
-    more = f"; and {len(shown) - SERIES} more models" if len(shown) > SERIES else ""
+    more = f"; and {len(points) - SERIES} more models" if len(points) > SERIES else ""
     baseline = "with the baseline" if shift.baseline else "no baseline"
     return f"top-1 on {shift.reference} and on {shift.dataset}, {baseline}: {listed}{more}"
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle in pixels, about its centre."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def overlap(self, other: _Box) -> float:
+        wide = (self.width + other.width) / 2 - abs(self.x - other.x)
+        high = (self.height + other.height) / 2 - abs(self.y - other.y)
+        return max(0.0, min(wide, self.width, other.width)) * max(0.0, min(high, self.height, other.height))
+
+    @property
+    def outside(self) -> float:
+        width, height = _NAMES_AREA
+        return self.width * self.height - self.overlap(_Box(width / 2, height / 2, width, height))
+
+
+def positions(points: Sequence[tuple[float, float, str]]) -> tuple[str, ...]:
+    """Place names so that they cover neither each other nor the points.
+
+    Args:
+        points: each with its x and y in [0, 1] from the lower left, and the name that stands beside it.
+
+    Returns:
+        For each point plotly's position of its name: the first that is free, else the one least covered.
+    """
+    width, height = _NAMES_AREA
+    marks = [_Box(x * width, y * height, 2 * _MARK, 2 * _MARK) for x, y, _ in points]
+    choices = [
+        [_beside(mark, _CHARACTER * len(name), *side) for side in _SIDES.values()]
+        for mark, (_, _, name) in zip(marks, points, strict=True)
+    ]
+    chosen: dict[int, int] = {}
+    # A name may move again once the later ones have found their place.
+    for _ in range(_ROUNDS):
+        for place, boxes in enumerate(choices):
+            others = marks + [choices[other][side] for other, side in chosen.items() if other != place]
+            costs = [box.outside + sum(box.overlap(other) for other in others) for box in boxes]
+            chosen[place] = costs.index(min(costs))
+    return tuple(list(_SIDES)[chosen[place]] for place in range(len(points)))
+
+
+def _beside(mark: _Box, width: float, across: int, up: int) -> _Box:
+    return _Box(mark.x + across * (_MARK + width / 2), mark.y + up * (_MARK + _LINE / 2), width, _LINE)
