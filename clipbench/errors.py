@@ -37,6 +37,12 @@ def nearest(name: str, allowed: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, sorted(set(allowed)), n=1, cutoff=0.6)), None)
 
 
+def listed(names: Sequence[str], limit: int = 10) -> str:
+    """Return the first names of a list as a sentence holds them, and how many more: "oak, maple and 3 more"."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
 def did_you_mean(name: str, allowed: Iterable[str], limit: int = 12) -> str:
     """Return "did you mean 'x'?" for the nearest allowed name, or else the allowed names."""
     names = sorted(set(allowed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,9 +112,6 @@ class ScaledObjective:
             by_bias = torch.zeros_like(by_bias)
         gradient = torch.cat([((by_weight @ self.axes) * self.scale).ravel(), by_bias / n * self.bias_scale])
         return value, gradient
-
-
-Loss = Callable[["Tensor", "Tensor"], tuple["Tensor", "Tensor"]]
 
 
 def _softmax_loss(scores: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,7 @@ class SuiteEntry(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
-    split: str = "test"
-    """The split that is evaluated."""
+    split: str = Field(default="test", description="The split to evaluate.")
     limit: int | None = Field(
         default=None, description="Use this many examples, balanced over the classes, chosen by a hash of their ids."
     )

@@ -28,11 +28,7 @@ def task_names() -> tuple[str, ...]:
 
 
 def load_task(name: str, *, where: str | None = None) -> Task[Any]:
-    """Import a task and make it.
-
-    Args:
-        name: one of `task_names`, or the dotted path of a class, `package.module:Name`.
-        where: the place that names it, for messages.
+    """Import a task by its name, or by the dotted path of its class, and make it; `where` names the place in messages.
 
     Raises:
         UserError: there is no such task, or the class is not one.

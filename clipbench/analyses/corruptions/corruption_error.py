@@ -14,7 +14,7 @@ from clipbench.analyses.corruptions.images import CorruptedRun, RightOrWrong, co
 from clipbench.analyses.corruptions.layout import CorruptionErrors, Layout, ReferenceErrors, corruption_errors, shares
 from clipbench.analyses.robustness.matched_pairs import percentiles, verdict_on
 from clipbench.arrays import Float64Array
-from clipbench.errors import UserError
+from clipbench.errors import UserError, listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
 from clipbench.results.records import JobResult, Subject
@@ -22,7 +22,6 @@ from clipbench.stats.bootstrap import resampled_units
 from clipbench.stats.intervals import wilson
 from clipbench.stats.paired import KIND as PAIRED
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import listed
 
 PUBLISHED = "alexnet"
 RESAMPLES = 1000

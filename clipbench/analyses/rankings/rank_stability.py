@@ -14,6 +14,7 @@ from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import side_by_side, subject_of
 from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
 from clipbench.arrays import Float64Array, IntArray
+from clipbench.errors import listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
@@ -21,7 +22,6 @@ from clipbench.stats.intervals import Interval
 from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
 from clipbench.stats.significance import ALPHA
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import listed
 
 _SHOWN = 3
 """Templates against a claim that stand in the table."""

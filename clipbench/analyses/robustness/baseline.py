@@ -11,12 +11,12 @@ import pandas as pd
 
 from clipbench.analyses.robustness.matched_pairs import MatchedPair
 from clipbench.arrays import Float64Array
+from clipbench.errors import listed
 from clipbench.metrics.shift import MIN_MODELS, LogitLine, corrected, fit_line, inverse_logit, logit
 from clipbench.reference.published import published_pair
 from clipbench.reference.robustness import pair_draws, pair_line
 from clipbench.stats.line_draws import LineDraws, interval_of, resample_line
 from clipbench.tasks.base import Metric
-from clipbench.tasks.wording import listed
 
 PUBLISHED = "published"
 OF_THE_RUN = "models of this run"

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
+from clipbench.errors import listed
 from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
 from clipbench.tasks.prompts import PromptedClasses
-from clipbench.tasks.wording import both, listed
 
 _STRINGS_AT_A_TIME = 4096
 
@@ -85,9 +85,14 @@ class TextClassifier(ClassColumns):
 
     def equals(self, classes: Sequence[str]) -> tuple[str, str]:
         """Return which classes have equal prompts, and which have only equal vectors, for notes; '' for none."""
-        twins = [both(classes, *pair) for pair in self.twins]
+        twins = [numbered(classes, *pair) for pair in self.twins]
         tied = [" = ".join(classes[index] for index in group) for group in self.tied]
         return listed(twins), listed(tied)
+
+
+def numbered(classes: Sequence[str], first: int, second: int) -> str:
+    """Return two classes that need their numbers to be told apart: 'missile (657) and missile (744)'."""
+    return f"{classes[first]} ({first}) and {classes[second]} ({second})"
 
 
 def text_classifier(

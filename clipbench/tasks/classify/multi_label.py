@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
-from clipbench.errors import UserError
+from clipbench.errors import UserError, listed
 from clipbench.metrics.average_precision import PrecisionRecall
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import SEED, bootstrap_units
@@ -19,7 +19,6 @@ from clipbench.tasks.classify.class_tables import PICTURES, group_columns
 from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.classify.decisions import require_images, unit_chunks
 from clipbench.tasks.requirements import with_main
-from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd

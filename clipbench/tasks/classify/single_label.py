@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.errors import listed
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
@@ -22,7 +23,6 @@ from clipbench.tasks.classify.class_tables import (
 )
 from clipbench.tasks.classify.decisions import NEAR, Decisions
 from clipbench.tasks.requirements import with_main
-from clipbench.tasks.wording import listed
 
 TOP1 = MetricSpec("top1", "top-1", definition="share of images whose highest-scoring class is the right one.")
 TOP5 = MetricSpec("top5", "top-5", definition="share of images with the right class among the five that score highest.")

@@ -44,7 +44,6 @@ class ZeroShotSettings(PromptSettings):
     """Settings of zero-shot classification."""
 
     task: Literal["zero_shot"] = Field(description="Classify images by the nearest class prompt.")
-    split: str = Field(default="test", description="The split to evaluate.")
 
 
 class ZeroShot:

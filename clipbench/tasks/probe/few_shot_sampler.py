@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import Float32Array, IntArray
-from clipbench.errors import UserError
+from clipbench.errors import UserError, listed
 from clipbench.heads.problem import Problem, class_targets
 from clipbench.tasks.holdout import first_of_each_class
 from clipbench.tasks.probe.labelled import FeatureView, LabelledImages
-from clipbench.tasks.wording import listed
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator
 
-from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
-from clipbench.errors import UserError
+from clipbench.arrays import BoolArray, Float32Array
+from clipbench.errors import UserError, listed
 from clipbench.metrics.accuracy import true_class_ranks
-from clipbench.metrics.neighbours import Gallery, log_votes, search_memory
+from clipbench.metrics.neighbours import Gallery, Neighbours, log_votes, search_memory
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Metric, Needs, Outcome
 from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import ClassColumns
-from clipbench.tasks.classify.decisions import decide_scores, rows_at_a_time
+from clipbench.tasks.classify.decisions import Decisions, decide_scores, rows_at_a_time
 from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
 from clipbench.tasks.probe.feature_settings import (
     FeatureSettings,
@@ -30,7 +30,6 @@ from clipbench.tasks.probe.feature_settings import (
 from clipbench.tasks.probe.labelled import FeatureView, LabelledImages
 from clipbench.tasks.prompts import DISTINCT, PromptedClasses, listed_if
 from clipbench.tasks.requirements import require_single_label
-from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,13 +125,11 @@ class Knn:
         tested = LabelledImages.of(inputs, split)
         training = _training(inputs, settings)
         started = time.perf_counter()
-        election = _Election(training, tested, settings, Gallery.of(view.gather(training), inputs.device))
-        columns, scale = ClassColumns.apart(len(dataset.classes)), 1 / (settings.temperature or 1)
-        decisions = decide_scores(tested.images, election.scores(view), columns, tested.where, scale)
+        decisions, right = _decide(training, tested, settings, view, inputs.device)
         seconds = time.perf_counter() - started
         others = [
-            replace(proportion(f"top1_at_k_{k}", right[decisions.rows]), params={"k": k})
-            for k, right in election.right.items()
+            replace(proportion(f"top1_at_k_{k}", answers[decisions.rows]), params={"k": k})
+            for k, answers in right.items()
         ]
         outcome = single_label_outcome(decisions, tested.images, dataset, split, others)
         n_train = len(training.rows)
@@ -160,40 +157,29 @@ def _training(inputs: Inputs, settings: KnnSettings) -> LabelledImages:
     return training
 
 
-class _Election:
-    """Votes for every image of a set: those of the first k as scores, of the others only whether they are right."""
+def _decide(
+    training: LabelledImages, tested: LabelledImages, settings: KnnSettings, view: FeatureView, device: str
+) -> tuple[Decisions, dict[int, BoolArray]]:
+    """Return what the votes of the first k decide and, for each other k, (n,) whether an image's true class leads."""
+    classes, images = len(training.dataset.classes), tested.images
+    gallery = Gallery.of(view.gather(training), device)
+    first, *others = (k for k in settings.k if k <= len(training.rows))
+    right = {k: np.zeros(len(images), np.bool_) for k in others}
 
-    def __init__(
-        self, training: LabelledImages, tested: LabelledImages, settings: KnnSettings, gallery: Gallery
-    ) -> None:
-        self.training = training
-        self.tested = tested
-        self.temperature = settings.temperature
-        self.gallery = gallery
-        self.classes = len(training.dataset.classes)
-        self.k = tuple(k for k in settings.k if k <= len(training.rows))
-        self.right: dict[int, BoolArray] = {k: np.zeros(len(tested.images), np.bool_) for k in self.k[1:]}
-        """For each k but the first: (n,) whether the true class leads, once `scores` has been read to its end."""
+    def votes(found: Neighbours, k: int) -> Float32Array:
+        labels = training.targets[found.rows[:, :k]]
+        return log_votes(labels, found.similarities[:, :k], classes, settings.temperature)
 
-    def scores(self, view: FeatureView) -> Iterator[tuple[int, Float32Array]]:
-        """Iterate over (first row, (rows, C) float32 logarithms of the first k's votes).
-
-        Raises:
-            UserError: features that have no direction.
-        """
-        images = self.tested.images
+    def scores() -> Iterator[tuple[int, Float32Array]]:
         assert images.labels is not None
-        for start, chunk in view.chunks(images, self.tested.where, rows_at_a_time(self.classes)):
-            found = self.gallery.nearest(chunk, max(self.k))
-            labels, true = self.training.targets[found.rows], images.labels[start : start + len(chunk)]
-            for k, right in self.right.items():
-                ranks = true_class_ranks(self._votes(labels[:, :k], found.similarities[:, :k]), true)
-                right[start : start + len(chunk)] = ranks == 1
-            k = self.k[0]
-            yield start, self._votes(labels[:, :k], found.similarities[:, :k])
+        for start, chunk in view.chunks(images, tested.where, rows_at_a_time(classes)):
+            found, true = gallery.nearest(chunk, max([first, *right])), images.labels[start : start + len(chunk)]
+            for k, answers in right.items():
+                answers[start : start + len(chunk)] = true_class_ranks(votes(found, k), true) == 1
+            yield start, votes(found, first)
 
-    def _votes(self, labels: IntArray, similarities: Float64Array) -> Float32Array:
-        return log_votes(labels, similarities, self.classes, self.temperature)
+    scale = 1 / (settings.temperature or 1)
+    return decide_scores(images, scores(), ClassColumns.apart(classes), tested.where, scale), right
 
 
 def _curve(metrics: Sequence[Metric]) -> pd.DataFrame:

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
-from clipbench.errors import UserError
+from clipbench.errors import UserError, listed
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.metrics.vectors import unit_rows
 from clipbench.tasks.base import DatasetFacts, Feature, ImageSet, Inputs
 from clipbench.tasks.classify.decisions import labelled_rows
 from clipbench.tasks.classify.multi_label import presence
 from clipbench.tasks.probe.feature_settings import FeatureSettings, stored_feature
-from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelInfo

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
+from clipbench.errors import listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED
 from clipbench.stats.comparison import Comparison, compare_pair, span
@@ -25,7 +26,6 @@ from clipbench.tasks.prompt_sensitivity.template_scores import (
     template_classifiers,
 )
 from clipbench.tasks.prompt_sensitivity.template_tables import DIFFERENCE, P_HOLM, P_VALUE
-from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd

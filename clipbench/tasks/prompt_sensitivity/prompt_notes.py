@@ -8,12 +8,12 @@ from hashlib import sha256
 
 import numpy as np
 
+from clipbench.errors import listed
 from clipbench.stats.variance_components import FEWEST
-from clipbench.tasks.classify.classifier import TextClassifier
+from clipbench.tasks.classify.classifier import TextClassifier, numbered
 from clipbench.tasks.prompt_sensitivity.held_out_selection import HeldOutSelection
 from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
-from clipbench.tasks.wording import both, listed
 
 
 def prompt_notes(
@@ -87,7 +87,7 @@ def _equal_prompts(single: Sequence[TextClassifier], grid: PromptGrid) -> Iterat
             alike.setdefault(group, []).append(template)
     if twins:
         pairs = [
-            both(classes, *pair) + ("" if len(which) == len(templates) else f" with {listed(which, 2)}")
+            numbered(classes, *pair) + ("" if len(which) == len(templates) else f" with {listed(which, 2)}")
             for pair, which in twins.items()
         ]
         yield f"Equal prompts, of which the lower index wins: {listed(pairs, 5)}."

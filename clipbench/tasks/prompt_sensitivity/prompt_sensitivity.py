@@ -72,7 +72,6 @@ class PromptSensitivitySettings(PromptSettings):
     """Settings of prompt sensitivity."""
 
     task: Literal["prompt_sensitivity"] = Field(description="How much zero-shot top-1 moves with the prompt template.")
-    split: str = Field(default="test", description="The split to evaluate.")
     val_split: str | None = Field(
         default=None,
         description="The split that templates are chosen on. Left out: one called val, validation, valid or dev; where "

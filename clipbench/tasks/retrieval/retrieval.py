@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from clipbench.errors import listed
 from clipbench.metrics.specs import MetricSpec
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
 from clipbench.tasks.classify.class_tables import PICTURES, group_columns
 from clipbench.tasks.prompts import Names, PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split, with_main
 from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks, retrieval_metrics
-from clipbench.tasks.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,6 @@ class RetrievalSettings(TaskSettings):
 
     task: Literal["retrieval"] = Field(description="Find images by caption and captions by image.")
     datasets: Names = Field(description="Data sets with captions, from the catalog or from this suite.", min_length=1)
-    split: str = Field(default="test", description="The split to evaluate.")
     recall_at: tuple[int, ...] = Field(default=(1, 5, 10), description="The ranks k at which recall is reported.")
 
     @field_validator("recall_at")
