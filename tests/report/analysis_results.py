@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.report import page
+from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
@@ -36,8 +37,10 @@ def table(*rows: dict[str, Any]) -> Table:
 def shown(section: Section, *results: AnalysisResult, jobs: Sequence[JobResult] = ()) -> Any:
     """What a section has to show of results."""
     claimed = frozenset(name for known in load_sections() for name in known.analyses)
-    data = PageData(Results(Path("nowhere")), jobs, results, make_leaderboard(jobs), (), Album(), claimed)
-    return section.show(data, 0)
+    leaderboard = make_leaderboard(jobs)
+    groups = means(leaderboard)
+    ordered = order_by_merit(leaderboard, groups)
+    return section.show(PageData(Results(Path("nowhere")), jobs, results, ordered, groups, Album(), claimed), 0)
 
 
 def markup(section: Section, *results: AnalysisResult, jobs: Sequence[JobResult] = ()) -> str:
