@@ -69,6 +69,12 @@ def subject_of(jobs: Sequence[JobResult]) -> Subject:
     )
 
 
+def measured(job: JobResult, metric: str) -> tuple[float, int] | None:
+    """Return the value of a job's metric and its n; None where it has none."""
+    values = ((record.value, record.n) for record in job.records if record.metric == metric)
+    return next(((value, n) for value, n in values if value is not None), None)
+
+
 def differing(job: JobResult, *others: JobResult, among: Sequence[str] = SAME) -> list[str]:
     """Name the parts of the pedigree in which any other job differs from the first."""
     found = {part for other in others for part in job.pedigree.differences(other.pedigree)}
