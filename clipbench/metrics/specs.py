@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-FAMILY = re.compile(r"\{(\w+)\}")
-
 
 @dataclass(frozen=True)
 class MetricSpec:

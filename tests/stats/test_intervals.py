@@ -1,9 +1,12 @@
 import math
 
 import pytest
+import scipy.stats
 from scipy.stats import binomtest
 
-from clipbench.stats.intervals import wilson
+from clipbench.stats.intervals import student, wilson
+
+VALUES = [0.61, 0.58, 0.66, 0.6, 0.63]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,24 @@ def test_wilson_refuses_impossible_counts(correct, n):
         wilson(correct, n)
 
 
-def test_wilson_refuses_a_level_outside_0_and_1():
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_students_interval_is_scipys(count, level):
+    found = student(VALUES[:count], level)
+    mean, error = sum(VALUES[:count]) / count, scipy.stats.sem(VALUES[:count])
+    assert (found.low, found.high) == pytest.approx(scipy.stats.t.interval(level, count - 1, mean, error))
+    assert (found.kind, found.level) == ("student", level)
+
+
+def test_equal_values_leave_nothing_uncertain():
+    found = student([0.1, 0.1, 0.1])
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1), abs=1e-12)
+
+
+def test_what_has_no_interval_is_refused():
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
         wilson(1, 2, 95)
+    with pytest.raises(ValueError, match="level must lie"):
+        student(VALUES, 1.0)
+    with pytest.raises(ValueError, match="two values"):
+        student([0.5])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
-from clipbench.analyses.comparable import differing, measured, not_compared, subject_of
+from clipbench.analyses.comparable import differing, measured, not_compared, subject_of, without_numbers
 from clipbench.analyses.robustness.baseline import line_row
 from clipbench.arrays import Float64Array
 from clipbench.metrics.accuracy import mean_per_class_recall
@@ -122,7 +122,7 @@ def _finding(job: JobResult, metric: str, reference: JobResult) -> Finding:
     (top1, n_reference), (value, n) = on_imagenet, here
     about, hashes = replace(subject_of([job]), reference=REFERENCE, n=n), (reference.hash, job.hash)
     if parts := differing(job, reference, among=SAME):
-        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
+        return without_numbers(about, (reference, job), not_compared(parts))
     line, draws = _line(job.dataset)
     expected, spread = float(line.expected(top1)), float(line.spread_at(top1))
     row = line_row(SOURCE, line, top1) | {"spread": spread}
