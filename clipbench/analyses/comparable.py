@@ -38,19 +38,20 @@ def _findings(jobs: Sequence[JobResult], find: Callable[[Sequence[JobResult]], F
         alike[tuple(getattr(job.pedigree, part) for part in SAME)].append(job)
     several = [group for group in alike.values() if len(group) > 1]
     if not several:
-        yield _without_numbers(jobs, not_compared(differing(*jobs)))
+        yield without_numbers(subject_of(jobs), jobs, not_compared(differing(*jobs)))
     for group in several:
         others = [f"{job.model} ({', '.join(differing(group[0], job))})" for job in jobs if job not in group]
         try:
             finding = find(group)
         except UserError as error:
-            finding = _without_numbers(group, f"Not compared: {error}.")
+            finding = without_numbers(subject_of(group), group, f"Not compared: {error}.")
         left_out = f"Left out, since a part of the pedigree differs: {', '.join(others)}."
         yield replace(finding, notes=(*finding.notes, left_out)) if others else finding
 
 
-def _without_numbers(jobs: Sequence[JobResult], note: str) -> Finding:
-    return Finding(subject_of(jobs), (), jobs=tuple(job.hash for job in jobs), notes=(note,))
+def without_numbers(about: Subject, jobs: Sequence[JobResult], note: str) -> Finding:
+    """Return the finding of jobs that cannot be compared; the note says why."""
+    return Finding(about, (), jobs=tuple(job.hash for job in jobs), notes=(note,))
 
 
 def subject_of(jobs: Sequence[JobResult]) -> Subject:
@@ -67,6 +68,12 @@ def subject_of(jobs: Sequence[JobResult]) -> Subject:
         limit=job.limit,
         n=job.main.n if job.main else 0,
     )
+
+
+def measured(job: JobResult, metric: str) -> tuple[float, int] | None:
+    """Return the value of a job's metric and its n; None where it has none."""
+    values = ((record.value, record.n) for record in job.records if record.metric == metric)
+    return next(((value, n) for value, n in values if value is not None), None)
 
 
 def differing(job: JobResult, *others: JobResult, among: Sequence[str] = SAME) -> list[str]:

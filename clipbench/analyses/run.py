@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -100,8 +100,7 @@ def _made(asked: _Asked, jobs: Sequence[JobResult], results: Results) -> tuple[A
 
 def _settings(analysis: Analysis[Any], given: Mapping[str, Any]) -> AnalysisSettings:
     try:
-        settings: AnalysisSettings = analysis.Settings.model_validate(given)
-        return settings
+        return cast(AnalysisSettings, analysis.Settings.model_validate(given))
     except ValidationError as error:
         problem = f"its settings in run.json are not what this version expects ({error.error_count()} problems)"
         raise UserError(problem, where=analysis.name, fix="run the suite again; finished jobs are kept") from error

@@ -69,12 +69,11 @@ def fit(
     """
     examples, width = problem.features.shape
     with threads_for(examples, width, problem.outputs):
-        if examples < width:
-            return _fit_in_span(problem, C, start, final=final, max_iterations=max_iterations)
-        return _fit(problem, C, start, final=final, max_iterations=max_iterations)
+        fitted = _fit_in_span if examples < width else _fit
+        return fitted(problem, C, start, final, max_iterations)
 
 
-def _fit(problem: Problem, C: float, start: Head | None, *, final: bool, max_iterations: int) -> Fit:  # noqa: N803
+def _fit(problem: Problem, C: float, start: Head | None, final: bool, max_iterations: int) -> Fit:  # noqa: N803
     import torch
 
     if start is None:
@@ -89,7 +88,7 @@ def _fit(problem: Problem, C: float, start: Head | None, *, final: bool, max_ite
     return Fit(polished.head, found.iterations + polished.iterations, polished.converged)
 
 
-def _fit_in_span(problem: Problem, C: float, start: Head | None, *, final: bool, max_iterations: int) -> Fit:  # noqa: N803
+def _fit_in_span(problem: Problem, C: float, start: Head | None, final: bool, max_iterations: int) -> Fit:  # noqa: N803
     inner, basis = problem.in_span
     turn, centre = basis.cpu().numpy(), problem.centre.cpu().numpy()
     moved = None if start is None else Head(start.weight @ turn, start.bias + start.weight @ centre)
@@ -101,14 +100,7 @@ def _fit_in_span(problem: Problem, C: float, start: Head | None, *, final: bool,
     return Fit(Head(weight, bias), found.iterations, found.converged)
 
 
-def _minimise(
-    problem: Problem,
-    C: float,  # noqa: N803
-    start: Head,
-    dtype: torch.dtype,
-    tolerance: float,
-    max_iterations: int,
-) -> Fit:
+def _minimise(problem: Problem, C: float, start: Head, dtype: torch.dtype, tolerance: float, iterations: int) -> Fit:  # noqa: N803
     import torch
 
     scaled = ScaledObjective(problem, C, start, dtype)
@@ -119,8 +111,8 @@ def _minimise(
     tolerance *= min(1.0, float(value) ** 0.5)
     optimiser: Any = torch.optim.LBFGS(
         [flat],
-        max_iter=max_iterations,
-        max_eval=2 * max_iterations,
+        max_iter=iterations,
+        max_eval=2 * iterations,
         history_size=HISTORY,
         tolerance_grad=1.0,
         tolerance_change=0,
@@ -137,8 +129,8 @@ def _minimise(
     optimiser.step(closure)
     with torch.no_grad():
         _, gradient = scaled.value_and_gradient(flat)
-    iterations = int(optimiser.state[flat]["n_iter"])
-    return Fit(scaled.unpack(flat.detach()), iterations, bool(gradient.abs().max() <= tolerance))
+    converged = bool(gradient.abs().max() <= tolerance)
+    return Fit(scaled.unpack(flat.detach()), int(optimiser.state[flat]["n_iter"]), converged)
 
 
 @contextmanager

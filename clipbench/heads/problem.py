@@ -87,9 +87,8 @@ class Problem:
     @property
     def rows_at_a_time(self) -> int:
         """How many rows are worked on at once."""
-        return max(
-            256, ELEMENTS.get(self.features.device.type, ELEMENTS["cuda"]) // (self.features.shape[1] + self.outputs)
-        )
+        elements = ELEMENTS.get(self.features.device.type, ELEMENTS["cuda"])
+        return max(256, elements // (self.features.shape[1] + self.outputs))
 
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over (features, targets) of some rows."""

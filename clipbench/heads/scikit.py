@@ -20,8 +20,8 @@ def fit_with_scikit(
 ) -> Fit:
     """Fit as `clipbench.heads.logistic.fit` does, with `sklearn.linear_model.LogisticRegression`.
 
-    scikit-learn's default tolerance holds, so that the head is the one of the paper's public example. Final fits are
-    in float64, others in float32; there are no weights to be pulled towards.
+    scikit-learn's default tolerance holds, so that the head is the one of the paper's public example. The problem has
+    one class an example and no weights to be pulled towards; a final fit is in float64 instead of float32.
     """
     from sklearn.linear_model import LogisticRegression
 

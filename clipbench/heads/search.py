@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from clipbench.heads.logistic import MAX_ITERATIONS, Fit
 from clipbench.heads.problem import Head, Problem
@@ -67,20 +67,8 @@ def nearest(place: int, fitted: Mapping[int, FitT]) -> FitT | None:
     return fitted[min(fitted, key=lambda other: (abs(other - place), other))] if fitted else None
 
 
-class Fitter(Protocol):
-    """`clipbench.heads.logistic.fit` or another way to the same minimum."""
-
-    def __call__(
-        self,
-        problem: Problem,
-        C: float,  # noqa: N803
-        start: Head | None = None,
-        *,
-        final: bool = False,
-        max_iterations: int = MAX_ITERATIONS,
-    ) -> Fit:
-        """Fit a head."""
-        ...
+Fitter = Callable[..., Fit]
+"""`clipbench.heads.logistic.fit` or another way to the same minimum, with its arguments."""
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,6 @@ def average_precision(scores: NDArray[Any], positive: BoolArray) -> float:
 
     AP = sum over positives of the precision at their score / number of positives; as
     scikit-learn's `average_precision_score`.
-
-    Raises:
-        ValueError: as for `PrecisionRecall`.
     """
     return float(PrecisionRecall(scores, positive).averages(np.ones((len(scores), 1), np.int64))[0][0])
 
@@ -82,8 +79,5 @@ def average_precision_11point(scores: NDArray[Any], positive: BoolArray) -> floa
 
     The mean over the recalls t = 0, 0.1, ..., 1 of the best precision at any recall of t or more
     (Everingham et al. 2010, section 4.2).
-
-    Raises:
-        ValueError: as for `PrecisionRecall`.
     """
     return float(PrecisionRecall(scores, positive).averages(np.ones((len(scores), 1), np.int64))[1][0])

@@ -37,11 +37,7 @@ def ranks_of_best(queries: Float32Array, gallery: Float32Array, copies: IntArray
 
     Returns:
         (Q,) int64. Scores are held for as many queries at a time as fit a tile of fixed size.
-
-    Raises:
-        ValueError: shapes do not fit, or a query has no right answer.
     """
-    _check(queries, gallery, copies, right)
     ranks = np.empty(len(queries), np.int64)
     shared = np.flatnonzero(copies > 1)
     rows = max(1, _TILE // len(gallery))
@@ -56,17 +52,6 @@ def ranks_of_best(queries: Float32Array, gallery: Float32Array, copies: IntArray
         among_right = np.bincount(owner, (right_scores >= best[owner]) * right.copies[first:last], len(scores))
         ranks[start : start + rows] = 1 + counts - among_right.astype(np.int64)
     return ranks
-
-
-def _check(queries: Float32Array, gallery: Float32Array, copies: IntArray, right: RightAnswers) -> None:
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
-        raise ValueError(f"queries and gallery must be (Q, D) and (G, D), got {queries.shape} and {gallery.shape}")
-    if copies.shape != (len(gallery),) or not len(gallery) or copies.min() < 1:
-        raise ValueError("copies must hold a count of at least 1 for each row of the gallery")
-    if not len(right.query) == len(right.item) == len(right.copies):
-        raise ValueError("the pairs of right answers must be of one length")
-    if not np.array_equal(np.unique(right.query), np.arange(len(queries))) or (np.diff(right.query) < 0).any():
-        raise ValueError("right answers must be sorted by query and name each query at least once")
 
 
 class WeightedMedian:

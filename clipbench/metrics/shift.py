@@ -121,7 +121,9 @@ def fit_line(
     if not len(names) == len(x) == len(y):
         raise ValueError(f"needs two accuracies a model, got {len(names)} models, {len(x)} and {len(y)} accuracies")
     if continuity is not None:
-        x, y = _corrected_accuracy(x, n_reference, continuity), _corrected_accuracy(y, n_shift, continuity)
+        if n_reference is None or n_shift is None:
+            raise ValueError("a continuity correction needs the numbers of images")
+        x, y = (corrected(p * np.asarray(n), n, continuity) for p, n in ((x, n_reference), (y, n_shift)))
     finite = (x > 0) & (x < 1) & (y > 0) & (y < 1)
     if finite.sum() < MIN_MODELS:
         raise ValueError(f"a line needs at least {MIN_MODELS} models between 0 and 100 %, got {finite.sum()}")
@@ -129,12 +131,6 @@ def fit_line(
     used, left_out = (tuple(np.asarray(names, object)[which]) for which in (finite, ~finite))
     inside = np.asarray(reference, np.float64)[finite]
     return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)
-
-
-def _corrected_accuracy(accuracy: Float64Array, n: ArrayLike | None, continuity: float) -> Float64Array:
-    if n is None:
-        raise ValueError("a continuity correction needs the numbers of images")
-    return corrected(accuracy * np.asarray(n), n, continuity)
 
 
 def _fitted(x: Float64Array, y: Float64Array) -> tuple[float, float, float, float]:
@@ -163,11 +159,6 @@ def least_squares(x: Float64Array, y: Float64Array, weights: NDArray[Any] | None
     # Rounding alone would make a line of points with one x.
     np.divide(together, across, out=slope, where=across > 1e-12 * total[:, 0] * (1 + middle_x[:, 0] ** 2))
     return np.column_stack([slope, middle_y[:, 0] - slope * middle_x[:, 0]])
-
-
-def effective_robustness(line: LogitLine, reference: ArrayLike, shift: ArrayLike) -> Float64Array:
-    """Return rho = shift - beta(reference): accuracy beyond what the line expects (Taori et al. 2020, section 2)."""
-    return np.asarray(np.asarray(shift, np.float64) - line.expected(reference))
 
 
 def share_closed(gap: float, gap_of_supervised: float) -> float | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-FAMILY = re.compile(r"\{(\w+)\}")
-
 
 @dataclass(frozen=True)
 class MetricSpec:
@@ -30,10 +28,8 @@ class MetricSpec:
         """Return the spec of this name: this one, or a family's with its braces filled in; None if it is another."""
         if name == self.name:
             return self
-        pattern = FAMILY.sub(
-            lambda part: f"(?P<{part[1]}>.+)", re.escape(self.name).replace(r"\{", "{").replace(r"\}", "}")
-        )
-        found = re.fullmatch(pattern, name) if FAMILY.search(self.name) else None
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(self.name))
+        found = re.fullmatch(pattern, name)
         return found and replace(self, name=name, label=self.label.format(**found.groupdict()))
 
 
@@ -113,13 +109,8 @@ class Declared:
     @classmethod
     def by(cls, task_or_analysis: object) -> Declared:
         """Gather the declarations of a task or an analysis, as far as it has any."""
-        return cls(
-            **{
-                name: getattr(task_or_analysis, name)
-                for name in ("label", "metrics", "tables", "measures_prompts")
-                if hasattr(task_or_analysis, name)
-            }
-        )
+        names = ("label", "metrics", "tables", "measures_prompts")
+        return cls(**{name: getattr(task_or_analysis, name) for name in names if hasattr(task_or_analysis, name)})
 
     def metric(self, name: str) -> MetricSpec:
         """Return the spec of a metric; one that nobody declared is shown by its name, as a plain number."""

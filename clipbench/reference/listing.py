@@ -91,7 +91,7 @@ def paper_pair() -> Listing:
     """Return the CLIP paper's pair of models: gaps, and the share of the gap that is closed."""
     pair = clip_pair()
     columns = ("set", pair.supervised, pair.zero_shot, f"gap of {pair.supervised}", "gap of CLIP", "gap closed")
-    imagenet = ("imagenet", _percent(pair.supervised_imagenet), _percent(pair.zero_shot_imagenet), "", "", "")
+    imagenet = ("imagenet", _percent(pair.imagenet), _percent(pair.imagenet), "", "", "")
     closed = sorted(shift.closed for shift in pair.shifts if shift.closed is not None)
     notes = (
         f"Published, not measured here: {sources()['clip-paper'].citation}, section 3.3. Top-1 in %, gaps in points.",

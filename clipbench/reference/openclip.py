@@ -17,26 +17,12 @@ _KEY = "open-clip"
 class OpenClipModel:
     """A model of open_clip's table."""
 
-    architecture: str
-    pretrained: str
-    same_figures: tuple[str, ...]
-    """Other rows of the published table with the same figures throughout."""
-    parameters: float
-    """Number of weights."""
-    gflops: float
-    """Of one image and one text, in 10^9."""
+    name: str
+    """'ViT-B-32/openai'."""
+    family: str
+    """What it was trained on."""
     accuracies: Mapping[str, float]
     """Data set, by its catalog name where there is one -> its main metric, a fraction."""
-
-    @property
-    def name(self) -> str:
-        """'ViT-B-32/openai'."""
-        return f"{self.architecture}/{self.pretrained}"
-
-    @property
-    def family(self) -> str:
-        """What it was trained on."""
-        return pretraining_family(self.name)
 
 
 def openclip_columns() -> Mapping[str, Column]:
@@ -47,17 +33,10 @@ def openclip_columns() -> Mapping[str, Column]:
 @cache
 def openclip_models() -> tuple[OpenClipModel, ...]:
     """Return the models in the published order; rows that repeat another's figures are one."""
-    return tuple(map(_model, rows(_KEY)))
-
-
-def _model(row: Mapping[str, str]) -> OpenClipModel:
-    source = sources()[_KEY]
-    accuracies = {column: number(source, row, column) for column in source.columns}
-    return OpenClipModel(
-        architecture=row["architecture"],
-        pretrained=row["pretrained"],
-        same_figures=tuple(row["same_figures"].split()),
-        parameters=float(row["parameters_m"]) * 1e6,
-        gflops=float(row["gflops"]),
-        accuracies=MappingProxyType({name: value for name, value in accuracies.items() if value is not None}),
-    )
+    source, models = sources()[_KEY], []
+    for row in rows(_KEY):
+        accuracies = {column: number(source, row, column) for column in source.columns}
+        name = f"{row['architecture']}/{row['pretrained']}"
+        known = {column: value for column, value in accuracies.items() if value is not None}
+        models.append(OpenClipModel(name, pretraining_family(name), MappingProxyType(known)))
+    return tuple(models)

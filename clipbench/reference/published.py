@@ -74,21 +74,10 @@ def published_pair(reference: str, shift: str) -> PublishedPair | None:
 
 def _pair(entry: PairEntry) -> PublishedPair:
     source = sources()[_TESTBED]
-    assert entry.matched is not None
-    n_reference, n_shift = (source.columns[column].images for column in (entry.matched, entry.shift))
-    assert n_reference is not None
-    assert n_shift is not None
-    return PublishedPair(
-        reference=REFERENCE,
-        shift=entry.shift,
-        source=source.name,
-        citation=source.citation,
-        licence=source.licence,
-        warning=entry.warning,
-        n_reference=n_reference,
-        n_shift=n_shift,
-        models=(*_of_testbed(entry), *_of_open_clip(entry.shift)),
-    )
+    n_reference, n_shift = (source.columns[column].images or 0 for column in (entry.matched or "", entry.shift))
+    models = (*_of_testbed(entry), *_of_open_clip(entry.shift))
+    about = (source.name, source.citation, source.licence, entry.warning)
+    return PublishedPair(REFERENCE, entry.shift, *about, n_reference, n_shift, models)
 
 
 def _of_testbed(entry: PairEntry) -> Iterator[PublishedModel]:

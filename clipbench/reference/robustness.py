@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from clipbench.errors import UserError
-from clipbench.metrics.shift import LogitLine, effective_robustness, fit_line
+from clipbench.metrics.shift import LogitLine, fit_line
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pairs
 from clipbench.stats.intervals import Interval
 from clipbench.stats.line_draws import LineDraws, draw_accuracies, interval_of, resample_line
@@ -107,14 +107,15 @@ def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
     if not model.matched:
         return Robustness(pair, model, line, None, None, None, warnings)
     sides = ((model.reference_top1, pair.n_reference, 1), (model.shift_top1, pair.n_shift, 2))
-    drawn = (draw_accuracies(round(top1 * n), n, seed=seed) for top1, n, seed in sides)
+    reference, shift = (draw_accuracies(round(top1 * n), n, seed=seed) for top1, n, seed in sides)
+    expected = float(line.expected(model.reference_top1))
     return Robustness(
         pair,
         model,
         line,
-        expected=float(line.expected(model.reference_top1)),
-        rho=float(effective_robustness(line, model.reference_top1, model.shift_top1)),
-        interval=interval_of(pair_draws(pair).effective_robustness(*drawn)),
+        expected=expected,
+        rho=model.shift_top1 - expected,
+        interval=interval_of(shift - pair_draws(pair).expected(reference)),
         warnings=warnings,
     )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clipbench.arrays import BoolArray, Float64Array, IntArray
-from clipbench.metrics.shift import CORRECTION, LogitLine, corrected, expected, least_squares, logit
+from clipbench.arrays import Float64Array, IntArray
+from clipbench.metrics.shift import LogitLine, corrected, expected, least_squares, logit
 from clipbench.stats.bootstrap import RESAMPLES, SEED, percentile
 from clipbench.stats.intervals import Interval
 
@@ -30,14 +30,10 @@ class LineDraws:
         """Return (B,) expected accuracies at one reference accuracy, or at (B,) of them, one for each line."""
         return expected(self.slopes, self.intercepts, reference)
 
-    def effective_robustness(self, reference: ArrayLike, shift: ArrayLike) -> Float64Array:
-        """Return (B,) rho = shift - expected(reference) of (B,) resamples of a model's own examples, or of numbers."""
-        return np.asarray(np.asarray(shift, np.float64) - self.expected(reference))
-
     def band(self, grid: ArrayLike) -> tuple[Float64Array, Float64Array]:
         """Return the (G,) ends of the 95 % interval of the line at each of (G,) reference accuracies."""
         drawn = expected(self.slopes[:, None], self.intercepts[:, None], np.asarray(grid)[None])
-        low, high = np.nanquantile(drawn, _ENDS, axis=0)
+        low, high = np.nanquantile(drawn, [(1 - 0.95) / 2, (1 + 0.95) / 2], axis=0)
         return low, high
 
 
@@ -74,8 +70,11 @@ def resample_line(
     found, family = np.unique(np.asarray(families or names)[inside], return_inverse=True)
     random = np.random.default_rng(seed)
     times = random.multinomial(len(found), np.full(len(found), 1 / len(found)), resamples)
-    sets = (reference, n_reference), (shift, n_shift)
-    x, y = (_logits(random, np.asarray(top1, np.float64), n, inside, resamples) for top1, n in sets)
+    x, y = np.empty((2, resamples, len(family)))
+    for logits, accuracy, n in ((x, reference, n_reference), (y, shift, n_shift)):
+        sizes = np.broadcast_to(np.asarray(n), inside.shape)[inside]
+        right = random.binomial(sizes, np.asarray(accuracy, np.float64)[inside], logits.shape)
+        logits[:] = logit(corrected(right, sizes))
     lines = least_squares(x, y, times[:, family])
     deviations = (lines - np.nanmean(lines, axis=0)) * _few_families(random, np.bincount(family), resamples)
     return LineDraws(line.slope + deviations[:, 0], line.intercept + deviations[:, 1])
@@ -110,18 +109,5 @@ def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int
 
 
 def interval_of(drawn: Float64Array) -> Interval:
-    """Return the percentile interval of resamples that hold the line's uncertainty.
-
-    Raises:
-        ValueError: every resample is undefined.
-    """
+    """Return the percentile interval of resamples that hold the line's uncertainty."""
     return replace(percentile(drawn), kind=KIND)
-
-
-def _logits(
-    random: np.random.Generator, accuracy: Float64Array, n: ArrayLike, inside: BoolArray, resamples: int
-) -> Float64Array:
-    """Return (B, inside) logits of accuracies drawn anew."""
-    sizes = np.broadcast_to(np.asarray(n), accuracy.shape)[inside]
-    right = random.binomial(sizes, accuracy[inside], (resamples, len(sizes)))
-    return logit(corrected(right, sizes, CORRECTION))

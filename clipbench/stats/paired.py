@@ -20,47 +20,36 @@ KIND = "paired bootstrap"
 def paired_difference(
     first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> tuple[float, Interval]:
-    """Return the accuracy of the first minus that of the second, and its interval over examples.
-
-    Args:
-        first: (n,) whether the first is right.
-        second: (n,) whether the second is right about the same examples.
-        resamples: drawn with `seed`.
+    """Return the accuracy of the first minus that of the second, and its 95 % interval over examples.
 
     Where every resample repeats the value, because the two are right about the same examples or one is right
     about all and the other about none, the interval is Tango's score interval (Tango 1998, "Equivalence test and
     confidence interval for the difference in proportions for the paired-sample design"), of kind 'score'.
 
+    Args:
+        first: (n,) whether the first is right.
+        second: (n,) whether the second is right about the same examples.
+        resamples: number of resamples.
+        seed: of the random draws.
+
     Raises:
         ValueError: no examples, or not the same number.
     """
-    one_class = np.zeros(len(first), np.int64)
-    return paired_recall_difference(one_class, first, second, resamples=resamples, seed=seed)
+    return paired_recall_difference(np.zeros(len(first), np.int64), first, second, resamples=resamples, seed=seed)
 
 
 def paired_recall_difference(
-    labels: IntArray,
-    first: BoolArray,
-    second: BoolArray,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    labels: IntArray, first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> tuple[float, Interval]:
-    """Return the mean per-class recall of the first minus that of the second, and its interval over examples.
-
-    Args:
-        labels: (n,) true classes.
-        first: (n,) whether the first is right.
-        second: (n,) whether the second is right about the same examples.
-        resamples: drawn with `seed`.
+    """Return the mean per-class recall of the first minus that of the second, and its 95 % interval over examples.
 
     A resample draws how many examples of each class only the first is right about, only the second, and both or
     neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals
     of the classes with one difference, -1, 0 or 1, are combined by square-and-add (Newcombe 1998, "Interval
     estimation for the difference between independent proportions"), into an interval of kind 'score'.
 
-    Raises:
-        ValueError: no examples, or not the same number.
+    Args:
+        labels: (n,) true classes; the rest as for `paired_difference`, errors included.
     """
     if not len(labels) == len(first) == len(second) or not len(first):
         raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
@@ -91,7 +80,7 @@ def _without_variation(cells: IntArray, value: float) -> Interval:
 
 def _distances(cells: IntArray) -> Iterator[tuple[float, float, float]]:
     """Yield, of the classes with one difference, their share and how far Tango's ends lie below and above it."""
-    z2 = NormalDist().inv_cdf(0.975) ** 2
+    z2 = NormalDist().inv_cdf((1 + 0.95) / 2) ** 2
     counts = cells.sum(axis=1)
     differences = np.sign(cells[:, 0] - cells[:, 1])
     for difference in np.unique(differences).tolist():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,10 @@ def mean_tau_b(signs: Signs) -> Float64Array:
 
 
 def flip_shares(signs: Signs) -> Float64Array:
-    """Return, for each pair of models, the share of pairs of templates that put the two in opposite orders.
+    """Return (..., P): of each pair of models, the share of pairs of templates that put the two in opposite orders.
 
     Args:
-        signs: (..., P, T) of two templates or more.
-
-    Returns:
-        (..., P). A template under which the two are equal flips nothing.
+        signs: (..., P, T) of two templates or more; one under which the two are equal flips nothing.
     """
     ahead, behind = np.count_nonzero(signs > 0, axis=-1), np.count_nonzero(signs < 0, axis=-1)
     shares: Float64Array = ahead * behind / _template_pairs(signs)
@@ -66,19 +64,11 @@ def flip_shares(signs: Signs) -> Float64Array:
 
 
 def tie_shares(signs: Signs) -> Float64Array:
-    """Return, for each pair of models, the share of pairs of templates with one, or two, under which they are equal.
-
-    Args:
-        signs: (..., P, T) of two templates or more.
-
-    Returns:
-        (..., P).
-    """
+    """Return (..., P): of each pair of models, the share of pairs of templates with one under which they are equal."""
     untied = np.count_nonzero(signs, axis=-1)
     shares: Float64Array = 1 - untied * (untied - 1) / 2 / _template_pairs(signs)
     return shares
 
 
 def _template_pairs(signs: Signs) -> float:
-    templates = int(signs.shape[-1])
-    return templates * (templates - 1) / 2
+    return math.comb(signs.shape[-1], 2)

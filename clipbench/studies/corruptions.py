@@ -68,7 +68,8 @@ class CorruptionsSettings(DatasetsEntry):
         names = [
             member
             for name in self.corruptions
-            for member in (tuple(one for one in GROUPS[name] if one in here) if name in GROUPS else (name,))
+            for member in GROUPS.get(name, (name,))
+            if name not in GROUPS or member in here
         ]
         return tuple(dict.fromkeys(names))
 
@@ -79,36 +80,25 @@ class CorruptionsSettings(DatasetsEntry):
             for name in self.chosen
             for severity in self.severities
         ]
+        asked: dict[str, Any] = {"task": "zero_shot", "split": self.split, "limit": self.limit}
         return [
-            Job(name, settings, view=view)
+            Job(name, ZeroShotSettings(**asked, datasets=(name,), prompts=prompts), view=view)
             for name in self.datasets
-            for settings in self._settings(name)
+            for prompts in [(choice,) for choice in self.prompts] or [()]
             for view in (None, *views)
-        ]
-
-    def _settings(self, name: str) -> Sequence[ZeroShotSettings]:
-        return [
-            ZeroShotSettings(
-                task="zero_shot",
-                datasets=(name,),
-                split=self.split,
-                limit=self.limit,
-                prompts=() if choice is None else (choice,),
-            )
-            for choice in self.prompts or (None,)
         ]
 
     def analyses(self) -> Sequence[Mapping[str, Any]]:
         """Return the settings of the analysis of corruption errors, one for each data set."""
         kept = {"split", "severities", "protocol", "jpeg", "relative_to"}
         settings = self.model_dump(mode="json", include=kept)
-        standard = [name for name in self.chosen if name in STANDARD]
-        asked = {"corruptions": list(self.chosen), "standard": standard, "absent": self._absent()}
-        return [{"analysis": "corruption_error", "dataset": name, **settings, **asked} for name in self.datasets]
-
-    def _absent(self) -> list[str]:
         wanted = [member for name in self.corruptions for member in GROUPS.get(name, ())]
-        return [name for name in dict.fromkeys(wanted) if name not in self.chosen]
+        asked = {
+            "corruptions": list(self.chosen),
+            "standard": [name for name in self.chosen if name in STANDARD],
+            "absent": [name for name in dict.fromkeys(wanted) if name not in self.chosen],
+        }
+        return [{"analysis": "corruption_error", "dataset": name, **settings, **asked} for name in self.datasets]
 
 
 class Corruptions:

@@ -88,26 +88,21 @@ class RobustnessSettings(SuiteEntry):
 
     def jobs(self) -> Sequence[Job]:
         """Return zero-shot classification of the reference, and for each shift of both among their common classes."""
-        return [job for choice in self.prompts or (None,) for job in self._jobs(() if choice is None else (choice,))]
+        return [job for prompts in [(choice,) for choice in self.prompts] or [()] for job in self._jobs(prompts)]
 
     def _jobs(self, prompts: PromptChoices) -> Iterator[Job]:
-        yield self._job(self.reference, prompts)
+        asked: dict[str, Any] = {"split": self.split, "limit": self.limit, "prompts": prompts}
+        sets = (self.reference, *self.shifts)
+        zero_shot = {name: ZeroShotSettings(task="zero_shot", datasets=(name,), **asked) for name in sets}
+        yield Job(self.reference, zero_shot[self.reference])
         for shift in self.shifts:
             matching = Matching(self.reference, shift, self._table(shift))
-            both = [self._job(name, prompts, matching) for name in (self.reference, shift)]
+            both = [Job(name, zero_shot[name], matching=matching) for name in (self.reference, shift)]
             yield from both
             if self.fitted_head:
-                yield replace(both[0], settings=self._head(self.reference, prompts))
-                yield replace(both[1], settings=self._head(shift, prompts), trained_on=self.reference)
-
-    def _job(self, name: str, prompts: PromptChoices, matching: Matching | None = None) -> Job:
-        settings = ZeroShotSettings(
-            task="zero_shot", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts
-        )
-        return Job(name, settings, matching=matching)
-
-    def _head(self, name: str, prompts: PromptChoices) -> WiseFtSettings:
-        return WiseFtSettings(task="wise_ft", datasets=(name,), split=self.split, limit=self.limit, prompts=prompts)
+                near, far = (WiseFtSettings(task="wise_ft", datasets=(job.dataset,), **asked) for job in both)
+                yield replace(both[0], settings=near)
+                yield replace(both[1], settings=far, trained_on=self.reference)
 
     def _table(self, shift: str) -> Mapping[str, tuple[str, ...]]:
         table = self.classes.get(shift, {})

@@ -35,6 +35,14 @@ def test_both_solvers_agree_on_the_predictions(digits):
     assert (ours.argmax(axis=1) == theirs.argmax(axis=1)).mean() >= 0.995
 
 
+def test_two_classes_have_one_score(digits):
+    features, labels = digits
+    targets, outputs = class_targets((labels > 4).astype(np.int64), 2)
+    found = fit_with_scikit(Problem.of(features, targets, outputs), 0.01, final=True)
+    reference = LogisticRegression(C=0.01, max_iter=1000).fit(features.astype(np.float64), labels > 4)
+    assert found.head.weight == pytest.approx(reference.coef_, abs=1e-9)
+
+
 def test_a_fit_that_was_cut_short_says_so(digits):
     features, labels = digits
     cut = fit_with_scikit(Problem.of(features, labels, 10), 1.0, max_iterations=5)

@@ -76,13 +76,3 @@ def test_the_weighted_median_is_the_median_of_repeated_values():
     weights = random.integers(0, 4, (50, 41))
     ours = WeightedMedian(values)(weights)
     assert ours.tolist() == [np.median(np.repeat(values, weight)) for weight in weights]
-
-
-def test_what_does_not_fit_is_refused():
-    axes, once = np.eye(2, dtype=np.float32), np.ones(2, np.int64)
-    with pytest.raises(ValueError, match="name each query at least once"):
-        ranks_of_best(axes, axes, once, pairs([[0], []]))
-    with pytest.raises(ValueError, match="queries and gallery must be"):
-        ranks_of_best(np.eye(3, dtype=np.float32), axes, once, pairs([[0], [0], [0]]))
-    with pytest.raises(ValueError, match="copies must hold"):
-        ranks_of_best(axes, axes, np.array([1, 0]), pairs([[0], [1]]))

@@ -61,15 +61,16 @@ def test_the_testbed_is_the_published_one_to_the_last_image(shared_data):
 @pytest.mark.shared_data
 def test_open_clips_table_is_the_published_one_without_repeated_rows(shared_data):
     there = {f"{row['name']}/{row['pretrained']}": row for row in published(shared_data, "openclip_results.csv")}
-    found = {}
-    for model in openclip_models():
-        for name in (model.name, *model.same_figures):
-            found[name] = model
-            for column, entry in openclip_columns().items():
-                assert model.accuracies[column] == float(there[name][entry.there])
-        assert model.parameters == pytest.approx(float(there[model.name]["params (M)"]) * 1e6)
-        assert model.gflops == float(there[model.name]["FLOPs (B)"])
-    assert set(found) == set(there)
+    names = set()
+    for model, row in zip(openclip_models(), rows("open-clip"), strict=True):
+        same = {model.name, *row["same_figures"].split()}
+        names |= same
+        for name in same:
+            figures = {column: float(there[name][entry.there]) for column, entry in openclip_columns().items()}
+            assert model.accuracies == figures
+        assert float(row["parameters_m"]) == pytest.approx(float(there[model.name]["params (M)"]))
+        assert float(row["gflops"]) == float(there[model.name]["FLOPs (B)"])
+    assert names == set(there)
     assert (len(there), len(openclip_models())) == (121, 117)
     assert len(openclip_columns()) == 38
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -10,15 +10,22 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.corruptions.images import CorruptedRun, RightOrWrong, corrupted_runs, right_or_wrong
-from clipbench.analyses.corruptions.layout import CorruptionErrors, Layout, ReferenceErrors, corruption_errors, shares
+from clipbench.analyses.comparable import subject_of
+from clipbench.analyses.corruptions.layout import (
+    CorruptedRun,
+    Layout,
+    corrupted_runs,
+    corruption_errors,
+    read_correct,
+    shares,
+)
 from clipbench.analyses.robustness.matched_pairs import percentiles, verdict_on
-from clipbench.arrays import Float64Array
+from clipbench.arrays import Float32Array, Float64Array
 from clipbench.errors import UserError, listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
 from clipbench.results.records import JobResult, Subject
-from clipbench.stats.bootstrap import resampled_units
+from clipbench.stats.bootstrap import percentile, resampled_units
 from clipbench.stats.intervals import wilson
 from clipbench.stats.paired import KIND as PAIRED
 from clipbench.tasks.base import Metric
@@ -130,7 +137,7 @@ def _reference(
 ) -> CorruptedRun | None:
     """Return the run of the model that the errors are divided by, measured on the same images."""
     wanted = (settings.relative_to, run.clean.variant, run.clean.pedigree.subset)
-    keys = ((other.model, other.clean.variant, other.clean.pedigree.subset) for other in runs)
+    keys = ((other.clean.model, other.clean.variant, other.clean.pedigree.subset) for other in runs)
     return next((other for other, key in zip(runs, keys, strict=True) if key == wanted), None)
 
 
@@ -153,19 +160,10 @@ class _Compared:
 
     @property
     def subject(self) -> Subject:
-        clean, jpeg = self.run.clean, self.settings.jpeg
-        return Subject(
-            models=(clean.model,),
-            datasets=(clean.dataset,),
-            reference=self.reference.model if self.reference else "AlexNet (published)" if self.published else "",
-            split=clean.split,
-            task=clean.task,
-            prompts=clean.prompts,
-            condition=clean.condition,
-            protocol=f"{self.settings.protocol}, JPEG {jpeg}" if jpeg else self.settings.protocol,
-            subset=clean.pedigree.subset,
-            limit=clean.limit,
-        )
+        measured, jpeg = subject_of([self.run.clean]), self.settings.jpeg
+        by = self.reference.clean.model if self.reference else "AlexNet (published)" if self.published else ""
+        protocol = f"{self.settings.protocol}, JPEG {jpeg}" if jpeg else self.settings.protocol
+        return replace(measured, reference=by, protocol=protocol, n=0)
 
     def layout(self) -> Layout:
         """Return the corruptions measured at every severity."""
@@ -176,79 +174,100 @@ class _Compared:
         averaged = tuple(name for name in complete if name in self.settings.standard)
         return Layout(complete, severities, averaged or complete)
 
-    def errors(self, layout: Layout, accuracies: Sequence[Float64Array]) -> CorruptionErrors:
-        """Return the errors from (b, 1 + views) accuracies of the run, and of the reference's."""
+    def values(self, layout: Layout, accuracies: Sequence[Float64Array]) -> dict[str, Float64Array]:
+        """Return (b,) clean and corrupted accuracy and (b, C) of each corruption, and its errors by the reference.
+
+        Args:
+            layout: what the columns are.
+            accuracies: (b, 1 + views) of the run, and of the reference's.
+        """
+        means = layout.by_corruption(accuracies[0])
+        found = {"clean": accuracies[0][:, 0], "corrupted": layout.mean(means), "top1": means}
         if self.reference:
-            return corruption_errors(layout, accuracies[0], ReferenceErrors.measured(layout, accuracies[-1]))
-        reference = ReferenceErrors.published(layout, ALEXNET_CLEAN, ALEXNET) if self.published else None
-        return corruption_errors(layout, accuracies[0], reference)
+            errors = 1 - accuracies[-1][:, 0], 1 - layout.by_corruption(accuracies[-1])
+        elif self.published:
+            errors = np.array([ALEXNET_CLEAN]), np.array([[ALEXNET.get(name, np.nan) for name in layout.corruptions]])
+        else:
+            return found
+        return found | corruption_errors(layout, accuracies[0], errors)
 
 
 def _finding(compared: _Compared, evidence: Evidence) -> Finding:
-    about, run, layout = compared.subject, compared.run, compared.layout()
+    about, layout = compared.subject, compared.layout()
     jobs = tuple(dict.fromkeys(job for measured in compared.runs for job in measured.jobs))
     if not layout.corruptions:
         return Finding(about, (), jobs=jobs, notes=("No corruption was measured at every severity.",))
     try:
-        answers = right_or_wrong(compared.runs, evidence.examples)
+        correct, left_out = read_correct(compared.runs, layout, evidence.examples)
     except UserError as error:
         return Finding(about, (), jobs=jobs, notes=(f"Not computed: {error}.",))
-    matrices = [layout.matrix(of_run) for of_run in answers]
-    measured = compared.errors(layout, [matrix.mean(axis=0, dtype=np.float64)[None] for matrix in matrices])
-    blocks = [shares(matrices, weights) for weights in resampled_units(len(matrices[0]), resamples=RESAMPLES)]
-    drawn = compared.errors(layout, [np.concatenate(resamples) for resamples in zip(*blocks, strict=True)])
-    n = len(matrices[0])
+    n = len(correct[0])
+    measured = compared.values(layout, [matrix.mean(axis=0, dtype=np.float64)[None] for matrix in correct])
+    blocks = [shares(correct, weights) for weights in resampled_units(n, resamples=RESAMPLES)]
+    drawn = compared.values(layout, [np.concatenate(resamples) for resamples in zip(*blocks, strict=True)])
     metrics = tuple(_metrics(compared, layout, measured, drawn, n))
-    tables = {"severities": _severities(layout, run, answers[0]), "corruptions": _means(layout, run, measured, drawn)}
-    notes = tuple(_notes(compared, layout, answers[0].left_out))
+    tables = {
+        "severities": _severities(layout, compared.run, correct[0]),
+        "corruptions": _means(layout, compared.run, measured, drawn),
+    }
+    notes = tuple(_notes(compared, layout, left_out))
     gap = next(metric for metric in metrics if metric.name == "corruption_gap")
     return Finding(replace(about, n=n), metrics, tables, jobs, notes, verdict_on(gap))
 
 
 def _metrics(
-    compared: _Compared, layout: Layout, measured: CorruptionErrors, drawn: CorruptionErrors, n: int
+    compared: _Compared,
+    layout: Layout,
+    measured: Mapping[str, Float64Array],
+    drawn: Mapping[str, Float64Array],
+    n: int,
 ) -> Iterator[Metric]:
     params: dict[str, Any] = {"corruptions": len(layout.averaged), "severities": list(layout.severities)}
-    clean = float(measured.clean[0])
+    clean = float(measured["clean"][0])
     yield Metric("clean_top1", clean, n, wilson(round(clean * n), n), params=params)
-    corrupted = _metric("corrupted_top1", (measured.corrupted, drawn.corrupted), n, params, "bootstrap")
+    corrupted = _metric("corrupted_top1", (measured["corrupted"], drawn["corrupted"]), n, params, "bootstrap")
     yield replace(corrupted, main=True)
-    gaps = measured.clean - measured.corrupted, drawn.clean - drawn.corrupted
+    gaps = measured["clean"] - measured["corrupted"], drawn["clean"] - drawn["corrupted"]
     yield _metric("corruption_gap", gaps, n, params, PAIRED)
     suffix = "" if len(layout.averaged) == STANDARD else f"_{len(layout.averaged)}"
     params = {**params, "reference": compared.subject.reference}
     for name, title in (("ce", "mce"), ("relative_ce", "relative_mce")):
-        if name in measured.errors:
-            means = layout.mean(measured.errors[name]), layout.mean(drawn.errors[name])
+        if name in measured:
+            means = layout.mean(measured[name]), layout.mean(drawn[name])
             yield _metric(title + suffix, means, n, params, PAIRED if compared.reference else "bootstrap")
 
 
 def _metric(name: str, values: tuple[Float64Array, Float64Array], n: int, params: dict[str, Any], kind: str) -> Metric:
     """Return a metric of (1,) the value and (B,) its resamples."""
-    value = _defined(values[0][0])
+    value = None if np.isnan(values[0][0]) else float(values[0][0])
     return Metric(name, value, n, None if value is None else percentiles(values[1], kind), params=params)
 
 
-def _severities(layout: Layout, run: CorruptedRun, answers: RightOrWrong) -> pd.DataFrame:
+def _severities(layout: Layout, run: CorruptedRun, correct: Float32Array) -> pd.DataFrame:
     rows = []
-    for view in layout.views:
-        right = answers.corrupted[view]
-        interval = wilson(int(right.sum()), len(right))
-        rows.append((view[0], run.kind(view), view[1], float(right.mean()), interval.low, interval.high))
+    for view, right in zip(layout.views, correct[:, 1:].sum(axis=0).astype(int).tolist(), strict=True):
+        interval = wilson(right, len(correct))
+        rows.append((view[0], run.kind(view), view[1], right / len(correct), interval.low, interval.high))
     return pd.DataFrame(rows, columns=["corruption", "kind", "severity", "top1", "low", "high"])
 
 
-def _means(layout: Layout, run: CorruptedRun, measured: CorruptionErrors, drawn: CorruptionErrors) -> pd.DataFrame:
-    rows = []
-    for place, name in enumerate(layout.corruptions):
-        top1, interval = float(measured.accuracy[0, place]), percentiles(drawn.accuracy[:, place])
-        assert interval is not None
-        kind = run.kind((name, layout.severities[0]))
-        errors = (measured.errors.get(error) for error in ("ce", "relative_ce"))
-        shown = (None if error is None else _defined(error[0, place]) for error in errors)
-        rows.append((name, kind, top1, interval.low, interval.high, 1 - top1, *shown))
-    columns = ["corruption", "kind", "top1", "low", "high", "error", "ce", "relative_ce"]
-    return pd.DataFrame(rows, columns=columns)
+def _means(
+    layout: Layout, run: CorruptedRun, measured: Mapping[str, Float64Array], drawn: Mapping[str, Float64Array]
+) -> pd.DataFrame:
+    intervals = [percentile(resamples) for resamples in drawn["top1"].T]
+    unknown = np.full((1, len(intervals)), np.nan)
+    return pd.DataFrame(
+        {
+            "corruption": layout.corruptions,
+            "kind": [run.kind((name, layout.severities[0])) for name in layout.corruptions],
+            "top1": measured["top1"][0],
+            "low": [interval.low for interval in intervals],
+            "high": [interval.high for interval in intervals],
+            "error": 1 - measured["top1"][0],
+            "ce": measured.get("ce", unknown)[0],
+            "relative_ce": measured.get("relative_ce", unknown)[0],
+        }
+    )
 
 
 def _notes(compared: _Compared, layout: Layout, left_out: int) -> Iterator[str]:
@@ -273,10 +292,6 @@ def _why_not(settings: CorruptionErrorSettings) -> str:
     if settings.relative_to == PUBLISHED:
         return "AlexNet's published errors are of ImageNet, protocol imagenet-c, at all five severities"
     return f"{settings.relative_to} has no finished jobs on the same images"
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _words(name: str) -> str:

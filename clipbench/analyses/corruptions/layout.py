@@ -1,19 +1,73 @@
-"""Accuracies by corruption and severity as one array, and the errors that follow from them."""
+"""One model's answers clean and under corruptions, image by image, and the errors that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from clipbench.analyses.corruptions.images import RightOrWrong, View
 from clipbench.arrays import Float32Array, Float64Array, IntArray
+from clipbench.results.records import JobResult
+
+View = tuple[str, int]
+"""(corruption, severity)."""
+
+
+@dataclass(frozen=True)
+class CorruptedRun:
+    """One model on one data set, clean and through views: a clean job and one for each view."""
+
+    clean: JobResult
+    views: Mapping[View, JobResult]
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Hashes of its jobs, the clean one first."""
+        return (self.clean.hash, *(job.hash for job in self.views.values()))
+
+    def severities(self, corruption: str) -> tuple[int, ...]:
+        """Return the severities at which a corruption was measured."""
+        return tuple(sorted(severity for name, severity in self.views if name == corruption))
+
+    def kind(self, view: View) -> str:
+        """Return what kind of corruption a view is, e.g. 'noise'."""
+        return str(self.views[view].about["view"].get("kind", ""))
+
+
+def corrupted_runs(
+    jobs: Sequence[JobResult], dataset: str, split: str, wanted: Callable[[JobResult], bool]
+) -> tuple[CorruptedRun, ...]:
+    """Gather clean jobs with those of the wanted views, of every model, prompt set and subset.
+
+    A view's job that was made of other images, labels, prompts or weights than the clean one is left out.
+    """
+    views: dict[tuple[str, ...], dict[View, JobResult]] = {}
+    clean: dict[tuple[str, ...], JobResult] = {}
+    for job in jobs:
+        if job.dataset != dataset or job.split != split or job.matched:
+            continue
+        key = (job.model, job.task, job.variant, job.pedigree.subset)
+        if not job.view:
+            clean[key] = job
+        elif wanted(job):
+            view = job.about["view"]
+            views.setdefault(key, {})[view["corruption"], view["severity"]] = job
+    return tuple(
+        CorruptedRun(clean[key], {view: job for view, job in corrupted.items() if _same_but_view(clean[key], job)})
+        for key, corrupted in views.items()
+        if key in clean
+    )
+
+
+def _same_but_view(clean: JobResult, corrupted: JobResult) -> bool:
+    return set(clean.pedigree.differences(corrupted.pedigree)) <= {"view"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which column is what: the clean images first, then each corruption at each severity."""
+    """Which column of accuracies is what: the clean images first, then each corruption at each severity."""
 
     corruptions: tuple[str, ...]
     """All of them measured at every severity."""
@@ -26,11 +80,6 @@ class Layout:
         """What the columns after the first are."""
         return tuple((name, severity) for name in self.corruptions for severity in self.severities)
 
-    def matrix(self, answers: RightOrWrong) -> Float32Array:
-        """Return (n, 1 + views) ones where the answer is right."""
-        columns = [answers.clean, *(answers.corrupted[view] for view in self.views)]
-        return np.column_stack(columns).astype(np.float32)
-
     def by_corruption(self, accuracies: Float64Array) -> Float64Array:
         """Return (b, C) the mean over severities of each corruption, from (b, 1 + views) accuracies."""
         shape = (len(accuracies), len(self.corruptions), len(self.severities))
@@ -42,56 +91,41 @@ class Layout:
         return np.asarray(values[:, chosen].mean(axis=1))
 
 
-@dataclass(frozen=True)
-class ReferenceErrors:
-    """The errors of the model that the others are divided by."""
+def read_correct(
+    runs: Sequence[CorruptedRun], layout: Layout, examples: Callable[[str], pd.DataFrame]
+) -> tuple[list[Float32Array], int]:
+    """Return each run's (n, 1 + views) ones where the answer is right, and how many images are left out.
 
-    clean: Float64Array
-    """(b,), or (1,) where they are constants."""
-    corrupted: Float64Array
-    """(b, C), or (1, C); in the layout's order, NaN where there is none."""
+    The n images are those that could be read in every view of every run, in the order of the first table.
 
-    @classmethod
-    def published(cls, layout: Layout, clean: float, errors: Mapping[str, float]) -> ReferenceErrors:
-        """Make one from published means over all severities."""
-        known = [errors.get(name, float("nan")) for name in layout.corruptions]
-        return cls(np.array([clean]), np.array([known]))
-
-    @classmethod
-    def measured(cls, layout: Layout, accuracies: Float64Array) -> ReferenceErrors:
-        """Make one from (b, 1 + views) accuracies of a model."""
-        return cls(1 - accuracies[:, 0], 1 - layout.by_corruption(accuracies))
+    Raises:
+        UserError: a table cannot be read.
+    """
+    columns = {job: examples(job).set_index("id")["correct"] for run in runs for job in run.jobs}
+    common = pd.concat(columns, axis=1, join="inner")
+    chosen = [[run.clean.hash, *(run.views[view].hash for view in layout.views)] for run in runs]
+    return [common[jobs].to_numpy(np.float32) for jobs in chosen], max(map(len, columns.values())) - len(common)
 
 
-@dataclass(frozen=True)
-class CorruptionErrors:
-    """What follows from b sets of accuracies: (b,) or (b, C) arrays."""
-
-    clean: Float64Array
-    corrupted: Float64Array
-    """(b,) mean accuracy over the averaged corruptions."""
-    accuracy: Float64Array
-    """(b, C) mean accuracy over severities."""
-    errors: Mapping[str, Float64Array]
-    """'ce': (b, C) error divided by the reference's; 'relative_ce': the same after the clean errors were subtracted.
-    Empty without a reference."""
-
-
-def corruption_errors(layout: Layout, accuracies: Float64Array, reference: ReferenceErrors | None) -> CorruptionErrors:
-    """Compute corruption errors from (b, 1 + views) accuracies.
+def corruption_errors(
+    layout: Layout, accuracies: Float64Array, reference: tuple[Float64Array, Float64Array]
+) -> dict[str, Float64Array]:
+    """Return (b, C) corruption errors, 'ce' and 'relative_ce', from (b, 1 + views) accuracies.
 
     CE of a corruption is the sum of a model's errors over severities, divided by that of the reference; relative CE
-    first subtracts the clean error from each (Hendrycks & Dietterich 2019, section 3). A reference that loses nothing
-    under a corruption leaves the relative CE undefined (NaN).
+    first subtracts the clean error from each (Hendrycks & Dietterich 2019, section 3). NaN where the reference has no
+    error, or loses nothing under a corruption.
+
+    Args:
+        layout: what the columns are.
+        accuracies: of the model.
+        reference: (b,) errors of the reference on clean images and (b, C) its means over severities; b may be 1.
     """
-    means = layout.by_corruption(accuracies)
-    clean = accuracies[:, 0]
-    errors = {}
-    if reference is not None:
-        lost = reference.corrupted - reference.clean[:, None]
-        errors["ce"] = _ratio(1 - means, reference.corrupted)
-        errors["relative_ce"] = _ratio(clean[:, None] - means, lost)
-    return CorruptionErrors(clean, layout.mean(means), means, errors)
+    means, (clean, corrupted) = layout.by_corruption(accuracies), reference
+    return {
+        "ce": _ratio(1 - means, corrupted),
+        "relative_ce": _ratio(accuracies[:, :1] - means, corrupted - clean[:, None]),
+    }
 
 
 def _ratio(errors: Float64Array, reference: Float64Array) -> Float64Array:

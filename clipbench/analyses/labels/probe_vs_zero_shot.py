@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
-from clipbench.analyses.comparable import differing, not_compared, same_examples, subject_of
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.comparable import (
+    differing,
+    measured,
+    not_compared,
+    same_examples,
+    subject_of,
+    without_numbers,
+)
 from clipbench.analyses.labels.shots_curve import METRIC, SHOTS_CURVE, UNIT, shots_curve
+from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.errors import UserError
 from clipbench.metrics.specs import MetricSpec, TableSpec
-from clipbench.results.records import JobResult, Record, Subject
+from clipbench.results.records import JobResult
 from clipbench.stats.paired import paired_difference, paired_recall_difference
 from clipbench.tasks.base import Metric
 
@@ -44,8 +52,6 @@ METRICS = (
     ),
 )
 
-_Key = tuple[str, str, str, str]
-
 
 class ProbeVsZeroShotSettings(AnalysisSettings):
     """Settings of the comparison: it has none."""
@@ -53,16 +59,8 @@ class ProbeVsZeroShotSettings(AnalysisSettings):
     analysis: Literal["probe_vs_zero_shot"]
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """A probe with few-shot jobs on the same features; either may be missing."""
-
-    probe: JobResult | None
-    few: tuple[JobResult, ...]
-
-    @property
-    def jobs(self) -> tuple[JobResult, ...]:
-        return (*((self.probe,) if self.probe else ()), *self.few)
+_Fitted = tuple[JobResult | None, tuple[JobResult, ...]]
+"""A probe with few-shot jobs on the same features; either may be missing."""
 
 
 class ProbeVsZeroShot:
@@ -83,13 +81,13 @@ class ProbeVsZeroShot:
 
     def analyse(self, evidence: Evidence, settings: ProbeVsZeroShotSettings) -> Sequence[Finding]:
         """Set every head beside every zero-shot classifier of the same model, data set, split and subset."""
-        together: dict[_Key, list[JobResult]] = defaultdict(list)
+        together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
         for job in evidence.jobs:
             together[(job.model, job.dataset, job.split, job.pedigree.subset)].append(job)
         return [
-            _finding(zero_shot, fitted, evidence)
+            _finding(zero_shot, probe, few, evidence)
             for jobs in together.values()
-            for fitted in _fitted(jobs)
+            for probe, few in _fitted(jobs)
             for zero_shot in jobs
             if zero_shot.task == "zero_shot"
         ]
@@ -106,81 +104,70 @@ def _fitted(jobs: Sequence[JobResult]) -> Iterator[_Fitted]:
             few[_features(job)][job.condition.head].append(job)
     probes = [job for job in jobs if job.task == "linear_probe"]
     for probe in probes:
-        curves = few.get(_features(probe), {"": []})
-        yield from (_Fitted(probe, tuple(curve)) for curve in curves.values())
+        yield from ((probe, tuple(curve)) for curve in few.get(_features(probe), {"": []}).values())
     for features, curves in few.items():
-        if features not in {_features(probe) for probe in probes}:
-            yield from (_Fitted(None, tuple(curve)) for curve in curves.values())
+        if features not in map(_features, probes):
+            yield from ((None, tuple(curve)) for curve in curves.values())
 
 
-def _params(job: JobResult) -> Mapping[str, Any]:
-    return job.main.params if job.main else {}
+def _params(job: JobResult | None) -> Mapping[str, Any]:
+    return job.main.params if job and job.main else {}
 
 
 def _features(job: JobResult) -> tuple[object, object]:
     return _params(job).get("features"), _params(job).get("normalised")
 
 
-def _about(zero_shot: JobResult, fitted: _Fitted) -> Subject:
-    """Return what is compared: a few-shot curve's head where it has one, else the probe's, with zero-shot's prompts."""
-    return replace(
+def _finding(zero_shot: JobResult, probe: JobResult | None, few: tuple[JobResult, ...], evidence: Evidence) -> Finding:
+    jobs = (zero_shot, *([probe] if probe else []), *few)
+    # A few-shot curve's head where it has one, else the probe's, with zero-shot's prompts.
+    about = replace(
         subject_of([zero_shot]),
         reference="zero_shot",
-        task="linear_probe" if fitted.probe else "few_shot",
-        condition=replace(fitted.jobs[-1].condition, shots=None),
-        n_train=_params(fitted.probe).get("n_train") if fitted.probe else None,
+        task="linear_probe" if probe else "few_shot",
+        condition=replace(jobs[-1].condition, shots=None),
+        n_train=_params(probe).get("n_train"),
     )
-
-
-def _finding(zero_shot: JobResult, fitted: _Fitted, evidence: Evidence) -> Finding:
-    about = _about(zero_shot, fitted)
-    hashes = (zero_shot.hash, *(job.hash for job in fitted.jobs))
-    if parts := differing(zero_shot, *fitted.jobs, among=SAME):
-        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
-    if {record.metric for record in zero_shot.records} & set(PRECISIONS):
-        return _precision(about, hashes, zero_shot, fitted)
+    if parts := differing(*jobs, among=SAME):
+        return without_numbers(about, jobs, not_compared(parts))
+    if any(record.metric in PRECISIONS for record in zero_shot.records):
+        note = "A difference of average precisions has no interval here."
+        return replace(without_numbers(about, jobs, note), metrics=tuple(_precisions(zero_shot, probe)))
     try:
-        tables = {job.hash: evidence.examples(job.hash).set_index("id") for job in (zero_shot, *fitted.jobs)}
+        tables = {job.hash: evidence.examples(job.hash).set_index("id") for job in jobs}
     except UserError as error:
-        return Finding(about, (), jobs=hashes, notes=(f"Not compared: {error}.",))
+        return without_numbers(about, jobs, f"Not compared: {error}.")
     answers = tables[zero_shot.hash]
-    for job in fitted.jobs:
-        if not same_examples(answers, tables[job.hash]):
-            return Finding(about, (), jobs=hashes, notes=("Not compared: the jobs have other examples or labels.",))
+    if not all(same_examples(answers, tables[job.hash]) for job in jobs[1:]):
+        return without_numbers(about, jobs, "Not compared: the jobs have other examples or labels.")
     aligned = {name: table.loc[answers.index] for name, table in tables.items()}
-    metrics = tuple(_differences(aligned[zero_shot.hash], aligned[fitted.probe.hash] if fitted.probe else None))
-    table, crossing = shots_curve(zero_shot, fitted.probe, fitted.few, aligned)
-    interval = metrics[0].interval if metrics else None
+    metrics = _differences(answers, aligned[probe.hash]) if probe else ()
+    table, crossing = shots_curve(zero_shot, probe, few, aligned)
     return Finding(
         about,
         (*metrics, *((crossing,) if crossing else ())),
         tables={"shots_curve": table},
-        jobs=hashes,
-        verdict=verdict_of(interval.low, interval.high) if interval else "undefined",
+        jobs=tuple(job.hash for job in jobs),
+        verdict=verdict_on(metrics[0]) if metrics else "undefined",
     )
 
 
-def _precision(about: Subject, hashes: tuple[str, ...], zero_shot: JobResult, fitted: _Fitted) -> Finding:
-    """Compare average precisions, of which per-example tables hold too little for an interval."""
-    theirs = {record.metric: record for record in fitted.probe.records} if fitted.probe else {}
-    metrics = tuple(
-        Metric(f"{record.metric}_difference", theirs[record.metric].value - record.value, record.n)  # type: ignore[operator]
-        for record in zero_shot.records
-        if record.metric in PRECISIONS and _both(record, theirs.get(record.metric))
-    )
-    return Finding(about, metrics, jobs=hashes, notes=("A difference of average precisions has no interval here.",))
-
-
-def _both(first: Record, second: Record | None) -> bool:
-    return first.value is not None and second is not None and second.value is not None
-
-
-def _differences(zero_shot: pd.DataFrame, probe: pd.DataFrame | None) -> Iterator[Metric]:
+def _precisions(zero_shot: JobResult, probe: JobResult | None) -> Iterator[Metric]:
+    """Yield differences of average precisions, of which per-example tables hold too little for an interval."""
     if probe is None:
         return
+    for metric in PRECISIONS:
+        given, fitted = measured(zero_shot, metric), measured(probe, metric)
+        if given and fitted:
+            yield Metric(f"{metric}_difference", fitted[0] - given[0], given[1])
+
+
+def _differences(zero_shot: pd.DataFrame, probe: pd.DataFrame) -> tuple[Metric, ...]:
     labels = zero_shot["label"].to_numpy()
     fitted, given = probe["correct"].to_numpy(bool), zero_shot["correct"].to_numpy(bool)
-    value, interval = paired_difference(fitted, given)
-    yield Metric("top1_difference", value, len(labels), interval)
-    value, interval = paired_recall_difference(labels, fitted, given)
-    yield Metric("mean_per_class_recall_difference", value, len(labels), interval)
+    top1, of_top1 = paired_difference(fitted, given)
+    recall, of_recall = paired_recall_difference(labels, fitted, given)
+    return (
+        Metric("top1_difference", top1, len(labels), of_top1),
+        Metric("mean_per_class_recall_difference", recall, len(labels), of_recall),
+    )

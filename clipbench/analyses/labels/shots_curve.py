@@ -60,30 +60,25 @@ def shots_curve(
     """
     points = sorted((_few_point(job, examples[job.hash]) for job in few), key=lambda point: point.examples)
     if probe is not None:
-        points = _with_probe(points, probe, examples[probe.hash])
-    table = pd.DataFrame([_row("zero_shot", 0.0, zero_shot), *(_point_row(point) for point in points)])
+        last = _probe_point(probe, examples[probe.hash])
+        # Few-shot fits on as many examples or more say nothing beyond the probe.
+        points = [*(point for point in points if point.examples < last.examples), last]
+    rows = [_row(point.job.task, point.examples, point.job) for point in points]
+    table = pd.DataFrame([_row("zero_shot", 0.0, zero_shot), *rows])
     if not few:
         return table, None
     return table, _crossing(points, examples[zero_shot.hash]["correct"].to_numpy(bool))
 
 
 def _few_point(job: JobResult, examples: pd.DataFrame) -> _Point:
-    seeds = [column for column in examples.columns if str(column).startswith("correct.")]
     assert job.main is not None
-    return _Point(job, float(job.main.params["shots"]), examples[seeds].to_numpy(bool))
+    return _Point(job, float(job.main.params["shots"]), examples.filter(like="correct.").to_numpy(bool))
 
 
-def _with_probe(points: list[_Point], probe: JobResult, examples: pd.DataFrame) -> list[_Point]:
-    """Add the probe as the last point; few-shot fits on as many examples or more say nothing beyond it."""
-    assert probe.main is not None
-    params = probe.main.params
-    size = float(params["n_train"]) / float(params["n_classes"])
-    correct = examples["correct"].to_numpy(bool)[:, None]
-    return [*(point for point in points if point.examples < size), _Point(probe, size, correct)]
-
-
-def _point_row(point: _Point) -> dict[str, Any]:
-    return _row(point.job.task, point.examples, point.job)
+def _probe_point(job: JobResult, examples: pd.DataFrame) -> _Point:
+    assert job.main is not None
+    size = float(job.main.params["n_train"]) / float(job.main.params["n_classes"])
+    return _Point(job, size, examples[["correct"]].to_numpy(bool))
 
 
 def _row(what: str, examples: float, job: JobResult) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
 from clipbench.stats.intervals import Interval
-from clipbench.stats.ranks import Signs, flip_shares, mean_tau_b, order_signs, tie_shares
+from clipbench.stats.ranks import flip_shares, mean_tau_b, order_signs, tie_shares
 from clipbench.stats.significance import ALPHA
 from clipbench.tasks.base import Metric
 
@@ -145,14 +145,9 @@ def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
     yield Metric("surviving_claims", int(survives.sum()), n, unit="pairs", params=params)
     params = params | {"template": answers.templates[0], "alpha": ALPHA}
     yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=params)
-    decided = answers.significant
-    params = size | {"pairs": len(signs), "alpha": ALPHA, "tests": decided.size}
-    yield Metric("significant_order_flips", _flipped(decided), n, unit="pairs", params=params)
-
-
-def _flipped(signs: Signs) -> int:
-    """Return of how many pairs each model is ahead with some template."""
-    return int(np.count_nonzero(flip_shares(signs)))
+    params = size | {"pairs": len(signs), "alpha": ALPHA, "tests": answers.significant.size}
+    flipped = int(np.count_nonzero(flip_shares(answers.significant)))
+    yield Metric("significant_order_flips", flipped, n, unit="pairs", params=params)
 
 
 def _intervals(answers: TemplateOrders, tau: float, flips: float) -> tuple[Interval | None, Interval | None]:

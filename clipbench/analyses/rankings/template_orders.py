@@ -113,10 +113,4 @@ def read_orders(jobs: Sequence[JobResult], evidence: Evidence) -> TemplateOrders
 
 def _counted(job: JobResult) -> tuple[str, ...]:
     """Return the templates that stand for reasonable wordings: controls are there to be worse."""
-    listed = job.tables.get("templates")
-    if listed is None:
-        return ()
-    frame = listed.frame()
-    # Protocol 1 had no controls.
-    counted = frame["role"] == "" if "role" in frame else slice(None)
-    return tuple(map(str, frame["template"][counted]))
+    return tuple(row["template"] for row in job.tables["templates"].dicts() if row["role"] == "")

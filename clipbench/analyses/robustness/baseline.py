@@ -46,7 +46,7 @@ class Baseline:
 
     def drawn_effective(self, pair: MatchedPair) -> Float64Array:
         """Return (B,) rho in resamples of the line's models and of the model's own examples."""
-        return self.draws.effective_robustness(_drawn_reference(pair), pair.drawn_shift)
+        return pair.drawn_shift - self.draws.expected(_drawn_reference(pair))
 
     def metrics(self, pair: MatchedPair, params: Mapping[str, Any]) -> tuple[Metric, ...]:
         """Return the expected accuracy and effective robustness."""
@@ -60,23 +60,12 @@ class Baseline:
 
     def tables(self, pair: MatchedPair) -> dict[str, pd.DataFrame]:
         """Return the line in one row, and its band over the range of its models and of this one."""
-        line = self.line
-        row = {
-            "source": self.source,
-            "slope": line.slope,
-            "intercept": line.intercept,
-            "r2": line.r2,
-            "models": len(line.models),
-            "lowest": line.lowest,
-            "highest": line.highest,
-            "left_out": ", ".join(line.left_out),
-            "outside": not line.covers(pair.on_reference.value),
-        }
-        reference = pair.on_reference.inside
+        line, reference = self.line, pair.on_reference.inside
         ends = logit([min(line.lowest, reference), max(line.highest, reference)])
         grid = inverse_logit(np.linspace(ends[0], ends[1], _BAND_POINTS))
         low, high = self.draws.band(grid)
         band = {"reference_top1": grid, "expected": line.expected(grid), "low": low, "high": high}
+        row = line_row(self.source, line, pair.on_reference.value)
         return {"baseline": pd.DataFrame([row]), "baseline_band": pd.DataFrame(band)}
 
     def notes(self, pair: MatchedPair) -> Iterator[str]:
@@ -92,6 +81,21 @@ class Baseline:
             yield f"Left out of the baseline, at 0 or 100 %: {listed(line.left_out)}."
         if self.warning:
             yield self.warning
+
+
+def line_row(source: str, line: LogitLine, reference: float) -> dict[str, Any]:
+    """Return what there is to say of a line beside a model of this reference accuracy."""
+    return {
+        "source": source,
+        "slope": line.slope,
+        "intercept": line.intercept,
+        "r2": line.r2,
+        "models": len(line.models),
+        "lowest": line.lowest,
+        "highest": line.highest,
+        "left_out": ", ".join(line.left_out),
+        "outside": not line.covers(reference),
+    }
 
 
 def find_baseline(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
-from clipbench.analyses.comparable import differing, not_compared, subject_of
+from clipbench.analyses.comparable import differing, measured, not_compared, subject_of, without_numbers
+from clipbench.analyses.robustness.baseline import line_row
 from clipbench.arrays import Float64Array
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
@@ -85,116 +86,61 @@ class Expectations:
     def analyse(self, evidence: Evidence, settings: ExpectationsSettings) -> Sequence[Finding]:
         """Return a finding for each job on a published set whose model also has a job on ImageNet."""
         jobs = [job for job in evidence.jobs if job.task == "zero_shot"]
-        imagenet = [(job, top1) for job in jobs if job.dataset == REFERENCE and (top1 := _measured(job, "top1"))]
+        imagenet = [(job, top1[0]) for job in jobs if job.dataset == REFERENCE and (top1 := measured(job, "top1"))]
         findings = []
         for job in jobs:
-            measured, reference = _published_metric(job), _on_imagenet(job, imagenet)
-            if measured and reference:
-                findings.append(_finding(_Compared(job, measured, *reference)))
+            column, reference = openclip_columns().get(job.dataset), _on_imagenet(job, imagenet)
+            if column and reference and job.dataset != REFERENCE and measured(job, column.metric):
+                findings.append(_finding(job, column.metric, reference))
         return findings
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """A job with the job on ImageNet that says what to expect of it."""
-
-    job: JobResult
-    measured: _Measured
-    reference: JobResult
-    on_imagenet: _Measured
-
-
-@dataclass(frozen=True)
-class _Line:
-    """What published models lead to expect on one data set."""
-
-    line: LogitLine
-    draws: LineDraws
-
-    def row(self, reference: float) -> Mapping[str, Any]:
-        """Return what there is to say of it beside a model of this ImageNet accuracy."""
-        return {
-            "source": SOURCE,
-            "slope": self.line.slope,
-            "intercept": self.line.intercept,
-            "r2": self.line.r2,
-            "models": len(self.line.models),
-            "lowest": self.line.lowest,
-            "highest": self.line.highest,
-            "left_out": ", ".join(self.line.left_out),
-            "outside": not self.line.covers(reference),
-            "spread": float(self.line.spread_at(reference)),
-        }
+def _on_imagenet(job: JobResult, candidates: Sequence[tuple[JobResult, float]]) -> JobResult | None:
+    """Return the same model's job on ImageNet: that with the same prompts, else the best, as published figures are."""
+    same_model = [pair for pair in candidates if (pair[0].model, pair[0].split) == (job.model, job.split)]
+    fitting = [pair for pair in same_model if not differing(job, pair[0], among=SAME)] or same_model
+    return max(fitting, key=lambda pair: (pair[0].prompts == job.prompts, pair[1]), default=(None, 0.0))[0]
 
 
 @cache
-def _line(dataset: str) -> _Line:
+def _line(dataset: str) -> tuple[LogitLine, LineDraws]:
+    """Return what published models lead to expect on one data set."""
     models, columns = openclip_models(), openclip_columns()
     names = [model.name for model in models]
     reference, here = ([model.accuracies[name] for model in models] for name in (REFERENCE, dataset))
     sizes = [columns[name].images or 0 for name in (REFERENCE, dataset)]
     line = fit_line(names, reference, here)
     families = [model.family for model in models]
-    return _Line(line, resample_line(line, names, reference, here, *sizes, families=families))
+    return line, resample_line(line, names, reference, here, *sizes, families=families)
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """A metric of a job that has a value."""
-
-    metric: str
-    value: float
-    n: int
-
-
-def _measured(job: JobResult, metric: str) -> _Measured | None:
-    measured = (
-        _Measured(metric, record.value, record.n)
-        for record in job.records
-        if record.metric == metric and record.value is not None
-    )
-    return next(measured, None)
-
-
-def _published_metric(job: JobResult) -> _Measured | None:
-    """Return a job's value of the metric that is published for its data set."""
-    column = openclip_columns().get(job.dataset)
-    return _measured(job, column.metric) if column and job.dataset != REFERENCE else None
-
-
-def _on_imagenet(
-    job: JobResult, candidates: Sequence[tuple[JobResult, _Measured]]
-) -> tuple[JobResult, _Measured] | None:
-    """Return the same model's job on ImageNet: that with the same prompts, else the best, as published figures are."""
-    same_model = [pair for pair in candidates if (pair[0].model, pair[0].split) == (job.model, job.split)]
-    fitting = [pair for pair in same_model if not differing(job, pair[0], among=SAME)] or same_model
-    return max(fitting, key=lambda pair: (pair[0].prompts == job.prompts, pair[1].value), default=None)
-
-
-def _finding(compared: _Compared) -> Finding:
-    hashes = (compared.reference.hash, compared.job.hash)
-    measured, on_imagenet = compared.measured, compared.on_imagenet
-    about = replace(subject_of([compared.job]), reference=REFERENCE, n=measured.n)
-    if parts := differing(compared.job, compared.reference, among=SAME):
-        return Finding(about, (), jobs=hashes, notes=(not_compared(parts),))
-    published = _line(compared.job.dataset)
-    row = published.row(on_imagenet.value)
-    params = {"reference": REFERENCE, "n_reference": on_imagenet.n, "baseline": SOURCE, "spread": row["spread"]}
-    expected = float(published.line.expected(on_imagenet.value))
-    drawn = published.draws.expected(_drawn(compared.reference, on_imagenet, SEED + 1))
-    interval = interval_of(_drawn(compared.job, measured, SEED + 2) - drawn)
+def _finding(job: JobResult, metric: str, reference: JobResult) -> Finding:
+    """Set a job's metric beside what its model's job on ImageNet leads to expect."""
+    on_imagenet, here = measured(reference, "top1"), measured(job, metric)
+    assert on_imagenet
+    assert here
+    (top1, n_reference), (value, n) = on_imagenet, here
+    about, hashes = replace(subject_of([job]), reference=REFERENCE, n=n), (reference.hash, job.hash)
+    if parts := differing(job, reference, among=SAME):
+        return without_numbers(about, (reference, job), not_compared(parts))
+    line, draws = _line(job.dataset)
+    expected, spread = float(line.expected(top1)), float(line.spread_at(top1))
+    row = line_row(SOURCE, line, top1) | {"spread": spread}
+    params = {"reference": REFERENCE, "n_reference": n_reference, "baseline": SOURCE, "spread": spread}
+    drawn = draws.expected(_drawn(reference, "top1", *on_imagenet, SEED + 1))
+    interval = interval_of(_drawn(job, metric, *here, SEED + 2) - drawn)
     metrics = (
-        Metric(f"expected_{measured.metric}", expected, measured.n, interval_of(drawn), params=params),
-        Metric("against_expectation", measured.value - expected, measured.n, interval, main=True, params=params),
+        Metric(f"expected_{metric}", expected, n, interval_of(drawn), params=params),
+        Metric("against_expectation", value - expected, n, interval, main=True, params=params),
     )
     verdict = verdict_of(interval.low, interval.high)
     return Finding(about, metrics, {"line": pd.DataFrame([row])}, hashes, verdict=verdict)
 
 
-def _drawn(job: JobResult, measured: _Measured, seed: int) -> Float64Array:
+def _drawn(job: JobResult, metric: str, value: float, n: int, seed: int) -> Float64Array:
     """Return (B,) values of a metric in resamples of a job's examples."""
-    if measured.metric == "top1" or "per_class" not in job.tables:
-        return draw_accuracies(round(measured.value * measured.n), measured.n, seed=seed)
+    if metric == "top1" or "per_class" not in job.tables:
+        return draw_accuracies(round(value * n), n, seed=seed)
     per_class = job.tables["per_class"].frame()
     counts, right = per_class["n"].to_numpy(), per_class["correct"].to_numpy()
     # Cells for the right and the wrong answers of each class. If all are right, or none, no resample would vary.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from clipbench.analyses.base import verdict_of
+from clipbench.analyses.comparable import measured, subject_of
 from clipbench.arrays import Float64Array
 from clipbench.fingerprint import digest
 from clipbench.metrics.shift import corrected, logit
@@ -61,23 +62,8 @@ class MatchedPair:
     @property
     def subject(self) -> Subject:
         """What a finding about this pair is about."""
-        job = self.reference
-        return Subject(
-            models=(job.model,),
-            datasets=(self.shift.dataset,),
-            reference=job.dataset,
-            split=job.split,
-            task=job.task,
-            prompts=job.prompts,
-            condition=job.condition,
-            subset=job.pedigree.subset,
-            limit=job.limit,
-        )
-
-    @property
-    def n_classes(self) -> int:
-        """How many classes both have."""
-        return int(self.shift.about.get("n_classes", 0))
+        about = subject_of([self.reference])
+        return replace(about, datasets=(self.shift.dataset,), reference=self.reference.dataset, n=0)
 
     @property
     def gap(self) -> float:
@@ -118,8 +104,8 @@ def matched_pairs(jobs: Sequence[JobResult], reference: str, shift: str, split: 
 
 
 def _top1(job: JobResult) -> Counted | None:
-    values = ((record.value, record.n) for record in job.records if record.metric == "top1")
-    return next((Counted(round(value * n), n) for value, n in values if value is not None), None)
+    top1 = measured(job, "top1")
+    return Counted(round(top1[0] * top1[1]), top1[1]) if top1 else None
 
 
 def _fit(reference: JobResult, shift: JobResult) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -88,50 +88,32 @@ class RobustnessPair:
         return [_finding(pairs, evidence) for pairs in by_model.values()]
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """Which of the same images the two classifiers get right."""
-
-    zero_shot: BoolArray
-    fitted: BoolArray
-
-    @classmethod
-    def read(cls, job: JobResult, evidence: Evidence) -> _Answers:
-        examples = evidence.examples(job.hash)
-        return cls(examples["correct.zero_shot"].to_numpy(bool), examples["correct.fitted"].to_numpy(bool))
-
-    @property
-    def top1(self) -> tuple[float, float]:
-        """Of zero-shot and of the fitted head."""
-        return float(self.zero_shot.mean()), float(self.fitted.mean())
-
-    @property
-    def gain(self) -> tuple[float, Interval]:
-        """Accuracy of the fitted head minus that of zero-shot, with its interval."""
-        return paired_difference(self.fitted, self.zero_shot)
-
-
 def _finding(pairs: Sequence[MatchedPair], evidence: Evidence) -> Finding:
     names = tuple(pair.shift.dataset for pair in pairs)
     job = pairs[0].reference
-    n_train = job.main.params.get("n_train") if job.main else None
-    about = replace(pairs[0].subject, datasets=names, n_train=n_train)
+    about = replace(pairs[0].subject, datasets=names, n_train=job.main.params.get("n_train") if job.main else None)
     jobs = tuple(dict.fromkeys(job.hash for pair in pairs for job in (pair.reference, pair.shift)))
     try:
-        answers = [(_Answers.read(pair.reference, evidence), _Answers.read(pair.shift, evidence)) for pair in pairs]
+        answers = [[_answers(job, evidence) for job in (pair.reference, pair.shift)] for pair in pairs]
     except UserError as error:
         return Finding(about, (), jobs=jobs, notes=(f"Not compared: {error}.",))
     tables = {"pair": _pair_table(names, answers), "interpolation": _interpolation(pairs)}
     gains = _gains(names, answers)
-    about = replace(about, n=gains[-1].n)
-    return Finding(about, gains, tables, jobs, verdict=verdict_on(gains[-1]))
+    return Finding(replace(about, n=gains[-1].n), gains, tables, jobs, verdict=verdict_on(gains[-1]))
 
 
-def _pair_table(names: Sequence[str], answers: Sequence[tuple[_Answers, _Answers]]) -> pd.DataFrame:
+def _answers(job: JobResult, evidence: Evidence) -> BoolArray:
+    """Return (2, n): whether zero-shot, and the fitted head, are right about an image."""
+    columns = ["correct.zero_shot", "correct.fitted"]
+    return evidence.examples(job.hash)[columns].to_numpy(bool).T
+
+
+def _pair_table(names: Sequence[str], answers: Sequence[Sequence[BoolArray]]) -> pd.DataFrame:
     rows = []
-    for name, (reference, shift) in zip(names, answers, strict=True):
-        first, second = (here - there for here, there in zip(reference.top1, shift.top1, strict=True))
-        rows.append((name, *shift.top1, first, second, share_closed(first, second)))
+    for name, pair in zip(names, answers, strict=True):
+        reference, shift = ([float(right.mean()) for right in side] for side in pair)
+        first, second = (here - there for here, there in zip(reference, shift, strict=True))
+        rows.append((name, *shift, first, second, share_closed(first, second)))
     return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
 
 
@@ -144,16 +126,16 @@ def _interpolation(pairs: Sequence[MatchedPair]) -> pd.DataFrame:
     return pd.DataFrame({"alpha": curves[0][0]["alpha"], "reference_top1": reference, "mean_shift_top1": shift})
 
 
-def _gains(names: Sequence[str], answers: Sequence[tuple[_Answers, _Answers]]) -> tuple[Metric, Metric]:
+def _gains(names: Sequence[str], answers: Sequence[Sequence[BoolArray]]) -> tuple[Metric, Metric]:
     """Return the gain on the reference, paired by image, and the mean gain on the shifts."""
-    reference = answers[0][0]
-    gain, interval = reference.gain
-    gains = [shift.gain for _, shift in answers]
+    (zero_shot, fitted), _ = answers[0]
+    gain, interval = paired_difference(fitted, zero_shot)
+    gains = [paired_difference(shift[1], shift[0]) for _, shift in answers]
     mean = float(np.mean([value for value, _ in gains]))
-    smallest = min(len(shift.fitted) for _, shift in answers)
+    smallest = min(shift.shape[1] for _, shift in answers)
     combined = _combined(mean, [interval for _, interval in gains])
     return (
-        Metric("reference_gain", gain, len(reference.fitted), interval, params={"against": "zero-shot"}),
+        Metric("reference_gain", gain, len(fitted), interval, params={"against": "zero-shot"}),
         Metric("mean_shift_gain", mean, smallest, combined, main=True, params={"shifts": list(names)}),
     )
 

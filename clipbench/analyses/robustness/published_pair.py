@@ -54,7 +54,7 @@ class PublishedPair:
 def _notes(pair: ClipPair) -> tuple[str, ...]:
     shares = [100 * shift.closed for shift in pair.shifts if shift.closed is not None]
     return (
-        f"Both reach {100 * pair.zero_shot_imagenet:.1f} % on ImageNet. The paper says that zero-shot CLIP shrinks "
+        f"Both reach {100 * pair.imagenet:.1f} % on ImageNet. The paper says that zero-shot CLIP shrinks "
         f"the gap by {CLAIM}; by its own table it closes {min(shares):.0f} to {max(shares):.0f} % of it, set by set.",
         NOT_MATCHED,
     )

@@ -124,10 +124,6 @@ class _Judged:
     parent: JobResult | None
     """The job on the shift of the model that relative robustness is against."""
 
-    @property
-    def shift(self) -> str:
-        return self.pair.shift.dataset
-
 
 def _parent(pair: MatchedPair, pairs: Sequence[MatchedPair], model: str) -> JobResult | None:
     if not model or pair.key[0] == model:
@@ -137,11 +133,12 @@ def _parent(pair: MatchedPair, pairs: Sequence[MatchedPair], model: str) -> JobR
 
 def _on_shift(judged: _Judged, evidence: Evidence) -> Finding:
     pair, baseline = judged.pair, judged.baseline
+    n_classes = int(pair.shift.about.get("n_classes", 0))
     params = {
         "reference": pair.reference.dataset,
         "n_reference": pair.on_reference.n,
         "n_shift": pair.on_shift.n,
-        "classes": pair.n_classes,
+        "classes": n_classes,
         "baseline": baseline.source if baseline else "",
     }
     metrics = list(gap_metrics(pair, params))
@@ -161,7 +158,7 @@ def _on_shift(judged: _Judged, evidence: Evidence) -> Finding:
     unmatched = pair.shift.tables.get("unmatched_classes") or pair.reference.tables.get("unmatched_classes")
     if unmatched:
         tables["unmatched_classes"] = unmatched.frame()
-        notes.append(_unmatched(unmatched.frame(), pair.n_classes))
+        notes.append(_unmatched(unmatched.frame(), n_classes))
     return _finding(pair, metrics, "effective_robustness" if baseline else "gap", tables, jobs, notes)
 
 
@@ -204,7 +201,7 @@ def _unmatched(table: pd.DataFrame, n_classes: int) -> str:
 def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str]) -> Finding:
     """Sum up a model's shifts: means and the worst shift."""
     pairs = [shift.pair for shift in judged]
-    names = tuple(shift.shift for shift in judged)
+    names = tuple(pair.shift.dataset for pair in pairs)
     params = {"reference": pairs[0].reference.dataset, "shifts": list(names)}
     missing = [name for name in wanted if name not in names]
     notes = [f"Not in the mean, since a job is missing or failed: {', '.join(missing)}."] if missing else []
@@ -241,4 +238,4 @@ def _smallest(pairs: Sequence[MatchedPair]) -> int:
 
 
 def _mean(drawn: Sequence[Float64Array]) -> Float64Array:
-    return np.asarray(np.mean(np.stack(drawn), axis=0))
+    return np.asarray(np.mean(drawn, axis=0))
