@@ -19,8 +19,7 @@ import yaml
 
 import clipbench as package
 from clipbench.analyses.registry import ANALYSES
-from clipbench.datasets.arguments import Declarations
-from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions
+from clipbench.datasets.catalog import Declarations, adapter_names, argument_schema, catalog_definitions
 from clipbench.documents.packaged import suite_names
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names

@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 
 from clipbench.datasets.classes.imagenet import imagenet_class_names
-from clipbench.datasets.classes.tables import load_class_table
+from clipbench.datasets.classes.matching import load_class_table
 from clipbench.results.folder import Results
 from clipbench.runs.runner import RunOptions, run
 from clipbench.suite.loading import Suite, load_suite

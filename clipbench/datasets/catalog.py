@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, get_type_hints
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from clipbench.datasets.arguments import INJECTED, arguments_model, split_arguments
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, unmarked
 from clipbench.documents.validation import Problem, check, refuse, show
@@ -32,7 +31,25 @@ ADAPTERS: Mapping[str, str] = MappingProxyType(
 )
 """The adapters that come with clipbench, each with its class; a plug-in cannot take one of these names."""
 
-_DECLARED = tuple(f.name for f in fields(DatasetInfo) if f.name != "name")
+INJECTED = ("base", "catalog_name", "data_root")
+"""Arguments that an adapter may have and that are no keys: they are given when the data set is opened."""
+
+
+class Declarations(BaseModel):
+    """What a suite may say of any data set, beside its adapter's arguments."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+
+    adapter: str = Field(description="An adapter's name, or `package.module:Class`.")
+    description: str = Field(default="", description="What it shows, in a sentence.")
+    regime: Literal["", "benchmark", "shift", "field"] = Field(
+        default="", description="Which side of the gap between benchmark and reality it stands on."
+    )
+    main_metric: str = Field(default="", description="The metric that stands for it in a wide table.")
+    prompts: str = Field(default="", description="The prompt set where a task names none; by default its own.")
+    source: str = Field(default="", description="Who made it, and where it is described.")
+    licence: str = Field(default="", description="Under which terms it may be used.")
+    show_images: bool = Field(default=True, description="False where no picture of it may be shown in a page.")
 
 
 def adapter_names() -> tuple[str, ...]:
@@ -41,11 +58,7 @@ def adapter_names() -> tuple[str, ...]:
 
 
 def adapter_class(adapter: str, *, where: str | None = None) -> type[Dataset]:
-    """Import an adapter's class.
-
-    Args:
-        adapter: a name or a dotted path.
-        where: file and line, for the message.
+    """Import an adapter's class by its name or dotted path.
 
     Raises:
         UserError: no such adapter, or it is not a data set class.
@@ -75,29 +88,19 @@ def catalog_definitions() -> Mapping[str, DatasetDefinition]:
 
 
 def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
-    declared = {key: entry.pop(key) for key in _DECLARED if key in entry}
-    return DatasetDefinition(
-        name=name,
-        adapter=entry.pop("adapter"),
-        counts=entry.pop("counts", {}),
-        arguments=entry,
-        info=DatasetInfo(name=name, **declared),
-        where="catalog.yaml",
-    )
+    adapter, counts = entry.pop("adapter"), entry.pop("counts", {})
+    declared = {key: entry.pop(key) for key in Declarations.model_fields if key in entry}
+    return DatasetDefinition(name, adapter, entry, DatasetInfo(name, **declared), where="catalog.yaml", counts=counts)
 
 
 def define(name: str, mapping: Mapping[str, Any], *, base: Path | None, where: str = "") -> DatasetDefinition:
     """Check a definition of a data set against its adapter; opens no data.
 
     Args:
-        name: what the data set is called.
         mapping: `adapter`, its class's arguments, and what `DatasetInfo` declares.
-        base: the folder that relative paths start from.
-        where: what messages call the definition.
 
     Raises:
-        UserError: an unknown adapter or key, a missing key or a value of the wrong kind. The place is `where`,
-            followed by the key it is about.
+        UserError: an unknown adapter or key, a missing key or a value of the wrong kind, at `where` and the key.
     """
     document = unmarked(mapping, where)
     definition, problems = read_definition(name, document, (), base=base)
@@ -117,23 +120,19 @@ def read_definition(
     if not isinstance(adapter, str):
         return None, [Problem(place, f"expected text, got {show(adapter)}", f"one of: {names}")]
     try:
-        model = arguments_model(adapter, adapter_class(adapter))
+        model = _arguments_model(adapter)
     except UserError as error:
         return None, [Problem(place, error.problem, error.fix)]
     checked, problems = check(model, document, path, strict=False)
     if checked is None:
         return None, problems
-    arguments, declared = split_arguments(checked, base)
-    info = DatasetInfo(name=name, **declared)
-    return DatasetDefinition(name, adapter, arguments, info, base, document.where(path)), []
+    values = {key: _resolve(getattr(checked, key), base) for key in checked.model_fields_set if key != "adapter"}
+    declared = {key: values.pop(key) for key in Declarations.model_fields if key in values}
+    return DatasetDefinition(name, adapter, values, DatasetInfo(name, **declared), base, document.where(path)), []
 
 
 def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None) -> Dataset:
-    """Open a data set and set what is declared of it; reads no images.
-
-    Args:
-        definition: from the catalog or a suite.
-        data_root: holds local copies of hub data sets, which come before the hub.
+    """Open a data set and set what is declared of it; copies of hub data sets in `data_root` come before the hub.
 
     Raises:
         Unavailable: the data are not here and cannot be fetched.
@@ -154,6 +153,41 @@ def argument_schema(adapter: str) -> dict[str, Any]:
     Raises:
         UserError: no such adapter.
     """
-    schema = arguments_model(adapter, adapter_class(adapter)).model_json_schema()
+    schema = _arguments_model(adapter).model_json_schema()
     schema["title"] = f"{adapter} data set"
     return schema
+
+
+def _arguments_model(adapter: str) -> type[BaseModel]:
+    """Build the model of a data set's mapping from the signature of its adapter's class."""
+    constructor = adapter_class(adapter)
+    hints = _hints(constructor, adapter)
+    fields: dict[str, Any] = {"adapter": (Literal[adapter], Field(description="Which adapter reads it."))}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if name in INJECTED:
+            continue
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            problem = f"{constructor.__qualname__} takes {parameter}, so a suite's keys cannot be checked"
+            raise UserError(problem, where=adapter, fix="name its arguments, keyword-only")
+        if name in Declarations.model_fields or name.startswith("_"):
+            problem = f"{constructor.__qualname__} has an argument {name!r}, which a suite cannot give"
+            raise UserError(problem, where=adapter, fix="rename the argument")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[name] = (hints.get(name, Any), default)
+    return create_model(f"{constructor.__name__}Arguments", __base__=Declarations, **fields)
+
+
+def _hints(constructor: type, adapter: str) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(constructor.__init__)  # type: ignore[misc]
+    except NameError as error:
+        problem = f"an annotation of {constructor.__qualname__}.__init__ cannot be read ({error})"
+        raise UserError(problem, where=adapter, fix="import the name outside TYPE_CHECKING") from error
+
+
+def _resolve(value: Any, base: Path | None) -> Any:
+    if isinstance(value, Path):
+        return (base or Path()) / value.expanduser()
+    if isinstance(value, list | tuple) and any(isinstance(item, Path) for item in value):
+        return type(value)(_resolve(item, base) for item in value)
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,8 @@ MAX_BYTES = 64 * 2**20
 """CuPL's largest file, 50 sentences for each of ImageNet's 1,000 classes, has a tenth of it."""
 FORM = 'it is one object: {"class": ["a sentence.", ...], ...}'
 
-Descriptions = dict[str, tuple[str, ...]]
 
-
-def read_descriptions(path: Path) -> Descriptions:
+def read_descriptions(path: Path) -> dict[str, tuple[str, ...]]:
     """Read a JSON object of lists of sentences by class; sentences that stand there twice stay.
 
     The form is that of Pratt et al., What does a platypus look like? Generating customized prompts for zero-shot
@@ -28,11 +27,8 @@ def read_descriptions(path: Path) -> Descriptions:
         UserError: there is no such file, it is larger than `MAX_BYTES`, no JSON or of another form, or a key is there
             twice. The place is the file, and the key.
     """
-    content = _content(path)
     try:
-        document = json.loads(content, object_pairs_hook=_without_twins)
-    except _Twin as error:
-        raise UserError(f"the key {error.key!r} is there twice", where=str(path), fix="keep one of the two") from None
+        document = json.loads(_content(path), object_pairs_hook=partial(_without_twins, path))
     except RecursionError:
         raise UserError("is nested too deeply", where=str(path), fix=FORM) from None
     except ValueError as error:
@@ -49,16 +45,13 @@ def read_descriptions(path: Path) -> Descriptions:
 def _content(path: Path) -> bytes:
     if not path.is_file():
         raise UserError("there is no such file", where=str(path), fix="the path starts from the prompt set's folder")
+    if path.stat().st_size > MAX_BYTES:
+        fix = "leave out classes that are not needed"
+        raise UserError(f"is larger than {MAX_BYTES // 2**20} MiB", where=str(path), fix=fix)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    if len(content) > MAX_BYTES:
-        raise UserError(
-            f"is larger than {MAX_BYTES // 2**20} MiB", where=str(path), fix="leave out classes that are not needed"
-        )
-    return content
 
 
 def _sentences(value: Any, where: str) -> tuple[str, ...]:
@@ -72,16 +65,9 @@ def _sentences(value: Any, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-class _Twin(ValueError):
-    """A key that stands in one object twice, where json would keep the last."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_twins(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's keys and values; of a key that stands there twice, json would keep the last."""
     key, count = max(Counter(key for key, _ in pairs).items(), key=lambda item: item[1], default=("", 0))
     if count > 1:
-        raise _Twin(key)
+        raise UserError(f"the key {key!r} is there twice", where=str(path), fix="keep one of the two")
     return dict(pairs)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from clipbench.datasets.base import Dataset
+from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.documents.marked_yaml import KeyPath
-from clipbench.errors import UserError, did_you_mean, quoted
-from clipbench.prompts.checks import LANGUAGE, classes_named, template_problem
-from clipbench.prompts.families import control_templates, family_positions, with_families
-from clipbench.prompts.names import Names, names_from, names_with
-from clipbench.prompts.sets import DATASET, OWN, PromptSet, load_prompt_set, prompt_set, prompt_set_names
+from clipbench.errors import UserError, did_you_mean, nearest, quoted
+from clipbench.prompts.checks import LANGUAGE, ambiguous_synonyms, classes_named, same_template, template_problem
+from clipbench.prompts.sets import DATASET, OWN, PromptSet, load_prompt_set, prompt_set, prompt_set_names, with_families
 from clipbench.tasks.prompts import InlinePrompts, PromptChoice, PromptedClasses, Translation, fill
+
+Names = tuple[tuple[str, ...], ...]
+"""For each class its names, its own first."""
 
 
 def prompts_for(
@@ -26,7 +29,6 @@ def prompts_for(
     Args:
         choice: a prompt set's name or file, an inline template or set; None: what the data set declares, or
             else its own templates. Nothing else is ever filled in silently.
-        dataset: an open data set, whose own or declared prompts are used where none are chosen.
         classes: the names to fill in; by default the data set's.
 
     Raises:
@@ -88,8 +90,42 @@ def _check_classes(
 
 def _names(prompts: PromptSet, classes: tuple[str, ...], where: Callable[[KeyPath], str]) -> Names:
     if prompts.synonyms_from:
-        return names_from(prompts.synonyms_from, classes, where=where(()))
-    return names_with(prompts.synonyms, classes, where=where)
+        return _names_of_imagenet(prompts.synonyms_from, classes, where(()))
+    for name, index in ambiguous_synonyms(prompts.synonyms, classes):
+        problem = f"the synonym {prompts.synonyms[name][index]!r} of {name!r} is the name of another class"
+        raise UserError(problem, where=where(("synonyms", name, index)), fix="give one that means this class only")
+    return tuple((name, *prompts.synonyms.get(name, ())) for name in classes)
+
+
+def _names_of_imagenet(source: str, classes: tuple[str, ...], where: str) -> Names:
+    """Return the names of each class: of OpenAI's curated names and WordNet's its own and the other one.
+
+    All classes of ImageNet in its order are named by position, a part of them by name. Names that a list has twice say
+    not which of two classes is meant, so that in a part they get no second name.
+    """
+    curated, synsets = imagenet_class_names(), imagenet_synset_names()
+    for names, synonyms in ((curated, synsets), (synsets, curated)):
+        if classes == names:
+            return tuple(map(_distinct, names, synonyms))
+    known = {*curated, *synsets}
+    if unknown := [name for name in classes if name not in known]:
+        problem = f"synonyms_from: {source} names the classes of ImageNet, and {unknown[0]!r} is none of them"
+        # Where most are, one is misspelt.
+        near = nearest(unknown[0], curated) if 2 * len(unknown) < len(classes) else None
+        fix = f"did you mean {near!r}?" if near else "give the set synonyms instead"
+        raise UserError(problem, where=where, fix=fix)
+    synonym = _synonyms(synsets, curated) | _synonyms(curated, synsets)
+    return tuple(_distinct(name, synonym.get(name, name)) for name in classes)
+
+
+def _synonyms(names: Sequence[str], synonyms: Sequence[str]) -> dict[str, str]:
+    """Return for each name that a list has once the one that another list has in its place."""
+    count = Counter(names)
+    return {name: synonym for name, synonym in zip(names, synonyms, strict=True) if count[name] == 1}
+
+
+def _distinct(name: str, synonym: str) -> tuple[str, ...]:
+    return (name,) if name == synonym else (name, synonym)
 
 
 def _fill_classes(
@@ -137,10 +173,14 @@ def _with_structure(
     """
     translated = (f"{name}: {text}" for name, entry in prompts.translations.items() for text in entry.templates)
     counted = (*templates, *translated)
-    controls = control_templates(counted, prompts.families)
-    families = family_positions((*counted, *controls), prompts.families)
+    everything = with_families(counted, prompts.families)
+    forms = list(map(same_template, everything))
+    families = {
+        name: tuple(forms.index(same_template(template)) for template in family)
+        for name, family in prompts.families.items()
+    }
     if prompts.translations:
         families[LANGUAGE] = (0, *range(len(templates), len(counted)))
     if all(len(class_names) == 1 for class_names in names):
         names = ()
-    return replace(filled, templates=counted, controls=controls, families=families, names=names)
+    return replace(filled, templates=counted, controls=everything[len(counted) :], families=families, names=names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from clipbench.prompts.checks import (
     classes_named,
     described_names,
     prompts_problems,
+    same_template,
     template_problem,
 )
 from clipbench.prompts.descriptions import read_descriptions
-from clipbench.prompts.families import with_families
-from clipbench.prompts.names import NAME_LISTS
 from clipbench.tasks.prompts import InlinePrompts, PromptChoice
 
 OWN = "own"
@@ -30,6 +29,8 @@ OWN = "own"
 _EXPECTED = "a prompt set is a mapping with name, source, and templates, templates_from, families or descriptions"
 DATASET = "dataset"
 """What `templates_from` says where the data set has the templates."""
+NAME_LISTS = ("torchvision:imagenet",)
+"""Lists of other names, as a prompt set's `synonyms_from` gives them."""
 _INLINE = "written in the suite"
 _FROM_WHERE = "a path in a suite starts from the suite's folder, elsewhere from the working directory"
 _INSTEAD = (
@@ -102,11 +103,7 @@ def is_prompt_file(choice: str) -> bool:
 
 
 def load_prompt_set(name_or_path: str, base: Path | None = None) -> PromptSet:
-    """Load a prompt set by name, or by path if it ends in .yaml or .yml.
-
-    Args:
-        name_or_path: one of `prompt_set_names`, or a file.
-        base: the folder that a relative path starts from; by default the working directory.
+    """Load a prompt set by name, or by path if it ends in .yaml or .yml; relative ones start from `base`.
 
     Raises:
         UserError: there is no such set, or its file is wrong; the message names the line.
@@ -122,16 +119,9 @@ def load_prompt_set(name_or_path: str, base: Path | None = None) -> PromptSet:
 def read_choice(
     choice: PromptChoice, base: Path, document: MarkedYaml, place: KeyPath
 ) -> tuple[PromptChoice, list[Problem]]:
-    """Check a prompt choice of a suite; a file is read, and like an inline set becomes a `PromptSet`.
+    """Check a prompt choice at a place of a suite in the folder `base`; return it, and what is wrong with it.
 
-    Args:
-        choice: what the suite says; names of packaged sets and templates stay as they are.
-        base: the suite's folder.
-        document: the suite.
-        place: where it says so.
-
-    Returns:
-        The choice, and what is wrong with it.
+    A file is read, and like an inline set becomes a `PromptSet`; names of packaged sets and templates stay as they are.
     """
     if isinstance(choice, InlinePrompts):
         problems = [*prompts_problems(choice, place), *_lacking(choice, place)]
@@ -146,6 +136,23 @@ def read_choice(
         return load_prompt_set(choice, base), []
     except UserError as error:
         return choice, [Problem(place, f"{error.where}: {error.problem}", error.fix)]
+
+
+def with_families(
+    templates: Sequence[str], families: Mapping[str, Sequence[str]], controls: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the templates that count: those given, then those of the families that are not among them.
+
+    Of the families named in `controls` only the first template, the plain one, counts. Templates that stand there
+    twice already stay, since published figures may rest on them.
+    """
+    forms = set(map(same_template, templates))
+    additions: dict[str, str] = {}
+    for name, family in families.items():
+        for template in family[:1] if name in controls else family:
+            if same_template(template) not in forms:
+                additions.setdefault(same_template(template), template)
+    return (*templates, *additions.values())
 
 
 @cache

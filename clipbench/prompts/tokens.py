@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 USUAL: Final = "open_clip:ViT-B-32/openai"
 """Its tokenizer, that of the CLIP paper, counts where no model is named; of the weights nothing is needed."""
-_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -42,46 +41,19 @@ class TokenCounts:
 
 
 def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
-    """Count the tokens of each text.
-
-    Args:
-        texts: at least one; equal ones are counted once.
-        model: its name; only a class by dotted path is loaded for its tokenizer.
+    """Count the tokens of at least one text; models of open_clip are not loaded for it.
 
     Raises:
         UserError: no such model, it embeds no text, or what is needed of it is not here and cannot be fetched.
     """
-    tokenize = _tokenizer(model)
-    distinct = list(dict.fromkeys(texts))
-    counts: dict[str, TokenCount] = {}
-    room = 0
-    for start in range(0, len(distinct), _CHUNK):
-        chunk = distinct[start : start + _CHUNK]
-        tokens = tokenize(chunk)
-        room = tokens.ids.shape[1]
-        counts |= {
-            text: TokenCount(length, cut)
-            for text, length, cut in zip(chunk, tokens.lengths.tolist(), tokens.truncated, strict=True)
-        }
-    return TokenCounts(room, counts)
-
-
-def _tokenizer(model: str) -> Tokenize:
     from clipbench.models.open_clip.source import OpenClipSource
-    from clipbench.models.reference.source import ReferenceSource
 
     source = find_model(model)
-    if isinstance(source, ReferenceSource):
-        return _reference_tokenizer(source.folder)
-    return _open_clip_tokenizer(source) if isinstance(source, OpenClipSource) else _loaded_tokenizer(source)
-
-
-def _reference_tokenizer(folder: Path) -> Tokenize:
-    from clipbench.models.reference.files import find_files, read_config
-    from clipbench.models.reference.tokenizer import WordTokenizer
-
-    config = read_config(find_files(folder)[0])
-    return WordTokenizer(config.vocabulary, config.architecture.context)
+    tokenize = _open_clip_tokenizer(source) if isinstance(source, OpenClipSource) else _loaded_tokenizer(source)
+    distinct = list(dict.fromkeys(texts))
+    tokens = tokenize(distinct)
+    counts = map(TokenCount, tokens.lengths.tolist(), tokens.truncated)
+    return TokenCounts(tokens.ids.shape[1], dict(zip(distinct, counts, strict=True)))
 
 
 def _open_clip_tokenizer(source: OpenClipSource) -> Tokenize:

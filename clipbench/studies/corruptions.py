@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from clipbench.datasets.corruptions.corruption import EXTRA, KINDS, SEVERITIES, STANDARD, Corruption, available
+from clipbench.datasets.corruptions.constants import EXTRA, KINDS, SEVERITIES, STANDARD
+from clipbench.datasets.corruptions.corruption import Corruption, available
 from clipbench.errors import did_you_mean
 from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from clipbench.datasets.classes.tables import load_class_table
+from clipbench.datasets.classes.matching import load_class_table
 from clipbench.errors import UserError
 from clipbench.tasks.base import SuiteEntry
 from clipbench.tasks.classify.zero_shot import ZeroShotSettings

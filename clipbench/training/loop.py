@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from clipbench.models.reference.files import ReferenceConfig, write_reference
 from clipbench.models.reference.source import ReferenceTransform
@@ -18,7 +20,6 @@ from clipbench.models.reference.tokenizer import END, WordTokenizer
 from clipbench.models.reference.towers import Architecture, ReferenceTowers
 from clipbench.training.batches import batches
 from clipbench.training.captions import known_words
-from clipbench.training.objectives import contrastive, shared_captions
 from clipbench.training.recipe import Recipe
 
 TRAINED_ON: Final = ("clipbench-scenes", "digits (train half)")
@@ -50,12 +51,7 @@ class Trained:
 
 
 def train(recipe: Recipe, report: Callable[[Progress], None] = lambda _: None) -> Trained:
-    """Train a reference CLIP; equal recipes give equal weights on equal machines with equal threads.
-
-    Args:
-        recipe: every hyper-parameter, the seed included.
-        report: called after each step.
-    """
+    """Train a reference CLIP; equal recipes give equal weights on equal machines with equal threads."""
     torch.manual_seed(recipe.seed)
     started = time.monotonic()
     tokenizer = WordTokenizer.of_words(known_words(), Architecture.context)
@@ -83,9 +79,36 @@ def train(recipe: Recipe, report: Callable[[Progress], None] = lambda _: None) -
         losses.append(loss.item())
         report(Progress(step + 1, losses[-1], float(towers.log_scale.detach().exp()), time.monotonic() - started))
 
-    training = _account(recipe, losses, time.monotonic() - started)
+    training = {
+        "recipe": asdict(recipe),
+        "images": recipe.steps * recipe.batch,
+        "last loss": round(float(np.mean(losses[-50:])), 4),
+        "seconds": round(time.monotonic() - started),
+        "threads": torch.get_num_threads(),
+        "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
+    }
     config = ReferenceConfig(architecture, tokenizer.vocabulary, _MEAN, _STD, TRAINED_ON, training)
     return Trained(config, towers.eval(), tuple(losses))
+
+
+def contrastive(image: Tensor, text: Tensor, scale: Tensor | float, targets: Tensor) -> Tensor:
+    """Return the symmetric cross-entropy over a batch's similarity matrix (Radford et al. 2021, figure 3).
+
+    Image and text are (B, D), not normalised; the targets (B, B), symmetric, with rows that sum to 1.
+    """
+    logits = scale * (functional.normalize(image, dim=1) @ functional.normalize(text, dim=1).T)
+    return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
+
+
+def shared_captions(captions: Sequence[str]) -> Tensor:
+    """Return (B, B) targets that divide the weight evenly among equal captions.
+
+    Without them, a batch that holds one caption twice asks the model to tell two equal strings apart.
+    """
+    numbers = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
+    codes = torch.tensor([numbers[caption] for caption in captions])
+    same = (codes[:, None] == codes[None, :]).float()
+    return same / same.sum(dim=1, keepdim=True)
 
 
 def make_optimizer(towers: ReferenceTowers, recipe: Recipe) -> torch.optim.AdamW:
@@ -101,15 +124,3 @@ def make_optimizer(towers: ReferenceTowers, recipe: Recipe) -> torch.optim.AdamW
         groups.append({"params": decayed, "weight_decay": recipe.weight_decay, "highest": highest})
         groups.append({"params": others, "weight_decay": 0.0, "highest": highest})
     return torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon)
-
-
-def _account(recipe: Recipe, losses: list[float], seconds: float) -> dict[str, object]:
-    last = losses[-50:]
-    return {
-        "recipe": asdict(recipe),
-        "images": recipe.steps * recipe.batch,
-        "last loss": round(sum(last) / max(1, len(last)), 4),
-        "seconds": round(seconds),
-        "threads": torch.get_num_threads(),
-        "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
-    }

@@ -1,8 +1,5 @@
 """The catalog, and definitions in a suite."""
 
-import subprocess
-import sys
-from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -19,8 +16,10 @@ from clipbench.datasets.catalog import (
     define,
     open_dataset,
 )
-from clipbench.datasets.io.mirror import HubDataset
+from clipbench.datasets.io.repository import HubDataset
 from clipbench.errors import UserError
+
+from ..conftest import printed_by
 
 CATALOG = catalog_definitions()
 HUB = sorted(name for name, entry in CATALOG.items() if entry.adapter == "webdataset")
@@ -101,16 +100,14 @@ def test_a_catalog_entry_opens_from_a_mirror_by_its_catalog_name(layout, tmp_pat
     assert dataset.info.main_metric == "mean_per_class_recall"
 
 
-def test_the_catalog_imports_nothing_heavy():
+def test_the_catalog_imports_nothing_heavy(tmp_path):
     program = (
         "import sys; from clipbench.datasets.catalog import catalog_definitions, argument_schema;"
         "catalog_definitions(); [argument_schema(n) for n in ('webdataset', 'hf', 'folder', 'table')];"
         "heavy = {'torch', 'open_clip', 'datasets', 'pandas', 'pyarrow', 'sklearn', 'huggingface_hub', 'PIL', 'numpy'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert printed_by(program, tmp_path) == "[]"
 
 
 def test_definitions_join_paths_to_the_suites_folder(tmp_path):
@@ -209,8 +206,3 @@ def test_the_first_mirror_that_is_there_is_taken(tmp_path):
     for place in ("my-birds", "birds", "org/birds"):
         (tmp_path / place).mkdir(parents=True)
         assert dataset.find_mirror() == tmp_path / place
-
-
-def test_a_definition_is_opened_under_its_own_name(tmp_path):
-    renamed = replace(CATALOG["digits"], name="zahlen", info=replace(CATALOG["digits"].info, name="zahlen"))
-    assert open_dataset(renamed).info.name == "zahlen"

@@ -201,8 +201,3 @@ def test_dice_depend_on_each_coordinate_and_name_and_cover_their_range():
 def test_wrong_settings_are_explained(settings, message):
     with pytest.raises(UserError, match=f"^scenes: {message}"):
         Scenes(**settings)
-
-
-def test_an_unknown_split_is_explained():
-    with pytest.raises(UserError, match="there is no split 'dev'; it has: test, train, val"):
-        Scenes().split("dev")

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from clipbench.datasets.classes.imagenet import imagenet_class_names, imagenet_synset_names
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import load_prompt_set
 from clipbench.tasks.prompts import InlinePrompts, fill
 
+from ..conftest import printed_by
 from .test_sets import FROGS, HEAD, Classes, inline, load
 from .test_sets import GERMAN as IN_GERMAN
 
@@ -26,6 +28,7 @@ GERMAN = {"templates": ("ein Foto von {}.", "hier ist {c}"), "names": {"frog": "
 FRENCH = {"templates": ("une photo d'{}.",), "names": {"frog": "une grenouille", "toad": "un crapaud"}}
 LANGUAGES = {"German": GERMAN, "French": FRENCH}
 FROSCH = {"templates": ("ein {}",), "names": {"frog": "Frosch"}}
+IMAGENET = HEAD + "templates: ['a {}.']\nsynonyms_from: torchvision:imagenet\n"
 WILD = Classes("frog", templates=("a wild {}.",))
 IN_FILE = "families: {article: ['a {}.', 'the {}.'], noise: ['a {}.', 'q {}.']}\ncontrols: [noise]\n"
 
@@ -201,3 +204,42 @@ def test_descriptions_from_a_file_whose_path_starts_from_the_prompt_file(
     prompts = load(tmp_path / "prompts", f"{HEAD}descriptions_from: ../texts/seen.json\n{more}")
     filled = prompts_for(prompts, dataset=dataset)
     assert (filled.strings, filled.templates, filled.names) == (strings, (), ())
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        # All by position: their own name, and that of the other list unless it is the same.
+        (imagenet_class_names(), {
+            0: ("tench",), 1: ("goldfish",), 4: ("hammerhead shark", imagenet_synset_names()[4]), 6: ("stingray",),
+            657: ("missile",), 744: ("missile", "projectile"), 836: ("sunglasses", "sunglass"), 837: ("sunglasses",)}),
+        (imagenet_synset_names(), {134: ("crane bird",), 517: ("crane", "construction crane")}),
+        # A part by name.
+        (("hammerhead shark", "missile", "tench"), {
+            0: ("hammerhead shark", "hammerhead"), 1: ("missile",), 2: ("tench",)}),
+        (("hammerhead", "projectile", "tench"), {
+            0: ("hammerhead", "hammerhead shark"), 1: ("projectile", "missile"), 2: ("tench",)}),
+    ],
+    ids=["curated", "WordNet", "part", "part by WordNet"],
+)  # fmt: skip
+def test_classes_of_imagenet_have_their_own_name_and_the_other_lists(
+    classes: tuple[str, ...], names: dict[int, tuple[str, ...]], tmp_path: Path
+) -> None:
+    prompts = load(tmp_path, IMAGENET)
+    filled = prompts_for(prompts, dataset=Classes(*classes)).names
+    assert {index: filled[index] for index in names} == names
+    assert [class_name for class_name, *_ in filled] == list(classes)
+    if len(classes) == 3 and classes[0] in imagenet_class_names():
+        whole = Classes(*imagenet_class_names())
+        assert prompts_for(prompts, dataset=whole, classes=classes).names == filled
+
+
+def test_torchvision_is_imported_only_when_imagenet_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(IMAGENET)
+    code = (
+        "import sys, clipbench.cli.main; "
+        "from clipbench.prompts.sets import load_prompt_set; "
+        "load_prompt_set('mine.yaml'); load_prompt_set('imagenet-80'); "
+        "print({'torch', 'torchvision'} & set(sys.modules))"
+    )
+    assert printed_by(code, tmp_path) == "set()"

@@ -17,7 +17,7 @@ from clipbench.datasets.base import decode
 from clipbench.models.reference.source import ReferenceSource, ReferenceTransform
 from clipbench.models.reference.towers import Architecture, ReferenceTowers
 from clipbench.training.batches import batches, crop_at_random
-from clipbench.training.loop import make_optimizer, train
+from clipbench.training.loop import contrastive, make_optimizer, shared_captions, train
 from clipbench.training.recipe import Recipe
 
 SHORT = Recipe(seed=3, steps=8, batch=32, digits_a_batch=8, warmup=2)
@@ -149,3 +149,43 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_contrastive_loss_by_hand():
+    image = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
+    text = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    # Cosines are 1, 0.6 / 0, 0.8; times 5: 5, 3 / 0, 4.
+    rows = [math.log(1 + math.exp(3 - 5)), math.log(1 + math.exp(0 - 4))]
+    columns = [math.log(1 + math.exp(0 - 5)), math.log(1 + math.exp(3 - 4))]
+    expected = (sum(rows) / 2 + sum(columns) / 2) / 2
+    assert contrastive(image, text, 5.0, torch.eye(2)).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_contrastive_loss_equals_open_clips():
+    open_clip_loss = pytest.importorskip("open_clip.loss")
+    image, text = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
+    scale = torch.tensor(1 / 0.07)
+    normal_image, normal_text = (torch.nn.functional.normalize(side, dim=1) for side in (image, text))
+    theirs = open_clip_loss.ClipLoss()(normal_image, normal_text, scale)
+    assert contrastive(image, text, scale, torch.eye(16)).item() == pytest.approx(theirs.item(), rel=1e-6)
+
+
+def test_embeddings_that_tell_nothing_cost_the_logarithm_of_the_batch():
+    same = torch.ones(7, 4)
+    assert contrastive(same, same, 100.0, torch.eye(7)).item() == pytest.approx(math.log(7), rel=1e-6)
+
+
+def test_equal_captions_share_their_weight():
+    assert torch.equal(shared_captions(["a", "b", "c", "d", "e"]), torch.eye(5))
+    targets = shared_captions(["a ring", "a star", "a ring"])
+    assert targets.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
+
+
+def test_equal_captions_are_not_pushed_apart():
+    text = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    image = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    loss = contrastive(image, text, 100.0, shared_captions(["a", "a", "b"]))
+    assert loss.item() == pytest.approx(2 / 3 * math.log(2), rel=1e-5)
+    loss.backward()
+    assert text.grad is not None
+    assert text.grad.abs().max() < 1e-6

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from clipbench.datasets.base import Dataset, Split
-from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit, ImageFile
+from clipbench.datasets.base import Dataset, Example, Split
+from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit
 from clipbench.datasets.labels import IMAGENET, class_list
 from clipbench.errors import UserError, did_you_mean
 
@@ -29,7 +29,6 @@ class ImageFolder(Dataset):
         """List the images; none is read.
 
         Args:
-            path: the folder.
             split: what to call the one split of a folder that is not divided into splits.
             classes: the class names: a list in the order of the sorted folder names, a mapping from folder to
                 class name, or `open_clip:imagenet` for 1,000 folders named by WordNet id.
@@ -65,7 +64,7 @@ class ImageFolder(Dataset):
 
     def _open(self, root: Path, folders: Sequence[str]) -> FileSplit:
         files = [
-            ImageFile(_as_text(file.relative_to(self._root).as_posix()), file, label)
+            (Example(_as_text(file.relative_to(self._root).as_posix()), b"", label), file)
             for label, folder in enumerate(folders)
             if (root / folder).is_dir()
             for file in self._images(root / folder)

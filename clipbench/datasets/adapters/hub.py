@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from clipbench.datasets.adapters.hub_tables import Tables, find_folder, open_fol
 from clipbench.datasets.base import Dataset, Example, NumberedSplit, Shard, Split
 from clipbench.datasets.io.columns import Column, Roles, assign, captions_in, describe
 from clipbench.datasets.io.image_files import read_image_file
-from clipbench.datasets.io.mirror import HubDataset
+from clipbench.datasets.io.repository import HubDataset
 from clipbench.datasets.io.rows import Row, Rows
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
 from clipbench.errors import UserError, did_you_mean
@@ -47,18 +48,13 @@ class HuggingFace(Dataset):
         Args:
             path: a local folder or file relative to the suite's, or else a hub name; a copy of a hub data
                 set under `data_root` comes before the hub.
-            config: the configuration, where there are several.
             revision: branch, tag or commit on the hub.
             splits: our name of a split -> its name there; by default all, under their own names.
             image: the column with images; found where one column holds some.
             label: the column with a class, or with a list of them (multi-label).
             caption: the column with a caption, or with a list of them.
             id: the column with an id that is unique within the split; by default the row's number.
-            groups: columns to break results down by.
             classes: class names in label order, instead of those that the table declares.
-            base: where relative paths start.
-            data_root: holds local copies of hub data sets.
-            catalog_name: a further name under which `data_root` may hold it.
 
         Raises:
             Unavailable: it is not here and the hub cannot be reached or refuses it.
@@ -70,8 +66,10 @@ class HuggingFace(Dataset):
         chosen = _choose_splits(tables, splits)
         self.classes = _find_classes(chosen, roles, columns, class_list(classes, where=tables.name), tables.name)
         self.multilabel = roles.label is not None and columns[roles.label].kind in ("numbers", "texts")
-        reader = _Reader(roles, ClassIndex(self.classes, self.multilabel), tables.roots, tables.name)
-        self._splits = {name: TableSplit(name, rows, reader) for name, rows in chosen.items()}
+        index = ClassIndex(self.classes, self.multilabel)
+        self._splits = {
+            name: TableSplit(tables.name, name, rows, roles, index, tables.roots) for name, rows in chosen.items()
+        }
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -119,59 +117,32 @@ def _find_classes(
     return classes_of(cells, column=column.name, where=where)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Turns a row into an example."""
-
-    roles: Roles
-    index: ClassIndex
-    roots: tuple[Path, ...]
-    where: str
-
-    def example(self, number: int, row: Row) -> Example:
-        content, problem = self._image(row[self.roles.image or ""])
-        label, labels = self.labels(number, row)
-        captions = captions_in(row[self.roles.caption]) if self.roles.caption else ()
-        groups = {name: "" if row[name] is None else str(row[name]) for name in self.roles.groups}
-        return Example(self.id(number, row), content, label, labels, captions, groups, problem)
-
-    def id(self, number: int, row: Row) -> str:
-        return f"{number:08d}" if self.roles.id is None else str(row[self.roles.id])
-
-    def labels(self, number: int, row: Row) -> tuple[int | None, tuple[int, ...] | None]:
-        if self.roles.label is None:
-            return None, None
-        return self.index.read(row[self.roles.label], column=self.roles.label, where=f"{self.where}, row {number}")
-
-    def _image(self, value: Any) -> tuple[bytes, str | None]:
-        if isinstance(value, bytes):
-            return value, None if value else "the image is empty"
-        if value is None or (value.get("bytes") is None and not value.get("path")):
-            return b"", "there is no image"
-        if value["bytes"] is not None:
-            return value["bytes"], None if value["bytes"] else "the image is empty"
-        return self._image_file(str(value["path"]))
-
-    def _image_file(self, path: str) -> tuple[bytes, str | None]:
-        file = (self.roots[0] / path).resolve()
-        if not any(file.is_relative_to(root.resolve()) for root in self.roots):
-            return b"", f"{path} lies outside the data set"
-        return read_image_file(file)
-
-
+@dataclass(frozen=True, eq=False)
 class TableSplit(NumberedSplit):
     """One split of a table."""
 
-    def __init__(self, name: str, rows: Rows, reader: _Reader) -> None:
-        self._name = name
-        self._rows = rows
-        self._reader = reader
-        self.count = rows.count
-        self.download_bytes = rows.download_bytes
+    table: str
+    """What messages call the data set."""
+    name: str
+    rows: Rows
+    roles: Roles
+    index: ClassIndex
+    roots: tuple[Path, ...]
+    """Folders that images named by path may lie in."""
+
+    @property
+    def count(self) -> int | None:  # type: ignore[override]
+        """Of the rows, where it is known."""
+        return self.rows.count
+
+    @property
+    def download_bytes(self) -> int:  # type: ignore[override]
+        """Of the rows, where they are not here."""
+        return self.rows.download_bytes
 
     def length(self) -> int:
         """Return the number of rows; may download."""
-        return self._rows.length()
+        return self.rows.length()
 
     def shards(self) -> Sequence[Shard]:
         """Return slices of consecutive rows; may download.
@@ -179,13 +150,12 @@ class TableSplit(NumberedSplit):
         Raises:
             UserError: the id column holds a value twice.
         """
-        column = self._reader.roles.id
         seen: dict[str, int] = {}
-        for number, example_id in enumerate(self._ids() if column else ()):
+        for number, example_id in enumerate(self._ids() if self.roles.id else ()):
             if example_id in seen:
-                problem = f"column {column!r} holds {example_id!r} in rows {seen[example_id]} and {number}"
+                problem = f"column {self.roles.id!r} holds {example_id!r} in rows {seen[example_id]} and {number}"
                 fix = "name a column without repeats under `id:`, or leave it out to use row numbers"
-                raise UserError(problem, where=f"{self._reader.where}, split {self._name!r}", fix=fix)
+                raise UserError(problem, where=f"{self.table}, split {self.name!r}", fix=fix)
             seen[example_id] = number
         return super().shards()
 
@@ -195,38 +165,59 @@ class TableSplit(NumberedSplit):
         Raises:
             UserError: a row without a label, or with one outside the classes.
         """
-        table = self._rows.read(rows.start, rows.stop, self._reader.roles.names())
-        return map(self._reader.example, rows, table)
+        return map(self._example, rows, self.rows.read(rows.start, rows.stop, self.roles.names()))
 
     def locator(self) -> str | None:
         """Return the rows' locator together with which columns are read."""
-        rows = self._rows.locator()
-        roles = self._reader.roles
+        rows, roles = self.rows.locator(), self.roles
         parts = [roles.image, roles.label, roles.caption, roles.id, list(roles.groups)]
-        return None if rows is None else f"{rows}|{digest([parts, list(self._reader.index.classes)])}"
+        return None if rows is None else f"{rows}|{digest([parts, list(self.index.classes)])}"
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label), reading those columns alone."""
-        reader, roles = self._reader, self._reader.roles
-        columns = Roles(label=roles.label, id=roles.id).names()
-        if not columns:
-            yield from ((reader.id(number, {}), None) for number in range(self.length()))
-            return
-        for number, row in enumerate(self._rows.read(0, self.length(), columns)):
-            yield reader.id(number, row), reader.labels(number, row)[0]
+        columns = Roles(label=self.roles.label, id=self.roles.id).names()
+        rows = self.rows.read(0, self.length(), columns) if columns else repeat({}, self.length())
+        return ((self._id(number, row), self._labels(number, row)[0]) for number, row in enumerate(rows))
 
-    def _ids(self) -> Iterator[str]:
-        columns = Roles(id=self._reader.roles.id).names()
-        return (self._reader.id(number, row) for number, row in enumerate(self._rows.read(0, self.length(), columns)))
+    def position(self, example_id: str) -> int:
+        """Return a row's number."""
+        if self.roles.id is not None:
+            return self._positions[example_id]
+        if example_id.isdecimal() and int(example_id) < self.length():
+            return int(example_id)
+        raise KeyError(example_id)
 
     @cached_property
     def _positions(self) -> Mapping[str, int]:
         return {example_id: number for number, example_id in enumerate(self._ids())}
 
-    def position(self, example_id: str) -> int:
-        """Return a row's number."""
-        if self._reader.roles.id is not None:
-            return self._positions[example_id]
-        if example_id.isdecimal() and int(example_id) < self.length():
-            return int(example_id)
-        raise KeyError(example_id)
+    def _ids(self) -> Iterator[str]:
+        column = self.roles.id or ""
+        return (str(row[column]) for row in self.rows.read(0, self.length(), [column]))
+
+    def _example(self, number: int, row: Row) -> Example:
+        content, problem = self._image(row[self.roles.image or ""])
+        label, labels = self._labels(number, row)
+        captions = captions_in(row[self.roles.caption]) if self.roles.caption else ()
+        groups = {name: "" if row[name] is None else str(row[name]) for name in self.roles.groups}
+        return Example(self._id(number, row), content, label, labels, captions, groups, problem)
+
+    def _id(self, number: int, row: Row) -> str:
+        return f"{number:08d}" if self.roles.id is None else str(row[self.roles.id])
+
+    def _labels(self, number: int, row: Row) -> tuple[int | None, tuple[int, ...] | None]:
+        if self.roles.label is None:
+            return None, None
+        return self.index.read(row[self.roles.label], column=self.roles.label, where=f"{self.table}, row {number}")
+
+    def _image(self, value: Any) -> tuple[bytes, str | None]:
+        if isinstance(value, bytes):
+            return value, None if value else "the image is empty"
+        if value is None or (value.get("bytes") is None and not value.get("path")):
+            return b"", "there is no image"
+        if value["bytes"] is not None:
+            return self._image(value["bytes"])
+        file = (self.roots[0] / str(value["path"])).resolve()
+        if not any(file.is_relative_to(root.resolve()) for root in self.roots):
+            return b"", f"{value['path']} lies outside the data set"
+        return read_image_file(file)

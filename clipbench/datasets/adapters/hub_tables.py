@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.io.mirror import HubDataset, hub_cache
-from clipbench.datasets.io.repository import open_hub_repository
+from clipbench.datasets.io.repository import HubDataset, first_line, hub_cache, open_hub_repository
 from clipbench.datasets.io.rows import ArrowRows, ParquetRows, Rows, parquet_schema, parquet_splits
 from clipbench.errors import Unavailable, UserError
 
@@ -77,15 +76,11 @@ def _open_saved(folder: Path) -> Tables:
         saved = datasets.load_from_disk(str(folder))
     except (OSError, ValueError) as error:
         fix = "copy it again, or write it again with `save_to_disk`"
-        raise UserError(f"cannot be opened ({_first_line(error)})", where=str(folder), fix=fix) from error
+        raise UserError(f"cannot be opened ({first_line(error)})", where=str(folder), fix=fix) from error
     parts = dict(saved) if isinstance(saved, datasets.DatasetDict) else {str(saved.split or "test"): saved}
-    rows = {name: ArrowRows(partial(_itself, part), len(part), None) for name, part in parts.items()}
+    rows = {name: ArrowRows(part.with_format, len(part), None) for name, part in parts.items()}
     schema = next(iter(parts.values())).features.arrow_schema
     return Tables(str(folder), schema, rows, (folder,))
-
-
-def _itself(data: Any) -> Any:
-    return data
 
 
 def open_hub(dataset: HubDataset, config: str | None, revision: str) -> Tables:
@@ -167,18 +162,10 @@ def _guarded(dataset: HubDataset, work: Any) -> Any:
         reason = error.__cause__ if _is_librarys(error) and error.__cause__ else error
         if _is_librarys(reason) or isinstance(reason, ValueError | RuntimeError):
             fix = "name a configuration under `config:`, or save the set locally and give its folder"
-            raise UserError(
-                f"cannot be opened ({_first_line(reason)})", where=f"data set {dataset.name}", fix=fix
-            ) from error
-        explained = dataset.explain(reason, "a file")
-        if explained is None:
-            raise
-        raise explained from error
+            problem = f"cannot be opened ({first_line(reason)})"
+            raise UserError(problem, where=f"data set {dataset.name}", fix=fix) from error
+        raise dataset.explain(reason, "a file") from error
 
 
 def _is_librarys(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] == "datasets"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

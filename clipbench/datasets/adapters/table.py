@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clipbench.datasets.base import Dataset, Split
+from clipbench.datasets.base import Dataset, Example, Split
 from clipbench.datasets.io.columns import Column, Roles, assign, captions_in
-from clipbench.datasets.io.image_files import FileSplit, ImageFile
+from clipbench.datasets.io.image_files import FileSplit
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
 from clipbench.errors import UserError
 
@@ -67,7 +67,6 @@ class Table(Dataset):
             caption: the column with a caption, or with a list of them.
             id: the column with an id that is unique within its split; by default the path as written.
             split: the column with the split's name; without one, all rows are the split `test`.
-            groups: columns to break results down by.
             root: where relative image paths start.
             classes: class names in label order; by default the distinct labels, sorted.
             label_separator: divides several labels in one cell, e.g. `|`.
@@ -103,20 +102,19 @@ class Table(Dataset):
 
     def _sort_into_splits(self, lines: Sequence[_Line], path: Path) -> Mapping[str, Split]:
         index = ClassIndex(self.classes, self.multilabel)
-        splits: dict[str, dict[str, ImageFile]] = {}
+        splits: dict[str, dict[str, tuple[Example, Path]]] = {}
         first: dict[tuple[str, str], str] = {}
         for line in lines:
             split = line.required(self._roles.split, "name the split") if self._roles.split else "test"
             files = splits.setdefault(split, {})
-            file = self._file(line, index)
-            if file.id not in files:
-                files[file.id] = file
-                first[split, file.id] = line.where
-            else:
-                files[file.id] = self._merge(files[file.id], file, line.where, first[split, file.id])
+            example, file = self._example(line, index)
+            if example.id in files:
+                example = self._merge(files[example.id], (example, file), line.where, first[split, example.id])
+            files[example.id] = (example, file)
+            first.setdefault((split, example.id), line.where)
         return {name: FileSplit(tuple(files.values()), also=(path,)) for name, files in sorted(splits.items())}
 
-    def _file(self, line: _Line, index: ClassIndex) -> ImageFile:
+    def _example(self, line: _Line, index: ClassIndex) -> tuple[Example, Path]:
         roles = self._roles
         path = line.required(roles.image, "give the image's path")
         example_id = line.required(roles.id, "give each row an id") if roles.id else path
@@ -125,15 +123,16 @@ class Table(Dataset):
             label, labels = index.read(self._label(line), column=roles.label, where=line.where)
         captions = captions_in(line.values.get(roles.caption)) if roles.caption else ()
         groups = {name: line.text(name) for name in roles.groups}
-        return ImageFile(example_id, self._root / path, label, labels, captions, groups)
+        return Example(example_id, b"", label, labels, captions, groups), self._root / path
 
-    def _merge(self, earlier: ImageFile, file: ImageFile, where: str, first: str) -> ImageFile:
+    def _merge(self, earlier: tuple[Example, Path], later: tuple[Example, Path], where: str, first: str) -> Example:
         """Join two rows of one image, which differ in their caption alone."""
-        same = replace(file, captions=earlier.captions) == earlier
+        captions = earlier[0].captions
+        same = (replace(later[0], captions=captions), later[1]) == earlier
         if self._roles.caption is None or not same:
             fix = "rows of one image may differ in the caption alone; name a column without repeats under `id:`"
-            raise UserError(f"id {file.id!r} is that of {first} too", where=where, fix=fix)
-        return replace(earlier, captions=earlier.captions + file.captions)
+            raise UserError(f"id {later[0].id!r} is that of {first} too", where=where, fix=fix)
+        return replace(earlier[0], captions=captions + later[0].captions)
 
 
 def _read(path: Path) -> Iterator[_Line]:

@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from clipbench.datasets.base import Dataset, Example, Split, decode
-from clipbench.datasets.io.mirror import HubDataset
-from clipbench.datasets.io.repository import FolderRepository, HubRepository, Repository, open_hub_repository
+from clipbench.datasets.io.repository import (
+    FolderRepository,
+    HubDataset,
+    HubRepository,
+    Repository,
+    open_hub_repository,
+)
 from clipbench.datasets.io.tars import Sample, samples
 from clipbench.datasets.labels import ClassIndex, class_list
 from clipbench.errors import UserError
@@ -48,12 +53,9 @@ class WebDataset(Dataset):
         """Open a folder, or a hub data set whose shards are downloaded one at a time as they are read.
 
         Args:
-            path: a local folder; instead of `hub`.
             hub: a data set's name on the hub, `ORG/REPO`; a copy under `data_root` comes first.
             revision: branch, tag or commit on the hub.
             classes: class names in label order instead of those in classnames.txt.
-            data_root: holds local copies of hub data sets.
-            catalog_name: a further name under which `data_root` may hold it.
 
         Raises:
             Unavailable: it is not here and the hub cannot be reached or refuses it.

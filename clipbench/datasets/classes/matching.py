@@ -1,9 +1,13 @@
-"""Which classes two data sets share, so that both can be classified among the same ones."""
+"""Which classes two data sets share, so that both can be classified among the same ones, and tables that say so."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import yaml
 
 from clipbench.errors import UserError, did_you_mean, quoted
 
@@ -32,10 +36,7 @@ def match_classes(
     has two pairs of them.
 
     Args:
-        reference: the reference's classes, in label order.
-        shift: the shifted set's, likewise.
         table: class of the shift -> classes of the reference; an empty tuple leaves the class out.
-        where: for messages.
 
     Raises:
         UserError: the table names a class that is not there, gives one reference class to two, or nothing matches.
@@ -89,3 +90,26 @@ def _nothing(reference: Sequence[str], shift: Sequence[str], where: str) -> User
     sides = f"the reference has {quoted(reference, 5)}; the shift {quoted(shift, 5)}"
     problem = f"no class has the same name in both: {sides}"
     return UserError(problem, where=where, fix="say under `classes` which class of the shift is which of the reference")
+
+
+def class_table_names() -> tuple[str, ...]:
+    """Return the names of the packaged tables; reads none of them."""
+    return tuple(_tables())
+
+
+def load_class_table(name: str) -> dict[str, tuple[str, ...]]:
+    """Return a packaged table: class of the shifted set -> classes of its reference, in the shifted set's order.
+
+    Raises:
+        UserError: there is no such table.
+    """
+    tables = _tables()
+    if name not in tables:
+        raise UserError(f"there is no class table {name!r}", fix=did_you_mean(name, tables))
+    table: dict[str, list[str]] = yaml.safe_load(tables[name].read_text(encoding="utf-8"))
+    return {theirs: tuple(ours) for theirs, ours in table.items()}
+
+
+def _tables() -> dict[str, Traversable]:
+    paths = sorted(files("clipbench.datasets.classes").iterdir(), key=lambda path: path.name)
+    return {path.name.removesuffix(".yaml"): path for path in paths if path.name.endswith(".yaml")}

@@ -111,13 +111,7 @@ def smear(field: Field, radius: float, sigma: float, angle: float) -> Field:
     """Return the image blurred along a line to one side of each pixel, its edges repeated outwards.
 
     ImageMagick's motion blur: weights fall as a gaussian from the pixel itself over 2 `radius` + 1 steps, each
-    rounded to whole pixels.
-
-    Args:
-        field: (H, W) or (H, W, C).
-        radius: half the length of the line, in pixels.
-        sigma: standard deviation of the gaussian, in pixels.
-        angle: of the line, in degrees; 0 looks to the right, 90 down.
+    rounded to whole pixels. The angle is in degrees; 0 looks to the right, 90 down.
     """
     steps = np.arange(2 * int(np.ceil(radius)) + 1)
     weights = np.exp(-(steps**2) / (2 * sigma**2))
@@ -147,12 +141,7 @@ def zoom_blur(pixels: Pixels, constants: Constants, draws: Draws) -> Field:
 
 
 def zoomed(field: Field, zoom: float) -> Field:
-    """Return the middle of the image enlarged to the image's size, linearly between pixels.
-
-    Args:
-        field: (H, W) or (H, W, C).
-        zoom: at least 1.
-    """
+    """Return the middle of an (H, W) or (H, W, C) image enlarged to the image's size, linearly between pixels."""
     import torch
 
     height, width = field.shape[:2]

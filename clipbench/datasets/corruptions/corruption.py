@@ -12,14 +12,12 @@ import numpy as np
 from clipbench.datasets.corruptions import blur, digital, noise, weather
 from clipbench.datasets.corruptions.constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD, Constants
 from clipbench.datasets.corruptions.random import Draws, to_pixels
-from clipbench.datasets.corruptions.weather import digest_frost, find_frost, frost_paths
+from clipbench.datasets.corruptions.weather import find_frost, frost_paths
 from clipbench.errors import UserError, did_you_mean
-from clipbench.fingerprint import digest
+from clipbench.fingerprint import digest, digest_file
 
 if TYPE_CHECKING:
     import PIL.Image
-
-__all__ = ["EXTRA", "KINDS", "PROTOCOLS", "SEVERITIES", "STANDARD", "Corruption", "Protocol", "available"]
 
 Protocol = Literal["imagenet-c", "cifar-c", "adapted"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
@@ -90,7 +88,7 @@ class Corruption:
 
     def fingerprint(self) -> str:
         """Return a digest of the settings, the constants, the generator's version and, for frost, its photographs."""
-        photographs = digest_frost(frost_paths()) if self.corruption == "frost" else ""
+        photographs = digest([digest_file(path) for path in frost_paths()]) if self.corruption == "frost" else ""
         return digest(["corruption", GENERATOR, dict(self.about), list(self._constants), photographs])
 
     def __call__(self, image: PIL.Image.Image, example_id: str) -> PIL.Image.Image:

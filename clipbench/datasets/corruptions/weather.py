@@ -18,7 +18,6 @@ from clipbench.datasets.corruptions.blur import smear, smooth, zoomed
 from clipbench.datasets.corruptions.constants import Constants
 from clipbench.datasets.corruptions.random import Draws, Field, Pixels
 from clipbench.errors import UserError
-from clipbench.fingerprint import digest, digest_file
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 WATER = np.array([175, 238, 238], np.float32)
@@ -82,12 +81,6 @@ def frost_paths() -> tuple[Path, ...]:
         problem = "the corruption 'frost' needs photographs of frost, which are not installed"
         raise UserError(problem, fix="pip install 'clipbench[corruptions]'")
     return paths
-
-
-@lru_cache(maxsize=1)
-def digest_frost(paths: tuple[Path, ...]) -> str:
-    """Return a digest of the photographs' files."""
-    return digest([digest_file(path) for path in paths])
 
 
 @lru_cache(maxsize=len(PHOTOGRAPHS))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,18 +14,6 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """In lower case; a file whose name ends otherwise is not taken for an image."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """One image on disk with what is known of it; the fields are those of `Example`."""
-
-    id: str
-    path: Path
-    label: int | None = None
-    labels: tuple[int, ...] | None = None
-    captions: tuple[str, ...] = ()
-    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_image_file(path: Path) -> tuple[bytes, str | None]:
@@ -49,33 +37,33 @@ def stat_key(path: Path) -> tuple[int, int]:
 class FileSplit(NumberedSplit):
     """A split made of image files; it holds their paths and labels, never their contents."""
 
-    def __init__(self, files: Sequence[ImageFile], also: Sequence[Path] = ()) -> None:
-        """Take the files in order, and further paths whose change means that the split changed."""
+    def __init__(self, files: Sequence[tuple[Example, Path]], also: Sequence[Path] = ()) -> None:
+        """Take the examples without their images, each with its file, and further paths that the split depends on."""
         self.count: int = len(files)
         self._files = files
         self._also = also
 
     def read(self, rows: range) -> Iterator[Example]:
         """Iterate over consecutive examples; a file that cannot be read gives a broken one."""
-        for file in self._files[rows.start : rows.stop]:
-            content, problem = read_image_file(file.path)
-            yield Example(file.id, content, file.label, file.labels, file.captions, file.groups, problem)
+        for example, path in self._files[rows.start : rows.stop]:
+            content, problem = read_image_file(path)
+            yield replace(example, image=content, problem=problem)
 
     def locator(self) -> str:
         """Return a digest of the files' paths, sizes and times and of what is known of them."""
         files = [
-            [file.id, *_path_key(file.path), file.label, file.labels, file.captions, dict(file.groups)]
-            for file in self._files
+            [example.id, *_path_key(path), example.label, example.labels, example.captions, dict(example.groups)]
+            for example, path in self._files
         ]
         return digest([files, [_path_key(path) for path in self._also]])
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label) without touching the disk."""
-        return ((file.id, file.label) for file in self._files)
+        return ((example.id, example.label) for example, _ in self._files)
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        return {file.id: number for number, file in enumerate(self._files)}
+        return {example.id: number for number, (example, _) in enumerate(self._files)}
 
     def position(self, example_id: str) -> int:
         """Return a file's number."""

@@ -35,8 +35,6 @@ def samples(
     Memory holds one sample and the keys. Links, folders, sparse and hidden members are passed over.
 
     Args:
-        path: the tar, not compressed.
-        images: False: skip over the image bytes.
         only: read the members of this key alone.
         extensions: what to read beside the image, without the dot and in lower case.
 

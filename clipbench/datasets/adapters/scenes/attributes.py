@@ -14,14 +14,6 @@ from clipbench.arrays import IntArray
 
 SplitName = Literal["train", "val", "test"]
 
-SHAPES: Final = ("circle", "square", "triangle", "diamond", "star", "heart", "ring", "crescent")
-COLOURS: Final = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-COUNTS: Final = ("one", "two", "three", "four", "five", "six")
-RELATIONS: Final = ("left of", "right of", "above", "below")
-DISTANCES: Final = ("touching", "close to", "far from")
-SIZES: Final = ("small", "large")
-BACKGROUNDS: Final = ("white", "grey", "black", "striped", "checkered")
-
 TRAINED_STYLES: Final = ("plain", "outlined", "shaded")
 """What the reference model sees in training."""
 UNSEEN_STYLES: Final = ("sketch", "noise", "negative", "texture")
@@ -29,19 +21,19 @@ UNSEEN_STYLES: Final = ("sketch", "noise", "negative", "texture")
 STYLES: Final = TRAINED_STYLES + UNSEEN_STYLES
 
 ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
-    "shape": SHAPES,
-    "colour": COLOURS,
-    "count": COUNTS,
-    "relation": RELATIONS,
-    "distance": DISTANCES,
-    "size": SIZES,
-    "background": BACKGROUNDS,
+    "shape": ("circle", "square", "triangle", "diamond", "star", "heart", "ring", "crescent"),
+    "colour": ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"),
+    "count": ("one", "two", "three", "four", "five", "six"),
+    "relation": ("left of", "right of", "above", "below"),
+    "distance": ("touching", "close to", "far from"),
+    "size": ("small", "large"),
+    "background": ("white", "grey", "black", "striped", "checkered"),
 }
 COMBINATIONS: Final = int(np.prod([len(values) for values in ATTRIBUTES.values()]))
 _STEP: Final = 28477
 """Coprime to COMBINATIONS and near its golden section: consecutive scenes differ in every attribute."""
 
-_SPLIT_CODES: Final[dict[SplitName, int]] = {"train": 1, "val": 2, "test": 3}
+SPLIT_CODES: Final[dict[SplitName, int]] = {"train": 1, "val": 2, "test": 3}
 _PICTURE_OF: Final = {
     "plain": "a picture of",
     "outlined": "an outlined picture of",
@@ -114,11 +106,6 @@ class Scenery:
         return words | {"style": self.styles[row]}
 
 
-def dice_at(split: SplitName, seed: int, indices: IntArray, attempts: IntArray) -> Dice:
-    """Return the dice that decide everything about a scene but its attributes."""
-    return Dice(seed, _SPLIT_CODES[split], indices, attempts)
-
-
 def scenery_at(split: SplitName, seed: int, indices: IntArray, styles: Sequence[str]) -> Scenery:
     """Return the attributes of the scenes at some indices.
 
@@ -127,7 +114,7 @@ def scenery_at(split: SplitName, seed: int, indices: IntArray, styles: Sequence[
     the same attributes in each style.
     """
     rounds, style = np.divmod(indices, len(styles))
-    start = int(Dice(seed, _SPLIT_CODES[split]).roll("start", COMBINATIONS)[0])
+    start = int(Dice(seed, SPLIT_CODES[split]).roll("start", COMBINATIONS)[0])
     rest = (start + _STEP * rounds) % COMBINATIONS
     codes: dict[str, IntArray] = {}
     for name, values in ATTRIBUTES.items():

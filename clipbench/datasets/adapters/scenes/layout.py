@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import BoolArray, IntArray
-from clipbench.datasets.adapters.scenes.attributes import SHAPES, Dice, Scenery
+from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, Dice, Scenery
 
 SIDE = 48
 """Pixels of a scene's side."""
@@ -121,13 +121,13 @@ def _inner(canvas: Mask) -> Mask:
 def _object_stamps() -> Mask:
     """Return (shape, radius, turn, half y, half x, 14, 14) coverages."""
     radii = [radius for size in _RADII for radius in size]
-    stamps = np.zeros((len(SHAPES), len(radii), len(_TURNS), 2, 2, _STAMP, _STAMP), np.uint8)
+    stamps = np.zeros((len(ATTRIBUTES["shape"]), len(radii), len(_TURNS), 2, 2, _STAMP, _STAMP), np.uint8)
     for half_y, half_x in np.ndindex(2, 2):
         y, x = _samples(half_y, half_x)
         for turn, (cosine, sine) in enumerate(_TURNS):
             turned_x, turned_y = cosine * x + sine * y, cosine * y - sine * x
             for size, radius in enumerate(radii):
-                for number, shape in enumerate(SHAPES):
+                for number, shape in enumerate(ATTRIBUTES["shape"]):
                     inside = _inside(shape, turned_x, turned_y, radius * 2 * 256)
                     stamps[number, size, turn, half_y, half_x] = _coverage(inside)
     return stamps

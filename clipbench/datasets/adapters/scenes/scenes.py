@@ -11,11 +11,12 @@ import numpy as np
 from clipbench.arrays import IntArray
 from clipbench.datasets.adapters.scenes.attributes import (
     ATTRIBUTES,
+    SPLIT_CODES,
     STYLES,
+    Dice,
     Scenery,
     SplitName,
     captions_of,
-    dice_at,
     scenery_at,
 )
 from clipbench.datasets.adapters.scenes.layout import SIDE
@@ -78,7 +79,7 @@ def draw_scenes(split: SplitName, seed: int, indices: IntArray, styles: Sequence
     attempts = np.zeros(len(indices), np.int64)
     open_rows = np.arange(len(indices))
     while len(open_rows):
-        dice = dice_at(split, seed, indices[open_rows], attempts[open_rows])
+        dice = Dice(seed, SPLIT_CODES[split], indices[open_rows], attempts[open_rows])
         drawn = render(scenery.take(open_rows), dice)
         right = np.array([split_of(image) == split for image in drawn])
         pixels[open_rows[right]] = drawn[right]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import IntArray
-from clipbench.datasets.adapters.scenes.attributes import COLOURS, Dice, Scenery
+from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, Dice, Scenery
 from clipbench.datasets.adapters.scenes.layout import SIDE, Mask, Masks, lay_out
 
 Pixels = NDArray[np.uint8]
@@ -203,4 +203,4 @@ _STYLES: dict[str, Callable[[_Layers], Colours]] = {
     "texture": _texture,
 }
 
-assert len(_RGB) == len(COLOURS)
+assert len(_RGB) == len(ATTRIBUTES["colour"])
