@@ -227,7 +227,7 @@ def cache_list() -> None:
 
     from clipbench.cli.console import cache_rows, print_rows
     from clipbench.embed.housekeeping import cache_entries
-    from clipbench.embed.store import default_cache
+    from clipbench.embed.housekeeping import default_cache
 
     columns = ("model", "precision", "fingerprint", "image files", "text files", "size", "last added")
     print_rows(Console(emoji=False), columns, cache_rows(cache_entries(default_cache())))
@@ -238,7 +238,7 @@ def cache_size() -> None:
     """Print how large the store is, and where."""
     from clipbench.cli.console import format_bytes
     from clipbench.embed.housekeeping import cache_bytes
-    from clipbench.embed.store import default_cache
+    from clipbench.embed.housekeeping import default_cache
 
     root = default_cache()
     typer.echo(f"{format_bytes(cache_bytes(root))} in {root}")
@@ -255,7 +255,7 @@ def cache_prune(
     """Remove what killed runs left behind and, if asked, embeddings."""
     from clipbench.cli.console import format_bytes
     from clipbench.embed.housekeeping import prune
-    from clipbench.embed.store import default_cache
+    from clipbench.embed.housekeeping import default_cache
 
     root = default_cache()
     freed = prune(root, model=model, unused_days=unused_days, everything=everything)

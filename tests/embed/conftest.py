@@ -14,8 +14,8 @@ from torch import Tensor
 
 from clipbench.datasets.base import Example, IndexedDataset
 from clipbench.embed.encode import EncodeSettings
-from clipbench.embed.encode_texts import TextEncoder
 from clipbench.embed.store import Store
+from clipbench.embed.texts import TextEncoder
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Tokens
 
 
