@@ -90,10 +90,8 @@ class OpenedModel:
             return
         import torch
 
-        encoders = {"images": self.images, "texts": self.texts}
-        rates = {
-            name: encoder.encoded / encoder.seconds for name, encoder in encoders.items() if encoder.encoded >= 256
-        }
+        encoders = (("images", self.images), ("texts", self.texts))
+        rates = {name: encoder.encoded / encoder.seconds for name, encoder in encoders if encoder.encoded >= 256}
         if rates:
             self.store.keep_measured(self.fingerprint, self._rate, rates)
         self._model = None

@@ -80,17 +80,15 @@ class Planner:
     def plan(self, jobs: Sequence[Preparation], weights: Mapping[str, Availability]) -> Plan:
         """Plan jobs; fetches nothing, but loads a model that is here to measure how fast it is.
 
-        Args:
-            jobs: in order.
-            weights: where those of each model are, by its name.
+        `weights` says where those of each model are, by its name.
         """
         costs = tuple(self._cost(job, prepared, weights[job.model].local) for job, prepared in jobs)
         return Plan(costs, tuple(weights.items()))
 
     def _cost(self, job: Job, prepared: PreparedJob | Exception, local: bool) -> JobCost:
-        if isinstance(prepared, Exception):
-            return JobCost(job, problem=problem_of(prepared))
         try:
+            if isinstance(prepared, Exception):
+                raise prepared
             return self._cost_of_prepared(prepared, local)
         except Exception as error:  # noqa: BLE001 - what a user's class raises must not cost the other jobs
             return JobCost(job, problem=problem_of(error))

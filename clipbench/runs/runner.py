@@ -97,14 +97,11 @@ class Runner:
                 if job.model == model.name:
                     self._attempt(executor, job, prepared)
             model.close()
-        self._analyse()
-        self._write_page()
-        return self.results
-
-    def _analyse(self) -> None:
         for result in analyse(Results(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
+        self._write_page()
+        return self.results
 
     def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
         try:
