@@ -215,7 +215,7 @@ def _count(number: int | None) -> str:
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> Console:
-    """Print a plain table and return the console: in a terminal folded to its width, else tab-separated for programs."""
+    """Print a plain table: in a terminal folded to its width, else tab-separated for programs. Return the console."""
     console = console or Console(emoji=False)
     if not console.is_terminal:
         for row in (columns, *rows):
