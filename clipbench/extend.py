@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 from clipbench import _resolve
 
 if TYPE_CHECKING:
-    from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding
+    from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding, verdict_of
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, IndexedSplit, Split, decode
     from clipbench.errors import Unavailable, UserError, did_you_mean
     from clipbench.metrics.shift import fit_line
+    from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
     from clipbench.metrics.vectors import unit_rows
     from clipbench.models.base import ImageFeatures, ImageModel, ImageTextModel, ModelInfo, ModelPedigree, Tokens
     from clipbench.models.custom import describe_module
     from clipbench.reference.published import published_pair
-    from clipbench.results.records import JobResult
+    from clipbench.report.sections.base import PageData, Section
+    from clipbench.results.records import AnalysisResult, JobResult, Subject, Verdict
     from clipbench.runs.progress import ProgressListener
     from clipbench.stats.bootstrap import bootstrap_mean, bootstrap_units
     from clipbench.stats.intervals import Interval, wilson
     from clipbench.tasks.base import (
         ArrayFeatures,
+        Condition,
         DatasetFacts,
         ImageSet,
         Inputs,
@@ -39,31 +42,35 @@ if TYPE_CHECKING:
     from clipbench.tasks.prompts import PromptedClasses
     from clipbench.tasks.requirements import require_joint_space, require_split
 
-# Data sets, models, tasks and the steps that they share, intervals, analyses, a run's progress, errors.
+# Data sets, models, tasks and the steps that they share, intervals, analyses, how it all is shown, progress, errors.
 __all__ = ["Dataset", "DatasetInfo", "Example", "IndexedDataset", "IndexedSplit", "Split", "decode"]
 __all__ += ["ImageFeatures", "ImageModel", "ImageTextModel", "ModelInfo", "ModelPedigree", "Tokens", "describe_module"]
 __all__ += ["DatasetFacts", "ImageSet", "Inputs", "Metric", "Needs", "Outcome", "Picture", "PromptedClasses", "Task"]
-__all__ += ["ArrayFeatures", "FeatureSettings", "PromptSettings", "TaskSettings"]
+__all__ += ["ArrayFeatures", "Condition", "FeatureSettings", "PromptSettings", "TaskSettings"]
 __all__ += ["class_prompts", "decide", "distinct_strings", "require_joint_space", "require_split", "require_training"]
 __all__ += ["stored_feature", "text_classifier", "unit_rows"]
 __all__ += ["Interval", "bootstrap_mean", "bootstrap_units", "wilson"]
-__all__ += ["Analysis", "AnalysisSettings", "Evidence", "Finding", "fit_line", "published_pair"]
-__all__ += ["JobResult", "ProgressListener"]
+__all__ += ["Analysis", "AnalysisSettings", "Evidence", "Finding", "Subject", "Verdict", "fit_line", "published_pair"]
+__all__ += ["ColumnSpec", "CurveSpec", "MetricSpec", "PageData", "Section", "TableSpec", "verdict_of"]
+__all__ += ["AnalysisResult", "JobResult", "ProgressListener"]
 __all__ += ["Unavailable", "UserError", "did_you_mean"]
 
 _HOMES = {
-    "clipbench.analyses.base": "Analysis AnalysisSettings Evidence Finding",
+    "clipbench.analyses.base": "Analysis AnalysisSettings Evidence Finding verdict_of",
     "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset IndexedSplit Split decode",
     "clipbench.errors": "Unavailable UserError did_you_mean",
     "clipbench.runs.progress": "ProgressListener",
     "clipbench.metrics.shift": "fit_line",
+    "clipbench.metrics.specs": "ColumnSpec CurveSpec MetricSpec TableSpec",
     "clipbench.models.base": "ImageFeatures ImageModel ImageTextModel ModelInfo ModelPedigree Tokens",
     "clipbench.models.custom": "describe_module",
-    "clipbench.results.records": "JobResult",
+    "clipbench.results.records": "AnalysisResult JobResult Subject Verdict",
+    "clipbench.report.sections.base": "PageData Section",
     "clipbench.reference.published": "published_pair",
     "clipbench.stats.bootstrap": "bootstrap_mean bootstrap_units",
     "clipbench.stats.intervals": "Interval wilson",
-    "clipbench.tasks.base": "ArrayFeatures DatasetFacts ImageSet Inputs Metric Needs Outcome Picture Task TaskSettings",
+    "clipbench.tasks.base": "ArrayFeatures Condition DatasetFacts ImageSet Inputs Metric Needs Outcome Picture Task "
+    "TaskSettings",
     "clipbench.tasks.classify.class_prompts": "PromptSettings class_prompts distinct_strings",
     "clipbench.tasks.classify.classifier": "text_classifier",
     "clipbench.tasks.classify.decisions": "decide",

@@ -21,11 +21,11 @@ def compare(benchmark: Path, real: Path, model: str, output: Path) -> clipbench.
 
 def main(benchmark: str, real: str, model: str = "clip-tiny") -> None:
     results = compare(Path(benchmark), Path(real), model, Path("results") / "benchmark-and-reality")
-    for finding in results.findings():
-        for record in finding.records:
+    for result in results.analysis_results():
+        for record in result.records:
             if record.metric in ("reference_top1", "shift_top1", "gap"):
                 print(f"{record.metric:15} {record.value:6.3f} [{record.low:.3f}, {record.high:.3f}]")
-        print(*finding.notes, sep="\n")
+        print(*result.notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -34,8 +34,11 @@ def main(folder: str, model: str = "clip-tiny") -> None:
     results = probe(Path(folder), model, Path("results") / "own-images")
     measured = results.frame[results.frame["main"]].set_index(["task", "variant"])
     print(measured[["metric", "value", "low", "high", "n"]].round(3).to_string())
-    for finding in results.findings():
-        print(*finding.notes, sep="\n")
+    for result in results.analysis_results():
+        for record in result.records:
+            interval = "" if record.low is None else f"[{record.low:.3f}, {record.high:.3f}]"
+            print(record.metric, "undefined" if record.value is None else f"{record.value:.3f}", interval)
+        print(*result.notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -291,8 +291,8 @@ def test_the_classes_in_contributing_work(tmp_path: Path, monkeypatch: pytest.Mo
     jobs = results.jobs()
     assert {job.task: job.error for job in jobs} == {"zero_shot": "", "majority": ""}
     assert next(job.main.value for job in jobs if job.task == "majority") >= 1 / 8
-    (finding,) = results.findings()
-    assert (finding.task, finding.dataset, finding.records[0].value) == ("range", "few", 0.0)
+    (result,) = results.analysis_results()
+    assert (result.analysis, result.about.dataset, result.records[0].value) == ("range", "few", 0.0)
 
 
 def test_suites_and_plain_python_are_the_ones_that_exist():

@@ -235,7 +235,7 @@ def test_ones_own_images_are_probed_beside_zero_shot(
     assert jobs["few_shot", "8 shots"].main.params["seeds"] == 5
     printed = capsys.readouterr().out
     assert f"{probe.value:.3f}" in printed
-    assert "labelled examples a class" in printed
+    assert "shots_to_match" in printed
 
 
 def test_a_benchmark_stands_beside_ones_own_photographs(
@@ -253,9 +253,9 @@ def test_a_benchmark_stands_beside_ones_own_photographs(
     printed = capsys.readouterr().out
     assert "gap" in printed
     assert "No baseline" in printed
-    findings = package.load_results(tmp_path / "results" / "benchmark-and-reality").findings()
-    (finding,) = (one for one in findings if "unmatched_classes" in one.tables)
-    assert [row[0] for row in finding.tables["unmatched_classes"].rows] == ["circle"]
+    made = package.load_results(tmp_path / "results" / "benchmark-and-reality").analysis_results()
+    (unmatched,) = (result.tables["unmatched_classes"] for result in made if "unmatched_classes" in result.tables)
+    assert [row["class"] for row in unmatched.dicts()] == ["circle"]
 
 
 def test_several_names_are_tried_on_ones_own_photographs(

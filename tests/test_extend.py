@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -23,25 +23,33 @@ from .conftest import REPOSITORY
 CALLS = {
     "AnalysisSettings": "* analysis",
     "ArrayFeatures": "array",
+    "ColumnSpec": "name label= unit= low= high=",
+    "Condition": "shots= features= head=",
+    "CurveSpec": "x y log_x= second= second_label= chosen= chosen_param= chosen_label= open_ended= "
+    "hollow_unless= legend=",
     "DatasetFacts": "name classes multilabel splits regime= main_metric=",
     "DatasetInfo": "name regime= main_metric= prompts= description= source= licence= show_images=",
     "Example": "id image label= labels= captions= groups= problem=",
     "FeatureSettings": "* task split= limit= datasets train_split= features= normalise=",
-    "Finding": "about metrics tables= jobs= notes=",
+    "Finding": "about metrics tables= jobs= notes= verdict=",
     "ImageFeatures": "projected backbone",
     "ImageSet": "ids features labels= label_sets= captions= groups= n_broken=",
     "IndexedSplit": "count read locate",
     "Inputs": "dataset model sets text device=",
     "Interval": "low high kind level=",
     "Metric": "name value n interval= unit= main= params=",
+    "MetricSpec": "name label unit= higher_is_better= definition= source=",
     "ModelInfo": "name pedigree has_text logit_scale= logit_bias= features= trained_on= context_length= library=",
     "ModelPedigree": "weights transform tokenizer= precision= architecture=",
     "Needs": "splits features= strings= captions= templates= memory=",
     "Outcome": "metrics examples tables= pictures= notes= seconds=",
-    "Picture": "id split role caption",
+    "Picture": "id split role caption true_label= prediction=",
     "PromptSettings": "* task split= limit= datasets prompts=",
     "PromptedClasses": "name source classes strings templates= families= controls= names=",
     "RunOptions": "output= data_root= device= precision= batch_size= workers= thumbnails= cache=",
+    "Subject": "models= datasets= averaged= reference= split= task= prompts= condition= protocol= subset= "
+    "limit= n= n_train=",
+    "TableSpec": "name caption columns largest_by= curve= definition=",
     "TaskSettings": "* task split= limit= datasets",
     "Tokens": "ids lengths truncated",
     "Unavailable": "problem * where= fix=",
@@ -63,32 +71,39 @@ CALLS = {
     "require_joint_space": "model task",
     "require_split": "dataset split",
     "require_training": "settings dataset task",
-    "run": "suite models options= listener=",
+    "run": "suite models options= progress=",
     "shift_suite": "benchmark real * prompts= output=",
     "stored_feature": "settings model task",
     "text_classifier": "prompts text model",
     "unit_rows": "features",
+    "verdict_of": "low high",
     "wilson": "correct n level=",
 }
 """Parameters, `*` before those that have to be named, `=` behind those that may be left out."""
 MEMBERS = {
-    "Analysis": "Settings analyse name protocol tasks",
+    "Analysis": "Settings analyse automatic name protocol tasks",
+    "AnalysisResult": "about analysis declared error hash jobs notes protocol record records status tables verdict",
     "Dataset": "classes info multilabel split splits templates",
     "Evidence": "examples jobs",
     "ImageModel": "encode_images info transform",
     "ImageTextModel": "encode_images encode_tokens info text_length tokenize transform",
     "IndexedDataset": "__getitem__ __len__ classes info locator multilabel split split_name splits templates",
-    "JobResult": "dataset error hash main model notes pedigree pictures records split status tables task variant",
+    "JobResult": "condition dataset error hash limit main model notes pedigree pictures prompts records split status "
+    "tables task variant",
+    "PageData": "album analyses jobs leaderboard means rank results results_of unclaimed",
     "ProgressListener": "advanced analysis_failed fetching finished page planned started",
-    "Results": "examples findings frame jobs wide",
+    "Results": "analysis_results examples frame jobs wide",
+    "Section": "analyses name order show template title",
     "Split": "count download_bytes image keys locator shards",
     "Suite": "datasets description name only path tasks text",
     "Task": "Settings evaluate name needs protocol",
 }
 """Of what is derived from, conformed to or only read."""
 
+VERDICTS = ("higher", "lower", "not_distinguishable", "undefined")
+
 ONLY_PROGRAMS = {"Results", "RunOptions", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"}
-PLUGINS = sorted({*CALLS, *MEMBERS} - ONLY_PROGRAMS)
+PLUGINS = sorted({*CALLS, *MEMBERS, "Verdict"} - ONLY_PROGRAMS)
 SHARED = "Dataset DatasetInfo Example ImageFeatures ImageTextModel IndexedDataset ModelInfo ModelPedigree Split Tokens"
 PROGRAMS = sorted({*ONLY_PROGRAMS, *SHARED.split(), "UserError"})
 
@@ -118,6 +133,7 @@ def test_the_names_are_these():
     assert sorted(extend.__all__) == dir(extend) == PLUGINS
     for name in {*PROGRAMS} - ONLY_PROGRAMS:
         assert getattr(package, name) is getattr(extend, name)
+    assert get_args(extend.Verdict) == VERDICTS
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -102,9 +103,20 @@ def test_retrieval_counts_any_caption_of_the_image():
 def test_an_analysis_compares_two_models_on_the_same_examples():
     import pandas as pd
 
-    from clipbench.analyses.base import Evidence
-    from clipbench.analyses.rankings.compare import Compare, CompareSettings
+    from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+    from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
     from clipbench.results.records import JobResult, Pedigree
+    from clipbench.stats.paired import paired_difference
+    from clipbench.tasks.base import Metric
+
+    class Better:
+        def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> list[Finding]:
+            return side_by_side(evidence.jobs, lambda jobs: self.compare(jobs, evidence))
+
+        def compare(self, jobs: Sequence[JobResult], evidence: Evidence) -> Finding:
+            difference, interval = paired_difference(*read_correct(jobs, evidence.examples)[:, :, 0])
+            metric = Metric("difference", difference, 400, interval)
+            return Finding(subject_of(jobs), (metric,), verdict=verdict_of(interval.low, interval.high))
 
     def job(model: str) -> JobResult:
         return JobResult(model, model, "toy", "test", "zero_shot", "photo", "done", Pedigree(data="d", labels="l"))
@@ -115,8 +127,6 @@ def test_an_analysis_compares_two_models_on_the_same_examples():
         for name, share in (("good", 0.8), ("poor", 0.6))
     }
     evidence = Evidence([job("good"), job("poor")], tables.__getitem__)
-    (finding,) = Compare().analyse(evidence, CompareSettings(analysis="compare"))
-    difference = next(metric for metric in finding.metrics if metric.name == "difference")
-    assert 0.1 < difference.value < 0.3
-    assert difference.interval.low < difference.value < difference.interval.high
-    assert set(finding.jobs) == {"good", "poor"}
+    (finding,) = Better().analyse(evidence, AnalysisSettings(analysis="better"))
+    assert 0.1 < finding.metrics[0].value < 0.3
+    assert (finding.about.models, finding.verdict) == (("good", "poor"), "higher")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipbench.results.folder import load_results
+from clipbench.tasks.base import Condition
 
 from .conftest import CommandLine
 
@@ -63,8 +64,9 @@ tasks:
     assert frame["cifar", "top5"] == pytest.approx(0.9766, abs=5e-5)
     assert frame["cifar", "mean_per_class_recall"] == pytest.approx(0.6733, abs=5e-5)
     # The same by open_clip's own calls, on the seven classes that Tiny-ImageNet has too: 7,000 images beside 2,100.
-    robustness = {finding.dataset: finding for finding in results.findings() if finding.task == "robustness"}
-    shifted = {record.metric: record.value for record in robustness["elsewhere"].records}
+    made = results.analysis_results()
+    (shift,) = (result for result in made if result.analysis == "robustness" and result.about.dataset == "elsewhere")
+    shifted = {record.metric: record.value for record in shift.records}
     assert shifted["reference_top1"] == pytest.approx(5141 / 7000, abs=2e-4)
     assert shifted["shift_top1"] == pytest.approx(1182 / 2100, abs=5e-4)
     assert frame["imagenet-sample", "top1"] == pytest.approx(0.025)
@@ -87,10 +89,10 @@ tasks:
     assert probe.params["converged"] is True
     # scikit-learn's KNeighborsClassifier with the same weights: the same 10,000 predictions.
     assert jobs["knn", ""].main.value == pytest.approx(0.6690, abs=2e-4)
-    compared = [finding for finding in results.findings() if finding.task == "probe_vs_zero_shot"]
-    differences = {finding.variant.partition(" against")[0]: finding.records[0] for finding in compared}
-    assert differences["linear probe"].value == pytest.approx(0.6808 - 0.6733, abs=1.2e-3)
-    assert differences["linear probe"].low > 0
+    conditions = {result.about.condition: result for result in made if result.analysis == "probe_vs_zero_shot"}
+    difference = conditions[Condition()].record("top1_difference")
+    assert difference.value == pytest.approx(0.6808 - 0.6733, abs=1.2e-3)
+    assert difference.low > 0
 
     stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.safetensors")}
     again = clipbench("run", suite, "--model", model)

@@ -66,4 +66,4 @@ def test_sets_that_are_there_finish_and_the_others_say_what_is_missing(clipbench
     assert probe.main.value > 0.8
     for part in ("data", "labels", "subset", "weights"):
         assert getattr(probe.pedigree, part) == getattr(zero_shot.pedigree, part)
-    assert {finding.dataset for finding in results.findings()} == {"mnist", "clevr-count"}
+    assert {result.about.dataset for result in results.analysis_results()} == {"mnist", "clevr-count"}

@@ -18,7 +18,9 @@ ANALYSES = {
 }
 """In the order in which a page shows them; those of plug-ins follow."""
 
-_REGISTRY = Registry("analysis", "clipbench.analyses", ANALYSES, ("name", "protocol", "tasks", "Settings", "analyse"))
+_REGISTRY = Registry(
+    "analysis", "clipbench.analyses", ANALYSES, ("name", "protocol", "tasks", "automatic", "Settings", "analyse")
+)
 
 
 def analysis_names() -> tuple[str, ...]:

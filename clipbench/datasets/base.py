@@ -143,8 +143,8 @@ class Dataset(ABC):
         try:
             return self.splits[name]
         except KeyError:
-            have = ", ".join(sorted(self.splits)) or "none"
-            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=f"it has: {have}") from None
+            names = ", ".join(sorted(self.splits)) or "none"
+            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=f"it has: {names}") from None
 
 
 def decode(image: bytes) -> PIL.Image.Image:
@@ -195,8 +195,8 @@ class NumberedSplit(Split):
         Raises:
             KeyError: no such example.
         """
-        for number, (known, _) in enumerate(self.keys()):
-            if known == example_id:
+        for number, (key, _) in enumerate(self.keys()):
+            if key == example_id:
                 return number
         raise KeyError(example_id)
 

@@ -50,8 +50,8 @@ def _of_file(file: Path) -> str:
         return "table"
     if suffix in IMAGE_SUFFIXES:
         raise UserError("is one image", where=str(file), fix="give the folder around the folders of the classes")
-    known = ", ".join((*_TABLES, ".parquet"))
-    raise UserError(f"is not a table by its ending {suffix!r}", where=str(file), fix=f"one of: {known}; or a folder")
+    endings = ", ".join((*_TABLES, ".parquet"))
+    raise UserError(f"is not a table by its ending {suffix!r}", where=str(file), fix=f"one of: {endings}; or a folder")
 
 
 def _of_parquet(file: Path) -> str:

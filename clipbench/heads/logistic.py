@@ -60,7 +60,7 @@ def fit(
     Args:
         problem: features and targets.
         C: inverse strength of the penalty, more than 0.
-        start: where to start; from `towards` (or zero) if None. The minimum is unique.
+        start: where to start; `towards`, or zero, if None. The minimum is unique.
         final: to `TOLERANCE`, in float64 after float32 has come near; else to `SEARCH_TOLERANCE`, in float64 only
             where float32 is too coarse.
         max_iterations: of L-BFGS, together.

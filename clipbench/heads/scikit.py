@@ -20,14 +20,8 @@ def fit_with_scikit(
 ) -> Fit:
     """Fit as `clipbench.heads.logistic.fit` does, with `sklearn.linear_model.LogisticRegression`.
 
-    scikit-learn's default tolerance holds, so that the head is the one of the paper's public example.
-
-    Args:
-        problem: with one class an example, and without weights to be pulled towards.
-        C: inverse strength of the penalty.
-        start: where to start.
-        final: in float64 instead of float32.
-        max_iterations: of L-BFGS.
+    scikit-learn's default tolerance holds, so that the head is the one of the paper's public example. Final fits are
+    in float64, others in float32; there are no weights to be pulled towards.
     """
     from sklearn.linear_model import LogisticRegression
 

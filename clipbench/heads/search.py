@@ -38,10 +38,8 @@ def search(score: Callable[[int], float]) -> Found:
 
     First every hundredfold value of C, from the strongest penalty on, until two in a row score less than the
     best: like the halving that follows, this takes the scores to have one peak. Then the neighbours of the best
-    at half the distance, down to neighbours in the grid. Of equal scores the stronger penalty wins.
-
-    Args:
-        score: place in the grid -> score on validation data, called once a place.
+    at half the distance, down to neighbours in the grid. Of equal scores the stronger penalty wins. `score` is called
+    once a place, with the place.
     """
     scores: dict[int, float] = {}
     worse = 0
@@ -114,14 +112,7 @@ def search_path(
 ) -> PenaltyPath:
     """Search the grid of C for the head that scores highest on validation data.
 
-    Each fit begins where its nearest neighbour ended.
-
-    Args:
-        problem: what heads are fitted on.
-        fit: how.
-        score: of a head, on data that it was not fitted on.
-        start: where the first fit begins.
-        max_iterations: of each fit.
+    The first fit begins at `start`, each other where its nearest neighbour ended.
     """
     fits: dict[int, Fit] = {}
 

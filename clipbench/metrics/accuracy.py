@@ -43,12 +43,7 @@ def class_counts(labels: IntArray, correct: BoolArray, classes: int) -> tuple[In
 def mean_per_class_recall(counts: IntArray, correct: IntArray) -> Float64Array:
     """Return the mean over classes of the share that is right; classes without examples are left out.
 
-    Args:
-        counts: (..., C) examples of each class.
-        correct: (..., C) of them right.
-
-    Returns:
-        (...) values; NaN where no class has examples.
+    (..., C) examples of each class and those of them that are right give (...) values, NaN where no class has examples.
     """
     filled = counts > 0
     recalls = np.divide(correct, counts, out=np.zeros(counts.shape), where=filled)

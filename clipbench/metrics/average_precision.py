@@ -42,8 +42,7 @@ class PrecisionRecall:
     def averages(self, weights: NDArray[Any]) -> tuple[Float64Array, Float64Array]:
         """Return (b,) average precisions and (b,) 11-point ones; NaN where no positive has weight.
 
-        Args:
-            weights: (n, b) non-negative integers: how often each image counts, one column a resample.
+        Each of the (n, b) weights says how often an image counts, one column a resample.
         """
         ranked = weights[self._order]
         positives = ranked[self._places]

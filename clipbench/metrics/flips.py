@@ -31,10 +31,7 @@ class Flips:
 
 
 def flips(predictions: NDArray[Any]) -> Flips:
-    """Count the different predictions of each example.
-
-    Args:
-        predictions: (n, T) classes, 0 or more, that T classifiers gave.
+    """Count the different predictions of each example among (n, T) classes, 0 or more, that T classifiers gave.
 
     Raises:
         ValueError: not a matrix with at least one column.

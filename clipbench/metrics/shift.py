@@ -151,10 +151,7 @@ def _fitted(x: Float64Array, y: Float64Array) -> tuple[float, float, float, floa
 def least_squares(x: Float64Array, y: Float64Array, weights: NDArray[Any] | None = None) -> Float64Array:
     """Return (B, 2) slopes and intercepts of B lines of ordinary, or weighted, least squares.
 
-    Args:
-        x: (B, M).
-        y: (B, M).
-        weights: (B, M) how often each point counts; by default once. NaN comes of points that all have one x.
+    Of (B, M) points, each counted `weights` times; NaN comes of points that all have one x.
     """
     w = np.ones_like(x) if weights is None else np.asarray(weights, np.float64)
     total = w.sum(axis=1, keepdims=True)

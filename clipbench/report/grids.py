@@ -136,17 +136,20 @@ def _heads(columns: Sequence[ColumnSpec]) -> tuple[Head, ...]:
 
 
 def _entries(row: Row, columns: Sequence[ColumnSpec], curve: CurveSpec | None = None) -> tuple[Entry, ...]:
-    """Show a row, with bars as long as its fractions where no curve is drawn of them."""
+    """Show a row; the one that is chosen in a curve says so."""
     entries = []
     for column in columns:
-        value = row.get(column.name)
         chosen = curve is not None and column.name == curve.x and row.get(curve.chosen) is True
-        bar = None
-        if curve is None and column.unit == "fraction" and numbers.is_number(value):
-            bar = min(max(value, 0.0), 1.0)
         small = ends(row, column) or ("chosen" if chosen else "")
-        entries.append(Entry(numbers.cell(value, column.unit), small, bar))
+        entries.append(Entry(numbers.cell(row.get(column.name), column.unit), small))
     return tuple(entries)
+
+
+def _barred(row: Row, columns: Sequence[ColumnSpec]) -> tuple[Entry, ...]:
+    """Show a row with bars as long as its fractions."""
+    shares = [row.get(column.name) if column.unit == "fraction" else None for column in columns]
+    bars = [min(max(share, 0.0), 1.0) if numbers.is_number(share) else None for share in shares]
+    return tuple(replace(entry, bar=bar) for entry, bar in zip(_entries(row, columns), bars, strict=True))
 
 
 def ends(row: Row, column: ColumnSpec) -> str:
@@ -162,7 +165,7 @@ def _classes(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
     else:
         parts = {"Worst classes": ordered[:SHOWN], "Best classes": ordered[: -SHOWN - 1 : -1]}
     return [
-        Grid(caption, heads, tuple(_entries(row, spec.columns) for row in part), spec.definition)
+        Grid(caption, heads, tuple(_barred(row, spec.columns) for row in part), spec.definition)
         for caption, part in parts.items()
     ]
 
@@ -201,7 +204,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _confusions(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
-    return [Grid(spec.caption, _heads(spec.columns), tuple(_entries(row, spec.columns) for row in rows[:SHOWN]))]
+    return [Grid(spec.caption, _heads(spec.columns), tuple(_barred(row, spec.columns) for row in rows[:SHOWN]))]
 
 
 def _groups(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
@@ -211,7 +214,7 @@ def _groups(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
     for name in dict.fromkeys(str(row[group.name]) for row in rows):
         members = [row for row in rows if str(row[group.name]) == name]
         columns = (replace(value, label=name), *others)
-        shown = tuple(_entries(row, columns) for row in members[:OTHER_ROWS])
+        shown = tuple(_barred(row, columns) for row in members[:OTHER_ROWS])
         grids.append(Grid(f"By {name}", _heads(columns), shown, _left_out(len(members))))
     return grids
 

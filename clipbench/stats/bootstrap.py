@@ -22,11 +22,7 @@ _FEW = 256
 
 
 def percentile(samples: Float64Array, level: float = 0.95) -> Interval:
-    """Return the percentile interval of bootstrap samples.
-
-    Args:
-        samples: (B,) values of the statistic; NaN where a resample leaves it undefined.
-        level: coverage.
+    """Return the percentile interval of (B,) bootstrap samples, NaN where a resample leaves the statistic undefined.
 
     Raises:
         ValueError: every sample is undefined.
@@ -56,9 +52,7 @@ def bootstrap_multinomial(
     Args:
         counts: (K,) examples a cell, e.g. a cell for each class and outcome.
         statistic: (b, K) resampled counts -> (b,) values.
-        resamples: number of resamples.
-        seed: of the random draws.
-        level: coverage.
+        resamples: drawn with `seed`, for an interval of this `level`.
 
     Raises:
         ValueError: no examples.
@@ -91,9 +85,7 @@ def bootstrap_units(
     Args:
         n: units, e.g. images with everything that belongs to them.
         statistic: (b, n) how often each unit was drawn -> (b, m) values of m statistics.
-        resamples: number of resamples.
-        seed: of the random draws.
-        level: coverage.
+        resamples: drawn with `seed`, for intervals of this `level`.
         elements: numbers that `statistic` holds for each resample, if more than n; blocks shrink with it.
         centre: (m,) values of the statistics. The resamples are shifted so that these are their means; for
             statistics that drawing with replacement biases, as ties do to average precision.
@@ -113,13 +105,9 @@ def bootstrap_units(
 def resampled_units(
     n: int, *, resamples: int = RESAMPLES, seed: int = SEED, elements: int | None = None
 ) -> Iterator[IntArray]:
-    """Iterate over blocks of resamples: (b, n) how often each of n units was drawn.
+    """Iterate over blocks of resamples, (b, n): how often each of n units was drawn.
 
-    Args:
-        n: units.
-        resamples: number of resamples, all blocks together.
-        seed: of the random draws.
-        elements: numbers held for each resample, if more than n.
+    Blocks are small enough for what is made of them, `elements` numbers for each resample if that is more than n.
     """
     random = np.random.default_rng(seed)
     for size in _blocks(resamples, max(n, elements or 0)):

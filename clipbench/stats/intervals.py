@@ -30,6 +30,7 @@ KINDS: Mapping[str, IntervalKind] = {
     "unpaired bootstrap": IntervalKind(
         "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
     ),
+    "jackknife": IntervalKind("Wilson interval at the effective number of images, from a jackknife", "jackknife"),
     "line and examples": IntervalKind(
         "bootstrap over the models behind the baseline line and over the images, drawn together", "line and images"
     ),
@@ -48,12 +49,7 @@ class Interval:
 
 
 def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
-    """Return the Wilson score interval of a proportion.
-
-    Args:
-        correct: successes, 0 to n.
-        n: trials, more than 0; may be an effective number.
-        level: coverage, e.g. 0.95.
+    """Return the Wilson score interval of a proportion: of the share of n trials, which may be an effective number.
 
     Raises:
         ValueError: no trials, or more successes than trials.
@@ -62,7 +58,9 @@ def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
     """
     if not 0 <= correct <= n or n <= 0:
         raise ValueError(f"needs 0 <= correct <= n and n > 0, got correct={correct}, n={n}")
-    z = NormalDist().inv_cdf(_tail(level))
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    z = NormalDist().inv_cdf((1 + level) / 2)
     p = correct / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -72,29 +70,19 @@ def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
     return Interval(low, high, "wilson", level)
 
 
-def student(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Return the interval of the mean that independent draws have, from some of them.
-
-    Args:
-        values: at least two, taken as normally distributed.
-        level: coverage.
+def student(values: Sequence[float]) -> Interval:
+    """Return the 95 % interval of the mean that independent draws have, from at least two of them, taken as normal.
 
     Raises:
-        ValueError: fewer than two values, or a level outside 0 to 1.
+        ValueError: fewer than two values.
 
-    Formula: mean +- t * s / sqrt(n), with the (1 + level) / 2 quantile of Student's t with n - 1 degrees of
-    freedom (Student 1908).
+    Formula: mean +- t * s / sqrt(n), with the 0.975 quantile of Student's t with n - 1 degrees of freedom (Student
+    1908).
     """
     from scipy.special import stdtrit  # type: ignore[import-untyped]
 
     if len(values) < 2:
         raise ValueError(f"needs at least two values, got {len(values)}")
     mean = fmean(values)
-    half = float(stdtrit(len(values) - 1, _tail(level))) * stdev(values) / math.sqrt(len(values))
-    return Interval(mean - half, mean + half, "student", level)
-
-
-def _tail(level: float) -> float:
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    return (1 + level) / 2
+    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
+    return Interval(mean - half, mean + half, "student")

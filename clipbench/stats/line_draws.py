@@ -16,6 +16,8 @@ from clipbench.stats.intervals import Interval
 KIND = "line and examples"
 """Of an interval that holds the line's uncertainty and that of the examples."""
 
+_ENDS = (1 - 0.95) / 2, (1 + 0.95) / 2
+
 
 @dataclass(frozen=True)
 class LineDraws:
@@ -32,10 +34,10 @@ class LineDraws:
         """Return (B,) rho = shift - expected(reference) of (B,) resamples of a model's own examples, or of numbers."""
         return np.asarray(np.asarray(shift, np.float64) - self.expected(reference))
 
-    def band(self, grid: ArrayLike, level: float = 0.95) -> tuple[Float64Array, Float64Array]:
-        """Return the (G,) ends of the interval of the line at each of (G,) reference accuracies."""
+    def band(self, grid: ArrayLike) -> tuple[Float64Array, Float64Array]:
+        """Return the (G,) ends of the 95 % interval of the line at each of (G,) reference accuracies."""
         drawn = expected(self.slopes[:, None], self.intercepts[:, None], np.asarray(grid)[None])
-        low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.nanquantile(drawn, _ENDS, axis=0)
         return low, high
 
 
@@ -107,13 +109,13 @@ def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int
     return np.asarray(np.random.default_rng(seed).binomial(n, share, resamples) / n)
 
 
-def interval_of(drawn: Float64Array, level: float = 0.95) -> Interval:
+def interval_of(drawn: Float64Array) -> Interval:
     """Return the percentile interval of resamples that hold the line's uncertainty.
 
     Raises:
         ValueError: every resample is undefined.
     """
-    return replace(percentile(drawn, level), kind=KIND)
+    return replace(percentile(drawn), kind=KIND)
 
 
 def _logits(

@@ -18,16 +18,14 @@ KIND = "paired bootstrap"
 
 
 def paired_difference(
-    first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED, level: float = 0.95
+    first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> tuple[float, Interval]:
     """Return the accuracy of the first minus that of the second, and its interval over examples.
 
     Args:
         first: (n,) whether the first is right.
         second: (n,) whether the second is right about the same examples.
-        resamples: number of resamples.
-        seed: of the random draws.
-        level: coverage.
+        resamples: drawn with `seed`.
 
     Where every resample repeats the value, because the two are right about the same examples or one is right
     about all and the other about none, the interval is Tango's score interval (Tango 1998, "Equivalence test and
@@ -37,7 +35,7 @@ def paired_difference(
         ValueError: no examples, or not the same number.
     """
     one_class = np.zeros(len(first), np.int64)
-    return paired_recall_difference(one_class, first, second, resamples=resamples, seed=seed, level=level)
+    return paired_recall_difference(one_class, first, second, resamples=resamples, seed=seed)
 
 
 def paired_recall_difference(
@@ -47,7 +45,6 @@ def paired_recall_difference(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-    level: float = 0.95,
 ) -> tuple[float, Interval]:
     """Return the mean per-class recall of the first minus that of the second, and its interval over examples.
 
@@ -55,9 +52,7 @@ def paired_recall_difference(
         labels: (n,) true classes.
         first: (n,) whether the first is right.
         second: (n,) whether the second is right about the same examples.
-        resamples: number of resamples.
-        seed: of the random draws.
-        level: coverage.
+        resamples: drawn with `seed`.
 
     A resample draws how many examples of each class only the first is right about, only the second, and both or
     neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals
@@ -78,25 +73,25 @@ def paired_recall_difference(
         return mean_per_class_recall(counts.sum(axis=2), counts[:, :, 0] - counts[:, :, 1])
 
     value = float(difference(cells[None])[0])
-    interval = bootstrap_multinomial(cells, difference, resamples=resamples, seed=seed, level=level)
+    interval = bootstrap_multinomial(cells, difference, resamples=resamples, seed=seed)
     if interval.low == interval.high:
-        return value, _without_variation(cells.reshape(classes, 3), value, level)
+        return value, _without_variation(cells.reshape(classes, 3), value)
     return value, replace(interval, kind=KIND)
 
 
-def _without_variation(cells: IntArray, value: float, level: float) -> Interval:
+def _without_variation(cells: IntArray, value: float) -> Interval:
     """Return the interval of a mean over classes, each of which has one difference in all its examples."""
     counts = cells.sum(axis=1)
     below = above = 0.0
-    for share, down, up in _distances(cells[counts > 0], level):
+    for share, down, up in _distances(cells[counts > 0]):
         below += (share * down) ** 2
         above += (share * up) ** 2
-    return Interval(max(-1.0, value - math.sqrt(below)), min(1.0, value + math.sqrt(above)), "score", level)
+    return Interval(max(-1.0, value - math.sqrt(below)), min(1.0, value + math.sqrt(above)), "score")
 
 
-def _distances(cells: IntArray, level: float) -> Iterator[tuple[float, float, float]]:
+def _distances(cells: IntArray) -> Iterator[tuple[float, float, float]]:
     """Yield, of the classes with one difference, their share and how far Tango's ends lie below and above it."""
-    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    z2 = NormalDist().inv_cdf(0.975) ** 2
     counts = cells.sum(axis=1)
     differences = np.sign(cells[:, 0] - cells[:, 1])
     for difference in np.unique(differences).tolist():

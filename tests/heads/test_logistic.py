@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import logsumexp
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
 
-from clipbench.heads.logistic import fit, memory
+from clipbench.heads.logistic import fit, memory, threads_for
 from clipbench.heads.problem import ELEMENTS, Head, Problem, class_targets
 
 
@@ -28,39 +29,37 @@ def objective(weight, bias, features, labels, C):
 
 
 def problem(features, labels, classes=10, **settings):
-    targets, outputs = class_targets(labels, classes)
-    return Problem.of(features, targets, outputs, **settings)
+    return Problem.of(features, *class_targets(labels, classes), **settings)
 
 
-@pytest.mark.parametrize("C", [1e-4, 1e-2, 1.0, 100.0])
-def test_the_minimum_is_that_of_a_tight_float64_fit(C):
-    features, labels = digits()
-    found = fit(problem(features, labels), C, final=True)
-    reference = tight(features, labels, C)
-    lowest = objective(reference.coef_, reference.intercept_, features, labels, C)
-    assert found.converged
-    assert objective(found.head.weight, found.head.bias, features, labels, C) == pytest.approx(lowest, rel=1e-8)
-    assert np.abs(found.head.weight - reference.coef_).max() < 1e-4
-    agree = found.head.scores(features).argmax(axis=1) == reference.predict(features)
-    assert agree.mean() >= 0.999
-
-
-@pytest.mark.parametrize("C", [1e-2, 1.0])
-def test_features_of_very_different_scales_and_far_from_zero_are_no_obstacle(C):
+def wine():
     features, labels = load_wine(return_X_y=True)
-    features = (features + 50).astype(np.float32)
-    found = fit(problem(features, labels, 3), C, final=True)
-    reference = tight(features, labels, C)
+    return (features + 50).astype(np.float32), labels
+
+
+@pytest.mark.parametrize(
+    ("data", "C", "off"),
+    [
+        *((digits, C, 1e-8) for C in (1e-4, 1e-2, 1.0, 100.0)),
+        # Features of very different scales, far from zero.
+        *((wine, C, 1e-6) for C in (1e-2, 1.0)),
+    ],
+)
+def test_the_minimum_is_that_of_a_tight_float64_fit(data, C, off):
+    features, labels = data()
+    found, reference = fit(problem(features, labels, labels.max() + 1), C, final=True), tight(features, labels, C)
     lowest = objective(reference.coef_, reference.intercept_, features, labels, C)
     assert found.converged
-    assert objective(found.head.weight, found.head.bias, features, labels, C) == pytest.approx(lowest, rel=1e-6)
+    assert objective(found.head.weight, found.head.bias, features, labels, C) == pytest.approx(lowest, rel=off)
+    if data is digits:
+        assert np.abs(found.head.weight - reference.coef_).max() < 1e-4
+        assert (found.head.scores(features).argmax(axis=1) == reference.predict(features)).mean() >= 0.999
 
 
 def test_two_classes_have_one_score_as_in_scikit_learn():
     features, labels = load_breast_cancer(return_X_y=True)
     features = features.astype(np.float32)
-    found = fit(problem(features, labels, 2), 0.1, final=True)
-    reference = tight(features, labels, 0.1)
+    found, reference = fit(problem(features, labels, 2), 0.1, final=True), tight(features, labels, 0.1)
     assert found.head.weight.shape == (1, features.shape[1])
     assert np.abs(found.head.weight - reference.coef_).max() < 1e-4
     scores = found.head.class_scores(features)
@@ -70,8 +69,7 @@ def test_two_classes_have_one_score_as_in_scikit_learn():
 
 def test_several_sigmoids_at_once_are_one_fit_each():
     features, labels = digits()
-    present = np.eye(10, dtype=np.float32)[labels]
-    found = fit(Problem.of(features, present, 10), 0.1, final=True)
+    found = fit(Problem.of(features, np.eye(10, dtype=np.float32)[labels], 10), 0.1, final=True)
     for place in (0, 7):
         reference = tight(features, labels == place, 0.1)
         assert np.abs(found.head.weight[place] - reference.coef_[0]).max() < 1e-4
@@ -88,42 +86,39 @@ def test_without_an_intercept():
 @pytest.mark.parametrize("rows", [20, 40])
 def test_fewer_examples_than_features(rows):
     features, labels = digits(slice(rows))
-    found = fit(problem(features, labels), 0.3, final=True)
-    reference = tight(features, labels, 0.3)
+    found, reference = fit(problem(features, labels), 0.3, final=True), tight(features, labels, 0.3)
     assert np.abs(found.head.weight - reference.coef_).max() < 1e-4
     # A constant added to every intercept changes nothing.
-    shift = found.head.bias - reference.intercept_
-    assert np.ptp(shift) < 1e-3
+    assert np.ptp(found.head.bias - reference.intercept_) < 1e-3
 
 
 @pytest.mark.parametrize("rows", [40, 400])
 def test_a_strong_pull_keeps_the_weights_where_they_are_pulled(rows):
     features, labels = digits(slice(rows))
     towards = np.random.default_rng(0).normal(size=(10, 64))
-    kept = fit(problem(features, labels, intercept=False, towards=towards), 1e-12, final=True)
-    assert np.abs(kept.head.weight - towards).max() < 1e-6
-    free = fit(problem(features, labels, intercept=False, towards=towards), 1.0, final=True)
+    pulled = problem(features, labels, intercept=False, towards=towards)
+    assert np.abs(fit(pulled, 1e-12, final=True).head.weight - towards).max() < 1e-6
+    free = fit(pulled, 1.0, final=True)
     assert free.converged
-    scores = free.head.weight - towards
-    residual = np.eye(10)[labels] - np.exp(
-        features @ free.head.weight.T - logsumexp(features @ free.head.weight.T, axis=1, keepdims=True)
-    )
+    scores = features @ free.head.weight.T
+    residual = np.eye(10)[labels] - np.exp(scores - logsumexp(scores, axis=1, keepdims=True))
     # At the minimum the distance is C times the gradient of the likelihood.
-    assert scores == pytest.approx(residual.T @ features, abs=1e-3)
+    assert free.head.weight - towards == pytest.approx(residual.T @ features, abs=1e-3)
 
 
-def test_where_it_starts_does_not_matter():
+def test_neither_where_it_starts_nor_chunks_matter(monkeypatch):
     features, labels = digits()
     far = Head(np.random.default_rng(1).normal(size=(10, 64)), np.ones(10))
     cold, warm = (fit(problem(features, labels), 0.1, start, final=True) for start in (None, far))
     assert np.abs(cold.head.weight - warm.head.weight).max() < 1e-5
+    monkeypatch.setitem(ELEMENTS, "cpu", 1)
+    pieces = fit(problem(features, labels), 0.1, final=True)
+    assert np.abs(cold.head.weight - pieces.head.weight).max() < 1e-5
 
 
 def test_a_fit_that_was_cut_short_says_so():
-    features, labels = digits()
-    cut = fit(problem(features, labels), 1.0, final=True, max_iterations=3)
-    assert not cut.converged
-    assert cut.iterations == 3
+    cut = fit(problem(*digits()), 1.0, final=True, max_iterations=3)
+    assert (cut.converged, cut.iterations) == (False, 3)
 
 
 def test_a_search_fit_goes_on_in_float64_where_float32_is_too_coarse():
@@ -131,16 +126,18 @@ def test_a_search_fit_goes_on_in_float64_where_float32_is_too_coarse():
     assert fit(problem(features[::2], labels[::2]), 1e4).converged
 
 
-def test_chunks_do_not_change_the_fit(monkeypatch):
-    features, labels = digits()
-    whole = fit(problem(features, labels), 0.1, final=True)
-    monkeypatch.setitem(ELEMENTS, "cpu", 1)
-    pieces = fit(problem(features, labels), 0.1, final=True)
-    assert np.abs(whole.head.weight - pieces.head.weight).max() < 1e-5
-
-
 def test_memory_is_the_features_and_the_history():
-    million = memory(1_281_167, 768, 1000)
-    features = 4 * 1_281_167 * 768
-    history = 8 * 20 * 1000 * 769
-    assert features + history < million < 1.5 * (features + history)
+    features, history = 4 * 1_281_167 * 768, 8 * 20 * 1000 * 769
+    assert features + history < memory(1_281_167, 768, 1000) < 1.5 * (features + history)
+
+
+@pytest.mark.parametrize(("size", "inside"), [((160, 1024, 10), 1), ((100_000, 768, 1000), 2)])
+def test_a_small_fit_takes_one_thread_and_gives_the_others_back(size, inside):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threads_for(*size):
+            assert torch.get_num_threads() == inside
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

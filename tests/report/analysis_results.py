@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.report import page
-from clipbench.report.leaderboard import make_board
+from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
@@ -36,7 +36,7 @@ def table(*rows: dict[str, Any]) -> Table:
 def shown(section: Section, *results: AnalysisResult, jobs: Sequence[JobResult] = ()) -> Any:
     """What a section has to show of results."""
     claimed = frozenset(name for known in load_sections() for name in known.analyses)
-    data = PageData(Results(Path("nowhere")), jobs, results, make_board(jobs), (), Album(), claimed)
+    data = PageData(Results(Path("nowhere")), jobs, results, make_leaderboard(jobs), (), Album(), claimed)
     return section.show(data, 0)
 
 

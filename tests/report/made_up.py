@@ -56,15 +56,18 @@ def classification(
     pedigree: Pedigree | None = None,
 ) -> JobResult:
     """A finished zero-shot job with all its tables."""
-    chance = random.Random(f"{model}|{dataset}")
-    per_class, confusions = [], []
-    for name in classes:
-        count = max(1, n // len(classes))
-        correct = round(count * min(1.0, max(0.0, share + chance.uniform(-0.3, 0.3))))
-        per_class.append((name, count, correct, correct / count, *wilson(correct, count)))
-        other = chance.choice(classes)
-        confusions.append((name, other, count - correct, 1 - correct / count))
-    groups = [("style", style, 250, share, *wilson(round(share * 250), 250)) for style in STYLES]
+    known = Pedigree(
+        weights=digest(f"weights {model}"),
+        transform=digest(f"transform {model}"),
+        tokenizer=digest("tokenizer"),
+        precision="float32",
+        data=digest(f"data {dataset}"),
+        labels=digest(f"labels {dataset}"),
+        prompts=digest(f"prompts {variant}"),
+        protocol="zero_shot/1",
+        settings=digest("settings"),
+    )
+    recall = replace(proportion("mean_per_class_recall", share, n), interval="bootstrap")
     return JobResult(
         hash=digest(f"{model}|{dataset}|{variant}|{pedigree}")[:32],
         model=model,
@@ -74,31 +77,29 @@ def classification(
         variant=variant,
         prompts=variant,
         status="done",
-        pedigree=pedigree
-        or Pedigree(
-            weights=digest(f"weights {model}"),
-            transform=digest(f"transform {model}"),
-            tokenizer=digest("tokenizer"),
-            precision="float32",
-            data=digest(f"data {dataset}"),
-            labels=digest(f"labels {dataset}"),
-            prompts=digest(f"prompts {variant}"),
-            protocol="zero_shot/1",
-            settings=digest("settings"),
-        ),
-        records=(
-            proportion("top1", share, n, main=True),
-            proportion("top5", min(1.0, share + 0.2), n),
-            replace(proportion("mean_per_class_recall", share, n), interval="bootstrap"),
-        ),
-        tables={
-            "per_class": Table(("class", "n", "correct", "accuracy", "low", "high"), tuple(per_class)),
-            "confusions": Table(("true", "predicted", "count", "share"), tuple(confusions)),
-            "per_group": Table(("group", "value", "n", "accuracy", "low", "high"), tuple(groups)),
-        },
+        pedigree=pedigree or known,
+        records=(proportion("top1", share, n, main=True), proportion("top5", min(1.0, share + 0.2), n), recall),
+        tables=class_tables(f"{model}|{dataset}", share, classes, n),
         about={"regime": regime, "source": "made for a test", "licence": "MIT", "description": f"About {dataset}."},
         provenance={"seconds": 12.5, "finished": "2026-01-02T03:04:05Z", "device": "cpu", "batch_size": 64},
     )
+
+
+def class_tables(seed: str, share: float, classes: tuple[str, ...], n: int) -> dict[str, Table]:
+    """Accuracy of each class and style, and confusions, at random around a share."""
+    chance = random.Random(seed)
+    per_class, confusions = [], []
+    for name in classes:
+        count = max(1, n // len(classes))
+        correct = round(count * min(1.0, max(0.0, share + chance.uniform(-0.3, 0.3))))
+        per_class.append((name, count, correct, correct / count, *wilson(correct, count)))
+        confusions.append((name, chance.choice(classes), count - correct, 1 - correct / count))
+    groups = [("style", style, 250, share, *wilson(round(share * 250), 250)) for style in STYLES]
+    return {
+        "per_class": Table(("class", "n", "correct", "accuracy", "low", "high"), tuple(per_class)),
+        "confusions": Table(("true", "predicted", "count", "share"), tuple(confusions)),
+        "per_group": Table(("group", "value", "n", "accuracy", "low", "high"), tuple(groups)),
+    }
 
 
 def retrieval(model: str, dataset: str, share: float) -> JobResult:
@@ -119,18 +120,15 @@ def retrieval(model: str, dataset: str, share: float) -> JobResult:
 
 def failure(model: str, dataset: str, error: str, *, regime: str = "benchmark") -> JobResult:
     """A job that failed before its prompts were known."""
-    return JobResult(
+    return replace(
+        classification(model, dataset, 0.0, variant="", pedigree=Pedigree()),
         hash=digest(f"{model}|{dataset}|failed")[:32],
-        model=model,
-        dataset=dataset,
         split="",
-        task="zero_shot",
-        variant="",
         status="failed",
-        pedigree=Pedigree(),
+        records=(),
+        tables={},
         error=error,
         about={"regime": regime},
-        provenance={"seconds": 0.2, "finished": "2026-01-02T03:04:05Z"},
     )
 
 

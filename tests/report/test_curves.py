@@ -9,7 +9,6 @@ from typing import Any
 import plotly.graph_objects
 import pytest
 
-from clipbench.analyses.run import analyse
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, Declared, TableSpec
 from clipbench.report.details import curves_by_job, curves_of
 from clipbench.report.figures import axes
@@ -18,10 +17,10 @@ from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.page import MAX_FIGURES, render
 from clipbench.report.sections.sets import shots
 from clipbench.results.folder import Results
-from clipbench.results.records import AnalysisResult, JobResult, Table
+from clipbench.results.records import JobResult, Table
 
-from .fitted import SHOTS, few_shot, finding, head, linear_probe
-from .made_up import HOSTILE, proportion
+from .fitted import SHOTS, few_shot, head, linear_probe
+from .made_up import HOSTILE, classification, proportion
 
 Make = Callable[..., Results]
 
@@ -154,8 +153,8 @@ def few_shot_jobs(*models: str) -> list[JobResult]:
     return [few_shot(model, "d", k, 0.4 + k / 40) for model in models for k in SHOTS]
 
 
-def the_chart(jobs: list[JobResult], *findings: AnalysisResult) -> shots.ShotsChart:
-    (chart,) = shots.charts(make_leaderboard(jobs), findings)
+def the_chart(jobs: list[JobResult]) -> shots.ShotsChart:
+    (chart,) = shots.charts(make_leaderboard(jobs))
     return chart
 
 
@@ -171,7 +170,7 @@ def test_few_shot_is_one_figure_a_data_set() -> None:
 
 
 def test_a_single_number_of_shots_is_no_curve(make_results: Make) -> None:
-    assert shots.charts(make_leaderboard([few_shot("a", "d", 4, 0.5)]), ()) == ()
+    assert shots.charts(make_leaderboard([few_shot("a", "d", 4, 0.5)])) == ()
     assert render(make_results(few_shot("a", "d", 4, 0.5))).count("data-plot ") == 1
 
 
@@ -183,7 +182,7 @@ def test_a_curve_stands_for_the_bars_of_its_columns(make_results: Make) -> None:
 
 def test_features_have_figures_of_their_own() -> None:
     jobs = [*few_shot_jobs("a"), *(few_shot("a", "d", k, 0.5, features="projected") for k in (1, 2))]
-    assert [chart.name for chart in shots.charts(make_leaderboard(jobs), ())] == ["d (test)", "d (test, projected)"]
+    assert [chart.name for chart in shots.charts(make_leaderboard(jobs))] == ["d (test)", "d (test, projected)"]
 
 
 def test_the_probe_on_the_same_features_ends_the_line() -> None:
@@ -204,38 +203,16 @@ def test_a_probe_that_was_tested_on_other_images_is_not_joined() -> None:
     assert len(line["x"]) == 5
 
 
-CURVE = ("what", "examples_per_class", "top1", "low", "high", "seeds_low", "seeds_high")
-
-
-def test_what_an_analysis_found_is_drawn_with_zero_shot_across() -> None:
-    jobs = few_shot_jobs("a")
-    rows = (
-        ("zero_shot", 0.0, 0.6, 0.55, 0.65, None, None),
-        ("few_shot", 1.0, 0.4, 0.35, 0.45, 0.3, 0.5),
-        ("linear_probe", 250.0, 0.9, 0.88, 0.92, None, None),
-    )
-    found = finding("a", "d", [], jobs=[jobs[0].hash], tables={"shots_curve": Table(CURVE, rows)})
-    chart = the_chart(jobs, finding("b", "d", []), found)
-    zero_shot, line = chart.figure.spec["data"]
-    assert set(zero_shot["y"]) == {0.6}
-    assert (min(zero_shot["x"]), max(zero_shot["x"])) == (1, 250)
-    assert line["x"] == [1, 250]
+def test_zero_shot_on_the_same_images_is_drawn_across() -> None:
+    zero_shot = classification("a", "d", 0.6, n=300)
+    elsewhere = replace(zero_shot, model="b", pedigree=replace(zero_shot.pedigree, data="others"))
+    chart = the_chart([*few_shot_jobs("a", "b"), linear_probe("a", "d", 0.9), zero_shot, elsewhere])
+    level, *lines = chart.figure.spec["data"]
+    assert set(level["y"]) == {0.6}
+    assert (min(level["x"]), max(level["x"])) == (1, 1000)
+    assert [line["line"].get("dash") for line in lines] == [None, None]
     assert "dashed: zero-shot" in chart.legend
-
-
-def test_a_finding_about_other_jobs_is_not_drawn() -> None:
-    rows = (("zero_shot", 0.0, 0.6, None, None, None, None), ("few_shot", 1.0, 0.1, None, None, None, None))
-    found = finding("a", "d", [], jobs=["other"], tables={"shots_curve": Table(CURVE, rows)})
-    assert len(the_chart(few_shot_jobs("a"), found).figure.spec["data"]) == 1
-
-
-def test_curves_of_a_run_hold_what_its_analysis_found(fitted: Results) -> None:
-    charts = shots.charts(make_leaderboard(fitted.jobs()), analyse(fitted))
-    assert [chart.name for chart in charts] == ["digits", "scenes-shape", "sketch"]
-    dashed = [[trace.get("line", {}).get("dash") for trace in chart.figure.spec["data"]] for chart in charts]
-    assert [lines.count("dash") for lines in dashed] == [2, 2, 2]
-    for chart in charts:
-        assert plotly.graph_objects.Figure(chart.figure.spec).layout.height == chart.figure.height
+    assert plotly.graph_objects.Figure(chart.figure.spec).layout.height == chart.figure.height
 
 
 def test_more_models_than_colours_are_counted() -> None:

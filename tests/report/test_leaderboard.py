@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from clipbench.metrics.specs import Declared, MetricSpec
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
-from clipbench.results.records import JobResult, Pedigree
+from clipbench.results.records import JobResult, Pedigree, Record
 
 from .fitted import few_shot, knn, linear_probe, wise_ft
 from .made_up import classification, failure, proportion, retrieval
@@ -23,28 +24,34 @@ def altered(job: JobResult, **parts: str) -> JobResult:
     return replace(job, hash=f"{job.hash[:-1]}x", pedigree=replace(job.pedigree, **parts))
 
 
-def test_the_highest_value_of_a_column_is_best() -> None:
-    column = one_column(make_leaderboard([classification("a", "digits", 0.5), classification("b", "digits", 0.6)]))
-    assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
-
-
-def test_ties_are_both_best() -> None:
-    column = one_column(make_leaderboard([classification(name, "digits", 0.5) for name in "ab"]))
-    assert all(cell.best for cell in column.cells.values())
-
-
-def test_a_model_alone_is_not_best() -> None:
-    column = one_column(make_leaderboard([classification("a", "digits", 0.5)]))
-    assert not column.cells["a"].best
-
-
-def test_of_ranks_the_lowest_is_best() -> None:
-    jobs = []
-    for model, rank in (("a", 3.0), ("b", 12.0)):
-        job = retrieval(model, "captions", 0.4)
-        jobs.append(replace(job, records=(replace(job.records[-1], value=rank, main=True),)))
+@pytest.mark.parametrize(
+    ("values", "higher_is_better", "best"),
+    [
+        ({"a": 0.5, "b": 0.6}, True, ["b"]),
+        ({"a": 3.0, "b": 12.0}, False, ["a"]),
+        ({"a": 0.5, "b": 0.5}, True, ["a", "b"]),
+        ({"a": 0.5, "b": 0.6}, None, []),
+        ({"a": 0.5}, True, []),
+        ({"a": 0.5, "b": None}, True, []),
+    ],
+    ids=["higher", "lower", "ties", "neither", "alone", "undefined"],
+)
+def test_the_best_values_of_a_column_are_marked(
+    values: dict[str, float | None], higher_is_better: bool | None, best: list[str]
+) -> None:
+    declared = Declared(metrics=(MetricSpec("level", "level", "dB", higher_is_better),))
+    jobs = [
+        replace(
+            classification(model, "d", 0.5),
+            task="noise",
+            records=(Record("level", value, main=True),),
+            declared=declared,
+        )
+        for model, value in values.items()
+    ]
     column = one_column(make_leaderboard(jobs))
-    assert [model for model, cell in column.cells.items() if cell.best] == ["a"]
+    assert [model for model, cell in column.cells.items() if cell.best] == best
+    assert column.heading == "level, dB"
 
 
 @pytest.mark.parametrize(
@@ -119,14 +126,6 @@ def test_a_data_set_on_which_all_failed_keeps_its_column() -> None:
     leaderboard = make_leaderboard([failure("a", "digits", "missing")])
     assert one_column(leaderboard).cells["a"].value is None
     assert one_column(leaderboard).heading == ""
-
-
-def test_an_undefined_value_is_neither_best_nor_an_error() -> None:
-    jobs = [classification("a", "digits", 0.5), classification("b", "digits", 0.6)]
-    jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], value=None, low=None, high=None),))
-    column = one_column(make_leaderboard(jobs))
-    assert column.cells["b"].value is None
-    assert not column.cells["a"].best
 
 
 def test_columns_stand_by_task_regime_and_natural_order() -> None:

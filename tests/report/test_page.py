@@ -18,7 +18,7 @@ from clipbench.report.sections import registry as sections
 from clipbench.report.sections.base import PageData
 from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
-from clipbench.results.records import JobResult, Record, Table
+from clipbench.results.records import Record, Table
 
 from .made_up import HOSTILE, classification, failure, retrieval, with_pictures
 
@@ -201,27 +201,12 @@ def test_a_run_without_its_description(make_results: Make) -> None:
 
 
 def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
-    job = JobResult(
-        hash="f" * 32,
-        model="m",
-        dataset="d",
-        split="",
-        task="odd_task",
-        variant="",
-        status="done",
-        pedigree=classification("m", "d", 0.5).pedigree,
-        records=(
-            Record("calibration_error", 0.25, "fraction", main=True, params={"bins": 15}),
-            Record("undefined_thing", None),
-            Record("throughput", 1234.5678, "images/s"),
-        ),
-        tables={
-            "curve": Table(("x", "flag", "note"), ((0.123456, True, None), (2, False, "n"))),
-            "per_class": Table(("class",), (("only names",),)),
-            "empty": Table(("a",), ()),
-        },
-        pictures=({"id": "p", "caption": "no thumbnail", "thumb": ""},),
-    )
+    calibration = Record("calibration_error", 0.25, main=True, params={"bins": 15})
+    records = (calibration, Record("undefined_thing", None), Record("throughput", 1234.5678, "images/s"))
+    curve = Table(("x", "flag", "note"), ((0.123456, True, None), (2, False, "n")))
+    tables = {"curve": curve, "per_class": Table(("class",), (("only names",),)), "empty": Table(("a",), ())}
+    picture = {"id": "p", "caption": "no thumbnail", "thumb": ""}
+    job = replace(classification("m", "d", 0.5), task="odd_task", records=records, tables=tables, pictures=(picture,))
     text = Outline(render(make_results(job))).text
     for part in ("Odd task", "calibration error", "25.0 %", "1235 images/s", "bins = 15", "0.1235", "yes"):
         assert part.lower() in text.lower()
@@ -230,7 +215,8 @@ def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
 class Extra:
     """A section of an installed package."""
 
-    name, title, order, analyses, template = "extra", "Extra", 0, (), "extra.html.j2"
+    name, title, order, template = "extra", "Extra", 0, "extra.html.j2"
+    analyses: tuple[str, ...] = ()
 
     def show(self, data: PageData, figures: int) -> Sized | None:
         raise ValueError("no <extra> today")

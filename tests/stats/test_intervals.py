@@ -1,9 +1,10 @@
 import math
 
 import pytest
+import scipy.stats
 from scipy.stats import binomtest
 
-from clipbench.stats.intervals import wilson
+from clipbench.stats.intervals import KINDS, student, wilson
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,23 @@ def test_wilson_refuses_impossible_counts(correct, n):
 def test_wilson_refuses_a_level_outside_0_and_1():
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
         wilson(1, 2, 95)
+
+
+@pytest.mark.parametrize("draws", [[0.61, 0.58], [0.61, 0.58, 0.66, 0.6, 0.63]])
+def test_the_interval_of_a_mean_of_draws_is_scipys(draws):
+    found = student(draws)
+    mean, error = sum(draws) / len(draws), scipy.stats.sem(draws)
+    assert (found.low, found.high) == pytest.approx(scipy.stats.t.interval(0.95, len(draws) - 1, mean, error))
+    assert (found.kind, found.level) == ("student", 0.95)
+
+
+def test_equal_draws_leave_nothing_uncertain_and_one_draw_has_no_interval():
+    found = student([0.1, 0.1, 0.1])
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1), abs=1e-12)
+    with pytest.raises(ValueError, match="two values"):
+        student([0.5])
+
+
+def test_every_kind_has_a_name_for_readers():
+    assert {wilson(1, 2).kind, student([0.1, 0.2]).kind} <= set(KINDS)
+    assert all(kind.label and kind.short for kind in KINDS.values())

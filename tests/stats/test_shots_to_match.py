@@ -10,21 +10,27 @@ def reach(accuracies, level, examples=(1, 2, 4, 8, 16)):
     return float(examples_to_reach(np.array(examples), np.array([accuracies]), np.array([level]))[0])
 
 
-def test_between_two_points_it_is_linear_in_the_logarithm():
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.35) == pytest.approx(4 * np.sqrt(2))
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.4) == pytest.approx(8)
-    assert reach([0.5, 0.7], 0.6, examples=(16, 1600)) == pytest.approx(160)
+STEADY = [0.1, 0.2, 0.3, 0.4, 0.5]
 
 
-def test_outside_the_curve_it_has_no_number():
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.05) == -np.inf
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.51) == np.inf
-
-
-def test_a_level_that_a_point_meets_exactly_takes_that_many():
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.1) == 1
-    assert reach([0.1, 0.2, 0.3, 0.4, 0.5], 0.5) == pytest.approx(16)
-    assert reach([0.2, 0.2, 0.2, 0.2, 0.2], 0.2) == 1
+@pytest.mark.parametrize(
+    ("accuracies", "level", "expected"),
+    [
+        # Between two points it is linear in the logarithm; a level that a point meets exactly takes that many.
+        (STEADY, 0.35, 4 * np.sqrt(2)),
+        (STEADY, 0.1, 1),
+        (STEADY, 0.4, 8),
+        (STEADY, 0.5, 16),
+        ([0.2] * 5, 0.2, 1),
+        # Outside the curve it has no number.
+        (STEADY, 0.05, -np.inf),
+        (STEADY, 0.51, np.inf),
+        # Of a curve that falls again the first crossing counts.
+        ([0.1, 0.3, 0.2, 0.4, 0.5], 0.2, np.sqrt(2)),
+    ],
+)
+def test_by_hand(accuracies, level, expected):
+    assert reach(accuracies, level) == pytest.approx(expected)
 
 
 def test_of_rising_curves_it_is_the_inverse_of_interpolation():
@@ -34,14 +40,10 @@ def test_of_rising_curves_it_is_the_inverse_of_interpolation():
     levels = generator.uniform(curves[:, 0], curves[:, -1])
     found = examples_to_reach(numbers, curves, levels)
     assert ((found >= 1) & (found <= 2000)).all()
-    at = [np.interp(np.log(one), np.log(numbers), curve) for one, curve in zip(found, curves, strict=True)]
-    assert at == pytest.approx(levels)
+    reached = [np.interp(np.log(count), np.log(numbers), curve) for count, curve in zip(found, curves, strict=True)]
+    assert reached == pytest.approx(levels)
     higher = examples_to_reach(numbers, curves, np.minimum(levels + 0.01, curves[:, -1]))
     assert (higher >= found).all()
-
-
-def test_of_a_curve_that_falls_again_the_first_crossing_counts():
-    assert reach([0.1, 0.3, 0.2, 0.4, 0.5], 0.2) == pytest.approx(np.sqrt(2))
 
 
 def test_many_curves_at_once_are_each_on_their_own():

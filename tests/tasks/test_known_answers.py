@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
-from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
-from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot
+from clipbench.tasks.probe.linear_probe import LinearProbe
 from clipbench.tasks.prompts import PromptedClasses
-from clipbench.tasks.retrieval.retrieval import Retrieval, RetrievalSettings
+from clipbench.tasks.retrieval.retrieval import Retrieval
+
+from .conftest import evaluate, main, metric, tight, unit, values
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 
@@ -57,20 +58,18 @@ def cifar(shared_data, clip):
     return clip.images([image["bytes"] for image in rows["image"]]), rows["label"].to_numpy()
 
 
-def test_cifar10_equals_a_direct_computation(shared_data, clip, cifar, make_inputs, model):
+def test_cifar10_equals_a_direct_computation(shared_data, clip, cifar, make_inputs, model, facts):
     features, labels = cifar
     templates = (shared_data / "templates" / "cifar.txt").read_text().splitlines()
     strings = tuple(tuple(template.replace("{c}", name) for template in templates) for name in CIFAR)
     texts = {string: row for filled in strings for string, row in zip(filled, clip.texts(filled), strict=True)}
-    facts = DatasetFacts("cifar10", CIFAR, False, ("test",))
-    inputs = make_inputs(features, texts, facts, model=model(scale=clip.scale), labels=labels)
-    prompts = PromptedClasses("cifar", "", CIFAR, strings)
-    outcome = ZeroShot().evaluate(inputs, ZeroShotSettings(task="zero_shot", datasets=("cifar10",)), prompts)
+    inputs = make_inputs(features, texts, facts(CIFAR), model=model(scale=clip.scale), labels=labels)
+    outcome = evaluate(ZeroShot, inputs, PromptedClasses("cifar", "", CIFAR, strings))
 
     logits = clip.scale * _direct_cosines(features, [[texts[string] for string in filled] for filled in strings])
     order = np.argsort(-logits, axis=1)
     recalls = [(order[labels == label, 0] == label).mean() for label in range(10)]
-    ours = {metric.name: metric.value for metric in outcome.metrics}
+    ours = values(outcome)
     assert ours == {
         "top1": pytest.approx((order[:, 0] == labels).mean(), abs=0),
         "top5": pytest.approx((order[:, :5] == labels[:, None]).any(axis=1).mean(), abs=0),
@@ -86,15 +85,11 @@ def test_cifar10_equals_a_direct_computation(shared_data, clip, cifar, make_inpu
 
 def _direct_cosines(features, prompts_of_classes):
     """In float64, one class at a time."""
-
-    def unit(rows):
-        return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
-
     classifier = np.array([unit(unit(np.array(rows, np.float64)).mean(axis=0)) for rows in prompts_of_classes])
     return unit(features.astype(np.float64)) @ classifier.T
 
 
-def test_flickr8k_gives_the_published_tools_recalls(shared_data, clip, make_inputs, model):
+def test_flickr8k_gives_the_published_tools_recalls(shared_data, clip, make_inputs, facts):
     ids, files, captions = [], [], []
     with tarfile.open(shared_data / "flickr8k_sample" / "test" / "0.tar") as tar:
         members = {member.name: member for member in tar.getmembers()}
@@ -103,40 +98,26 @@ def test_flickr8k_gives_the_published_tools_recalls(shared_data, clip, make_inpu
             files.append(tar.extractfile(name).read())
             text = tar.extractfile(name.replace(".jpg", ".txt")).read().decode()
             captions.append(tuple(line for line in text.splitlines() if line))
-    strings = sorted({caption for own in captions for caption in own})
+    strings = sorted({caption for lines in captions for caption in lines})
     texts = dict(zip(strings, clip.texts(strings), strict=True))
-    facts = DatasetFacts("flickr8k", (), False, ("test",))
-    inputs = make_inputs(clip.images(files), texts, facts, model=model(), ids=ids, captions=captions)
-    outcome = Retrieval().evaluate(inputs, RetrievalSettings(task="retrieval", datasets=("flickr8k",)), None)
-    metrics = {metric.name: metric for metric in outcome.metrics}
-    assert (metrics["text_to_image_recall_at_5"].value, metrics["text_to_image_recall_at_5"].n) == (0.0096, 2500)
-    assert (metrics["image_to_text_recall_at_5"].value, metrics["image_to_text_recall_at_5"].n) == (0.02, 500)
-    assert metrics["image_to_text_recall_at_5"].interval.low < 0.02 < metrics["image_to_text_recall_at_5"].interval.high
+    outcome = evaluate(Retrieval, make_inputs(clip.images(files), texts, facts(), ids=ids, captions=captions))
+    to_image, to_text = (metric(outcome, f"{way}_recall_at_5") for way in ("text_to_image", "image_to_text"))
+    assert (to_image.value, to_image.n) == (0.0096, 2500)
+    assert (to_text.value, to_text.n) == (0.02, 500)
+    assert to_text.interval.low < 0.02 < to_text.interval.high
 
 
-def test_a_probe_on_cifar10_is_scikit_learns_head(shared_data, clip, cifar, model, facts):
-    from sklearn.linear_model import LogisticRegression
-
+def test_a_probe_on_cifar10_is_scikit_learns_head(shared_data, clip, cifar, world):
     rows = pd.read_parquet(next((shared_data / "cifar10" / "data").glob("train-*.parquet"))).iloc[:1500]
+    train = clip.images([image["bytes"] for image in rows["image"]]), rows["label"].to_numpy()
     splits = {
-        "train": (clip.images([image["bytes"] for image in rows["image"]]), rows["label"].to_numpy()),
-        "test": cifar,
+        name: ({"projected": features}, labels) for name, (features, labels) in (("train", train), ("test", cifar))
     }
-    sets = {
-        name: ImageSet([f"{name}/{row}" for row in range(len(labels))], {"projected": ArrayFeatures(features)}, labels)
-        for name, (features, labels) in splits.items()
-    }
-    inputs = Inputs(facts(CIFAR, splits=("train", "test")), model(), sets, lambda strings: None)
-    settings = LinearProbeSettings(task="linear_probe", datasets=("cifar10",), features="projected")
-    outcome = LinearProbe().evaluate(inputs, settings, None)
-    main = next(metric for metric in outcome.metrics if metric.main)
-    assert main.params["converged"]
-    assert not main.params["at_edge"]
-
-    reference = LogisticRegression(C=main.params["C"], tol=1e-10, max_iter=1000, solver="newton-cholesky")
-    reference.fit(splits["train"][0].astype(np.float64), splits["train"][1])
-    predictions = reference.predict(cifar[0].astype(np.float64))
+    outcome = evaluate(LinearProbe, world(CIFAR, **splits), features="projected")
+    params = main(outcome).params
+    assert (params["converged"], params["at_edge"]) == (True, False)
+    predictions = tight(*train, params["C"]).predict(cifar[0].astype(np.float64))
     assert (outcome.examples["prediction"] == predictions).mean() >= 0.999
-    assert main.value == pytest.approx((predictions == cifar[1]).mean(), abs=0.001)
+    assert main(outcome).value == pytest.approx((predictions == cifar[1]).mean(), abs=0.001)
     # 20,000 images give 0.679 of 10,000.
-    assert main.value == pytest.approx(0.65, abs=0.05)
+    assert main(outcome).value == pytest.approx(0.65, abs=0.05)

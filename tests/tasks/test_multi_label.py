@@ -2,34 +2,36 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from clipbench.errors import UserError
 from clipbench.metrics.average_precision import average_precision_11point
-from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot
 
-SETTINGS = ZeroShotSettings(task="zero_shot", datasets=("toys",))
+from .conftest import evaluate, main, refusal, unit
 
-
-def evaluate(inputs, prompts):
-    return ZeroShot().evaluate(inputs, SETTINGS, prompts)
+AB = {"a": [1, 0], "b": [0, 1]}
 
 
 @pytest.fixture
-def random_world(make_inputs, prompted, facts):
+def zero_shot(make_inputs, prompted, facts):
+    """zero_shot(images, texts, label_sets=..., ...): the outcome on a multi-label set."""
+
+    def run(images, texts, main_metric="", **fields):
+        inputs = make_inputs(images, texts, facts(texts, multilabel=True, main_metric=main_metric), **fields)
+        return evaluate(ZeroShot, inputs, prompted(*texts))
+
+    return run
+
+
+@pytest.fixture
+def random_world(zero_shot):
     random = np.random.default_rng(2)
-    classes = list("abcdef")
     table = random.normal(size=(6, 12))
     present = random.random((400, 6)) < 0.3
     present[:, 5] = False
     images = random.normal(size=(400, 12)) + 0.4 * present @ table
-    inputs = make_inputs(
-        images,
-        dict(zip(classes, table, strict=True)),
-        facts(classes, multilabel=True),
-        label_sets=[tuple(np.flatnonzero(row)) for row in present],
-        groups={"half": ["first", "second"] * 200},
-    )
-    cosines = images @ table.T / np.linalg.norm(images, axis=1)[:, None] / np.linalg.norm(table, axis=1)
-    return evaluate(inputs, prompted(*classes)), present, cosines
+    label_sets = [tuple(np.flatnonzero(row)) for row in present]
+    groups = {"half": ["first", "second"] * 200}
+    outcome = zero_shot(images, dict(zip("abcdef", table, strict=True)), label_sets=label_sets, groups=groups)
+    return outcome, present, unit(images) @ unit(table).T
 
 
 def test_map_is_the_mean_of_scikit_learns_average_precision(random_world):
@@ -85,42 +87,29 @@ def test_pictures_are_the_widest_mistakes(random_world):
     assert outcome.pictures[0].caption.startswith(f"true: {worst['label_names'].iloc[0]}; predicted: ")
 
 
-def test_a_tie_is_not_the_present_classs_win(make_inputs, prompted, facts):
-    dataset = facts(["a", "b"], multilabel=True)
-    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(0,), (0,)])
-    assert evaluate(inputs, prompted("a", "b")).examples["correct"].tolist() == [False, True]
+def test_a_tie_is_not_the_present_classs_win(zero_shot):
+    outcome = zero_shot([[1, 1], [1, 0]], AB, label_sets=[(0,), (0,)])
+    assert outcome.examples["correct"].tolist() == [False, True]
 
 
-def test_nothing_present_anywhere_is_undefined_and_said(make_inputs, prompted, facts):
-    dataset = facts(["a", "b"], multilabel=True)
-    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(), ()])
-    outcome = evaluate(inputs, prompted("a", "b"))
+def test_nothing_present_anywhere_is_undefined_and_said(zero_shot):
+    outcome = zero_shot([[1, 1], [1, 0]], AB, label_sets=[(), ()])
     assert [(metric.value, metric.interval) for metric in outcome.metrics] == [(None, None)] * 2
     assert outcome.notes == ("No image shows any class, so average precision is undefined.",)
 
 
-def test_the_declared_voc_metric_is_the_main_one(make_inputs, prompted, facts):
-    dataset = facts(["a", "b"], multilabel=True, main_metric="map_voc2007_11point")
-    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(1,), (0,)])
-    assert [metric.main for metric in evaluate(inputs, prompted("a", "b")).metrics] == [False, True]
+def test_the_declared_voc_metric_is_the_main_one(zero_shot):
+    outcome = zero_shot([[1, 1], [1, 0]], AB, main_metric="map_voc2007_11point", label_sets=[(1,), (0,)])
+    assert main(outcome).name == "map_voc2007_11point"
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("images", "fields", "message"),
     [
-        ({"label_sets": [(0,), (1, 2)]}, r"labels \[1, 2\] of 'image-1' are not all among the 2 classes"),
-        ({"labels": [0, 1]}, "has no label sets"),
+        ([1, 1], {"label_sets": [(0,), (1, 2)]}, "labels [1, 2] of 'image-1' are not all among the 2 classes"),
+        ([1, 1], {"labels": [0, 1]}, "has no label sets"),
+        ([np.nan, 0], {"label_sets": [(0,), (1,)]}, "all zero: 1 of the images of toys, split test, the first"),
     ],
-)
-def test_label_sets_that_cannot_be_used_are_refused(make_inputs, prompted, facts, fields, message):
-    dataset = facts(["a", "b"], multilabel=True)
-    inputs = make_inputs([[1, 1], [1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, **fields)
-    with pytest.raises(UserError, match=message):
-        evaluate(inputs, prompted("a", "b"))
-
-
-def test_features_without_direction_are_refused(make_inputs, prompted, facts):
-    dataset = facts(["a", "b"], multilabel=True)
-    inputs = make_inputs([[1, 1], [np.nan, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, label_sets=[(0,), (1,)])
-    with pytest.raises(UserError, match="all zero: 1 of the images of toys, split test, the first 'image-1'"):
-        evaluate(inputs, prompted("a", "b"))
+)  # fmt: skip
+def test_images_and_label_sets_that_cannot_be_used_are_refused(zero_shot, images, fields, message):
+    assert message in refusal(zero_shot, [[1, 1], images], AB, **fields)

@@ -1,27 +1,29 @@
 import numpy as np
 import pytest
 
-from clipbench.errors import UserError
-from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.classify.zero_shot import ZeroShot
 
-SETTINGS = ZeroShotSettings(task="zero_shot", datasets=("toys",))
+from .conftest import evaluate, main, refusal, settings_of, unit, values
 
-
-def evaluate(inputs, prompts):
-    return ZeroShot().evaluate(inputs, SETTINGS, prompts)
-
-
-def values(outcome):
-    return {metric.name: metric.value for metric in outcome.metrics}
+AB = {"a": [1, 0], "b": [0, 1]}
 
 
 @pytest.fixture
-def cats_and_dogs(make_inputs, prompted, facts):
+def zero_shot(make_inputs, prompted, facts):
+    """zero_shot(images, texts, classes, labels=..., ...): the outcome; each class's own name is its prompt."""
+
+    def run(images, texts, classes, *, prompts=None, main_metric="", **fields):
+        inputs = make_inputs(images, texts, facts(classes, main_metric=main_metric), **fields)
+        return evaluate(ZeroShot, inputs, prompted(*classes, **(prompts or {})))
+
+    return run
+
+
+@pytest.fixture
+def cats_and_dogs(zero_shot):
     """Three of four images right; the second cat lies nearer to the dogs."""
-    texts = {"cat": [2, 0], "dog": [0, 5]}
-    images = [[3, 0], [0.6, 0.8], [0, 1], [0, 9]]
-    inputs = make_inputs(images, texts, facts(["cat", "dog"]), labels=[0, 0, 1, 1], groups={"light": list("ddnn")})
-    return evaluate(inputs, prompted("cat", "dog"))
+    images, texts = [[3, 0], [0.6, 0.8], [0, 1], [0, 9]], {"cat": [2, 0], "dog": [0, 5]}
+    return zero_shot(images, texts, ("cat", "dog"), labels=[0, 0, 1, 1], groups={"light": list("ddnn")})
 
 
 def test_metrics_come_with_count_and_interval(cats_and_dogs):
@@ -64,254 +66,194 @@ def test_tables_and_pictures(cats_and_dogs):
     assert (picture.true_label, picture.prediction) == ("cat", "dog (1.00)")
 
 
-def test_prompts_are_normalised_before_and_after_the_mean(make_inputs, prompted, facts):
+def test_prompts_are_normalised_before_and_after_the_mean(zero_shot):
     # Unnormalised, the long second prompt would pull class a to the image's side.
     texts = {"a": [1, 0, 0], "aa": [0, 100, 0], "b": [0.6, 0.6, 0.5]}
-    inputs = make_inputs([[0, 1, 0]], texts, facts(["a", "b"]), labels=[0])
-    outcome = evaluate(inputs, prompted("a", "b", a=("a", "aa")))
+    outcome = zero_shot([[0, 1, 0]], texts, ("a", "b"), prompts={"a": ("a", "aa")}, labels=[0])
     expected = np.sqrt(0.5) - 0.6 / np.linalg.norm([0.6, 0.6, 0.5])
     assert outcome.examples["margin"][0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_top5_counts_the_five_best_and_needs_more_than_five_classes(make_inputs, prompted, facts):
-    classes = list("abcdefg")
-    texts = dict(zip(classes, np.eye(7), strict=True))
+def test_top5_counts_the_five_best_and_needs_more_than_five_classes(zero_shot):
     ranked = [7, 6, 5, 4, 3, 2, 1]  # image i has its true class at rank i + 1
-    inputs = make_inputs([ranked] * 7, texts, facts(classes), labels=range(7))
-    outcome = evaluate(inputs, prompted(*classes))
-    assert values(outcome)["top1"] == pytest.approx(1 / 7)
-    assert values(outcome)["top5"] == pytest.approx(5 / 7)
-    five = make_inputs([ranked[:5]], {name: texts[name][:5] for name in classes[:5]}, facts(classes[:5]), labels=[0])
-    assert "top5" not in values(evaluate(five, prompted(*classes[:5])))
+    found = values(zero_shot([ranked] * 7, dict(zip("abcdefg", np.eye(7), strict=True)), "abcdefg", labels=range(7)))
+    assert (found["top1"], found["top5"]) == pytest.approx((1 / 7, 5 / 7))
+    five = zero_shot([ranked[:5]], dict(zip("abcde", np.eye(5), strict=True)), "abcde", labels=[0])
+    assert "top5" not in values(five)
 
 
-def test_a_tie_between_different_classes_is_wrong(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1], "c": [-1, -1]}
-    inputs = make_inputs([[1, 1], [1, 1], [-1, -1]], texts, facts(["a", "b", "c"]), labels=[0, 1, 2])
-    outcome = evaluate(inputs, prompted("a", "b", "c"))
-    assert values(outcome)["top1"] == pytest.approx(1 / 3)
+def test_a_tie_between_different_classes_is_wrong(zero_shot):
+    outcome = zero_shot([[1, 1], [1, 1], [-1, -1]], {**AB, "c": [-1, -1]}, "abc", labels=[0, 1, 2])
+    assert main(outcome).value == pytest.approx(1 / 3)
     assert outcome.examples["prediction_name"].tolist() == ["b", "a", "c"]
-    assert outcome.metrics[0].params["near_ties"] == 2
+    assert main(outcome).params["near_ties"] == 2
 
 
-def test_a_model_that_sees_no_difference_gets_nothing_right(make_inputs, prompted, facts):
-    classes = list("abcdefg")
-    inputs = make_inputs([[1, 2]] * 7, {name: [1, 1] for name in classes}, facts(classes), labels=range(7))
-    outcome = evaluate(inputs, prompted(*classes))
+def test_a_model_that_sees_no_difference_gets_nothing_right(zero_shot):
+    outcome = zero_shot([[1, 2]] * 7, {name: [1, 1] for name in "abcdefg"}, "abcdefg", labels=range(7))
     assert values(outcome) == {"top1": 0, "top5": 0, "mean_per_class_recall": 0}
     assert (outcome.examples["prediction"] != outcome.examples["label"]).all()
     assert outcome.examples["margin"].tolist() == [0] * 7
     assert outcome.notes == (
         "Different prompts, same embedding: a = b = c = d = e = f = g. These ties count as wrong.",
     )
-    assert outcome.metrics[0].params["near_ties"] == 7
+    assert main(outcome).params["near_ties"] == 7
 
 
-@pytest.fixture
-def missiles(make_inputs, prompted, facts):
+def test_of_classes_with_equal_prompts_the_lower_index_wins_but_strictly_both_are_wrong(zero_shot):
     """As in OpenAI's ImageNet list: two classes of one name."""
-    classes = ("missile", "dog", "missile")
-    texts = {"missile": [1, 0], "dog": [0, 1]}
-    inputs = make_inputs([[2, 0], [1, 0], [0, 1], [3, 1]], texts, facts(classes), labels=[0, 2, 1, 0])
-    return evaluate(inputs, prompted(*classes))
-
-
-def test_of_classes_with_equal_prompts_the_lower_index_wins(missiles):
-    assert missiles.examples["prediction"].tolist() == [0, 0, 1, 0]
-    assert missiles.examples["correct"].tolist() == [True, False, True, True]
-    assert values(missiles)["top1"] == 0.75
-
-
-def test_strict_top1_counts_equal_prompts_as_wrong(missiles):
-    assert values(missiles)["strict_top1"] == 0.25
-    assert missiles.tables["equal_prompts"].values.tolist() == [[0, "missile", 2, "missile", "missile"]]
-    (note,) = missiles.notes
+    classes, texts = ("missile", "dog", "missile"), {"missile": [1, 0], "dog": [0, 1]}
+    outcome = zero_shot([[2, 0], [1, 0], [0, 1], [3, 1]], texts, classes, labels=[0, 2, 1, 0])
+    assert outcome.examples["prediction"].tolist() == [0, 0, 1, 0]
+    assert outcome.examples["correct"].tolist() == [True, False, True, True]
+    assert (values(outcome)["top1"], values(outcome)["strict_top1"]) == (0.75, 0.25)
+    assert outcome.examples["score"][0] == pytest.approx(0.5, abs=1e-6), "they share the probability"
+    assert outcome.tables["equal_prompts"].values.tolist() == [[0, "missile", 2, "missile", "missile"]]
+    (note,) = outcome.notes
     assert note.startswith("Equal prompts: missile (0) and missile (2). The lower index wins")
 
 
-def test_equal_prompts_share_the_probability(missiles):
-    assert missiles.examples["score"][0] == pytest.approx(0.5, abs=1e-6)
-
-
-def test_classes_of_equal_prompts_may_list_them_in_another_order(make_inputs, prompted, facts):
+def test_classes_of_equal_prompts_may_list_them_in_another_order(zero_shot):
     texts = {"x": [1, 0.3], "y": [0.1, 1], "z": [-1, 0], "w": [0.123, 0.456]}
-    inputs = make_inputs([[1, 1], [1, 1]], texts, facts(["a", "b", "c"]), labels=[0, 1])
-    outcome = evaluate(inputs, prompted("a", "b", "c", a=("x", "y", "w"), b=("w", "y", "x"), c=("z",)))
+    prompts = {"a": ("x", "y", "w"), "b": ("w", "y", "x"), "c": ("z",)}
+    outcome = zero_shot([[1, 1], [1, 1]], texts, ("a", "b", "c"), prompts=prompts, labels=[0, 1])
     assert outcome.examples["correct"].tolist() == [True, False]
 
 
-def test_near_ties_are_counted(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1]}
-    inputs = make_inputs([[1, 1 - 5e-6], [1, 0.99]], texts, facts(["a", "b"]), labels=[0, 0])
-    (top1, _) = evaluate(inputs, prompted("a", "b")).metrics
+def test_near_ties_are_counted(zero_shot):
+    top1 = main(zero_shot([[1, 1 - 5e-6], [1, 0.99]], AB, "ab", labels=[0, 0]))
     assert top1.value == 1
     assert top1.params == {"near_ties": 1, "near": 1e-5}
 
 
-def test_scale_and_bias_change_probabilities_but_no_decision(make_inputs, prompted, facts, model):
+def test_scale_and_bias_change_probabilities_but_no_decision(zero_shot, model):
     random = np.random.default_rng(0)
-    classes = list("abcdefgh")
-    texts = dict(zip(classes, random.normal(size=(8, 16)), strict=True))
+    texts = dict(zip("abcdefgh", random.normal(size=(8, 16)), strict=True))
     images, labels = random.normal(size=(200, 16)), random.integers(0, 8, 200)
     clip, siglip = (
-        evaluate(make_inputs(images, texts, facts(classes), labels=labels, model=chosen), prompted(*classes))
-        for chosen in (model(scale=10), model(scale=10, bias=-16.5))
+        zero_shot(images, texts, "abcdefgh", labels=labels, model=model(scale=10, bias=bias)).examples
+        for bias in (0, -16.5)
     )
-    assert clip.examples["prediction"].tolist() == siglip.examples["prediction"].tolist()
-    np.testing.assert_allclose(clip.examples["score"], siglip.examples["score"], rtol=1e-4)
+    assert clip["prediction"].tolist() == siglip["prediction"].tolist()
+    np.testing.assert_allclose(clip["score"], siglip["score"], rtol=1e-4)
 
 
-def test_classes_without_images_are_left_out_of_the_mean_and_named(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1], "c": [-1, 0]}
-    inputs = make_inputs([[1, 0], [1, 0], [0, 1]], texts, facts(["a", "b", "c"]), labels=[0, 1, 1])
-    outcome = evaluate(inputs, prompted("a", "b", "c"))
+def test_classes_without_images_are_left_out_of_the_mean_and_named(zero_shot):
+    outcome = zero_shot([[1, 0], [1, 0], [0, 1]], {**AB, "c": [-1, 0]}, "abc", labels=[0, 1, 1])
     assert values(outcome)["mean_per_class_recall"] == 0.75
     assert outcome.notes == ("Left out of the mean per-class recall for want of images: c.",)
     assert outcome.tables["per_class"]["accuracy"].isna().tolist() == [False, False, True]
 
 
-def test_all_right_still_leaves_room_for_doubt(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1]}
-    inputs = make_inputs([[1, 0]] * 9 + [[0, 1]], texts, facts(["a", "b"]), labels=[0] * 9 + [1])
-    top1, recall = evaluate(inputs, prompted("a", "b")).metrics
+def test_all_right_still_leaves_room_for_doubt(zero_shot):
+    top1, recall = zero_shot([[1, 0]] * 9 + [[0, 1]], AB, "ab", labels=[0] * 9 + [1]).metrics
     assert recall.interval.high == 1
     assert recall.interval.low < top1.interval.low < 1, "the one image of b carries half of the mean"
 
 
-def test_images_without_a_label_are_left_out(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1]}
-    inputs = make_inputs([[1, 0], [1, 0], [0, 1]], texts, facts(["a", "b"]), labels=[0, -1, 1])
-    outcome = evaluate(inputs, prompted("a", "b"))
-    assert outcome.metrics[0].n == 2
+def test_images_without_a_label_are_left_out(zero_shot):
+    outcome = zero_shot([[1, 0], [1, 0], [0, 1]], AB, "ab", labels=[0, -1, 1])
+    assert main(outcome).n == 2
     assert outcome.examples["id"].tolist() == ["image-0", "image-2"]
     assert outcome.notes == ("Left out for want of a label: 1 of 3 images.",)
 
 
-def test_groups_with_many_values_are_not_broken_down(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1]}
+def test_groups_with_many_values_are_not_broken_down(zero_shot):
     groups = {"photographer": [str(row) for row in range(60)], "light": ["day", "night"] * 30}
-    inputs = make_inputs([[1, 0]] * 60, texts, facts(["a", "b"]), labels=[0] * 60, groups=groups)
-    outcome = evaluate(inputs, prompted("a", "b"))
+    outcome = zero_shot([[1, 0]] * 60, AB, "ab", labels=[0] * 60, groups=groups)
     assert outcome.tables["per_group"]["group"].unique().tolist() == ["light"]
     assert "Not broken down by photographer: more than 50 values." in outcome.notes
     assert "group.photographer" in outcome.examples
 
 
-def test_no_more_than_two_pictures_of_a_pair(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1]}
-    nearer = [[1, 1.1], [1, 1.3], [1, 1.2], [1, 1.4]]
-    inputs = make_inputs(nearer, texts, facts(["a", "b"]), labels=[0] * 4)
-    assert [picture.id for picture in evaluate(inputs, prompted("a", "b")).pictures] == ["image-3", "image-1"]
+def test_no_more_than_two_pictures_of_a_pair(zero_shot):
+    outcome = zero_shot([[1, 1.1], [1, 1.3], [1, 1.2], [1, 1.4]], AB, "ab", labels=[0] * 4)
+    assert [picture.id for picture in outcome.pictures] == ["image-3", "image-1"]
 
 
-def test_many_images_and_classes_agree_with_a_direct_computation(make_inputs, prompted, facts):
+def test_many_images_and_classes_agree_with_a_direct_computation(zero_shot):
     random = np.random.default_rng(7)
     classes = [f"class {index}" for index in range(300)]
-    prompts = prompted(*classes, **{f"class_{index}": [f"{index} {t}" for t in range(20)] for index in range(300)})
-    texts = {string: random.normal(size=24) for own in prompts.strings for string in own}
+    prompts = {f"class_{index}": [f"{index} {t}" for t in range(20)] for index in range(300)}
+    texts = {string: random.normal(size=24) for strings in prompts.values() for string in strings}
     images, labels = random.normal(size=(9000, 24)), random.integers(0, 300, 9000)
-    outcome = evaluate(make_inputs(images, texts, facts(classes), labels=labels), prompts)
-
-    def unit(rows):
-        return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
-
-    table = np.array([unit(unit(np.array([texts[string] for string in own])).mean(axis=0)) for own in prompts.strings])
-    cosines = unit(images) @ table.T
+    outcome = zero_shot(images, texts, classes, prompts=prompts, labels=labels)
+    means = [unit(np.array([texts[string] for string in strings])).mean(axis=0) for strings in prompts.values()]
+    cosines = unit(images) @ unit(np.array(means)).T
     order = np.argsort(-cosines, axis=1)
     assert (outcome.examples["prediction"] == order[:, 0]).mean() > 0.9999
-    assert values(outcome)["top1"] == pytest.approx((order[:, 0] == labels).mean(), abs=2e-4)
-    assert values(outcome)["top5"] == pytest.approx((order[:, :5] == labels[:, None]).any(axis=1).mean(), abs=2e-4)
-    own = cosines[np.arange(9000), labels]
+    found = values(outcome)
+    assert found["top1"] == pytest.approx((order[:, 0] == labels).mean(), abs=2e-4)
+    assert found["top5"] == pytest.approx((order[:, :5] == labels[:, None]).any(axis=1).mean(), abs=2e-4)
     others = np.where(np.arange(300) == labels[:, None], -np.inf, cosines).max(axis=1)
-    np.testing.assert_allclose(outcome.examples["margin"], own - others, atol=1e-6)
+    np.testing.assert_allclose(outcome.examples["margin"], cosines[np.arange(9000), labels] - others, atol=1e-6)
 
 
-def test_the_declared_main_metric_stands_for_the_job(make_inputs, prompted, facts):
-    texts = {"a": [1, 0], "b": [0, 1]}
-    dataset = facts(["a", "b"], main_metric="mean_per_class_recall")
-    outcome = evaluate(make_inputs([[1, 0]], texts, dataset, labels=[0]), prompted("a", "b"))
-    assert [metric.name for metric in outcome.metrics if metric.main] == ["mean_per_class_recall"]
-
-
-def test_a_main_metric_that_is_not_computed_is_refused(make_inputs, prompted, facts):
-    dataset = facts(["a", "b"], main_metric="top5")
-    inputs = make_inputs([[1, 0]], {"a": [1, 0], "b": [0, 1]}, dataset, labels=[0])
-    with pytest.raises(UserError) as caught:
-        evaluate(inputs, prompted("a", "b"))
-    assert str(caught.value) == (
+def test_the_declared_main_metric_stands_for_the_job_if_it_is_computed(zero_shot):
+    assert main(zero_shot([[1, 0]], AB, "ab", labels=[0], main_metric="mean_per_class_recall")).name != "top1"
+    assert refusal(zero_shot, [[1, 0]], AB, "ab", labels=[0], main_metric="top5") == (
         "toys: main_metric: 'top5' is not computed here; declare one of: top1, mean_per_class_recall; or none"
     )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
-def test_features_without_direction_are_refused_by_count_and_id(make_inputs, prompted, facts, value):
+def test_features_without_direction_are_refused_by_count_and_id(zero_shot, value):
     images = np.ones((5000, 2))
     images[[4200, 4999]] = value
-    inputs = make_inputs(images, {"a": [1, 0], "b": [0, 1]}, facts(["a", "b"]), labels=[0] * 5000)
-    with pytest.raises(UserError) as caught:
-        evaluate(inputs, prompted("a", "b"))
-    assert str(caught.value) == (
+    assert refusal(zero_shot, images, AB, "ab", labels=[0] * 5000) == (
         "toy: features that are NaN, infinite or all zero: 2 of the images of toys, split test, "
         "the first 'image-4200'; try --precision float32; if that does not help, check the weights"
     )
 
 
-def test_text_features_without_direction_are_refused_by_text(make_inputs, prompted, facts):
-    inputs = make_inputs([[1, 0]], {"a": [1, 0], "b": [np.nan, 1]}, facts(["a", "b"]), labels=[0])
-    with pytest.raises(UserError, match="all zero: 1 of the texts, the first 'b'"):
-        evaluate(inputs, prompted("a", "b"))
-
-
-def test_prompts_that_cancel_out_are_refused_by_class(make_inputs, prompted, facts):
-    inputs = make_inputs([[1, 0]], {"a": [1, 0], "x": [1, 0], "y": [-1, 0]}, facts(["a", "b"]), labels=[0])
-    with pytest.raises(UserError, match="all zero: 1 of the classes, the first 'b'"):
-        evaluate(inputs, prompted("a", "b", b=("x", "y")))
+def test_text_features_without_direction_are_refused_by_text_and_prompts_that_cancel_out_by_class(zero_shot):
+    found = refusal(zero_shot, [[1, 0]], {**AB, "b": [np.nan, 1]}, "ab", labels=[0])
+    assert "all zero: 1 of the texts, the first 'b'" in found
+    cancelling = {"prompts": {"b": ("x", "y")}, "labels": [0]}
+    found = refusal(zero_shot, [[1, 0]], {"a": [1, 0], "x": [1, 0], "y": [-1, 0]}, ("a", "b"), **cancelling)
+    assert "all zero: 1 of the classes, the first 'b'" in found
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
+    ("images", "labels", "message"),
     [
         (
+            3,
             [0, 7, -3],
-            "toys, split test: labels outside the 2 classes: 2, the first 7, of 'image-1'; "
-            "labels must be 0 to 1, in the order of the class names",
+            "labels outside the 2 classes: 2, the first 7, of 'image-1'; labels must be 0 to 1, in the order of the "
+            "class names",
         ),
-        ([-1, -1, -1], "toys, split test: no image has a label; choose a split that has labels"),
-        (None, "toys, split test: not every image has a label; classification needs one label an image"),
+        (3, [-1, -1, -1], "no image has a label; choose a split that has labels"),
+        (3, None, "not every image has a label; classification needs one label an image"),
+        (0, [], "has no readable images; check the data set's files"),
     ],
 )
-def test_labels_that_cannot_be_used_are_refused(make_inputs, prompted, facts, labels, message):
-    inputs = make_inputs([[1, 0]] * 3, {"a": [1, 0], "b": [0, 1]}, facts(["a", "b"]), labels=labels)
-    with pytest.raises(UserError) as caught:
-        evaluate(inputs, prompted("a", "b"))
-    assert str(caught.value) == message
-
-
-def test_a_split_without_readable_images_is_refused(make_inputs, prompted, facts):
-    inputs = make_inputs(np.zeros((0, 2)), {"a": [1, 0], "b": [0, 1]}, facts(["a", "b"]), labels=[])
-    with pytest.raises(UserError, match="toys, split test: has no readable images"):
-        evaluate(inputs, prompted("a", "b"))
+def test_images_and_labels_that_cannot_be_used_are_refused(zero_shot, images, labels, message):
+    found = refusal(zero_shot, np.ones((images, 2)), AB, "ab", labels=labels)
+    assert found == f"toys, split test: {message}"
 
 
 def test_needs_are_each_prompt_once_and_the_projected_features(prompted, facts, model):
-    needs = ZeroShot().needs(SETTINGS, facts(["a", "b"]), model(), prompted("a", "b", a=("x", "y"), b=("y", "z")))
+    prompts = prompted("a", "b", a=("x", "y"), b=("y", "z"))
+    needs = ZeroShot().needs(settings_of(ZeroShot), facts(["a", "b"]), model(), prompts)
     assert (needs.splits, needs.features, needs.captions) == (("test",), ("projected",), False)
     assert needs.strings == ("x", "y", "z")
 
 
 @pytest.mark.parametrize(
-    ("dataset", "the_model", "names", "message"),
+    ("dataset", "known", "names", "message"),
     [
-        ({"classes": ["a"]}, {}, ["a"], "toys: zero_shot needs at least two classes, this has 1"),
-        ({"classes": []}, {}, [], "toys: zero_shot needs at least two classes, this has 0"),
-        ({"classes": ["a", "b"], "splits": ("train", "val")}, {}, ["a", "b"], "no split 'test'; it has: train, val"),
-        ({"classes": ["a", "b"]}, {"has_text": False}, ["a", "b"], "toy: zero_shot needs a model that embeds images"),
-        ({"classes": ["a", "b"]}, {"features": ("backbone",)}, ["a", "b"], "choose a CLIP-style model"),
-        ({"classes": ["a", "b"]}, {}, ["a"], "prompts 'toy' are for 1 classes, the data set has 2"),
+        ({"classes": "a"}, {}, "a", "toys: zero_shot needs at least two classes, this has 1; use retrieval if it has"),
+        ({"classes": ""}, {}, "", "toys: zero_shot needs at least two classes, this has 0"),
+        ({"splits": ("train", "val")}, {}, "ab", "toys: there is no split 'test'; it has: train, val"),
+        ({}, {"has_text": False}, "ab", "toy: zero_shot needs a model that embeds images and texts in one space"),
+        ({}, {"features": ("backbone",)}, "ab", "toy: zero_shot needs a model that embeds images and texts in one"),
+        ({}, {}, "a", "toys: prompts 'toy' are for 1 classes, the data set has 2"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_embedded(
-    prompted, facts, model, dataset, the_model, names, message
+    prompted, facts, model, dataset, known, names, message
 ):
-    with pytest.raises(UserError, match=message):
-        ZeroShot().needs(SETTINGS, facts(**dataset), model(**the_model), prompted(*names))
+    described = facts(**{"classes": "ab", **dataset})
+    found = refusal(ZeroShot().needs, settings_of(ZeroShot), described, model(**known), prompted(*names))
+    assert found.startswith(message)

@@ -105,13 +105,13 @@ def open_hub(dataset: HubDataset, config: str | None, revision: str) -> Tables:
     if builder.info.features is None or builder.info.splits is None:
         _guarded(dataset, builder.download_and_prepare)
     key = f"{dataset.name}@{commit or Path(builder.cache_dir).name}|{config or ''}"
-    here = Path(builder.cache_dir).is_dir()
+    prepared = Path(builder.cache_dir).is_dir()
     rows = {
         str(split): ArrowRows(
             partial(_guarded, dataset, partial(_prepared, builder, str(split))),
             facts.num_examples or None,
             f"{key}|{split}",
-            0 if here else int(builder.info.download_size or 0),
+            0 if prepared else int(builder.info.download_size or 0),
         )
         for split, facts in builder.info.splits.items()
     }

@@ -44,8 +44,8 @@ def match_classes(
     if not table and tuple(reference) == tuple(shift):
         same = {index: index for index in range(len(shift))}
         return ClassMatch(tuple(shift), same, same, (), ())
-    known = set(reference)
-    meant = {name: table.get(name, (name,) if name in known else ()) for name in dict.fromkeys(shift)}
+    shared = set(reference) & set(shift)
+    meant = {name: table.get(name, (name,) if name in shared else ()) for name in dict.fromkeys(shift)}
     names = tuple(name for name, classes in meant.items() if classes)
     position = {name: index for index, name in enumerate(names)}
     owner = _owners(meant, where)

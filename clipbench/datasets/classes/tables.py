@@ -38,4 +38,4 @@ def _tables() -> dict[str, Traversable]:
 @cache
 def _load(name: str) -> Mapping[str, tuple[str, ...]]:
     table: dict[str, list[str]] = yaml.safe_load(_tables()[name].read_text(encoding="utf-8"))
-    return MappingProxyType({theirs: tuple(ours) for theirs, ours in table.items()})
+    return MappingProxyType({name: tuple(classes) for name, classes in table.items()})

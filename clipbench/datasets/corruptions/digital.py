@@ -31,9 +31,9 @@ def saturate(pixels: Pixels, constants: Constants, draws: Draws) -> Field:
     value = pixels.max(axis=2, keepdims=True).astype(np.float32)
     chroma = value - pixels.min(axis=2, keepdims=True)
     saturation = chroma / np.maximum(value, 1)
-    wanted = np.clip(saturation * factor + added, 0, 1)
-    coloured = value - (value - pixels) * (wanted / np.where(chroma > 0, saturation, 1))
-    reddish = value * (1 - wanted * np.array([0, 1, 1], np.float32))
+    target = np.clip(saturation * factor + added, 0, 1)
+    coloured = value - (value - pixels) * (target / np.where(chroma > 0, saturation, 1))
+    reddish = value * (1 - target * np.array([0, 1, 1], np.float32))
     return np.asarray(np.where(chroma > 0, coloured, reddish), np.float32)
 
 

@@ -122,11 +122,11 @@ def _unclear(problem: str, columns: Mapping[str, Column], where: str, advice: st
 
 
 def _declared_features(schema: pa.Schema) -> Mapping[str, Any]:
-    written = (schema.metadata or {}).get(b"huggingface")
-    if written is None:
+    description = (schema.metadata or {}).get(b"huggingface")
+    if description is None:
         return {}
     try:
-        features = json.loads(written)["info"]["features"]
+        features = json.loads(description)["info"]["features"]
     except (ValueError, KeyError, TypeError):
         return {}
     return features if isinstance(features, dict) else {}

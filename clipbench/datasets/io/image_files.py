@@ -63,11 +63,11 @@ class FileSplit(NumberedSplit):
 
     def locator(self) -> str:
         """Return a digest of the files' paths, sizes and times and of what is known of them."""
-        known = [
+        files = [
             [file.id, *_path_key(file.path), file.label, file.labels, file.captions, dict(file.groups)]
             for file in self._files
         ]
-        return digest([known, [_path_key(path) for path in self._also]])
+        return digest([files, [_path_key(path) for path in self._also]])
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label) without touching the disk."""

@@ -157,8 +157,8 @@ def parquet_splits(folder: Path, config: str | None) -> dict[str, ParquetRows]:
             and none was named.
     """
     if config is not None and not (folder / config).is_dir():
-        have = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-        fix = f"it has: {', '.join(have)}" if have else "leave out `config:`"
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        fix = f"it has: {', '.join(names)}" if names else "leave out `config:`"
         raise UserError(f"there is no configuration {config!r}", where=str(folder), fix=fix)
     folders = [folder / config] if config else [folder, folder / "data"]
     files = [file for parent in folders for file in sorted({*parent.glob("*.parquet"), *parent.glob("*/*.parquet")})]

@@ -56,33 +56,30 @@ def bars(column: Column, models: Sequence[str]) -> Figure | None:
         column: of the leaderboard.
         models: in the order to draw them, from the top.
     """
-    shown = [(model, column.cells[model]) for model in models if _has_value(column, model)]
+    found = ((model, column.cells[model]) for model in models if model in column.cells)
+    shown = {model: cell for model, cell in found if cell.value is not None}
     if not shown:
         return None
-    series = series_of(models)
-    cells = [cell for _, cell in shown]
+    series, names, cells = series_of(models), short_names(models, _LABEL), list(shown.values())
     many = len(shown) > MANY
-    trace: dict[str, Any] = {
+    kind = {"type": "scatter", "mode": "markers"} if many else {"type": "bar", "orientation": "h", "width": 0.58}
+    drawn = {
+        **kind,
         "x": [cell.value for cell in cells],
         "y": list(range(len(cells))),
-        "customdata": [_hover(model, cell) for model, cell in shown],
+        "customdata": [_hover(model, cell) for model, cell in shown.items()],
         "hovertemplate": "%{customdata}<extra></extra>",
         "error_x": errors([cell.record for cell in cells]),
-        "marker": {"opacity": [0.4 if cell.footnote else 1.0 for cell in cells]},
-        "meta": {"series": [series[model] for model, _ in shown]},
+        "marker": {"opacity": [0.4 if cell.footnote else 1.0 for cell in cells]} | ({"size": 6} if many else {}),
+        "meta": {"series": [series[model] for model in shown]},
         "showlegend": False,
     }
-    if many:
-        trace |= {"type": "scatter", "mode": "markers"}
-        trace["marker"] |= {"size": 6}
-    else:
-        trace |= {"type": "bar", "orientation": "h", "width": 0.58}
-    names = short_names(models, _LABEL)
-    ticks = [_marked(names[model], cell) for model, cell in shown]
+    ticks = [_marked(names[model], cell) for model, cell in shown.items()]
     values = [numbers.with_unit(cell.value, column.unit) for cell in cells]
-    height = row_height(len(cells), 19 if many else 30)
-    layout = row_layout(ticks, values, height) | {"xaxis": _value_axis(column.unit)}
-    return Figure({"data": [trace], "layout": layout}, height, _summary(column, shown))
+    listed = [f"{model} {value}" for model, value in zip(shown, values, strict=True)][:MANY]
+    listed += [f"and {len(shown) - MANY} more"] if many else []
+    summary = f"{column.spec.label} on {column.name}: {'; '.join(listed)}"
+    return row_figure(ticks, values, [drawn], _value_axis(column.unit), summary, 19 if many else 30)
 
 
 def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
@@ -93,17 +90,17 @@ def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
     """
     traces = [_links(pairs), _means("benchmark", [b for b, _ in pairs]), _means("shift", [s for _, s in pairs])]
     names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
-    ticks = [text(name) for name in names.values()]
     values = [numbers.with_unit(b.value - s.value, "gap") for b, s in pairs]
-    height = row_height(len(pairs), 32 if len(pairs) <= MANY else 20) + 34
-    layout = row_layout(ticks, values, height) | {"xaxis": _value_axis("fraction")}
-    layout["margin"] |= {"t": 38, "r": 84}
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
     summary = "; ".join(
         f"{b.model}: {numbers.with_unit(b.value)} on benchmark sets, {numbers.with_unit(s.value)} on shift sets"
         for b, s in pairs[:MANY]
     )
-    return Figure({"data": traces, "layout": layout}, height, summary)
+    step, above = 32 if len(pairs) <= MANY else 20, 34
+    ticks = [text(name) for name in names.values()]
+    figure = row_figure(ticks, values, traces, _value_axis("fraction"), summary, step, above)
+    figure.spec["layout"]["margin"] |= {"t": 38, "r": 84}
+    figure.spec["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
+    return figure
 
 
 def _links(pairs: Sequence[tuple[Average, Average]]) -> dict[str, Any]:
@@ -144,11 +141,6 @@ def trace(x: Sequence[float | None], y: Sequence[float | None], hover: Sequence[
     }
 
 
-def _has_value(column: Column, model: str) -> bool:
-    cell = column.cells.get(model)
-    return cell is not None and cell.value is not None
-
-
 def errors(measured: Sequence[numbers.Measured | None]) -> dict[str, Any]:
     """Return plotly's error bars of some values, without one where there is no interval."""
     return error_bars([(item.value, item.low, item.high) if item else (None, None, None) for item in measured])
@@ -183,6 +175,32 @@ def _hover_mean(mean: Average) -> str:
 
 def _marked(label: str, cell: Cell) -> str:
     return f"{text(label)} <sup>†{cell.footnote}</sup>" if cell.footnote else text(label)
+
+
+def row_figure(
+    ticks: Sequence[str],
+    values: Sequence[str],
+    traces: Sequence[dict[str, Any]],
+    axis: dict[str, Any],
+    summary: str,
+    step: int,
+    above: int = 0,
+) -> Figure:
+    """Return a figure with labelled rows from the top.
+
+    Args:
+        ticks: names of the rows, safe for plotly.
+        values: beside the rows, on the right.
+        traces: whose y is the place of a row, from 0.
+        axis: the horizontal one.
+        summary: for those who do not see the figure.
+        step: of a row, in pixels.
+        above: pixels for what stands over the rows.
+    """
+    height = row_height(len(ticks), step) + above
+    return Figure(
+        {"data": list(traces), "layout": row_layout(ticks, values, height) | {"xaxis": axis}}, height, summary
+    )
 
 
 def row_height(rows: int, step: int) -> int:
@@ -234,9 +252,3 @@ def _value_axis(unit: str) -> dict[str, Any]:
         axis |= {"range": [0, 1], "tickmode": "array", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
         axis |= {"ticktext": ["0", "", "50", "", "100\u202f%"], "tickangle": 0}
     return axis
-
-
-def _summary(column: Column, shown: Sequence[tuple[str, Cell]]) -> str:
-    listed = "; ".join(f"{model} {numbers.with_unit(cell.value, column.unit)}" for model, cell in shown[:MANY])
-    more = f"; and {len(shown) - MANY} more" if len(shown) > MANY else ""
-    return f"{column.spec.label} on {column.name}: {listed}{more}"

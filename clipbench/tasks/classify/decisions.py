@@ -89,16 +89,10 @@ def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
 
 
 def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str) -> Decisions:
-    """Classify every labelled image of a set by its cosine with each class.
+    """Classify every labelled image of a set by the cosine of its 'projected' features with each class.
 
-    Args:
-        images: with 'projected' features and labels.
-        classifier: of C classes.
-        model: for its logit scale and bias.
-        where: data set and split, for messages.
-
-    Logits are scale * cosine + bias in float32, for some images at a time: what is held of an image
-    does not depend on the number of classes.
+    Logits are scale * cosine + bias in float32, for some images at a time: what is held of an image does not depend on
+    the number of classes. `where` names data set and split in messages.
 
     Raises:
         UserError: a label is out of range or features are not finite.
@@ -129,13 +123,7 @@ def class_logits(vectors: Float32Array, classifier: TextClassifier, model: Model
 
 
 def predict(labels: IntArray, logits: Float32Array, columns: ClassColumns) -> IntArray:
-    """Return only the predictions that `decide` makes of logits: the label where, and only where, it is right.
-
-    Args:
-        labels: (n,) true classes.
-        logits: (n, U) float32.
-        columns: which of the C classes has which of the U columns.
-    """
+    """Return the predictions that `decide` makes of (n, U) logits: the label where, and only where, it is right."""
     ranks = true_class_ranks(logits, columns.column[labels], columns.sizes) + columns.ahead[labels]
     return _predictions(labels, logits, np.argmax(logits, axis=1), ranks, columns)
 

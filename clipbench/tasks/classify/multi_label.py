@@ -44,12 +44,8 @@ def multi_label_outcome(
 ) -> Outcome:
     """Summarise the ranking of the images within each class.
 
-    Args:
-        images: ids, label sets and groups are read.
-        scores: (n, C) float32, finite; held whole, since average precision needs a class's whole ranking.
-        dataset: its classes and declared main metric.
-        split: for the per-example table.
-        score: what a score is called in captions.
+    The (n, C) float32 scores are held whole, since average precision needs a class's whole ranking; `score` is what
+    they are called in captions.
 
     Raises:
         UserError: a label is out of range, or the declared main metric is not computed.

@@ -37,14 +37,9 @@ SINGLE_LABEL_METRICS = (TOP1, TOP5, MEAN_RECALL)
 def single_label_outcome(
     decisions: Decisions, images: ImageSet, dataset: DatasetFacts, split: str, more: Sequence[Metric] = ()
 ) -> Outcome:
-    """Make metrics, tables, the per-example table and pictures of decisions.
+    """Make metrics, tables, the per-example table and pictures of the decisions about a set's labelled images.
 
-    Args:
-        decisions: of the labelled images of `images`.
-        images: ids and groups are read.
-        dataset: its classes and declared main metric.
-        split: for the per-example table.
-        more: metrics to stand beside those made here.
+    `more` are metrics to stand beside those made here.
 
     Raises:
         UserError: the data set declares a main metric that is not among those computed.

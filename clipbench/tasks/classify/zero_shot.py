@@ -63,12 +63,7 @@ class ZeroShot:
     def needs(
         self, settings: ZeroShotSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for one split's projected features and every prompt.
-
-        Raises:
-            UserError: the data set has fewer than two classes or lacks the split, the model has no text tower
-                or the prompts are for other classes.
-        """
+        """Ask for one split's projected features and every prompt."""
         require_classes(dataset, self.name, "use retrieval if it has captions")
         require_split(dataset, settings.split)
         require_joint_space(model, self.name)
@@ -76,11 +71,7 @@ class ZeroShot:
         return Needs(splits=(settings.split,), strings=strings)
 
     def evaluate(self, inputs: Inputs, settings: ZeroShotSettings, prompts: PromptedClasses | None) -> Outcome:
-        """Compute accuracies, or average precision where the data set is multi-label.
-
-        Raises:
-            UserError: labels or features that cannot be used, or a declared main metric that is not computed.
-        """
+        """Compute accuracies, or average precision where the data set is multi-label."""
         dataset, split = inputs.dataset, settings.split
         images, where = inputs.sets[split], f"{dataset.name}, split {split}"
         prompts = class_prompts(prompts, dataset, self.name)

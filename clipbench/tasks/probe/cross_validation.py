@@ -54,8 +54,7 @@ def cross_validate(
         fold: of each example, from `folds`; at least one is held out.
         metric: 'top1' or 'mean_per_class_recall', of the held-out examples of all folds together. Ties count as
             wrong; of equal scores the stronger penalty wins.
-        device: where torch may compute.
-        max_iterations: of each fit.
+        device: where torch may compute, at most `max_iterations` for each fit.
     """
     parts = [
         (examples.problem(np.flatnonzero(fold != held), device), fold == held) for held in np.unique(fold[fold >= 0])

@@ -145,11 +145,7 @@ class FewShot:
     def needs(
         self, settings: FewShotSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for the training and test splits' features.
-
-        Raises:
-            UserError: the data set is multi-label, lacks classes or a split, or the model lacks the features.
-        """
+        """Ask for the training and test splits' features."""
         require_single_label(dataset, self.name)
         require_training(settings, dataset, self.name)
         feature = stored_feature(settings, model, self.name)
@@ -157,12 +153,7 @@ class FewShot:
         return Needs((settings.train_split, settings.split), (feature,), memory=needed)
 
     def evaluate(self, inputs: Inputs, settings: FewShotSettings, prompts: PromptedClasses | None) -> Outcome:
-        """Draw, fit and test once for each seed.
-
-        Raises:
-            UserError: a class has too few training images, labels or features cannot be used, or the data set
-                declares a main metric that is not computed.
-        """
+        """Draw, fit and test once for each seed."""
         dataset, split = inputs.dataset, settings.split
         view = FeatureView.of(settings, inputs.model)
         sampler = FewShotSampler(LabelledImages.of(inputs, settings.train_split), settings.k)

@@ -100,10 +100,8 @@ def fit_head(
     Args:
         training: whose held-out examples score heads.
         whole: the problem of all its examples, those that are held out last.
-        solve: how to fit.
+        solve: how to fit, from `start` on.
         C: inverse strength of the penalty; None: chosen.
-        start: where the first fit begins.
-        max_iterations: of each fit.
     """
     started = time.perf_counter()
     path = None

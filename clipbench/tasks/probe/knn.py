@@ -109,11 +109,7 @@ class Knn:
     def needs(
         self, settings: KnnSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for the training and test splits' features.
-
-        Raises:
-            UserError: the data set is multi-label, lacks classes or a split, or the model lacks the features.
-        """
+        """Ask for the training and test splits' features."""
         require_single_label(dataset, self.name)
         require_training(settings, dataset, self.name)
 
@@ -124,12 +120,7 @@ class Knn:
         return Needs((settings.train_split, settings.split), (feature,), memory=needed)
 
     def evaluate(self, inputs: Inputs, settings: KnnSettings, prompts: PromptedClasses | None) -> Outcome:
-        """Search, vote and test.
-
-        Raises:
-            UserError: labels or features that cannot be used, a class without a training image, fewer training
-                images than the first k, or a declared main metric that is not computed.
-        """
+        """Search, vote and test."""
         dataset, split = inputs.dataset, settings.split
         view = FeatureView.of(settings, inputs.model)
         tested = LabelledImages.of(inputs, split)

@@ -132,12 +132,7 @@ class FeatureView:
         return images.features[self.name].shape[1]
 
     def gather(self, labelled: LabelledImages, out: Float32Array | None = None) -> Float32Array:
-        """Return the (n, D) float32 features of labelled images, in their order, each at most once.
-
-        Args:
-            labelled: whose features.
-            out: where to write them; else a new array.
-        """
+        """Return the (n, D) float32 features of labelled images, each at most once, written to `out` if it is given."""
         images, rows = labelled.images, labelled.rows
         found = np.empty((len(rows), self.width(images)), np.float32) if out is None else out
         place = np.full(len(images), -1, np.int64)

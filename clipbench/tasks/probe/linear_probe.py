@@ -68,12 +68,7 @@ class LinearProbe:
     def needs(
         self, settings: LinearProbeSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for the training, validation and test splits' features.
-
-        Raises:
-            UserError: the data set lacks classes or a split, the model lacks the features, or scikit-learn is to
-                solve a multi-label set.
-        """
+        """Ask for the training, validation and test splits' features."""
         if dataset.multilabel and settings.solver != "lbfgs":
             raise UserError(
                 f"solver: {settings.solver} fits one class an image; this data set is multi-label",
@@ -84,12 +79,7 @@ class LinearProbe:
         return Needs(splits, (stored_feature(settings, model, self.name),), memory=fit_memory(settings, dataset))
 
     def evaluate(self, inputs: Inputs, settings: LinearProbeSettings, prompts: PromptedClasses | None) -> Outcome:
-        """Choose C, fit and test.
-
-        Raises:
-            UserError: labels or features that cannot be used, a class without a training image, or a declared
-                main metric that is not computed.
-        """
+        """Choose C, fit and test."""
         view = FeatureView.of(settings, inputs.model)
         training = training_set(inputs, settings, view, hold_out=settings.C is None)
         whole = Problem.of(training.features, training.targets, training.outputs, device=inputs.device)

@@ -77,12 +77,7 @@ class SeedDecisions:
 def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[str, Any]) -> tuple[Metric, ...]:
     """Return the mean over seeds of top-1 twice: with its interval over examples, and with that over seeds.
 
-    Mean per-class recall follows in the same way where it is the data set's main metric.
-
-    Args:
-        decided: on the test examples.
-        dataset: its classes and declared main metric.
-        params: of every metric.
+    Mean per-class recall follows in the same way where it is the data set's main metric. All get these params.
 
     Raises:
         UserError: the data set declares a main metric that is not among those computed.

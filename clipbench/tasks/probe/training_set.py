@@ -120,13 +120,7 @@ class TrainingSet:
 
 
 def training_set(inputs: Inputs, settings: SearchSettings, view: FeatureView, *, hold_out: bool) -> TrainingSet:
-    """Load what a head is fitted on, checked.
-
-    Args:
-        inputs: with the splits that `needed_splits` names.
-        settings: which splits, and what part is held out.
-        view: which features.
-        hold_out: whether a part of train is to be held out where there is no validation split.
+    """Load what a head is fitted on, checked; with `hold_out`, a part of train where there is no validation split.
 
     Raises:
         UserError: a class has no training image, a label is out of range, or features are not finite.

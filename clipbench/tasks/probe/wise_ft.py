@@ -130,12 +130,7 @@ class WiseFt:
     def needs(
         self, settings: WiseFtSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for the training, validation and test splits' projected features and every prompt.
-
-        Raises:
-            UserError: the data set is multi-label, lacks classes or a split, the model has no text tower, or the
-                prompts are for other classes.
-        """
+        """Ask for the training, validation and test splits' projected features and every prompt."""
         require_joint_space(model, self.name)
         require_single_label(dataset, self.name, "use linear_probe or zero_shot")
         splits = needed_splits(settings, dataset, self.name)
@@ -143,12 +138,7 @@ class WiseFt:
         return Needs(splits, strings=strings, memory=fit_memory(settings, dataset))
 
     def evaluate(self, inputs: Inputs, settings: WiseFtSettings, prompts: PromptedClasses | None) -> Outcome:
-        """Fit, interpolate and test.
-
-        Raises:
-            UserError: labels or features that cannot be used, a class without a training image, or a declared
-                main metric that is not computed.
-        """
+        """Fit, interpolate and test."""
         dataset, model = inputs.dataset, inputs.model
         prompts = class_prompts(prompts, dataset, self.name)
         # What cannot be tested is not fitted first.
@@ -185,12 +175,7 @@ class Interpolation:
     """On all examples."""
 
     def at(self, alpha: float, *, on_part: bool = False) -> Head:
-        """Return alpha * fitted + (1 - alpha) * origin.
-
-        Args:
-            alpha: 0 to 1.
-            on_part: whether to take the head that has not seen the held-out examples.
-        """
+        """Return alpha * fitted + (1 - alpha) * origin; `on_part` of the head that has not seen what is held out."""
         fitted = self.part if on_part else self.fitted.final.head
         weight = alpha * fitted.weight + (1 - alpha) * self.origin.weight
         return Head(weight, alpha * fitted.bias + (1 - alpha) * self.origin.bias)

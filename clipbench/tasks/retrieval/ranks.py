@@ -185,11 +185,6 @@ class Summary:
 def retrieval_metrics(ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int]) -> tuple[Metric, ...]:
     """Return recall at each k and the median rank both ways, and the mean of the two recalls at 1.
 
-    Args:
-        ranks: of all queries.
-        texts_at: the k of image to text.
-        images_at: the k of text to image.
-
     `n` counts queries: images for image to text, captions for text to image. Intervals resample images.
     """
     images, captions = len(ranks.image_to_text), len(ranks.text_to_image)

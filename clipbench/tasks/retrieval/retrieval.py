@@ -63,11 +63,7 @@ class Retrieval:
     def needs(
         self, settings: RetrievalSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for one split's projected features and its captions.
-
-        Raises:
-            UserError: the data set lacks the split, or the model has no text tower.
-        """
+        """Ask for one split's projected features and its captions."""
         require_split(dataset, settings.split)
         require_joint_space(model, self.name)
         return Needs(splits=(settings.split,), captions=True)
@@ -76,10 +72,6 @@ class Retrieval:
         """Rank all captions for each image and all images for each caption.
 
         Held in memory: the vectors of images and captions, and one tile of scores.
-
-        Raises:
-            UserError: an image without captions, fewer than two images, features that cannot be used, or a
-                declared main metric that is not computed.
         """
         dataset, split = inputs.dataset, settings.split
         images, where = inputs.sets[split], f"{dataset.name}, split {split}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from clipbench.report.figures import axes
 from clipbench.report.figures.curve import Curve, errors_of, reach
-from clipbench.report.figures.figures import Figure, row_height, row_layout, text
+from clipbench.report.figures.figures import Figure, row_figure, text, trace
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import declared
 from clipbench.report.text.labels import cut
@@ -47,8 +47,8 @@ def prompt_curves(job: JobResult) -> dict[str, Curve]:
         table, spec = job.tables.get(name), declared(job).table(name)
         if table is None or spec is None or not {label, value} <= set(table.columns):
             continue
-        rows: list[Row] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-        drawn = draw(job, rows) if len(rows) > 1 and all(_is_number(row[value]) for row in rows) else None
+        rows = table.dicts()
+        drawn = draw(job, rows) if len(rows) > 1 and all(numbers.is_number(row[value]) for row in rows) else None
         if drawn:
             found[name] = Curve(spec.caption, *drawn)
     return found
@@ -98,7 +98,7 @@ def _families(job: JobResult, rows: Sequence[Row]) -> Drawn:
 
 def _names(job: JobResult, rows: Sequence[Row]) -> Drawn:
     """Draw what other names of the classes do against the canonical ones; None where there is no other."""
-    others = [row for row in rows if _is_number(row.get("difference"))]
+    others = [row for row in rows if numbers.is_number(row.get("difference"))]
     canonical = [f"{row['how']} ({_share(row)})" for row in rows if row.get("difference") is None]
     if not others:
         return None
@@ -131,7 +131,9 @@ def _variance(job: JobResult, rows: Sequence[Row]) -> Drawn:
     if total <= 0:
         return None
     names = [str(row["component"]).replace(" x ", " × ") for row in rows]
-    over = [axis for axis, (low, _) in _OVER.items() if any(_is_number(row.get(low)) for row in rows)] or ["images"]
+    over = [axis for axis, (low, _) in _OVER.items() if any(numbers.is_number(row.get(low)) for row in rows)] or [
+        "images"
+    ]
     traces, reached = [], []
     for mark, axis in enumerate(over):
         shares = [_shares(row, total, *_OVER[axis]) for row in rows]
@@ -181,28 +183,14 @@ def _after_holm(against: str, rows: Sequence[Row]) -> str:
 
 def _is_clear(row: Row) -> bool:
     p = row.get("p_holm", row.get("p"))
-    return _is_number(p) and p < ALPHA
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return numbers.is_number(p) and p < ALPHA
 
 
 def _dots(rows: Sequence[Row], column: str, hover: Sequence[str], *, hollow: Sequence[bool]) -> dict[str, Any]:
     """Return plotly's trace of one dot a row with its interval, from the columns `low` and `high`."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [row[column] for row in rows],
-        "y": list(range(len(rows))),
-        "error_x": errors_of(rows, column),
-        "customdata": list(hover),
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"size": 8, "line": {"width": 1.6}},
-        "cliponaxis": False,
-        "meta": {"role": "curve", "hollow": list(hollow)},
-        "showlegend": False,
-    }
+    x, meta = [row[column] for row in rows], {"role": "curve", "hollow": list(hollow)}
+    marker = {"size": 8, "line": {"width": 1.6}}
+    return trace(x, range(len(rows)), hover, mode="markers", error_x=errors_of(rows, column), marker=marker, meta=meta)
 
 
 def _figure(
@@ -213,17 +201,14 @@ def _figure(
     summary: str,
     step: int = _STEP,
 ) -> Figure:
-    """Return a figure with named rows from the top, their values on the right; a name too long loses its middle."""
-    height = row_height(len(names), step)
+    """Return a figure with named rows; a name too long loses its middle."""
     ticks = [text(cut(" ".join(str(name).split()), _LABEL)) for name in names]
-    return Figure(
-        {"data": list(traces), "layout": row_layout(ticks, values, height) | {"xaxis": axis}}, height, summary
-    )
+    return row_figure(ticks, values, traces, axis, summary, step)
 
 
 def _upright(value: float, rows: int) -> dict[str, Any]:
-    trace = {"type": "scatter", "mode": "lines", "x": [value, value], "y": [-0.5, rows - 0.5], "hoverinfo": "skip"}
-    return trace | {"line": {"width": 1.4, "dash": "dash"}, "meta": {"role": "second"}, "showlegend": False}
+    line, meta = {"width": 1.4, "dash": "dash"}, {"role": "second"}
+    return trace([value, value], [-0.5, rows - 0.5], (), mode="lines", line=line, meta=meta, hoverinfo="skip")
 
 
 def _hover(name: object, measured: str, *more: object) -> str:

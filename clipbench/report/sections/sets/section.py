@@ -12,7 +12,6 @@ from clipbench.report.leaderboard import Column, Leaderboard, Measurement
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.sets import shots
 from clipbench.report.text import labels
-from clipbench.results.records import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class SetsSection:
 
     def show(self, data: PageData, figures: int) -> Charts | None:
         """Draw each column, up to so many figures."""
-        drawn = charts(data.leaderboard, data.results_of("probe_vs_zero_shot"), figures)
+        drawn = charts(data.leaderboard, figures)
         return drawn if len(drawn) else None
 
 
@@ -80,15 +79,9 @@ def groups(leaderboard: Leaderboard) -> tuple[ColumnGroup, ...]:
     return tuple(ColumnGroup(_title(columns[0], leaderboard), tuple(columns)) for columns in found.values())
 
 
-def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult], limit: int) -> Charts:
-    """Draw each column, and few-shot at several numbers of shots as one curve, up to `limit` figures.
-
-    Args:
-        leaderboard: whose columns they are.
-        curves: of `probe_vs_zero_shot`, which knows what belongs into a curve.
-        limit: most figures.
-    """
-    shot_charts = shots.charts(leaderboard, curves)
+def charts(leaderboard: Leaderboard, limit: int) -> Charts:
+    """Draw each column, and few-shot at several numbers of shots as one curve, up to `limit` figures."""
+    shot_charts = shots.charts(leaderboard)
     in_curves = {column.name for chart in shot_charts for column in chart.columns}
     found, left, wanted = [], limit, 0
     for group in groups(leaderboard):

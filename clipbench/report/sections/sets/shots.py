@@ -10,13 +10,15 @@ from typing import Any
 from clipbench.report.figures import axes
 from clipbench.report.figures.curve import layout_of
 from clipbench.report.figures.figures import SERIES, Figure, errors, text, trace
-from clipbench.report.grids import Row
 from clipbench.report.leaderboard import OF_THE_MODEL, Column, Leaderboard
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import label_of_task
-from clipbench.results.records import AnalysisResult, JobResult, Record
+from clipbench.results.records import JobResult, Record
 
 HEIGHT = 330
+
+OF_THE_TOWER = tuple(part for part in OF_THE_MODEL if part != "tokenizer")
+"""Of a model's parts those that its features rest on; a head fitted on them has no tokenizer."""
 
 _DODGE = 1.035
 """Factor between two models' places, so that their intervals do not hide each other."""
@@ -46,14 +48,8 @@ class _Point:
     over_draws: str
 
 
-def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult]) -> tuple[ShotsChart, ...]:
-    """Draw every data set that has few-shot jobs at several numbers of shots.
-
-    Args:
-        leaderboard: whose columns they are.
-        curves: of an analysis; where one rests on a model's few-shot jobs, the points of its table `shots_curve` are
-            drawn, among them zero-shot and the linear probe.
-    """
+def charts(leaderboard: Leaderboard) -> tuple[ShotsChart, ...]:
+    """Draw each data set with few-shot jobs at several numbers of shots; zero-shot and a probe stand beside them."""
     grouped: dict[tuple[str, ...], list[Column]] = defaultdict(list)
     for column in leaderboard.columns:
         condition = column.measurement.condition
@@ -63,7 +59,7 @@ def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult]) -> tuple[
     several = {key: tuple(columns) for key, columns in grouped.items() if len(columns) > 1}
     crowded = [key[0] for key in several]
     names = {key: key[0] if crowded.count(key[0]) == 1 else _name(key) for key in several}
-    made = (_chart(names[key], columns, leaderboard, curves) for key, columns in several.items())
+    made = (_chart(names[key], columns, leaderboard) for key, columns in several.items())
     return tuple(chart for chart in made if chart)
 
 
@@ -71,11 +67,9 @@ def _name(key: Sequence[str]) -> str:
     return f"{key[0]} ({', '.join(part for part in key[1:] if part)})" if any(key[1:]) else key[0]
 
 
-def _chart(
-    name: str, columns: tuple[Column, ...], leaderboard: Leaderboard, curves: Sequence[AnalysisResult]
-) -> ShotsChart | None:
+def _chart(name: str, columns: tuple[Column, ...], leaderboard: Leaderboard) -> ShotsChart | None:
     models = leaderboard.models
-    found = {model: points for model in models if (points := _points(model, columns, leaderboard, curves))}
+    found = {model: points for model in models if (points := _points(model, columns, leaderboard))}
     if not found:
         return None
     shown = {model: found[model] for model in list(found)[:SERIES]}
@@ -95,32 +89,22 @@ def _chart(
     return ShotsChart(name, columns, figure, tuple(series.items()), _legend(shown), len(found) - len(shown))
 
 
-def _points(
-    model: str, columns: Sequence[Column], leaderboard: Leaderboard, curves: Sequence[AnalysisResult]
-) -> list[_Point]:
+def _points(model: str, columns: Sequence[Column], leaderboard: Leaderboard) -> list[_Point]:
     """Return a model's points by ascending number of examples; none where it has no few-shot value."""
     jobs = [cell.job for column in columns if (cell := column.cells.get(model)) and cell.job.status == "done"]
     found = [point for job in jobs if (point := _of_job(job))]
-    if not found:
-        return []
-    for curve in curves:
-        if curve.about.model == model and "shots_curve" in curve.tables and {job.hash for job in jobs} & {*curve.jobs}:
-            known = [_of_row(row) for row in curve.tables["shots_curve"].dicts()]
-            if any(point.task == "few_shot" for point in known):
-                return sorted(known, key=lambda point: point.examples)
-    probes = (_of_job(job) for job in leaderboard.jobs if job.task == "linear_probe" and _fits(job, jobs[0]))
-    found += [probe for probe in probes if probe][:1]
+    for task, same in (("zero_shot", ()), ("linear_probe", ("features", "normalised"))) if found else ():
+        others = (job for job in leaderboard.jobs if job.task == task and _beside(job, jobs[0], same))
+        found += [point for job in others if (point := _of_job(job))][:1]
     return sorted(found, key=lambda point: point.examples)
 
 
-def _fits(probe: JobResult, few: JobResult) -> bool:
-    """Return whether a probe was fitted on the features of a few-shot job and tested on the same images."""
-    if probe.main is None or few.main is None or (probe.model, probe.dataset) != (few.model, few.dataset):
+def _beside(job: JobResult, few: JobResult, same: Sequence[str]) -> bool:
+    """Return whether a job is of a few-shot job's model and was tested on the same images, with the same parameters."""
+    if job.main is None or few.main is None or (job.model, job.dataset) != (few.model, few.dataset):
         return False
-    differ = {*probe.pedigree.differences(few.pedigree)} & {*OF_THE_MODEL, "data", "labels", "subset"}
-    return not differ and all(
-        probe.main.params.get(name) == few.main.params.get(name) for name in ("features", "normalised")
-    )
+    differ = {*job.pedigree.differences(few.pedigree)} & {*OF_THE_TOWER, "data", "labels", "subset"}
+    return not differ and all(job.main.params.get(name) == few.main.params.get(name) for name in same)
 
 
 def _of_job(job: JobResult) -> _Point | None:
@@ -132,17 +116,12 @@ def _of_job(job: JobResult) -> _Point | None:
 
 
 def _examples(job: JobResult) -> float | None:
-    """Return how many labelled examples per class a head was fitted on."""
-    if job.condition.shots is not None:
-        return float(job.condition.shots)
+    """Return how many labelled examples per class a head was fitted on; 0 for zero-shot."""
+    if job.condition.shots is not None or job.task == "zero_shot":
+        return float(job.condition.shots or 0)
     params = job.main.params if job.main else {}
     n, classes = params.get("n_train"), params.get("n_classes")
     return n / classes if isinstance(n, int) and isinstance(classes, int) and n > 0 and classes > 0 else None
-
-
-def _of_row(row: Row) -> _Point:
-    top1 = Record("top1", row["top1"], low=row["low"], high=row["high"])
-    return _Point(row["what"], row["examples_per_class"], top1, numbers.ends(row["seeds_low"], row["seeds_high"]))
 
 
 def _line(model: str, points: Sequence[_Point], shift: float) -> dict[str, Any]:
