@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import clipbench.documents.packaged
 from clipbench.documents.packaged import find_suite, packaged_files, packaged_folder, prompt_files
 
 from ..conftest import REPOSITORY, user_error
@@ -27,25 +23,15 @@ def test_checkout_holds_them_beside_the_package() -> None:
     assert prompt_files()["photo"] == REPOSITORY / "prompts" / "photo.yaml"
 
 
-def test_wheel_holds_them_inside_the_package(tmp_path: Path) -> None:
+def test_wheel_holds_them_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site" / "clipbench"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    for name in ("packaged.py", "errors.py"):
-        shutil.copy(Path(clipbench.documents.packaged.__file__).with_name(name), package / name)
-    for kind, stem in (("suites", "inside"), ("prompts", "wording")):
-        (package / "_packaged" / kind).mkdir(parents=True)
-        (package / "_packaged" / kind / f"{stem}.yaml").touch()
-    (tmp_path / "site" / "suites").mkdir()
-    (tmp_path / "site" / "suites" / "stranger.yaml").touch()
-    code = (
-        "from clipbench.documents.packaged import *; "
-        "print([*packaged_files('suites')], [*prompt_files()]); "
-        "print(find_suite('inside').name, find_suite('suites/inside.yaml').name)"
-    )
-    environment = {"PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["['inside']", "['wording']", "inside.yaml", "inside.yaml"]
+    inside, wording = package / "_packaged/suites/inside.yaml", package / "_packaged/prompts/wording.yaml"
+    for file in (inside, wording, tmp_path / "site/suites/stranger.yaml"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    monkeypatch.setattr("clipbench.documents.packaged.__file__", str(package / "documents" / "packaged.py"))
+    assert (packaged_files("suites"), prompt_files()) == ({"inside": inside}, {"wording": wording})
+    assert find_suite("inside") == find_suite("suites/inside.yaml") == inside
 
 
 @pytest.mark.parametrize("name", ["quickstart", "suites/quickstart.yaml"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipbench.cli.console import print_plan, print_problems
+from clipbench.cli.console import print_plan
 from clipbench.runs.runner import Runner
 
 SUITE = """
@@ -69,7 +69,6 @@ def test_the_plan_states_what_each_job_holds_at_once(runner: Runner):
     assert zero_shot.memory_bytes is None
     console = Console(file=StringIO(), width=200)
     print_plan(console, runner.plan())
-    print_problems(console, runner.plan())
     assert "402.7 MB" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
