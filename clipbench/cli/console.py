@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich import filesize
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -36,7 +36,6 @@ class RunConsole(ProgressListener):
         self.failed = 0
         self.page_path: Path | None = None
         self._progress: Progress | None = None
-        self._task: TaskID | None = None
         self._page_problem = ""
 
     def planned(self, plan: Plan) -> None:
@@ -52,18 +51,18 @@ class RunConsole(ProgressListener):
         columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), rate)
         self._progress = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
         self._progress.start()
-        self._task = self._progress.add_task(escape(job.label), total=total)
+        self._progress.add_task(escape(job.label), total=total)
 
     def advanced(self, count: int) -> None:
         """Move the bar."""
-        if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task, count)
+        if self._progress is not None:
+            self._progress.advance(self._progress.task_ids[0], count)
 
     def finished(self, result: JobResult, again: bool) -> None:
         """Print a line for a job."""
         self._stop()
-        beside = f"beside {result.matched or result.trained_on}" if result.matched or result.trained_on else ""
-        measured_on = " ".join(part for part in (result.dataset, beside) if part)
+        other = result.matched or result.trained_on
+        measured_on = f"{result.dataset} beside {other}" if other else result.dataset
         parts = (result.model, measured_on, result.task, result.variant, result.view)
         name = escape(" · ".join(part for part in parts if part))
         if result.status == "failed":
@@ -186,17 +185,14 @@ def _with_views_joined(jobs: Sequence[JobCost]) -> Iterator[tuple[str, JobCost]]
 
 def _joined(jobs: Sequence[JobCost]) -> JobCost:
     """Return one planned job that stands for several."""
+    from clipbench.runs.plan import total
 
-    def total(counts: Sequence[float | None]) -> float | None:
-        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
-
-    images, new_images = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
     return replace(
         jobs[0],
-        images=None if images is None else int(images),
-        new_images=None if new_images is None else int(new_images),
+        images=total(job.images for job in jobs),
+        new_images=total(job.new_images for job in jobs),
         new_texts=sum(job.new_texts for job in jobs),
-        seconds=total([job.seconds for job in jobs]),
+        seconds=total(job.seconds for job in jobs),
     )
 
 
