@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from zero_shot_end_to_end import make_peer, peer_versions
 
 from clipbench.embed.device import resolve_device
-from clipbench.embed.store import default_cache
+from clipbench.embed.housekeeping import default_cache
 from clipbench.tasks.base import Outcome
 from clipbench.tasks.probe.linear_probe import LinearProbe, LinearProbeSettings
 

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from clipbench.arrays import Float32Array, IntArray
-from clipbench.embed.encode_texts import FILE_ROWS
 from clipbench.embed.examples import PART_ROWS, PartKey
 from clipbench.embed.image_set import StoredFeatures
 from clipbench.embed.store import Store, StoredPart
+from clipbench.embed.texts import FILE_ROWS
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.prompts.sets import load_prompt_set
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs

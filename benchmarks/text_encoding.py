@@ -13,7 +13,7 @@ from measure import Ratio, alternate, show
 from open_clip_pair import Pair, build_pair, parser_with_common_options
 
 from clipbench.datasets.classes.imagenet import imagenet_class_names, templates_of
-from clipbench.embed.encode_texts import BATCH, encode_tokens
+from clipbench.embed.texts import BATCH, encode_tokens
 from clipbench.models.base import cutting_is_exact
 
 CUT, WHOLE, BARE = "clipbench, cut to the longest text", "clipbench, whole rows", "open_clip, own loop"

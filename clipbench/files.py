@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -55,3 +58,18 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise UserError("is not a JSON object", where=str(path), fix="delete it and run again")
     return document
+
+
+def read_tensors(path: Path, names: Iterable[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Read tensors of a safetensors file, and its metadata.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"damaged embeddings ({error})", where=str(path), fix="delete it and run again") from error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import PIL.Image
 import pytest
 
 from clipbench.errors import UserError
@@ -56,6 +59,25 @@ def chromium() -> str:
     return found
 
 
+def png(image: PIL.Image.Image) -> bytes:
+    """Encode an image without loss."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def write_shard(folder: Path, samples: Iterable[Mapping[str, bytes]]) -> None:
+    """Write samples of a webdataset, each content by its ending, as the one shard of a split's folder."""
+    folder.mkdir(parents=True)
+    (folder / "nshards.txt").write_text("1")
+    with tarfile.open(folder / "0.tar", "w") as archive:
+        for number, sample in enumerate(samples):
+            for ending, content in sample.items():
+                member = tarfile.TarInfo(f"{number:07d}.{ending}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+
 @pytest.fixture
 def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
     """Make what runs the text of a suite over the colour words model of the examples, into folders of the test."""
@@ -65,10 +87,12 @@ def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
     folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
 
-    def make(suite: str, progress: object = None, **options: object) -> Runner:
+    def make(
+        suite: str, progress: object = None, model: str = "colour_words_model:ColourWords", **options: object
+    ) -> Runner:
         (tmp_path / "suite.yaml").write_text(suite)
         chosen = RunOptions(**{"device": "cpu", "workers": 0, **folders, **options})  # type: ignore[arg-type]
-        return Runner(load_suite(tmp_path / "suite.yaml"), ["colour_words_model:ColourWords"], chosen, progress)  # type: ignore[arg-type]
+        return Runner(load_suite(tmp_path / "suite.yaml"), [model], chosen, progress)  # type: ignore[arg-type]
 
     return make
 

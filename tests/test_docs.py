@@ -20,7 +20,7 @@ import yaml
 import clipbench as package
 from clipbench.analyses.registry import ANALYSES
 from clipbench.datasets.catalog import Declarations, adapter_names, argument_schema, catalog_definitions
-from clipbench.documents.packaged import suite_names
+from clipbench.documents.packaged import packaged_files
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model, model_names
 from clipbench.prompts.sets import PromptSet, load_prompt_set
@@ -295,7 +295,9 @@ def test_the_classes_in_contributing_work(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_suites_and_plain_python_are_the_ones_that_exist():
-    assert set(suite_names()) <= {word for path in PAGES for word in re.findall(r"[\w-]+", path.read_text("utf-8"))}
+    assert set(packaged_files("suites")) <= {
+        word for path in PAGES for word in re.findall(r"[\w-]+", path.read_text("utf-8"))
+    }
     for path in PAGES:
         for block in blocks(path.read_text(encoding="utf-8"), "python"):
             ast.parse(block)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -19,25 +20,29 @@ from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-
-from .conftest import REPOSITORY
+from clipbench.runs.runner import Runner
 
 MODEL = "colour_words_model:ColourWords"
 
 
 @pytest.fixture(autouse=True)
-def examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the examples importable, as `PYTHONPATH=examples` does."""
-    monkeypatch.syspath_prepend(REPOSITORY / "examples")
+def run(make_runner: Callable[..., Runner]) -> Callable[..., Results]:
+    """Run a suite; with this fixture the examples can be imported, as with `PYTHONPATH=examples`."""
+
+    def finish(suite: str, model: str = MODEL) -> Results:
+        results = make_runner(suite, model=model).run()
+        assert (results.folder / "report.html").stat().st_size > 0
+        return results
+
+    return finish
 
 
-def run(tmp_path: Path, suite: str, model: str = MODEL) -> Results:
-    path = tmp_path / "suite.yaml"
-    path.write_text(suite)
-    options = package.RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    results = package.run(package.load_suite(path), [model], options)
-    assert (tmp_path / "results" / "report.html").stat().st_size > 0
-    return results
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which an example's `main` is run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
 
 
 def jobs_of(results: Results) -> dict[str, JobResult]:
@@ -60,8 +65,8 @@ tasks:
 """
 
 
-def test_the_model_sees_colours_and_no_shapes(tmp_path: Path):
-    jobs = jobs_of(run(tmp_path, SCENES))
+def test_the_model_sees_colours_and_no_shapes(run):
+    jobs = jobs_of(run(SCENES))
     assert value(jobs["colours"], "top1") > 0.5
     # To this model all shapes have the same embedding, and a tie is never counted as right.
     assert value(jobs["shapes"], "top1") == 0
@@ -95,8 +100,8 @@ tasks:
 """
 
 
-def test_the_task_counts_what_the_pair_is_taken_for(tmp_path: Path):
-    results = run(tmp_path, PAIR)
+def test_the_task_counts_what_the_pair_is_taken_for(run):
+    results = run(PAIR)
     jobs = {job.variant: job for job in results.jobs()}
     assert {job.status for job in jobs.values()} == {"done"}
     assert set(jobs) == {"orange or brown", "red or green", "red or green, {}", "own"}
@@ -121,8 +126,8 @@ tasks:
 """
 
 
-def test_a_class_that_is_not_there_fails_the_job_with_the_nearest(tmp_path: Path):
-    (job,) = run(tmp_path, ONE_PAIR.replace("orange", "orage")).jobs()
+def test_a_class_that_is_not_there_fails_the_job_with_the_nearest(run):
+    (job,) = run(ONE_PAIR.replace("orange", "orage")).jobs()
     assert job.error == "colours: no class 'orage'; did you mean 'orange'?"
 
 
@@ -130,9 +135,9 @@ def test_a_class_that_is_not_there_fails_the_job_with_the_nearest(tmp_path: Path
     ("pair", "message"),
     [("[orange]", "suite.yaml:5: tasks[0].pair"), ("[orange, brown], colour: red", "tasks[0].colour: unknown key")],
 )
-def test_wrong_settings_are_refused_with_their_place(tmp_path: Path, pair: str, message: str):
+def test_wrong_settings_are_refused_with_their_place(run, pair: str, message: str):
     with pytest.raises(package.UserError) as caught:
-        run(tmp_path, ONE_PAIR.replace("[orange, brown]", pair))
+        run(ONE_PAIR.replace("[orange, brown]", pair))
     assert message in str(caught.value)
 
 
@@ -144,13 +149,13 @@ tasks:
 """
 
 
-def test_the_task_on_features_finds_what_was_in_the_training_split(tmp_path: Path):
+def test_the_task_on_features_finds_what_was_in_the_training_split(run, tmp_path: Path):
     folder = tmp_path / "photographs"
     own_images(folder)
     copies = {f"test/{label}/copy.png": f"train/{label}/3.png" for label in ("circle", "diamond")}
     for copy, source in copies.items():
         shutil.copy(folder / source, folder / copy)
-    results = run(tmp_path, DUPLICATES, "clip-tiny")
+    results = run(DUPLICATES, "clip-tiny")
     (job,) = results.jobs()
     assert (job.task, job.variant, job.error) == ("near_duplicates", "cosine 0.999 with train", "")
     assert (job.main.metric, job.main.n, job.main.value) == ("duplicates", 26, 2 / 26)
@@ -170,14 +175,14 @@ def test_the_task_on_features_finds_what_was_in_the_training_split(tmp_path: Pat
     assert [folder / name for name in found] == expected
 
 
-def test_features_that_a_model_lacks_are_refused_before_it_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_features_that_a_model_lacks_are_refused_before_it_embeds(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     own_images(tmp_path / "photographs")
     monkeypatch.setattr("near_duplicates_task.feature_of", lambda model: "backbone")
-    (job,) = run(tmp_path, DUPLICATES).jobs()
+    (job,) = run(DUPLICATES).jobs()
     assert job.error == f"{MODEL}: near_duplicates needs backbone features; it gives: projected"
 
 
-def test_the_data_set_reads_classes_from_file_names(tmp_path: Path):
+def test_the_data_set_reads_classes_from_file_names(run, tmp_path: Path):
     folder = tmp_path / "data" / "leaves"
     folder.mkdir(parents=True)
     colours = {"green": (40, 160, 60), "yellow": (245, 225, 40)}
@@ -189,7 +194,7 @@ def test_the_data_set_reads_classes_from_file_names(tmp_path: Path):
     suite = (
         f'datasets:\n  {definition}\ntasks:\n  - {{task: zero_shot, datasets: [leaves], prompts: ["a {{}} leaf."]}}\n'
     )
-    results = run(tmp_path, suite)
+    results = run(suite)
     job = jobs_of(results)["leaves"]
     assert (job.main.metric, job.main.value, job.main.n) == ("top1", 1.0, 6)
     assert sorted(results.examples(job.hash)["id"]) == sorted(f"{name}-{n}.jpg" for name in colours for n in range(3))
@@ -217,16 +222,12 @@ def own_images(folder: Path) -> None:
                 decode(example.image).save(folder / split / name / f"{number}.png")
 
 
-def test_ones_own_images_are_probed_beside_zero_shot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_ones_own_images_are_probed_beside_zero_shot(at_home: Path, capsys: pytest.CaptureFixture[str]):
     from probe_own_images import main
 
-    own_images(tmp_path / "photographs")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    own_images(at_home / "photographs")
     main("photographs")
-    folder = tmp_path / "results" / "own-images"
+    folder = at_home / "results" / "own-images"
     assert (folder / "report.html").stat().st_size > 0
     jobs = {(job.task, job.variant): job for job in package.load_results(folder).jobs()}
     assert {job.error for job in jobs.values()} == {""}
@@ -238,38 +239,30 @@ def test_ones_own_images_are_probed_beside_zero_shot(
     assert "shots_to_match" in printed
 
 
-def test_a_benchmark_stands_beside_ones_own_photographs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_a_benchmark_stands_beside_ones_own_photographs(at_home: Path, capsys: pytest.CaptureFixture[str]):
     from benchmark_and_reality import main
 
-    own_images(tmp_path / "studio")
-    own_images(tmp_path / "field")
-    (tmp_path / "field" / "test" / "diamond").rename(tmp_path / "field" / "test" / "Diamond")
-    shutil.rmtree(tmp_path / "field" / "test" / "circle")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    own_images(at_home / "studio")
+    own_images(at_home / "field")
+    (at_home / "field" / "test" / "diamond").rename(at_home / "field" / "test" / "Diamond")
+    shutil.rmtree(at_home / "field" / "test" / "circle")
     main("studio/test", "field/test", MODEL)
     printed = capsys.readouterr().out
     assert "gap" in printed
     assert "No baseline" in printed
-    made = package.load_results(tmp_path / "results" / "benchmark-and-reality").analysis_results()
+    made = package.load_results(at_home / "results" / "benchmark-and-reality").analysis_results()
     (unmatched,) = (result.tables["unmatched_classes"] for result in made if "unmatched_classes" in result.tables)
     assert [row["class"] for row in unmatched.dicts()] == ["circle"]
 
 
-def test_several_names_are_tried_on_ones_own_photographs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_several_names_are_tried_on_ones_own_photographs(at_home: Path, capsys: pytest.CaptureFixture[str]):
     from names_for_own_classes import main
 
-    own_images(tmp_path / "shapes")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLIPBENCH_CACHE", str(tmp_path / "cache"))
+    own_images(at_home / "shapes")
     main(["shapes/test", "clip-tiny", "circle=disc,ring", "diamond=lozenge"])
     printed = capsys.readouterr().out
     assert "clip-tiny on shapes/test, 24 images" in printed
-    (job,) = package.load_results(tmp_path / "results" / "names-of-test").jobs()
+    (job,) = package.load_results(at_home / "results" / "names-of-test").jobs()
     names = job.tables["names"].frame().set_index("how")
     assert names.loc[["names 1", "names 2"], "names"].tolist() == ["disc, lozenge", "ring"]
     # A ring is a shape of its own to this model: it takes no circle for one.

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from clipbench.datasets.base import Example, decode
+from clipbench.datasets.base import decode
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
 from clipbench.results.folder import load_results
 
-from .conftest import CommandLine
+from .conftest import CommandLine, png, write_shard
 
 MIRRORED = {"wds_mnist": "digits", "wds_vtab-clevr_count_all": "scenes-count"}
 """Folders of the mirror, with the built-in sets that stand in for what the hub has."""
-
-
-def add(archive: tarfile.TarFile, key: str, example: Example) -> None:
-    image = io.BytesIO()
-    decode(example.image).save(image, "PNG")
-    for ending, content in (("png", image.getvalue()), ("cls", str(example.label).encode())):
-        member = tarfile.TarInfo(f"{key}.{ending}")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
 
 
 def make_mirror(folder: Path) -> None:
@@ -33,12 +22,12 @@ def make_mirror(folder: Path) -> None:
     for name, built_in in MIRRORED.items():
         dataset = open_dataset(catalog_definitions()[built_in])
         for split, count in (("train", 120), ("test", 60)):
-            (folder / name / split).mkdir(parents=True)
             examples = (example for shard in dataset.split(split).shards() for example in shard)
-            with tarfile.open(folder / name / split / "0.tar", "w") as archive:
-                for number, example in enumerate(islice(examples, count)):
-                    add(archive, f"s{number:07d}", example)
-            (folder / name / split / "nshards.txt").write_text("1")
+            samples = (
+                {"png": png(decode(example.image)), "cls": str(example.label).encode()}
+                for example in islice(examples, count)
+            )
+            write_shard(folder / name / split, samples)
         (folder / name / "classnames.txt").write_text("\n".join(dataset.classes))
         templates = [template.replace("{}", "{c}") for template in dataset.templates]
         (folder / name / "zeroshot_classification_templates.txt").write_text("\n".join(templates))

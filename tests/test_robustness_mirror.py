@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from clipbench.results.folder import Results
 from clipbench.runs.runner import RunOptions, run
 from clipbench.suite.loading import Suite, load_suite
 
-from .conftest import REPOSITORY
+from .conftest import REPOSITORY, png, write_shard
 
 MODEL = "colour_words_model:ColourWords"
 NAMES = imagenet_class_names()
@@ -26,19 +24,12 @@ OF_IMAGENET_A = tuple(sorted(set(NAMES[::5]) - {"missile", "sunglasses"}))
 
 def write_set(folder: Path, classes: Sequence[str], labels: Sequence[int]) -> None:
     """Write a set as it lies on the hub, with one random picture for each label."""
-    (folder / "test").mkdir(parents=True)
+    random = np.random.default_rng(len(labels))
+    pictures = (PIL.Image.fromarray(random.integers(0, 256, (40, 48, 3), np.uint8)) for _ in labels)
+    samples = zip(map(png, pictures), labels, strict=True)
+    write_shard(folder / "test", ({"png": picture, "cls": str(label).encode()} for picture, label in samples))
     (folder / "classnames.txt").write_text("\n".join(classes) + "\n")
     (folder / "zeroshot_classification_templates.txt").write_text("a photo of a {c}.\n")
-    (folder / "test" / "nshards.txt").write_text("1\n")
-    random = np.random.default_rng(len(labels))
-    with tarfile.open(folder / "test" / "0.tar", "w") as tar:
-        for at, label in enumerate(labels):
-            picture = io.BytesIO()
-            PIL.Image.fromarray(random.integers(0, 256, (40, 48, 3), np.uint8)).save(picture, "png")
-            for ending, content in (("png", picture.getvalue()), ("cls", str(label).encode())):
-                member = tarfile.TarInfo(f"{at:04d}.{ending}")
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def print_comparison(console: Console, frame: pd.DataFrame) -> None:
         return
     heads = _HEADS | {"first": f"{first}, %", "second": f"{second}, %", "difference": "difference, points"}
     names = (*_WORDS, *_NUMBERS, "note")
-    print_rows(console, [heads.get(name, name) for name in names], [[row[name] for name in names] for row in rows])
+    print_rows([heads.get(name, name) for name in names], [[row[name] for name in names] for row in rows], console)
 
 
 def _print_table(console: Console, rows: Sequence[_Cells]) -> None:

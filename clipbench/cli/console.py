@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import filesize
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -34,7 +36,6 @@ class RunConsole(ProgressListener):
         self.failed = 0
         self.page_path: Path | None = None
         self._progress: Progress | None = None
-        self._task: TaskID | None = None
         self._page_problem = ""
 
     def planned(self, plan: Plan) -> None:
@@ -50,18 +51,18 @@ class RunConsole(ProgressListener):
         columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), rate)
         self._progress = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
         self._progress.start()
-        self._task = self._progress.add_task(escape(job.label), total=total)
+        self._progress.add_task(escape(job.label), total=total)
 
     def advanced(self, count: int) -> None:
         """Move the bar."""
-        if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task, count)
+        if self._progress is not None:
+            self._progress.advance(self._progress.task_ids[0], count)
 
     def finished(self, result: JobResult, again: bool) -> None:
         """Print a line for a job."""
         self._stop()
-        beside = f"beside {result.matched or result.trained_on}" if result.matched or result.trained_on else ""
-        measured_on = " ".join(part for part in (result.dataset, beside) if part)
+        other = result.matched or result.trained_on
+        measured_on = f"{result.dataset} beside {other}" if other else result.dataset
         parts = (result.model, measured_on, result.task, result.variant, result.view)
         name = escape(" · ".join(part for part in parts if part))
         if result.status == "failed":
@@ -132,11 +133,7 @@ def format_bytes(size: float | None) -> str:
         return "unknown"
     if size == 0:
         return "–"
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+    return filesize.decimal(int(size))
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -149,15 +146,8 @@ def format_seconds(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def print_problems(console: Console, plan: Plan) -> None:
-    """Print why jobs will fail; a run says so when their turn comes."""
-    for job in plan.jobs:
-        if job.problem:
-            console.print(f"[red]will fail[/]  {escape(job.job.label)}: {escape(job.problem)}", soft_wrap=True)
-
-
-def print_plan(console: Console, plan: Plan) -> None:
-    """Print what would be fetched, embedded and computed."""
+def print_plan(console: Console, plan: Plan, *, problems: bool = False) -> None:
+    """Print what would be fetched, embedded and computed; with `problems` also why jobs will fail."""
     for model, availability in plan.weights:
         where = "here" if availability.local else f"to fetch ({format_bytes(availability.download_bytes)})"
         console.print(
@@ -176,16 +166,18 @@ def print_plan(console: Console, plan: Plan) -> None:
     console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
     if plan.long:
         console.print("That is long: --only NAME runs one data set, --limit N a balanced part of each.")
+    for job in plan.jobs if problems else ():
+        if job.problem:
+            console.print(f"[red]will fail[/]  {escape(job.job.label)}: {escape(job.problem)}", soft_wrap=True)
 
 
 def _with_views_joined(jobs: Sequence[JobCost]) -> Iterator[tuple[str, JobCost]]:
     """Yield jobs with their labels; those that differ only in the view, and in nothing that is shown, as one."""
     for (measured, _, _), group in groupby(
-        jobs, key=lambda job: (job.job.measured, job.job.view is not None, job.done)
+        jobs, key=lambda job: (job.job.measured, job.job.view is not None and not job.problem, job.done)
     ):
         members = list(group)
-        seen_through = [job for job in members if job.job.view and not job.problem]
-        if len(seen_through) < 2 or len(seen_through) < len(members):
+        if members[0].job.view is None or members[0].problem or len(members) < 2:
             yield from ((job.job.label, job) for job in members)
         else:
             yield f"{measured} · {len(members)} views", _joined(members)
@@ -193,17 +185,14 @@ def _with_views_joined(jobs: Sequence[JobCost]) -> Iterator[tuple[str, JobCost]]
 
 def _joined(jobs: Sequence[JobCost]) -> JobCost:
     """Return one planned job that stands for several."""
+    from clipbench.runs.plan import total
 
-    def total(counts: Sequence[float | None]) -> float | None:
-        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
-
-    images, new_images = (total([getattr(job, name) for job in jobs]) for name in ("images", "new_images"))
     return replace(
         jobs[0],
-        images=None if images is None else int(images),
-        new_images=None if new_images is None else int(new_images),
+        images=total(job.images for job in jobs),
+        new_images=total(job.new_images for job in jobs),
         new_texts=sum(job.new_texts for job in jobs),
-        seconds=total([job.seconds for job in jobs]),
+        seconds=total(job.seconds for job in jobs),
     )
 
 
@@ -221,23 +210,24 @@ def _count(number: int | None) -> str:
     return "?" if number is None else f"{number:,}"
 
 
-def print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table: in a terminal folded to its width, else tab-separated for other programs."""
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> Console:
+    """Print a plain table: in a terminal folded to its width, else tab-separated for programs. Return the console."""
+    console = console or Console(emoji=False)
     if not console.is_terminal:
         for row in (columns, *rows):
             print("\t".join(row), file=console.file)
-        return
+        return console
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)
+    return console
 
 
-def cache_rows(entries: Sequence[CacheEntry]) -> list[list[str]]:
-    """Return the rows of `clipbench cache list`."""
-    from datetime import datetime
-
-    return [
+def print_cache(entries: Sequence[CacheEntry]) -> None:
+    """Print what the store holds, model by model."""
+    columns = ("model", "precision", "fingerprint", "image files", "text files", "size", "last added")
+    rows = [
         [
             entry.model,
             entry.precision,
@@ -249,3 +239,4 @@ def cache_rows(entries: Sequence[CacheEntry]) -> list[list[str]]:
         ]
         for entry in entries
     ]
+    print_rows(columns, rows)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
+from clipbench.cli.listing import LISTINGS, What
 from clipbench.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from clipbench.runs.runner import RunOptions
     from clipbench.suite.loading import Suite
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -37,6 +38,7 @@ app.add_typer(cli_prompts.app)
 
 def main() -> None:
     """Run the command line; what a user did wrong is one message without a traceback."""
+    _quieten_libraries()
     try:
         app()
     except UserError as error:
@@ -45,6 +47,16 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _quieten_libraries() -> None:
+    """Leave warnings of our own, before heavy imports; hub progress bars only where there is a terminal."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if not sys.stdout.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", module=r"(torch|torchvision|open_clip|timm|huggingface_hub|PIL)(\.|$)")
+    for name in ("huggingface_hub", "open_clip", "timm", "datasets", None):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _version(wanted: bool) -> None:
@@ -85,14 +97,11 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Run a suite of tasks over models; what is finished is never computed again."""
+    selected = _select(suite, only, limit)
     from rich.console import Console
 
-    from clipbench.cli.log_setup import quieten_libraries
-
-    selected = _select(suite, only, limit)
-    console = Console(emoji=False)
-    quieten_libraries(console.is_terminal)
-    from clipbench.runs.runner import RunOptions
+    from clipbench.cli.console import RunConsole, print_plan
+    from clipbench.runs.runner import Runner, RunOptions
 
     options = RunOptions(
         output=output,
@@ -103,7 +112,13 @@ def run(
         workers=workers,
         thumbnails=images,
     )
-    raise typer.Exit(_run(console, selected, model, options, dry_run))
+    progress = RunConsole(Console(emoji=False))
+    runner = Runner(selected, model, options, progress)
+    if dry_run:
+        print_plan(progress.console, runner.plan(), problems=True)
+        return
+    progress.summarise(runner.run())
+    raise typer.Exit(SOME_FAILED if progress.failed else DONE)
 
 
 def _select(name_or_path: str, only: list[str] | None, limit: int | None) -> Suite:
@@ -115,21 +130,6 @@ def _select(name_or_path: str, only: list[str] | None, limit: int | None) -> Sui
     return suite if limit is None else suite.with_limit(limit)
 
 
-def _run(console: Console, suite: Suite, models: list[str], options: RunOptions, dry_run: bool) -> int:
-    from clipbench.cli.console import RunConsole, print_plan, print_problems
-    from clipbench.runs.runner import Runner
-
-    progress = RunConsole(console)
-    runner = Runner(suite, models, options, progress)
-    if dry_run:
-        plan = runner.plan()
-        print_plan(console, plan)
-        print_problems(console, plan)
-        return DONE
-    progress.summarise(runner.run())
-    return SOME_FAILED if progress.failed else DONE
-
-
 def _batch_size(text: str) -> int | None:
     if text == "auto":
         return None
@@ -139,17 +139,11 @@ def _batch_size(text: str) -> int | None:
 
 
 @app.command("list")
-def list_names(
-    what: Annotated[Literal["models", "datasets", "suites", "prompts", "tasks"], typer.Argument(help="What to list.")],
-) -> None:
+def list_names(what: Annotated[What, typer.Argument(help="What to list.")]) -> None:
     """List the names that suites and options may use."""
-    from rich.console import Console
-
     from clipbench.cli.console import print_rows
-    from clipbench.cli.listing import rows_of
 
-    columns, rows = rows_of(what)
-    print_rows(Console(emoji=False), columns, rows)
+    print_rows(*LISTINGS[what]())
 
 
 @app.command()
@@ -223,22 +217,17 @@ def schema() -> None:
 @cache_app.command("list")
 def cache_list() -> None:
     """List what is stored, model by model."""
-    from rich.console import Console
+    from clipbench.cli.console import print_cache
+    from clipbench.embed.housekeeping import cache_entries, default_cache
 
-    from clipbench.cli.console import cache_rows, print_rows
-    from clipbench.embed.housekeeping import cache_entries
-    from clipbench.embed.store import default_cache
-
-    columns = ("model", "precision", "fingerprint", "image files", "text files", "size", "last added")
-    print_rows(Console(emoji=False), columns, cache_rows(cache_entries(default_cache())))
+    print_cache(cache_entries(default_cache()))
 
 
 @cache_app.command("size")
 def cache_size() -> None:
     """Print how large the store is, and where."""
     from clipbench.cli.console import format_bytes
-    from clipbench.embed.housekeeping import cache_bytes
-    from clipbench.embed.store import default_cache
+    from clipbench.embed.housekeeping import cache_bytes, default_cache
 
     root = default_cache()
     typer.echo(f"{format_bytes(cache_bytes(root))} in {root}")
@@ -254,8 +243,7 @@ def cache_prune(
 ) -> None:
     """Remove what killed runs left behind and, if asked, embeddings."""
     from clipbench.cli.console import format_bytes
-    from clipbench.embed.housekeeping import prune
-    from clipbench.embed.store import default_cache
+    from clipbench.embed.housekeeping import default_cache, prune
 
     root = default_cache()
     freed = prune(root, model=model, unused_days=unused_days, everything=everything)

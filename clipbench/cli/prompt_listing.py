@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo, Split
@@ -15,19 +14,10 @@ from clipbench.prompts.checks import classes_named
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import OWN, PromptSet, prompt_set
 from clipbench.prompts.tokens import USUAL, TokenCounts, count_tokens
+from clipbench.reference.listing import Listing
 from clipbench.suite.loading import Suite, load_suite
 from clipbench.suite.reader import EXPECTED
 from clipbench.tasks.prompts import PromptedClasses, fill
-
-
-@dataclass(frozen=True)
-class PromptListing:
-    """A table to print, and sentences beside it."""
-
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-    columns: tuple[str, ...] = ("class", "prompt", "tokens", "cut")
-    """Where the set has controls also "role": "control" or nothing."""
 
 
 class _Classes(Dataset):
@@ -39,7 +29,6 @@ class _Classes(Dataset):
 
     @property
     def splits(self) -> Mapping[str, Split]:
-        """None."""
         return {}
 
 
@@ -52,7 +41,7 @@ def show_prompts(
     model: str | None = None,
     limit: int = 0,
     data_root: Path | None = None,
-) -> PromptListing:
+) -> Listing:
     """Fill a prompt set with class names and count the tokens of every string.
 
     Args:
@@ -91,7 +80,7 @@ def _check_classes(classes: Sequence[str], dataset: Dataset) -> None:
             raise UserError(f"it has no class {name!r}", where=dataset.info.name, fix=fix)
 
 
-def _listing(filled: PromptedClasses, model: str | None, limit: int, strangers: Sequence[str]) -> PromptListing:
+def _listing(filled: PromptedClasses, model: str | None, limit: int, strangers: Sequence[str]) -> Listing:
     prompts = [
         [(name, text, "") for text in strings] + [(name, fill(text, name), "control") for text in filled.controls]
         for name, strings in zip(filled.classes, filled.strings, strict=True)
@@ -104,12 +93,12 @@ def _listing(filled: PromptedClasses, model: str | None, limit: int, strangers: 
         for class_prompts in listed
         for name, text, role in class_prompts
     )
-    columns = (*PromptListing.columns, "role") if filled.controls else PromptListing.columns
+    columns = ("class", "prompt", "tokens", "cut", "role")[: 5 if filled.controls else 4]
     cut = [text for text in texts if counts.by_text[text].cut]
     notes = [*_contents(filled, counts, model), *_warnings(cut, len(listed), len(filled.classes))]
     if strangers:
         notes.append(f"It also says something of {quoted(strangers)}: no --class is one.")
-    return PromptListing(tuple(row[: len(columns)] for row in rows), tuple(notes), columns)
+    return Listing(columns, tuple(row[: len(columns)] for row in rows), tuple(notes))
 
 
 def _sets_of(suite: Suite, dataset: str | None) -> dict[str, PromptSet]:
@@ -151,7 +140,6 @@ def _named(classes: tuple[str, ...], described: tuple[str, ...], name: str) -> D
 
 
 def _contents(filled: PromptedClasses, counts: TokenCounts, model: str | None) -> Iterator[str]:
-    """Yield what there is."""
     total = sum(map(len, filled.strings))
     tokenizer = f"of {model}" if model else "of the CLIP paper"
     yield (
@@ -172,7 +160,6 @@ def _contents(filled: PromptedClasses, counts: TokenCounts, model: str | None) -
 
 
 def _warnings(cut: Sequence[str], listed: int, classes: int) -> Iterator[str]:
-    """Yield how many classes are listed if not all, and what a tokenizer would cut."""
     if listed < classes:
         yield f"Listed: the first {listed:,} of {classes:,} classes; --limit 0 lists all."
     if cut:

@@ -14,11 +14,6 @@ DataRoot = Annotated[
 app = typer.Typer(name="prompts", help="Look at prompt sets, filled with class names.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Stay a group: typer runs an only command without its name."""
-
-
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A prompt set's name or file, a template with {}, or own.")],
@@ -40,17 +35,12 @@ def show(
     data_root: DataRoot = None,
 ) -> None:
     """Print the filled strings of a prompt set, their token counts, and which a tokenizer would cut."""
-    from rich.console import Console
-
     from clipbench.cli.console import print_rows
-    from clipbench.cli.log_setup import quieten_libraries
     from clipbench.cli.prompt_listing import show_prompts
 
-    console = Console(emoji=False)
-    quieten_libraries(console.is_terminal)
     listing = show_prompts(
         name, dataset=dataset, suite=suite, classes=classes or (), model=model, limit=limit, data_root=data_root
     )
-    print_rows(console, listing.columns, listing.rows)
+    print_rows(listing.columns, listing.rows)
     for note in listing.notes:
         typer.echo(note, err=True)

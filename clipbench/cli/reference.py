@@ -50,11 +50,8 @@ def reference_pair() -> None:
 
 
 def _print_listing(listing: Listing) -> None:
-    from rich.console import Console
-
     from clipbench.cli.console import print_rows
 
-    console = Console(emoji=False)
-    print_rows(console, listing.columns, listing.rows)
+    console = print_rows(listing.columns, listing.rows)
     for note in listing.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=not console.is_terminal)

@@ -64,11 +64,7 @@ class MarkedYaml:
 
 
 def read_mapping(path: Path, expected: str) -> MarkedYaml:
-    """Read a YAML file that holds one mapping.
-
-    Args:
-        path: the file.
-        expected: what such a file should look like, for the message if it holds something else.
+    """Read a YAML file that holds one mapping; `expected` says what it should look like, for the message if it differs.
 
     Raises:
         UserError: it cannot be read, is not UTF-8 or not YAML, is empty or not a mapping, or holds duplicate

@@ -22,11 +22,6 @@ def packaged_files(kind: Kind) -> dict[str, Path]:
     return {path.stem: path for path in sorted(packaged_folder(kind).glob("*.yaml"))}
 
 
-def suite_names() -> tuple[str, ...]:
-    """Return the names of the packaged suites."""
-    return tuple(packaged_files("suites"))
-
-
 def prompt_files() -> dict[str, Path]:
     """Return the packaged prompt sets' files by name."""
     return packaged_files("prompts")

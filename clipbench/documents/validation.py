@@ -43,16 +43,9 @@ class Problem:
 def check(
     model: type[Model], document: MarkedYaml, path: KeyPath = (), *, strict: bool = True
 ) -> tuple[Model | None, list[Problem]]:
-    """Read the value at a path of the document as a model.
+    """Return the value at a path of a document (or of a mapping from elsewhere) as a model, or None and the problems.
 
-    Args:
-        model: what it should be.
-        document: the file, or a mapping from elsewhere (`marked_yaml.unmarked`).
-        path: of the value.
-        strict: types are not converted; else '3' is a number where one is expected, and text is a path.
-
-    Returns:
-        The model, or None and the problems found.
+    `strict`: types are not converted; else '3' is a number where one is expected, and text is a path.
     """
     value = document.value_at(path)
     try:
@@ -63,11 +56,7 @@ def check(
 
 
 def refuse(document: MarkedYaml, problems: Iterable[Problem]) -> None:
-    """Raise the problem that comes first in the file and say where the others are; no problem: do nothing.
-
-    Raises:
-        UserError: there are problems.
-    """
+    """Raise a UserError with the problem that comes first in the file and the lines of the others; nothing without."""
     ordered = sorted(problems, key=lambda problem: document.mark(problem.path).line)
     if not ordered:
         return
@@ -80,8 +69,7 @@ def refuse(document: MarkedYaml, problems: Iterable[Problem]) -> None:
 
 
 def _lines(lines: set[int]) -> str:
-    """Return ': lines 3, 5'; nothing for a document without lines."""
-    if lines == {0}:
+    if lines == {0}:  # of a document without lines
         return ""
     text = ", ".join(map(str, sorted(lines)[:8])) + (", ..." if len(lines) > 8 else "")
     return f": line {text}" if len(lines) == 1 else f": lines {text}"
@@ -93,10 +81,8 @@ def show(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -150,10 +136,7 @@ def _grouped(errors: Sequence[_LocatedError], document: MarkedYaml) -> Iterator[
             unions.setdefault(error.union, []).append(error)
     for path, members in unions.items():
         fitting = [error for error in members if not (error.path == path and error.expected)]
-        if fitting:
-            yield from ([error] for error in fitting)
-        else:
-            yield members
+        yield from ([error] for error in fitting) if fitting else (members,)
 
 
 def _is_echo(error: _LocatedError, errors: Sequence[_LocatedError], document: MarkedYaml) -> bool:

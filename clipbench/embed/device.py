@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Literal, get_args
+from typing import cast, get_args
 
 from clipbench.errors import UserError
 from clipbench.models.base import Precision
-
-DeviceChoice = Literal["auto", "cpu", "cuda", "mps"]
-PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def resolve_device(choice: str) -> str:
@@ -55,11 +52,10 @@ def resolve_precision(choice: str, device: str) -> Precision:
     """
     if choice == "auto":
         return "float16" if device.startswith("cuda") else "float32"
-    for precision in get_args(Precision):
-        if choice == precision:
-            return precision  # type: ignore[no-any-return]
-    allowed = ", ".join(("auto", *get_args(Precision)))
-    raise UserError(f"unknown precision {choice!r}", where="--precision", fix=f"one of: {allowed}")
+    if choice not in get_args(Precision):
+        allowed = ", ".join(("auto", *get_args(Precision)))
+        raise UserError(f"unknown precision {choice!r}", where="--precision", fix=f"one of: {allowed}")
+    return cast("Precision", choice)
 
 
 def forbid_tf32() -> None:

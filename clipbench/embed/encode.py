@@ -61,7 +61,7 @@ class ImageEncoder:
         view: View | None = None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> DataIndex:
-        """Read a split and make sure that each of its images is embedded.
+        """Read a split and make sure that each of its images is embedded, as the view changes it if there is one.
 
         Args:
             split: what to read.
@@ -121,38 +121,34 @@ class ImageEncoder:
     def _forward(self, model: ImageModel, batch: Batch) -> dict[str, Float32Array]:
         if batch.pixels is None:
             return {}
-        import torch
-
-        # The loader's batches keep the first size; after a back-off they are cut to the one that fits.
-        chunks = [self._with_back_off(model, pixels) for pixels in torch.split(batch.pixels, self.batch_size)]
-        features = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
-        self._check_finite(batch, features)
-        return features
-
-    def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
-        """Encode; where the device's memory does not hold the batch, halve it, for the rest of the run too."""
-        import torch
-
-        try:
-            return _as_arrays(model, pixels)
-        except torch.OutOfMemoryError as error:
-            if len(pixels) == 1:
-                fix = "choose a smaller model, another --device or a lower --precision"
-                raise UserError("not even one image fits in the device's memory", fix=fix) from error
-        self.batch_size = max(1, len(pixels) // 2)
-        halves = [self._with_back_off(model, half) for half in torch.split(pixels, self.batch_size)]
-        return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
-
-    def _check_finite(self, batch: Batch, features: dict[str, Float32Array]) -> None:
+        features = self._with_back_off(model, batch.pixels)
         for name, array in features.items():
             bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
             if len(bad):
                 example = batch.part.examples[batch.kept[int(bad[0])]]
                 fix = "try --precision float32 (or bfloat16, which has float32's range)"
                 raise UserError(f"the model's {name} features are not finite", where=f"image {example.id!r}", fix=fix)
+        return features
+
+    def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
+        """Encode; where the device's memory does not hold the batch, halve it, for the rest of the run too."""
+        import torch
+
+        if len(pixels) <= self.batch_size:
+            try:
+                return encode_images(model, pixels)
+            except torch.OutOfMemoryError as error:
+                if len(pixels) == 1:
+                    fix = "choose a smaller model, another --device or a lower --precision"
+                    raise UserError("not even one image fits in the device's memory", fix=fix) from error
+            self.batch_size = len(pixels) // 2
+        # The loader's batches keep the first size; after a back-off they are cut to the one that fits.
+        chunks = [self._with_back_off(model, chunk) for chunk in torch.split(pixels, self.batch_size)]
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def _as_arrays(model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
+def encode_images(model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
+    """Encode (B, 3, H, W) pixels into (B, D) float32 arrays by name, of the features that the model gives."""
     features = model.encode_images(pixels)
     named = {"projected": features.projected, "backbone": features.backbone}
     return {name: value.float().cpu().numpy() for name, value in named.items() if value is not None}

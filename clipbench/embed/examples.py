@@ -8,18 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from clipbench.datasets.base import Example
 from clipbench.errors import UserError
 from clipbench.files import read_json, write_atomically
 from clipbench.fingerprint import SetDigest, digest, digest_example
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 PART_ROWS = 1024
 PART_BYTES = 64 << 20
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("digest", pa.binary(32)),
+        ("label", pa.int64()),
+        ("labels", pa.list_(pa.int64())),
+        ("captions", pa.list_(pa.string())),
+        ("groups", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -65,8 +75,6 @@ class DataIndex:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read columns of the table."""
-        import pyarrow.parquet as pq
-
         return pq.read_table(self.table, columns=list(columns))
 
 
@@ -118,7 +126,7 @@ class ExampleTables:
         try:
             yield writer
         finally:
-            writer.close()
+            writer.file.close()
             draft.unlink(missing_ok=True)
 
     def remember(self, index: DataIndex, locator: str | None) -> None:
@@ -134,16 +142,14 @@ class TableWriter:
     """Writes one split's table; memory is that of one part."""
 
     def __init__(self, draft: Path, label: str) -> None:
-        import pyarrow.parquet as pq
-
         self.draft = draft
         self.label = label
+        self.file = pq.ParquetWriter(draft, _SCHEMA)
         self._parts: list[PartKey] = []
         self._data = SetDigest()
         self._labels = SetDigest()
         self._groups: list[str] = []
         self._seen: set[bytes] = set()
-        self._file = pq.ParquetWriter(draft, _schema())
 
     def add(self, part: Part) -> None:
         """Add a part.
@@ -151,54 +157,29 @@ class TableWriter:
         Raises:
             UserError: an id occurs twice in the split.
         """
-        import pyarrow as pa
-
         rows = [_row(example, item) for example, item in zip(part.examples, part.digests, strict=True)]
-        for example, item in zip(part.examples, part.digests, strict=True):
-            self._check_unique(example)
-            self._data.add(item)
         for row in rows:
+            short = digest_example(row["id"], b"")[:8]
+            if short in self._seen:
+                fix = "every example of a split needs an id of its own"
+                raise UserError(f"the id {row['id']!r} occurs twice", where=self.label, fix=fix)
+            self._seen.add(short)
+            self._data.add(row["digest"])
             self._labels.add(digest_labels(row))
         self._parts.append(part.key)
         self._groups.append(digest([row["groups"] for row in rows]))
-        self._file.write_table(pa.Table.from_pylist(rows, schema=_schema()))
-
-    def _check_unique(self, example: Example) -> None:
-        short = digest_example(example.id, b"")[:8]
-        if short in self._seen:
-            fix = "every example of a split needs an id of its own"
-            raise UserError(f"the id {example.id!r} occurs twice", where=self.label, fix=fix)
-        self._seen.add(short)
+        self.file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
 
     def finish(self) -> DataIndex:
         """Put the finished table in its place and return its index."""
         fingerprint, labels = self._data.hexdigest(), self._labels.hexdigest()
         parts = [asdict(part) for part in self._parts]
         metadata = {"fingerprint": fingerprint, "labels": labels, "parts": json.dumps(parts), "label": self.label}
-        self._file.add_key_value_metadata(metadata)
-        self._file.close()
+        self.file.add_key_value_metadata(metadata)
+        self.file.close()
         place = self.draft.with_name(f"{digest([parts, labels, self._groups])}.parquet")
         self.draft.replace(place)
         return DataIndex(fingerprint, labels, tuple(self._parts), place)
-
-    def close(self) -> None:
-        """Close the file, finished or not."""
-        self._file.close()
-
-
-def _schema() -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("digest", pa.binary(32)),
-            ("label", pa.int64()),
-            ("labels", pa.list_(pa.int64())),
-            ("captions", pa.list_(pa.string())),
-            ("groups", pa.string()),
-        ]
-    )
 
 
 def _row(example: Example, item: bytes) -> dict[str, Any]:
@@ -218,8 +199,6 @@ def digest_labels(row: Mapping[str, Any]) -> bytes:
 
 
 def _open(table: Path) -> DataIndex:
-    import pyarrow.parquet as pq
-
     metadata = pq.read_metadata(table).metadata
     parts = tuple(PartKey(**part) for part in json.loads(metadata[b"parts"]))
     return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)

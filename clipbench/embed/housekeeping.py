@@ -1,9 +1,9 @@
-"""Looking into the store, and making room in it."""
+"""Where the store lies, looking into it, and making room in it."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,13 @@ from clipbench.files import read_json
 
 DRAFT_AGE = 24 * 3600
 """Seconds after which a draft belongs to no running process."""
+_OF_MODELS = ("embeddings", "texts")
+
+
+def default_cache() -> Path:
+    """Return the cache folder: CLIPBENCH_CACHE, else `clipbench` in this user's cache folder."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("CLIPBENCH_CACHE") or user / "clipbench")
 
 
 @dataclass(frozen=True)
@@ -29,14 +36,14 @@ class CacheEntry:
 
 def cache_entries(root: Path) -> list[CacheEntry]:
     """Return what the store holds, model by model, the largest first."""
-    fingerprints = {path.name for kind in ("embeddings", "texts") for path in _folders(root / kind)}
+    fingerprints = {path.name for kind in _OF_MODELS for path in root.glob(f"{kind}/*/")}
     entries = [_entry(root, fingerprint) for fingerprint in sorted(fingerprints)]
     return sorted(entries, key=lambda entry: -entry.bytes)
 
 
 def cache_bytes(root: Path) -> int:
     """Return the size of everything in the store."""
-    return sum(path.stat().st_size for path in _own_files(root))
+    return sum(path.stat().st_size for path in _files(root))
 
 
 def prune(root: Path, *, model: str | None = None, unused_days: float | None = None, everything: bool = False) -> int:
@@ -50,24 +57,24 @@ def prune(root: Path, *, model: str | None = None, unused_days: float | None = N
     """
     before = cache_bytes(root)
     now = time.time()
-    for path in list(_own_files(root)):
+    for path in _files(root):
         if everything or (path.name.endswith(".part") and now - path.stat().st_mtime > DRAFT_AGE):
             path.unlink(missing_ok=True)
     for entry in cache_entries(root):
         named = model is not None and (entry.model == model or entry.fingerprint.startswith(model))
         stale = unused_days is not None and now - entry.last_written > unused_days * 86400
-        if named or stale:
-            for path in _files_of(root, entry.fingerprint):
-                path.unlink(missing_ok=True)
-    _remove_empty_folders(root)
+        for path in _files(root, entry.fingerprint) if named or stale else ():
+            path.unlink(missing_ok=True)
+    for folder in [folder for kind in _OF_MODELS for folder in root.glob(f"{kind}/*/")]:
+        if not any(folder.iterdir()):
+            folder.rmdir()
     return before - cache_bytes(root)
 
 
 def _entry(root: Path, fingerprint: str) -> CacheEntry:
     description = root / "embeddings" / fingerprint / "model.json"
     known = read_json(description) if description.exists() else {}
-    images = list((root / "embeddings" / fingerprint).glob("*.safetensors"))
-    texts = list((root / "texts" / fingerprint).glob("*.safetensors"))
+    images, texts = ([*(root / kind / fingerprint).glob("*.safetensors")] for kind in _OF_MODELS)
     stats = [path.stat() for path in images + texts]
     return CacheEntry(
         model=str(known.get("model", "unknown")),
@@ -80,27 +87,7 @@ def _entry(root: Path, fingerprint: str) -> CacheEntry:
     )
 
 
-def _files_of(root: Path, fingerprint: str) -> Iterator[Path]:
-    for kind in ("embeddings", "texts"):
-        yield from _files(root / kind / fingerprint)
-
-
-def _own_files(root: Path) -> Iterator[Path]:
-    """Yield the store's own files; nothing else that may lie in its folder."""
-    for kind in ("embeddings", "texts", "data", "locators", "models"):
-        yield from _files(root / kind)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    return (path for path in root.iterdir() if path.is_dir()) if root.is_dir() else iter(())
-
-
-def _remove_empty_folders(root: Path) -> None:
-    for kind in ("embeddings", "texts"):
-        for folder in _folders(root / kind):
-            if not any(folder.iterdir()):
-                folder.rmdir()
+def _files(root: Path, fingerprint: str = "") -> list[Path]:
+    """Return the store's own files, or those of one model; nothing else that may lie in its folder."""
+    kinds = _OF_MODELS if fingerprint else (*_OF_MODELS, "data", "locators", "models")
+    return [path for kind in kinds for path in (root / kind / fingerprint).rglob("*") if path.is_file()]

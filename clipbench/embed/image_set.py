@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.datasets.base import Split
@@ -17,9 +17,6 @@ from clipbench.embed.store import Store
 from clipbench.errors import UserError
 from clipbench.fingerprint import SetDigest
 from clipbench.tasks.base import Features, ImageSet
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -142,18 +139,19 @@ class SplitReader:
         if classes is not None:
             chosen &= np.isin(table["label"].to_numpy(), list(classes))
         rows, parts, problems = self._readable(index, chosen)
-        opened: dict[str, Features] = {}
-        for name in features:
-            shape = (len(rows), self._width(parts, name))
-            opened[name] = StoredFeatures(self.store, self.model, name, tuple(parts), shape)
-        return StoredSet(
-            images=_relabelled(_image_set(table.take(rows), opened, len(problems)), classes),
-            broken=tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items())),
-        )
+        opened = {
+            name: StoredFeatures(self.store, self.model, name, parts, (len(rows), self._width(parts, name)))
+            for name in features
+        }
+        images = _image_set(table.take(rows), opened, len(problems))
+        if classes is not None and images.labels is not None:
+            images = replace(images, labels=np.array([classes[int(label)] for label in images.labels], np.int64))
+        broken = tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items()))
+        return StoredSet(images, broken)
 
     def _readable(
         self, index: DataIndex, chosen: BoolArray
-    ) -> tuple[IntArray, list[tuple[PartKey, IntArray]], dict[int, str]]:
+    ) -> tuple[IntArray, tuple[tuple[PartKey, IntArray], ...], dict[int, str]]:
         """Return the chosen rows whose image could be read, the same by part, and the problems of the others."""
         rows: list[IntArray] = [np.empty(0, np.int64)]
         parts: list[tuple[PartKey, IntArray]] = []
@@ -168,13 +166,11 @@ class SplitReader:
             parts.append((key, kept))
             problems.update({offset + row: problem for row, problem in stored.broken.items() if inside[row]})
             offset += part.rows
-        return np.concatenate(rows), parts, problems
+        return np.concatenate(rows), tuple(parts), problems
 
     def _width(self, parts: Sequence[tuple[PartKey, IntArray]], name: str) -> int:
-        for part, kept in parts:
-            if len(kept):
-                return int(self.store.read_part(self.model, part, (name,)).features[name].shape[1])
-        return 0
+        filled = next((part for part, kept in parts if len(kept)), None)
+        return self.store.read_part(self.model, filled, (name,)).features[name].shape[1] if filled else 0
 
 
 def _chosen(table: pa.Table, limit: int | None) -> BoolArray:
@@ -198,12 +194,6 @@ def _image_set(table: pa.Table, features: Mapping[str, Features], n_broken: int)
         groups=_groups(table["groups"].to_pylist()),
         n_broken=n_broken,
     )
-
-
-def _relabelled(images: ImageSet, classes: Mapping[int, int] | None) -> ImageSet:
-    if classes is None or images.labels is None:
-        return images
-    return replace(images, labels=np.array([classes[int(label)] for label in images.labels], np.int64))
 
 
 def _groups(documents: Sequence[str]) -> dict[str, list[str]]:

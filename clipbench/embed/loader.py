@@ -63,15 +63,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Decode parts batch by batch, in order; batches never reach over the end of a part.
 
-    Reading stays in this process, a few batches ahead of the workers, so memory is that of a few batches
-    and at most two parts of encoded images.
-
-    Args:
-        parts: what to decode.
-        decoder: what to do with each example.
-        batch_size: examples a batch.
-        workers: processes; 0 decodes in this one.
-        pinned: put pixels into page-locked memory, from which a CUDA device copies faster.
+    Reading stays in this process, a few batches ahead of the workers (processes; 0 decodes in this one too), so
+    memory is that of a few batches and at most two parts of encoded images. `pinned` puts pixels into page-locked
+    memory, from which a CUDA device copies faster.
     """
     from torch.utils.data import DataLoader
 

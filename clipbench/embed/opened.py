@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from clipbench.embed.device import forbid_tf32
-from clipbench.embed.encode import EncodeSettings, ImageEncoder
-from clipbench.embed.encode_texts import TextEncoder
+from clipbench.embed.encode import EncodeSettings, ImageEncoder, encode_images
 from clipbench.embed.store import Store
+from clipbench.embed.texts import TextEncoder
 from clipbench.models.base import ImageModel, ImageTextModel, ModelInfo, ModelSource, Precision
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ class OpenedModel:
             self._model = self.source.load(self.settings.device, self.precision)
         return self._model
 
-    def _load_with_text(self) -> ImageTextModel:
-        return cast("ImageTextModel", self.load())
-
     @cached_property
     def images(self) -> ImageEncoder:
         """The encoder of images."""
@@ -65,41 +62,38 @@ class OpenedModel:
     @cached_property
     def texts(self) -> TextEncoder:
         """The encoder of texts."""
-        return TextEncoder(self._load_with_text, self.store.texts(self.fingerprint))
+        return TextEncoder(lambda: cast("ImageTextModel", self.load()), self.store.texts(self.fingerprint))
+
+    @property
+    def _rate(self) -> str:
+        return f"rate-{self.settings.device.partition(':')[0]}"
 
     def rates(self) -> Mapping[str, float]:
         """Return images and texts a second on this device, as last measured; measure them if they never were."""
-        known = self.store.rates(self.fingerprint, self.settings.device)
-        missing = {"images", *(["texts"] if self.info.has_text else [])} - set(known)
-        if missing:
-            self.store.write_rates(self.fingerprint, self.settings.device, _measure(self.load(), self.info))
-        return self.store.rates(self.fingerprint, self.settings.device)
+        wanted = {"images", "texts"} if self.info.has_text else {"images"}
+        if not wanted <= set(self.store.measured(self.fingerprint, self._rate)):
+            self.store.keep_measured(self.fingerprint, self._rate, _measure(self.load(), self.info))
+        return self.store.measured(self.fingerprint, self._rate)
 
     @property
     def widths(self) -> Mapping[str, int]:
         """The width of each feature, as stored or seen in one forward pass."""
-        known = self.store.widths(self.fingerprint)
-        if not known:
-            self.store.write_widths(self.fingerprint, _widths(self.load()))
-        return known or self.store.widths(self.fingerprint)
-
-    def keep_rates(self) -> None:
-        """Remember the rates of this run where it encoded enough to tell."""
-        if self._model is None:
-            return
-        measured = {}
-        for name, encoder in (("images", self.images), ("texts", self.texts)):
-            if encoder.encoded >= 256 and encoder.seconds > 0:
-                measured[name] = encoder.encoded / encoder.seconds
-        if measured:
-            self.store.write_rates(self.fingerprint, self.settings.device, measured)
+        if not self.store.measured(self.fingerprint, "widths"):
+            model = self.load()
+            widths = {name: array.shape[1] for name, array in encode_images(model, _blank(model, 1)).items()}
+            self.store.keep_measured(self.fingerprint, "widths", widths)
+        return self.store.measured(self.fingerprint, "widths")
 
     def close(self) -> None:
-        """Free the model's memory; it is loaded again if it is needed again."""
+        """Free the model's memory, and remember how fast it was where it encoded enough to tell."""
         if self._model is None:
             return
         import torch
 
+        encoders = (("images", self.images), ("texts", self.texts))
+        rates = {name: encoder.encoded / encoder.seconds for name, encoder in encoders if encoder.encoded >= 256}
+        if rates:
+            self.store.keep_measured(self.fingerprint, self._rate, rates)
         self._model = None
         gc.collect()
         if self.settings.device.startswith("cuda"):
@@ -117,12 +111,6 @@ def _measure(model: ImageModel, info: ModelInfo) -> dict[str, float]:
         length = int(tokens.lengths.max()) if text_model.text_length == "cut" else tokens.ids.shape[1]
         rates["texts"] = texts / _fastest(lambda: text_model.encode_tokens(tokens.ids[:, :length]))
     return rates
-
-
-def _widths(model: ImageModel) -> dict[str, int]:
-    features = model.encode_images(_blank(model, 1))
-    named = {"projected": features.projected, "backbone": features.backbone}
-    return {name: value.shape[1] for name, value in named.items() if value is not None}
 
 
 def _blank(model: ImageModel, images: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,19 +11,9 @@ from typing import Any
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.embed.examples import ExampleTables, PartKey
 from clipbench.embed.texts import TextFiles
-from clipbench.errors import UserError
-from clipbench.files import read_json, write_atomically
+from clipbench.files import read_json, read_tensors, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.models.base import ModelInfo, ModelPedigree
-
-
-def default_cache() -> Path:
-    """Return the cache folder: CLIPBENCH_CACHE, else `clipbench` in this user's cache folder."""
-    named = os.environ.get("CLIPBENCH_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "clipbench"
 
 
 @dataclass(frozen=True)
@@ -80,20 +69,9 @@ class Store:
         Raises:
             UserError: the file is damaged.
         """
-        from safetensors import SafetensorError, safe_open
-
-        path = self.part_path(model, part)
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata()
-                return StoredPart(
-                    kept=file.get_tensor("kept"),
-                    features={name: file.get_tensor(name) for name in features},
-                    broken={int(at): problem for at, problem in json.loads(metadata["broken"]).items()},
-                    batch_size=int(metadata["batch_size"]),
-                )
-        except (SafetensorError, OSError, KeyError, TypeError) as error:
-            raise UserError(f"damaged embeddings ({error})", where=str(path), fix="delete it and run again") from error
+        tensors, metadata = read_tensors(self.part_path(model, part), ("kept", *features))
+        broken = {int(row): problem for row, problem in json.loads(metadata["broken"]).items()}
+        return StoredPart(tensors.pop("kept"), tensors, broken, int(metadata["batch_size"]))
 
     def texts(self, model: str) -> TextFiles:
         """Return the strings that a model has embedded."""
@@ -114,31 +92,19 @@ class Store:
         path = self._model_path(locator)
         if path is not None:
             write_atomically(path, json.dumps(asdict(info), indent=1).encode())
-        named = self._folder(info.pedigree.fingerprint()) / "model.json"
+        named = self.root / "embeddings" / info.pedigree.fingerprint() / "model.json"
         if not named.exists():
             write_atomically(named, json.dumps({"model": info.name, **asdict(info.pedigree)}, indent=1).encode())
-
-    def _folder(self, model: str) -> Path:
-        return self.root / "embeddings" / model
 
     def _model_path(self, locator: str | None) -> Path | None:
         return None if locator is None else self.root / "models" / f"{digest(locator)}.json"
 
-    def rates(self, model: str, device: str) -> Mapping[str, float]:
-        """Return the rates last measured on a device: 'images' and 'texts' a second; empty if none were."""
-        path = self._folder(model) / f"rate-{device.partition(':')[0]}.json"
+    def measured(self, model: str, name: str) -> dict[str, Any]:
+        """Return what was measured of a model, e.g. its 'widths' or 'rate-cpu'; empty if nothing was."""
+        path = self.root / "embeddings" / model / f"{name}.json"
         return read_json(path) if path.exists() else {}
 
-    def write_rates(self, model: str, device: str, rates: Mapping[str, float]) -> None:
-        """Remember measured rates, for the plan of later runs."""
-        path = self._folder(model) / f"rate-{device.partition(':')[0]}.json"
-        write_atomically(path, json.dumps({**self.rates(model, device), **rates}).encode())
-
-    def widths(self, model: str) -> Mapping[str, int]:
-        """Return the width of each of a model's features; empty if it was never asked."""
-        path = self._folder(model) / "widths.json"
-        return read_json(path) if path.exists() else {}
-
-    def write_widths(self, model: str, widths: Mapping[str, int]) -> None:
-        """Remember the widths of a model's features."""
-        write_atomically(self._folder(model) / "widths.json", json.dumps(dict(widths)).encode())
+    def keep_measured(self, model: str, name: str, measured: Mapping[str, Any]) -> None:
+        """Remember what was measured of a model, beside or instead of what was measured before."""
+        path = self.root / "embeddings" / model / f"{name}.json"
+        write_atomically(path, json.dumps({**self.measured(model, name), **measured}).encode())

@@ -1,18 +1,30 @@
-"""Strings that a model has embedded: each once, found by its digest."""
+"""Strings that a model has embedded, each once, and their encoding in batches of one length."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clipbench.arrays import Float32Array
-from clipbench.errors import UserError
-from clipbench.files import write_atomically
+from clipbench.files import read_tensors, write_atomically
+from clipbench.models.base import cutting_is_exact
+
+if TYPE_CHECKING:
+    import torch
+
+    from clipbench.models.base import ImageTextModel, Tokens
+
+BATCH = 64
+LENGTH_STEP = 4
+"""Batches are as long as their longest text, rounded up to this: fixed shapes, whatever else is encoded."""
+FILE_ROWS = 2048
+"""Strings in one file of the store: what a crash can lose."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class _Place:
 
 
 class TextFiles:
-    """The embedded strings of one model, in files that are only ever added."""
+    """The embedded strings of one model, found by their digest, in files that are only ever added."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,12 +44,11 @@ class TextFiles:
         self._refresh()
 
     def _refresh(self) -> None:
-        for path in sorted(self.folder.glob("*.safetensors")):
-            if path not in self._known:
-                keys, truncated = _read(path, "keys"), _read(path, "truncated")
-                for row, (key, cut) in enumerate(zip(keys, truncated, strict=True)):
-                    self._places.setdefault(key.tobytes(), _Place(path, row, bool(cut)))
-                self._known.add(path)
+        for path in sorted({*self.folder.glob("*.safetensors")} - self._known):
+            stored, _ = read_tensors(path, ("keys", "truncated"))
+            for row, (key, cut) in enumerate(zip(stored["keys"], stored["truncated"], strict=True)):
+                self._places.setdefault(key.tobytes(), _Place(path, row, bool(cut)))
+            self._known.add(path)
 
     def missing(self, strings: Sequence[str]) -> list[str]:
         """Return the strings that no process has embedded yet, each once, in order."""
@@ -61,16 +72,14 @@ class TextFiles:
             KeyError: a string is not embedded.
         """
         places = [self._places[_key(string)] for string in strings]
-        rows_of: dict[Path, list[int]] = {}
-        for at, place in enumerate(places):
-            rows_of.setdefault(place.file, []).append(at)
-        found: Float32Array | None = None
-        for file, wanted in rows_of.items():
-            stored = _read(file, "embeddings")
-            if found is None:
-                found = np.empty((len(places), stored.shape[1]), np.float32)
-            found[wanted] = stored[[places[at].row for at in wanted]]
-        return np.empty((0, 0), np.float32) if found is None else found
+        embeddings = np.empty((0, 0), np.float32)
+        for file in dict.fromkeys(place.file for place in places):
+            stored = read_tensors(file, ("embeddings",))[0]["embeddings"]
+            if not len(embeddings):
+                embeddings = np.empty((len(places), stored.shape[1]), np.float32)
+            rows = [row for row, place in enumerate(places) if place.file == file]
+            embeddings[rows] = stored[[places[row].row for row in rows]]
+        return embeddings
 
     def truncated(self, strings: Sequence[str]) -> list[str]:
         """Return those of the strings that the tokenizer cut."""
@@ -81,12 +90,66 @@ def _key(string: str) -> bytes:
     return hashlib.sha256(string.encode()).digest()
 
 
-def _read(path: Path, name: str) -> Float32Array:
-    from safetensors import SafetensorError, safe_open
+class TextEncoder:
+    """Encodes strings with one model; loads the model only when a string has to be encoded."""
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            tensor: Float32Array = file.get_tensor(name)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"damaged embeddings ({error})", where=str(path), fix="delete it and run again") from error
-    return tensor
+    def __init__(self, load: Callable[[], ImageTextModel], files: TextFiles) -> None:
+        self.load = load
+        self.files = files
+        self.encoded = 0
+        self.seconds = 0.0
+        self._cut: bool | None = None
+
+    def embed(self, strings: Sequence[str], progress: Callable[[int], None] = lambda done: None) -> None:
+        """Make sure that all strings are embedded, repeated ones once.
+
+        `progress` is called with the number of strings done since the last call, stored ones included.
+        """
+        missing = self.files.missing(strings)
+        progress(len(strings) - len(missing))
+        if not missing:
+            return
+        model = self.load()
+        if self._cut is None:
+            self._cut = model.text_length == "cut" and cutting_is_exact(model)
+        started = time.perf_counter()
+        for start in range(0, len(missing), FILE_ROWS):
+            chunk = missing[start : start + FILE_ROWS]
+            tokens = model.tokenize(chunk)
+            embeddings = encode_tokens(model, tokens, cut=self._cut, progress=progress)
+            self.files.add(chunk, embeddings, tokens.truncated)
+        self.encoded += len(missing)
+        self.seconds += time.perf_counter() - started
+
+
+def encode_tokens(
+    model: ImageTextModel, tokens: Tokens, *, cut: bool, progress: Callable[[int], None] = lambda done: None
+) -> Float32Array:
+    """Encode tokenised texts, at least one, into (T, D) float32, not normalised.
+
+    Texts are sorted by length; a batch is cut to its longest text where `cut`, and short batches are
+    filled up, so that a text's embedding does not depend on what it is encoded with.
+    """
+    import torch
+
+    embeddings = np.empty((0, 0), np.float32)
+    for rows, length in _buckets(tokens, cut):
+        filled = torch.cat([rows, rows[:1].expand(BATCH - len(rows))])
+        encoded = model.encode_tokens(tokens.ids[filled, :length])[: len(rows)].float().cpu().numpy()
+        if not len(embeddings):
+            embeddings = np.empty((len(tokens.ids), encoded.shape[1]), np.float32)
+        embeddings[rows.numpy()] = encoded
+        progress(len(rows))
+    return embeddings
+
+
+def _buckets(tokens: Tokens, cut: bool) -> Iterator[tuple[torch.Tensor, int]]:
+    """Yield the rows of each batch and the length that it is cut to."""
+    context = tokens.ids.shape[1]
+    if cut:
+        lengths = ((tokens.lengths + LENGTH_STEP - 1) // LENGTH_STEP * LENGTH_STEP).clamp(max=context)
+    else:
+        lengths = tokens.lengths.new_full((len(tokens.ids),), context)
+    for length in sorted(set(lengths.tolist())):
+        for rows in (lengths == length).nonzero().flatten().split(BATCH):
+            yield rows, int(length)

@@ -32,6 +32,8 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.parts: tuple[Results, ...] = (self,)
+        """The folders that are seen as one."""
 
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write the suite as run, versions and machine."""
@@ -45,8 +47,11 @@ class Results:
 
     @property
     def analyses(self) -> tuple[Mapping[str, Any], ...]:
-        """The settings of the analyses that the suite asks for, each with its `analysis`."""
-        return tuple(self.run.get("analyses", ()))
+        """The settings of the analyses that the suites ask for, each with its `analysis`."""
+        asked: list[Mapping[str, Any]] = []
+        for part in self.parts:
+            asked += [settings for settings in part.run.get("analyses", ()) if settings not in asked]
+        return tuple(asked)
 
     def job_path(self, job_hash: str) -> Path:
         """Return where a job's records are or will be."""
@@ -74,9 +79,7 @@ class Results:
 
         A failure never hides an earlier success.
         """
-        latest: dict[tuple[str, ...], JobResult] = {}
-        for job in sorted(self._all_jobs(), key=_finished):
-            latest[job.key] = job
+        latest = {job.key: job for job in sorted(self._all_jobs(), key=_finished)}
         return tuple(sorted(_without_mended(latest.values()), key=lambda job: job.key))
 
     def forget_failure(self, job_hash: str) -> None:
@@ -84,12 +87,12 @@ class Results:
         self.job_path(job_hash).unlink(missing_ok=True)
 
     def _all_jobs(self) -> Iterator[JobResult]:
-        folder = self.folder / "jobs"
-        if not folder.is_dir():
-            return
-        for path in sorted(folder.glob("*.json")):
-            if (job := _parse_job(path)) is not None:
-                yield job
+        parsed = (_parse_job(path) for part in self.parts for path in sorted((part.folder / "jobs").glob("*.json")))
+        return (job for job in parsed if job is not None)
+
+    def part_of(self, job_hash: str) -> Results:
+        """Return the folder that holds a job."""
+        return next((part for part in self.parts if part.job_path(job_hash).exists()), self)
 
     def examples(self, job_hash: str) -> pd.DataFrame:
         """Return a job's per-example table.
@@ -99,8 +102,8 @@ class Results:
         """
         import pandas as pd
 
-        path = self.examples_path(job_hash)
-        fix = f"delete {self.job_path(job_hash)} and run again"
+        part = self.part_of(job_hash)
+        path, fix = part.examples_path(job_hash), f"delete {part.job_path(job_hash)} and run again"
         try:
             return pd.read_parquet(path)
         except FileNotFoundError as error:
@@ -116,9 +119,11 @@ class Results:
         Raises:
             UserError: the file is damaged or of a newer clipbench.
         """
-        path = self._analysis_path(name)
-        document = _read(path) if path.exists() else None
-        return _parse(_ANALYSES, document["results"], path) if document and document.get("key") == key else None
+        for path in (part._analysis_path(name) for part in self.parts):
+            document = _read(path) if path.exists() else None
+            if document and document.get("key") == key:
+                return _parse(_ANALYSES, document["results"], path)
+        return None
 
     def has_analysis(self, name: str) -> bool:
         """Say whether an analysis was made of any jobs."""
@@ -148,7 +153,7 @@ class Results:
         return tuple(result for result in found.values() if known.issuperset(result.jobs))
 
     def _all_analyses(self) -> Iterator[AnalysisResult]:
-        for path in sorted((self.folder / "analyses").glob("*.json")):
+        for path in (path for part in self.parts for path in sorted((part.folder / "analyses").glob("*.json"))):
             if document := _read(path):
                 yield from _parse(_ANALYSES, document["results"], path)
 
@@ -163,10 +168,7 @@ class Results:
         return tidy((*self.jobs(), *self.analysis_results()))
 
     def wide(self, metric: str | None = None) -> pd.DataFrame:
-        """Return one row a model and one column a data set.
-
-        Args:
-            metric: the metric to show; by default each job's main one.
+        """Return one row a model and one column a data set, of a metric, by default each job's main one.
 
         Values are of the record's unit. A column is named by the data set and, where several would
         share the name, by what tells them apart (task, prompt set, subset).
@@ -199,35 +201,6 @@ class MergedResults(Results):
     def __init__(self, parts: Sequence[Results]) -> None:
         super().__init__(parts[0].folder)
         self.parts = tuple(parts)
-
-    @property
-    def analyses(self) -> tuple[Mapping[str, Any], ...]:
-        """The settings of the analyses that any of the suites asks for."""
-        asked: list[Mapping[str, Any]] = []
-        for part in self.parts:
-            asked += [settings for settings in part.analyses if settings not in asked]
-        return tuple(asked)
-
-    def _all_jobs(self) -> Iterator[JobResult]:
-        for part in self.parts:
-            yield from part._all_jobs()
-
-    def _all_analyses(self) -> Iterator[AnalysisResult]:
-        for part in self.parts:
-            yield from part._all_analyses()
-
-    def read_analysis(self, name: str, key: str) -> tuple[AnalysisResult, ...] | None:
-        """Return what an analysis found, from the first folder in which it was made of the same jobs."""
-        found = (part.read_analysis(name, key) for part in self.parts)
-        return next((results for results in found if results is not None), None)
-
-    def part_of(self, job_hash: str) -> Results:
-        """Return the folder that holds a job."""
-        return next(part for part in self.parts if part.job_path(job_hash).exists())
-
-    def examples(self, job_hash: str) -> pd.DataFrame:
-        """Return a job's per-example table."""
-        return self.part_of(job_hash).examples(job_hash)
 
 
 def _without_mended(jobs: Iterable[JobResult]) -> list[JobResult]:
@@ -265,5 +238,4 @@ def _parse(adapter: TypeAdapter[Parsed], document: object, path: Path) -> Parsed
 
 
 def _to_json(document: Mapping[str, Any]) -> bytes:
-    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()

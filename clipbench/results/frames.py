@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,6 @@ from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Recor
 
 _IDENTITY = ("model", "dataset", "split", "task", "variant", "view", "matched", "trained_on")
 _COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")
-_MEASURED = tuple(f.name for f in fields(Record))
 
 
 def tidy(results: Iterable[JobResult | AnalysisResult]) -> pd.DataFrame:
@@ -22,15 +21,12 @@ def tidy(results: Iterable[JobResult | AnalysisResult]) -> pd.DataFrame:
     A row of an analysis has its name as `task`, what it is about as `variant`, and no pedigree.
     """
     rows = [_row(result, record) for result in results for record in result.records or (Record("", None),)]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=_columns())
+    empty = JobResult("", "", "", "", "", "", "done", Pedigree())
+    return pd.DataFrame(rows, columns=list(_row(empty, Record("", None))))
 
 
 def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
-    """Return one row a model and one column a data set, from a tidy frame.
-
-    Args:
-        frame: as `tidy` returns it.
-        metric: the metric to show; by default each job's main one.
+    """Return one row a model and one column a data set, from a tidy frame; `metric`: by default each job's main one.
 
     Jobs through a view, on some of the classes only or with a head fitted elsewhere are left out: analyses say
     what they show. A column is named by the data set and, only where one data set has several jobs a model, by what
@@ -68,17 +64,18 @@ def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
 
 def _row(result: JobResult | AnalysisResult, record: Record) -> dict[str, Any]:
     job = result if isinstance(result, JobResult) else _as_job(result)
-    identity = {name: getattr(job, name) for name in _IDENTITY}
-    measured = {name: getattr(record, name) for name in _MEASURED} | {"n_broken": job.n_broken}
-    about = {
+    return {
+        **{name: getattr(job, name) for name in _IDENTITY},
+        **asdict(record),
+        "n_broken": job.n_broken,
         "regime": job.about.get("regime", ""),
         "status": job.status,
         "error": job.error,
         "seconds": job.provenance.get("seconds"),
         "job": job.hash,
         "analysis": job is not result,
+        **{f"pedigree.{name}": part for name, part in asdict(job.pedigree).items()},
     }
-    return identity | measured | about | {f"pedigree.{k}": v for k, v in asdict(job.pedigree).items()}
 
 
 def _as_job(result: AnalysisResult) -> JobResult:
@@ -96,8 +93,3 @@ def _as_job(result: AnalysisResult) -> JobResult:
         pedigree=Pedigree(subset=about.subset),
         error=result.error,
     )
-
-
-def _columns() -> list[str]:
-    empty = JobResult("", "", "", "", "", "", "done", Pedigree())
-    return list(_row(empty, Record("", None)))

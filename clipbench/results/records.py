@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from clipbench.metrics.specs import Declared
@@ -66,20 +66,19 @@ class Record:
     @classmethod
     def of(cls, metric: Metric, n_broken: int = 0) -> Record:
         """Make one from what a task or an analysis measured."""
-        interval = metric.interval
-        return cls(
+        record = cls(
             metric=metric.name,
             value=metric.value,
             unit=metric.unit,
-            low=interval.low if interval else None,
-            high=interval.high if interval else None,
-            level=interval.level if interval else None,
-            interval=interval.kind if interval else "",
             n=metric.n,
             n_broken=n_broken,
             main=metric.main,
             params=metric.params,
         )
+        found = metric.interval
+        if found is None:
+            return record
+        return replace(record, low=found.low, high=found.high, level=found.level, interval=found.kind)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 
 RECORDED = ("clipbench", "torch", "torchvision", "open_clip_torch", "timm", "numpy", "pandas", "pillow", "scikit-learn")
@@ -24,12 +23,3 @@ def versions() -> dict[str, str]:
 def describe_machine() -> dict[str, str | int]:
     """Return the machine's kind; nothing that names it, its user or its folders."""
     return {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count() or 0}
-
-
-def describe_torch() -> dict[str, str | int]:
-    """Return what torch computes with; empty if it is not in use, as where all embeddings were stored before."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return {}
-    gpu = {"gpu": torch.cuda.get_device_name(0)} if torch.cuda.is_available() else {}
-    return {"threads": torch.get_num_threads(), **gpu}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Callable, Hashable, Mapping
@@ -15,8 +16,7 @@ from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
 from clipbench.results.records import JobResult, Pedigree, Record, Status, Table
-from clipbench.runs.environment import describe_torch
-from clipbench.runs.identity import job_hash, pedigree_of
+from clipbench.runs.identity import job_hash, pedigree_of, subset_of
 from clipbench.runs.jobs import PreparedJob, problem_of
 from clipbench.runs.memory import check_memory
 from clipbench.runs.thumbnails import keep_thumbnails
@@ -67,11 +67,7 @@ class Executor:
     cache: SharedCache = field(default_factory=SharedCache)
 
     def execute(self, prepared: PreparedJob) -> tuple[JobResult, bool]:
-        """Return a job's result, and whether it was there before.
-
-        Raises:
-            UserError: the job cannot be done.
-        """
+        """Return a job's result, and whether it was there before; whatever is raised is the job's failure."""
         started = time.perf_counter()
         info = prepared.model.info
         needs, reader = prepared.needs(info), prepared.reader(info)
@@ -81,46 +77,43 @@ class Executor:
         stored = self.results.read_job(name)
         if stored is not None and stored.status == "done":
             return replace(stored, provenance={**stored.provenance, "finished": _now()}), True
-        sets = self._open_sets(prepared, needs, reader, indices)
-        cache = self.cache.in_scope(_cache_scope(prepared, pedigree))
-        cut_texts = self._embed_texts(prepared, needs, sets, cache)
-        outcome = _evaluate(prepared, sets, cache)
-        with file_written_atomically(self.results.examples_path(name)) as draft:
-            outcome.examples.to_parquet(draft, index=False)
-        thumbs = self.results.folder / "thumbs"
-        show = self.thumbnails and prepared.tested.dataset.info.show_images
-        pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree.data) if show else ((), ())
-        result = _assemble(prepared, pedigree, name, outcome, sets)
-        notes = (*outcome.notes, *cut_texts, *picture_notes)
-        provenance = _provenance(prepared, outcome, time.perf_counter() - started)
-        return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
-
-    def _embed_images(self, prepared: PreparedJob, needs: Needs, reader: SplitReader) -> dict[str, DataIndex]:
-        """Embed what is not stored yet of each split; stops before and in between if the job cannot fit in memory."""
-        check_memory(prepared, needs, {})
-        indices = {split: self._embed_split(prepared, split, reader) for split in needs.splits}
-        # Some layouts only say how many images there are once they have been read.
-        check_memory(prepared, needs, indices)
-        return indices
-
-    def _embed_split(self, prepared: PreparedJob, name: str, reader: SplitReader) -> DataIndex:
-        split, index = reader.find(prepared.split(name))
-        if index is not None and not reader.missing(index):
-            return index
-        job, source = prepared.job, prepared.source(name).definition
-        self.progress.started(job, index.rows if index else split.count or source.counts.get(name), "images")
-        label = f"{source.name}/{name}"
-        return prepared.model.images.embed(split, label, view=job.view, progress=self.progress.advanced)
-
-    def _open_sets(
-        self, prepared: PreparedJob, needs: Needs, reader: SplitReader, indices: Mapping[str, DataIndex]
-    ) -> dict[str, StoredSet]:
         sets = {}
         for split, index in indices.items():
             source = prepared.source(split)
             sets[split] = reader.open(index, needs.features, source.cut)
             sets[split].check_broken(self.max_broken, f"{source.definition.name}/{split}")
-        return sets
+        cache = self.cache.in_scope(_cache_scope(prepared, pedigree))
+        cut_texts = self._embed_texts(prepared, needs, sets, cache)
+        images = {split: stored.images for split, stored in sets.items()}
+        model = prepared.model
+        inputs = Inputs(prepared.facts, info, images, model.texts.files.get, model.settings.device, cache)
+        outcome = prepared.task.evaluate(inputs, prepared.job.settings, prepared.prompts)
+        with file_written_atomically(self.results.examples_path(name)) as draft:
+            outcome.examples.to_parquet(draft, index=False)
+        thumbs = self.results.folder / "thumbs"
+        show = self.thumbnails and prepared.tested.dataset.info.show_images
+        pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree.data) if show else ((), ())
+        notes = (*outcome.notes, *cut_texts, *picture_notes)
+        provenance = _provenance(prepared, outcome, time.perf_counter() - started)
+        result = _assemble(prepared, pedigree, name, outcome, sets)
+        return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
+
+    def _embed_images(self, prepared: PreparedJob, needs: Needs, reader: SplitReader) -> dict[str, DataIndex]:
+        """Embed what is not stored yet of each split; stops before and in between if the job cannot fit in memory."""
+        check_memory(prepared, needs, {})
+        job, encoder = prepared.job, prepared.model.images
+        indices = {}
+        for name in needs.splits:
+            split, index = reader.find(prepared.split(name))
+            if index is None or reader.missing(index):
+                source = prepared.source(name).definition
+                self.progress.started(job, index.rows if index else split.count or source.counts.get(name), "images")
+                label = f"{source.name}/{name}"
+                index = encoder.embed(split, label, view=job.view, progress=self.progress.advanced)
+            indices[name] = index
+        # Some layouts only say how many images there are once they have been read.
+        check_memory(prepared, needs, indices)
+        return indices
 
     def _embed_texts(
         self, prepared: PreparedJob, needs: Needs, sets: Mapping[str, StoredSet], cache: Cache
@@ -145,10 +138,9 @@ class Executor:
 
 def failure(job: Job, regime: str, error: Exception) -> JobResult:
     """Return the result of a job that failed; it is run again the next time."""
-    limit = job.settings.limit
     details = "" if isinstance(error, UserError) else "".join(traceback.format_exception(error))
     return replace(
-        _result(job, job.failure_hash, "failed", Pedigree(subset=f"limit {limit}" if limit else "")),
+        _result(job, job.failure_hash, "failed", Pedigree(subset=subset_of(job))),
         error=problem_of(error),
         about={"regime": regime},
         provenance={"finished": _now(), "traceback": details},
@@ -175,13 +167,6 @@ def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResul
         limit=job.settings.limit,
         declared=Declared() if task.name in TASKS else Declared.by(task),
     )
-
-
-def _evaluate(prepared: PreparedJob, sets: Mapping[str, StoredSet], cache: Cache) -> Outcome:
-    model = prepared.model
-    images = {split: stored.images for split, stored in sets.items()}
-    inputs = Inputs(prepared.facts, model.info, images, model.texts.files.get, model.settings.device, cache)
-    return prepared.task.evaluate(inputs, prepared.job.settings, prepared.prompts)
 
 
 def _assemble(
@@ -226,7 +211,7 @@ def _provenance(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict
         "batch_size": model.images.batch_size,
         "library": model.info.library,
         "trained_on": model.info.trained_on,
-        **describe_torch(),
+        **_describe_torch(),
         **({"seconds_of": seconds_of} if seconds_of else {}),
     }
 
@@ -240,6 +225,15 @@ def _cache_scope(prepared: PreparedJob, pedigree: Pedigree) -> str:
     view = pedigree.view if pedigree.training else ""
     rests_on = (pedigree.training, pedigree.prompts, pedigree.protocol, pedigree.settings, pedigree.subset, view)
     return digest([prepared.model.fingerprint, *rests_on, list(prepared.facts.classes)])
+
+
+def _describe_torch() -> dict[str, str | int]:
+    """Return what torch computes with; empty if it is not in use, as where all embeddings were stored before."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    gpu = {"gpu": torch.cuda.get_device_name(0)} if torch.cuda.is_available() else {}
+    return {"threads": torch.get_num_threads(), **gpu}
 
 
 def _now() -> str:

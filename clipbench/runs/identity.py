@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,12 @@ if TYPE_CHECKING:
     from clipbench.embed.image_set import SetIdentity
     from clipbench.runs.jobs import PreparedJob, Source
     from clipbench.tasks.base import Needs
+    from clipbench.tasks.job import Job
     from clipbench.tasks.prompts import PromptedClasses
 
 
 def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdentity]) -> Pedigree:
-    """Return everything that could change the job's result.
-
-    Args:
-        prepared: the job.
-        needs: what it needs of its model, which is here.
-        sets: what each split is that it needs.
-    """
+    """Return everything that could change the job's result; `sets`: what each split is that it needs."""
     job, model = prepared.job, prepared.model.info.pedigree
     settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
     tested = {split: known for split, known in sets.items() if split == job.settings.split} or sets
@@ -41,7 +37,7 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         precision=model.precision,
         data=_joined({split: known.fingerprint for split, known in tested.items()}),
         view=job.view_fingerprint,
-        subset=f"limit {job.settings.limit}" if job.settings.limit else "",
+        subset=subset_of(job),
         labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
         training=digest(fitted_on) if fitted_on else "",
         prompts=_prompts_digest(prepared.prompts, templates=needs.templates),
@@ -50,10 +46,15 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
     )
 
 
+def subset_of(job: Job) -> str:
+    """Return how a job's examples are chosen; '' for all."""
+    return f"limit {job.settings.limit}" if job.settings.limit else ""
+
+
 def job_hash(prepared: PreparedJob, pedigree: Pedigree) -> str:
     """Return the name of the job's files: a digest of what is measured and of its pedigree."""
     job = prepared.job
-    parts = [getattr(pedigree, name) for name in sorted(pedigree.__dataclass_fields__)]
+    parts = [part for _, part in sorted(asdict(pedigree).items())]
     measured = [job.model, job.dataset, job.settings.task, prepared.variant, parts]
     return digest([*measured, job.other] if job.other else measured)[:32]
 

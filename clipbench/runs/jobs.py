@@ -35,11 +35,7 @@ class OpenedDatasets:
         self._prompts: dict[Hashable, PromptedClasses] = {}
 
     def open(self, name: str) -> Dataset:
-        """Open a data set, or return it if it is open.
-
-        Raises:
-            UserError: it is missing, or not what it should be.
-        """
+        """Open a data set, or return it if it is open."""
         if name not in self._opened:
             self._opened[name] = open_dataset(self.definitions[name], data_root=self.data_root)
         return self._opened[name]
@@ -91,8 +87,7 @@ class PreparedJob:
     def needs(self, info: ModelInfo) -> Needs:
         """Return what has to be embedded; not kept, since the strings of all jobs of a run would fill memory.
 
-        Args:
-            info: of the job's model, or what can be said of it before it is fetched.
+        `info` is of the job's model, or what can be said of it before it is fetched.
 
         Raises:
             UserError: the task cannot be done on this data set or with this model, or it lacks a kind of features.
@@ -114,11 +109,7 @@ class PreparedJob:
         return self.tested if split == self.job.settings.split else self.trained
 
     def split(self, name: str) -> Split:
-        """Return a split.
-
-        Raises:
-            UserError: there is none of that name.
-        """
+        """Return a split; UserError where there is none of that name."""
         return self.source(name).dataset.split(name)
 
     @property
@@ -137,12 +128,7 @@ class PreparedJob:
         return (*asked, self.facts.classes, *cuts, *prompts)
 
     def count(self, split: str, index: DataIndex | None) -> int | None:
-        """Return how many images of a split the job uses, as far as that is known.
-
-        Args:
-            split: its name.
-            index: of the split, if it was read.
-        """
+        """Return how many images of a split the job uses, as far as that is known; `index` is there if it was read."""
         count = index.rows if index else self.split(split).count
         count = self.source(split).definition.counts.get(split) if count is None else count
         limit = self.job.settings.limit

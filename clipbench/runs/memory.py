@@ -20,10 +20,7 @@ _CGROUP = Path("/sys/fs/cgroup/memory.max")
 def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, DataIndex | None]) -> int | None:
     """Return the bytes that a job's evaluation holds at once; None if that does not grow or cannot be told yet.
 
-    Args:
-        prepared: the job.
-        needs: what it needs, its splits among them.
-        indices: of the splits that were read; some layouts only say how many images they have once they are.
+    `indices` are those of the splits that were read; some layouts only say how many images they have once they are.
 
     Raises:
         UserError: it needs more than the device, or this machine, has.
@@ -40,15 +37,11 @@ def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, Data
     if available is not None and needed > available:
         place = "the GPU" if device.startswith("cuda") else "this machine"
         raise UserError(
-            f"{prepared.task.name} needs {_gigabytes(needed)} of memory, {place} has {_gigabytes(available)}",
+            f"{prepared.task.name} needs {needed / 1e9:,.1f} GB of memory, {place} has {available / 1e9:,.1f} GB",
             where=prepared.job.dataset,
             fix="use fewer examples (--limit), or more memory",
         )
     return needed
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB"
 
 
 def _device_memory(device: str) -> int | None:

@@ -61,7 +61,7 @@ class Plan:
     @property
     def seconds(self) -> float | None:
         """Estimated time of all jobs, downloads apart; None if a job's is not known."""
-        return _total(cost.seconds for cost in self.jobs if not cost.done and not cost.problem)
+        return total(cost.seconds for cost in self.jobs if not cost.done and not cost.problem)
 
     @property
     def long(self) -> bool:
@@ -80,17 +80,15 @@ class Planner:
     def plan(self, jobs: Sequence[Preparation], weights: Mapping[str, Availability]) -> Plan:
         """Plan jobs; fetches nothing, but loads a model that is here to measure how fast it is.
 
-        Args:
-            jobs: in order.
-            weights: where those of each model are, by its name.
+        `weights` says where those of each model are, by its name.
         """
         costs = tuple(self._cost(job, prepared, weights[job.model].local) for job, prepared in jobs)
         return Plan(costs, tuple(weights.items()))
 
     def _cost(self, job: Job, prepared: PreparedJob | Exception, local: bool) -> JobCost:
-        if isinstance(prepared, Exception):
-            return JobCost(job, problem=problem_of(prepared))
         try:
+            if isinstance(prepared, Exception):
+                raise prepared
             return self._cost_of_prepared(prepared, local)
         except Exception as error:  # noqa: BLE001 - what a user's class raises must not cost the other jobs
             return JobCost(job, problem=problem_of(error))
@@ -100,11 +98,11 @@ class Planner:
         info = model.info if local else _before_fetch(model)
         needs, reader = prepared.needs(info), prepared.reader(info)
         indices = {split: reader.find(prepared.split(split))[1] for split in needs.splits}
-        images = _total(prepared.count(split, index) for split, index in indices.items())
+        images = total(prepared.count(split, index) for split, index in indices.items())
         if local and self._is_done(prepared, needs, reader, indices):
             return JobCost(job, images, done=True)
         memory = check_memory(prepared, needs, indices) if local else None
-        new_images = _total(self._new_images(prepared, split, reader, index) for split, index in indices.items())
+        new_images = total(self._new_images(prepared, split, reader, index) for split, index in indices.items())
         new_texts = self._new_texts(prepared, needs, local)
         return JobCost(
             job=job,
@@ -161,7 +159,8 @@ def _before_fetch(model: OpenedModel) -> ModelInfo:
     return ModelInfo(name=model.name, pedigree=ModelPedigree("", ""), has_text=text, features=features)
 
 
-def _total(counts: Iterable[Number | None]) -> Number | None:
+def total(counts: Iterable[Number | None]) -> Number | None:
+    """Return the sum of counts; None if one of them is not known."""
     numbers = list(counts)
     return None if None in numbers else sum(number for number in numbers if number is not None)
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from clipbench.analyses.run import analyse
 from clipbench.embed.device import default_workers, resolve_device, resolve_precision
 from clipbench.embed.encode import EncodeSettings
+from clipbench.embed.housekeeping import default_cache
 from clipbench.embed.opened import OpenedModel
-from clipbench.embed.store import Store, default_cache
+from clipbench.embed.store import Store
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
 from clipbench.report.page import write_page
@@ -95,16 +96,12 @@ class Runner:
             for job, prepared in self.jobs:
                 if job.model == model.name:
                     self._attempt(executor, job, prepared)
-            model.keep_rates()
             model.close()
-        self._analyse()
-        self._write_page()
-        return self.results
-
-    def _analyse(self) -> None:
         for result in analyse(Results(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
+        self._write_page()
+        return self.results
 
     def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
         try:

@@ -26,13 +26,7 @@ def keep_thumbnails(
 ) -> tuple[tuple[Mapping[str, str], ...], tuple[str, ...]]:
     """Store thumbnails of what an outcome shows; return what a page needs to show them, and notes.
 
-    An image that can't be shown does not cost the job its numbers, but is noted.
-
-    Args:
-        prepared: the job.
-        outcome: of the job.
-        folder: for thumbnails.
-        data: the data's fingerprint.
+    An image that can't be shown does not cost the job its numbers, but is noted. `data` is the data's fingerprint.
     """
     kept, failed = [], []
     view = prepared.job.view

@@ -67,8 +67,8 @@ def shift_suite(benchmark: Path, real: Path, *, prompts: str = PROMPTS, output: 
     prompts_for(prompts, dataset=reference, classes=match.names)
     prompts = str(Path(prompts).resolve()) if is_prompt_file(prompts) else prompts
     text = suite_text(first, second, table=table, match=match, prompts=prompts, output=output)
-    notes = (*_split_notes(first, second), *_match_notes(match, reference, shift))
-    return ShiftSuite(text, notes)
+    splits = [f"{side.name}: its split {side.split!r} is evaluated" for _, side in sides if side.split != "test"]
+    return ShiftSuite(text, (*splits, *_match_notes(match, reference, shift)))
 
 
 def _refuse_one_place_twice(benchmark: Path, real: Path) -> None:
@@ -155,15 +155,11 @@ def _loose_matches(reference: Sequence[str], shift: Sequence[str]) -> dict[str, 
     No class of the reference is given to two.
     """
     free: dict[str, list[str]] = {}
-    for name in _without(reference, shift):
-        free.setdefault(_plain(name), []).append(name)
-    free.pop("", None)
-    unequal = _without(shift, reference)
+    for name in dict.fromkeys(reference):
+        if name not in set(shift) and _plain(name):
+            free.setdefault(_plain(name), []).append(name)
+    unequal = [name for name in dict.fromkeys(shift) if name not in set(reference)]
     return {name: tuple(free.pop(_plain(name))) for name in unequal if _plain(name) in free}
-
-
-def _without(names: Sequence[str], excluded: Sequence[str]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if name not in set(excluded)]
 
 
 def _match(reference: Dataset, shift: Dataset, table: Mapping[str, tuple[str, ...]]) -> ClassMatch:
@@ -183,10 +179,6 @@ def _match(reference: Dataset, shift: Dataset, table: Mapping[str, tuple[str, ..
 def _listed(names: Sequence[str], count: int = _SHOWN) -> str:
     more = f", ... ({len(names):,} in all)" if len(names) > count else ""
     return ", ".join(map(repr, names[:count])) + more
-
-
-def _split_notes(*sides: Side) -> list[str]:
-    return [f"{side.name}: its split {side.split!r} is evaluated" for side in sides if side.split != "test"]
 
 
 def _match_notes(match: ClassMatch, reference: Dataset, shift: Dataset) -> list[str]:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.datasets.base import DatasetDefinition
+from clipbench.datasets.catalog import catalog_definitions
 from clipbench.documents.marked_yaml import read_mapping
 from clipbench.documents.packaged import find_suite
+from clipbench.documents.validation import check, refuse
 from clipbench.errors import UserError, did_you_mean
-from clipbench.suite.reader import EXPECTED, read_suite
+from clipbench.suite.reader import EXPECTED, SuiteKeys, read_datasets
+from clipbench.suite.tasks import TaskReader
 from clipbench.tasks.base import SuiteEntry
 
 
@@ -78,14 +81,22 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """
     path = find_suite(name_or_path)
     document = read_mapping(path, EXPECTED)
-    content = read_suite(document, path.parent)
+    keys, problems = check(SuiteKeys, document)
+    entries = read_datasets(document, path.parent, problems)
+    definitions = {**catalog_definitions(), **{name: entry for name, entry in entries.items() if entry}}
+    broken = {name for name, entry in entries.items() if not entry}
+    reader = TaskReader(document, path.parent, definitions, broken)
+    tasks = tuple(reader.read())
+    refuse(document, [*problems, *reader.problems])
+    assert keys is not None  # without problems there are keys
+    names = dict.fromkeys(name for entry in tasks for _, name in entry.named())
     return Suite(
-        name=content.keys.name or path.stem,
-        description=content.keys.description,
+        name=keys.name or path.stem,
+        description=keys.description,
         path=path,
         text=document.text,
-        datasets=content.datasets,
-        tasks=content.tasks,
-        studies=content.tasks,
-        max_broken=content.keys.max_broken,
+        datasets={name: reader.datasets[name] for name in names},
+        tasks=tasks,
+        studies=tasks,
+        max_broken=keys.max_broken,
     )

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions, read_definition
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml
-from clipbench.documents.validation import Problem, check, refuse
+from clipbench.documents.validation import Problem
 from clipbench.prompts.sets import is_prompt_file, read_choice
 from clipbench.studies.registry import entry_names, load_entry
-from clipbench.suite.tasks import TaskReader
-from clipbench.tasks.base import SuiteEntry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXPECTED = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"
@@ -44,46 +41,16 @@ class SuiteKeys(BaseModel):
         allow_inf_nan=False,
     )
 
-
-@dataclasses.dataclass(frozen=True)
-class SuiteContent:
-    """What a suite's document says."""
-
-    keys: SuiteKeys
-    datasets: Mapping[str, DatasetDefinition]
-    """Those that its tasks name."""
-    tasks: tuple[SuiteEntry, ...]
+    @field_validator("name")
+    @classmethod
+    def _check_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[^\s./\\][^/\\\n]*", name):
+            fix = "begin with a letter or digit and leave out / and \\"
+            raise ValueError(f"{name!r} cannot be the name of a results folder; {fix}")
+        return name
 
 
-def read_suite(document: MarkedYaml, base: Path) -> SuiteContent:
-    """Check a suite's document.
-
-    Args:
-        document: the file.
-        base: the folder that relative paths start from.
-
-    Raises:
-        UserError: the first problem in the file's order, with the lines of the others.
-    """
-    keys, problems = check(SuiteKeys, document)
-    problems += _name_problems(document.value.get("name"))
-    entries = _read_datasets(document, base, problems)
-    definitions = {**catalog_definitions(), **{name: entry for name, entry in entries.items() if entry}}
-    reader = TaskReader(document, base, definitions, broken={name for name, entry in entries.items() if not entry})
-    tasks = reader.read()
-    refuse(document, [*problems, *reader.problems])
-    assert keys is not None  # without problems there are keys
-    names = dict.fromkeys(name for entry in tasks for _, name in entry.named())
-    return SuiteContent(keys, {name: reader.datasets[name] for name in names}, tuple(tasks))
-
-
-def _name_problems(name: Any) -> Iterator[Problem]:
-    if isinstance(name, str) and not re.fullmatch(r"[^\s./\\][^/\\\n]*", name):
-        problem = f"{name!r} cannot be the name of a results folder"
-        yield Problem(("name",), problem, "begin with a letter or digit and leave out / and \\")
-
-
-def _read_datasets(document: MarkedYaml, base: Path, problems: list[Problem]) -> dict[str, DatasetDefinition | None]:
+def read_datasets(document: MarkedYaml, base: Path, problems: list[Problem]) -> dict[str, DatasetDefinition | None]:
     """Return the suite's own data sets; None for one that is wrong, after noting why."""
     entries = document.value.get("datasets")
     definitions: dict[str, DatasetDefinition | None] = {}

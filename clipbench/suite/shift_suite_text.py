@@ -66,25 +66,20 @@ def suite_text(
         prompts: a prompt set's name or absolute file, or a template.
         output: the file that it will be in, where paths are to be relative to it.
     """
-    name = output.stem if output else f"{reference.name}-to-{shift.name}"
-    description = f"Does accuracy on {reference.name} hold on {shift.name}, other images of the same classes?"
     prompts = _place(Path(prompts), output) if is_prompt_file(prompts) else prompts
-    lines = [
-        *_opening(reference, shift, match, output),
-        "",
-        *_block({"name": name, "description": description}),
-        "",
-        "datasets:",
-        *_dataset(reference, "benchmark", output),
-        *_dataset(shift, "shift", output),
-        "",
-        "tasks:",
-        "  # Both are classified among the classes that they share, so that the gap is not one of other classes.",
-        "  - task: robustness",
-        *_block({"reference": reference.name, "shifts": [shift.name], "prompts": [prompts]}, 4),
-        *_classes(shift.name, table),
-    ]
-    return "\n".join(lines) + "\n"
+    classes = {name: names[0] if len(names) == 1 else list(names) for name, names in table.items()}
+    task = {"task": "robustness", "reference": reference.name, "shifts": [shift.name], "prompts": [prompts]}
+    content = {
+        "name": output.stem if output else f"{reference.name}-to-{shift.name}",
+        "description": f"Does accuracy on {reference.name} hold on {shift.name}, other images of the same classes?",
+        "datasets": {
+            side.name: {**side.arguments, "path": _place(side.path, output), "regime": regime}
+            for side, regime in ((reference, "benchmark"), (shift, "shift"))
+        },
+        "tasks": [task | ({"classes": {shift.name: classes}} if classes else {})],
+    }
+    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return "\n".join([*_opening(reference, shift, match, output), "", text])
 
 
 def _opening(reference: Side, shift: Side, match: ClassMatch, output: Path | None) -> Iterator[str]:
@@ -97,7 +92,10 @@ def _opening(reference: Side, shift: Side, match: ClassMatch, output: Path | Non
     yield f"#     clipbench run {file} --model vit-b-32 --dry-run"
     yield f"#     clipbench run {file} --model vit-b-32 --model vit-b-16"
     yield "#"
-    yield from _comment(f"{len(match.names):,} classes are in both and are compared.")
+    yield from _comment(
+        f"{len(match.names):,} classes are in both: both sets are classified among these, so that the gap is not one "
+        "of other classes. Where names differ, `classes` has that of the shift, then that of the reference, or a list."
+    )
     for side, opposite, names in (
         (shift, reference, match.unmatched_shift),
         (reference, shift, match.unmatched_reference),
@@ -113,36 +111,7 @@ def _comment(text: str) -> list[str]:
     return [f"# {line}" for line in wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)]
 
 
-def _dataset(side: Side, regime: str, output: Path | None) -> list[str]:
-    arguments = dict(side.arguments)
-    entry = {"adapter": arguments.pop("adapter"), "path": _place(side.path, output), **arguments, "regime": regime}
-    return _block({side.name: entry}, 2)
-
-
 def _place(path: Path, output: Path | None) -> str:
     if output is None:
         return str(path)
     return Path(os.path.relpath(path, output.resolve().parent)).as_posix()
-
-
-def _classes(shift: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    if table:
-        yield "    # Where names differ: class of the shift, then that of the reference, or a list of them."
-        yield "    classes:"
-        yield from (line.removesuffix(" null") for line in _block({shift: None}, 6))
-    for name, references in table.items():
-        yield from _block({name: references[0] if len(references) == 1 else list(references)}, 8)
-
-
-def _block(value: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """Return `key: value` lines; a list or mapping of plain values stands on the line of its key."""
-    nested = any(isinstance(entry, list | dict) for entry in value.values())
-    text: str = yaml.dump(
-        dict(value),
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=float("inf"),
-        default_flow_style=None if nested else False,
-    )
-    return [" " * indent + line for line in text.removesuffix("\n").split("\n")]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import clipbench.documents.packaged
-from clipbench.documents.packaged import find_suite, packaged_folder, prompt_files, suite_names
+from clipbench.documents.packaged import find_suite, packaged_files, packaged_folder, prompt_files
 
 from ..conftest import REPOSITORY, user_error
 
@@ -23,28 +19,19 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_checkout_holds_them_beside_the_package() -> None:
     assert packaged_folder("suites") == REPOSITORY / "suites"
     assert packaged_folder("prompts") == REPOSITORY / "prompts"
-    assert "quickstart" in suite_names()
+    assert "quickstart" in packaged_files("suites")
     assert prompt_files()["photo"] == REPOSITORY / "prompts" / "photo.yaml"
 
 
-def test_wheel_holds_them_inside_the_package(tmp_path: Path) -> None:
+def test_wheel_holds_them_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site" / "clipbench"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    for name in ("packaged.py", "errors.py"):
-        shutil.copy(Path(clipbench.documents.packaged.__file__).with_name(name), package / name)
-    for kind, stem in (("suites", "inside"), ("prompts", "wording")):
-        (package / "_packaged" / kind).mkdir(parents=True)
-        (package / "_packaged" / kind / f"{stem}.yaml").touch()
-    (tmp_path / "site" / "suites").mkdir()
-    (tmp_path / "site" / "suites" / "stranger.yaml").touch()
-    code = (
-        "from clipbench.documents.packaged import *; "
-        "print(suite_names(), list(prompt_files()), find_suite('inside').name, find_suite('suites/inside.yaml').name)"
-    )
-    environment = {"PYTHONPATH": str(tmp_path / "site")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "('inside',) ['wording'] inside.yaml inside.yaml"
+    inside, wording = package / "_packaged/suites/inside.yaml", package / "_packaged/prompts/wording.yaml"
+    for file in (inside, wording, tmp_path / "site/suites/stranger.yaml"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    monkeypatch.setattr("clipbench.documents.packaged.__file__", str(package / "documents" / "packaged.py"))
+    assert (packaged_files("suites"), prompt_files()) == ({"inside": inside}, {"wording": wording})
+    assert find_suite("inside") == find_suite("suites/inside.yaml") == inside
 
 
 @pytest.mark.parametrize("name", ["quickstart", "suites/quickstart.yaml"])
@@ -62,7 +49,7 @@ def test_packaged_suite_is_found_from_anywhere_even_beside_a_folder_of_its_name(
     [
         ("quickstrat", "did you mean 'quickstart'?"),
         ("suites/quickstrat.yaml", "did you mean 'quickstart'?"),
-        ("xyz", f"one of: {', '.join(suite_names())}; or give the path of a YAML file"),
+        ("xyz", f"one of: {', '.join(packaged_files('suites'))}; or give the path of a YAML file"),
         ("mine/leaves", "did you mean 'mine/leaves.yaml'?"),
         ("mine/leavs.yaml", "did you mean 'mine/leaves.yaml'?"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +13,11 @@ from torch import Tensor
 
 from clipbench.datasets.base import Example, IndexedDataset
 from clipbench.embed.encode import EncodeSettings
-from clipbench.embed.encode_texts import TextEncoder
 from clipbench.embed.store import Store
+from clipbench.embed.texts import TextEncoder
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Tokens
+
+from ..conftest import png
 
 
 def to_pixels(image: PIL.Image.Image) -> Tensor:
@@ -74,11 +75,7 @@ class Squares(IndexedDataset):
 
     def __getitem__(self, index: int) -> Example:
         pixels = np.random.default_rng([self.seed, index]).integers(0, 256, (12, 10, 3), np.uint8)
-        encoded = io.BytesIO()
-        PIL.Image.fromarray(pixels).save(encoded, "png")
-        content = encoded.getvalue()
-        if index in self.broken:
-            content = content[:60]
+        content = png(PIL.Image.fromarray(pixels))[: 60 if index in self.broken else None]
         return Example(f"{index:04d}", content, label=index % 2, groups={"third": str(index % 3)})
 
     def locator(self) -> str:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipbench.datasets import base
 from clipbench.datasets.base import Example, IndexedSplit, Shard, Split
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
 from clipbench.embed import examples
@@ -293,9 +292,3 @@ def test_a_damaged_file_says_which_and_what_to_do(model, store, settings):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=rf"{path.name}: damaged embeddings .*; delete it and run again"):
         SplitReader(store, "linear").open(index, ())
-
-
-def test_indexed_shards_cover_the_split():
-    count = base.INDEXED_SHARD + 3
-    split = IndexedSplit(count, lambda index: Example(str(index), b""), lambda: None)
-    assert [example.id for shard in split.shards() for example in shard] == [str(row) for row in range(count)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from clipbench.embed import encode_texts
-from clipbench.embed.encode_texts import TextEncoder
-from clipbench.embed.texts import TextFiles
+from clipbench.embed import texts
+from clipbench.embed.texts import TextEncoder, TextFiles
 
 from .conftest import LinearModel
 
@@ -36,11 +35,11 @@ def test_files_of_another_process_are_seen(store, text_encoder):
 
 
 def test_a_crash_loses_at_most_one_file(model, store, monkeypatch):
-    monkeypatch.setattr(encode_texts, "FILE_ROWS", 2)
+    monkeypatch.setattr(texts, "FILE_ROWS", 2)
 
     class Failing(LinearModel):
         def encode_tokens(self, ids: torch.Tensor) -> torch.Tensor:
-            if self.texts > 2 * encode_texts.BATCH:
+            if self.texts > 2 * texts.BATCH:
                 raise RuntimeError("pulled the plug")
             return super().encode_tokens(ids)
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.cli.prompt_listing import PromptListing, show_prompts
+from clipbench.cli.prompt_listing import show_prompts
 from clipbench.prompts.tokens import count_tokens
+from clipbench.reference.listing import Listing
 
 from ..conftest import CommandLine, output_of, user_error
 
 ROOM = "Tokens of the tokenizer of clip-tiny, start and end included; there is room for 32."
 
 
-def shown(name: str, *classes: str, **options: str | int) -> PromptListing:
+def shown(name: str, *classes: str, **options: str | int) -> Listing:
     return show_prompts(name, classes=classes, model="clip-tiny", **options)  # type: ignore[arg-type]
 
 

@@ -76,19 +76,16 @@ def test_a_crash_in_a_user_s_class_is_recorded_and_the_others_finish(jobs):
     assert found["few"].status == "done"
 
 
-def test_the_pedigree_has_every_part_and_changes_with_what_it_stands_for(jobs):
-    first = jobs()["few"].pedigree
-    assert all(getattr(first, part) for part in ("weights", "transform", "tokenizer", "data", "labels", "prompts"))
-    assert first.protocol == "zero_shot/1"
-    assert jobs()["few"].pedigree == first
-    assert jobs(template="one {} shape.")["few"].pedigree.differences(first) == ("prompts",)
-
-
-def test_the_per_example_table_has_a_row_an_image(jobs, tmp_path: Path):
+def test_examples_are_kept_and_the_pedigree_changes_with_what_it_stands_for(jobs, tmp_path: Path):
     job = jobs()["few"]
     table = pd.read_parquet(tmp_path / "results" / "examples" / f"{job.hash}.parquet")
     assert len(table) == 40
     assert {"id", "label", "prediction", "correct", "margin", "score", "group.style"} <= set(table.columns)
+    first = job.pedigree
+    assert all(getattr(first, part) for part in ("weights", "transform", "tokenizer", "data", "labels", "prompts"))
+    assert first.protocol == "zero_shot/1"
+    assert jobs()["few"].pedigree == first
+    assert jobs(template="one {} shape.")["few"].pedigree.differences(first) == ("prompts",)
 
 
 def test_a_page_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, jobs):

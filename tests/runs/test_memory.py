@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from io import StringIO
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipbench.cli.console import print_plan, print_problems
+from clipbench.cli.console import print_plan
 from clipbench.runs.runner import Runner
 
 SUITE = """
@@ -44,22 +43,17 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     return have
 
 
-def test_a_job_that_cannot_fit_fails_before_anything_is_embedded(runner: Runner, machine):
+def test_a_job_that_cannot_fit_fails_before_anything_is_embedded(runner: Runner, machine, make_runner):
     machine(300_000_000)
     probe, knn, zero_shot = runner.plan().jobs
     assert probe.problem == MESSAGE
     assert (knn.problem, zero_shot.problem) == ("", "")
+    alone = make_runner(SUITE[: SUITE.index("  - {task: knn")])
+    assert [job.error for job in alone.run().jobs()] == [MESSAGE]
+    assert not list(alone.options.cache.rglob("*.safetensors"))
     jobs = {job.task: job for job in runner.run().jobs()}
     assert (jobs["linear_probe"].status, jobs["linear_probe"].error) == ("failed", MESSAGE)
     assert {jobs["knn"].status, jobs["zero_shot"].status} == {"done"}
-
-
-def test_nothing_is_embedded_for_it(runner: Runner, machine):
-    machine(300_000_000)
-    runner.suite = dataclasses.replace(runner.suite, tasks=runner.suite.tasks[:1])
-    (job,) = runner.run().jobs()
-    assert job.error == MESSAGE
-    assert not list(runner.options.cache.rglob("*.safetensors"))
 
 
 def test_the_plan_states_what_each_job_holds_at_once(runner: Runner):
@@ -69,7 +63,6 @@ def test_the_plan_states_what_each_job_holds_at_once(runner: Runner):
     assert zero_shot.memory_bytes is None
     console = Console(file=StringIO(), width=200)
     print_plan(console, runner.plan())
-    print_problems(console, runner.plan())
     assert "402.7 MB" in console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from clipbench import Example, IndexedDataset
-from clipbench.cli.console import format_bytes, format_seconds, print_plan, print_problems
+from clipbench.cli.console import format_bytes, format_seconds, print_plan
 from clipbench.models.base import Availability
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener
@@ -33,9 +33,7 @@ def runner(make_runner) -> Runner:
 
 def printed(runner: Runner) -> str:
     console = Console(file=StringIO(), width=200)
-    plan = runner.plan()
-    print_plan(console, plan)
-    print_problems(console, plan)
+    print_plan(console, runner.plan(), problems=True)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -68,7 +66,7 @@ def test_a_plan_writes_no_embedding_and_no_result(runner: Runner):
 def test_a_long_plan_suggests_to_do_less(runner: Runner):
     assert "--limit" not in printed(runner)
     model = runner.models[0]
-    model.store.write_rates(model.fingerprint, "cpu", {"images": 0.01, "texts": 1.0})
+    model.store.keep_measured(model.fingerprint, "rate-cpu", {"images": 0.01, "texts": 1.0})
     text = printed(runner)
     assert "estimated time 51 min" in text
     assert "--only NAME" in text
@@ -136,7 +134,7 @@ def test_a_listener_hears_of_every_step(make_runner):
     assert heard == ["started 30 images", "advanced 30", "started 8 texts", "advanced 0", "advanced 8", "finished done"]
 
 
-@pytest.mark.parametrize(("size", "text"), [(None, "unknown"), (0, "–"), (999, "999 B"), (605_100_000, "605.1 MB")])
+@pytest.mark.parametrize(("size", "text"), [(None, "unknown"), (0, "–"), (999, "999 bytes"), (605_100_000, "605.1 MB")])
 def test_sizes_are_readable(size: float | None, text: str):
     assert format_bytes(size) == text
 

@@ -20,7 +20,6 @@ tasks:
   - {task: zero_shot, datasets: leaves}
 """
 P, D = "5: tasks[0].prompts[0]", "3: datasets.leaves"
-BOMB = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 10)}]\n" for n in range(7))
 FORM = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"
 FILES = {
     "wording.yml": "name: wording\nsource: our own\ntemplates:\n  - a photo of a {}.\n  - a photo of a {}.\n",
@@ -44,18 +43,10 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "only_comments": ("# name: mine\n# tasks:\n", "", f"is empty; {FORM}"),
     "one_word": ("zero_shot\n", "1", f"a single value, not a mapping of keys to values; {FORM}"),
     "not_a_mapping": ("- task: zero_shot\n", "1", f"a list, not a mapping of keys to values; {FORM}"),
-    "not_utf8": ("name: mine\ndescription: Bl\udce4tter\n", "2", "byte 0xe4); save the file as UTF-8"),
     "two_documents": (f"{TASK}---\nname: yours\n", "6", "remove the line '---'"),
     "tab": ("name: mine\ntasks:\n\t- task: zero_shot\n", "3", "indent with spaces"),
     "colon_in_text": ("name: mine\ndescription: Leaves: which?\n", "2", "text that contains ': ' needs quotes"),
-    "own_tag": ("name: !env USER\n", "1: name", "the tag !env is not allowed; remove the tag"),
-    "python_tag": (
-        TASK.replace("[digits]", "!!python/object/apply:os.system [touch run]"), "4: tasks[0].datasets",
-        "the tag !!python/object/apply:os.system is not allowed; remove the tag",
-    ),
     "undefined_alias": (TASK.replace("[digits]", "*small"), "4", "undefined alias 'small'"),
-    "alias_bomb": (f"name: mine\n{BOMB}", "2", "more than 100,000 values; use fewer aliases"),
-    "alias_of_itself": ("name: mine\ntasks: &tasks\n  - *tasks\n", "2", "does an alias (*name) contain itself?"),
     "key_read_as_boolean": ("datasets:\n  no: {adapter: folder}\n", "2: datasets", "write 'no' in quotes"),
     # The suite's own keys.
     "unknown_top_level_key": ("name: mine\ntask:\n  - task: zero_shot\n", "2: task", "did you mean 'tasks'?"),
@@ -87,8 +78,6 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "datasets_missing": ("tasks:\n  - task: retrieval\n", "2: tasks[0]", "'datasets' is missing; add it (Data sets"),
     "word_read_as_boolean": (TASK.replace("]", ", no]"), "4: tasks[0].datasets[1]", "write 'no' in quotes"),
     "wrong_type": (f"{TASK}    limit: many\n", "5: tasks[0].limit", "expected a whole number, got 'many'"),
-    "limit_in_quotes": (f'{TASK}    limit: "100"\n', "5: tasks[0].limit", "remove the quotes: 100"),
-    "limit_with_exponent": (f"{TASK}    limit: 1e3\n", "5: tasks[0].limit", "YAML reads 1e3 as text: write 1000"),
     "limit_zero": (f"{TASK}    limit: 0\n", "5: tasks[0].limit", "give 1 or more"),
     "same_dataset_twice": (TASK.replace("]", ", scenes-shape, digits]"), "4: tasks[0].datasets[2]", "[0] on line 4"),
     "same_job_twice": (  # without prompts: its own

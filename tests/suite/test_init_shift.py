@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,15 +18,13 @@ from clipbench import load_suite
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
 from clipbench.suite.init_shift import ShiftSuite, shift_suite
 
-from ..conftest import CommandLine, output_of, user_error
+from ..conftest import CommandLine, output_of, png, user_error, write_shard
 
 PETS = ("cat", "dog")
 
 
-def png(colour: tuple[int, int, int] = (200, 30, 30), side: int = 4) -> bytes:
-    file = io.BytesIO()
-    PIL.Image.new("RGB", (side, side), colour).save(file, "PNG")
-    return file.getvalue()
+def picture(colour: tuple[int, int, int] = (200, 30, 30), side: int = 4) -> bytes:
+    return png(PIL.Image.new("RGB", (side, side), colour))
 
 
 def files(root: Path, contents: Mapping[str, bytes]) -> Path:
@@ -40,7 +36,7 @@ def files(root: Path, contents: Mapping[str, bytes]) -> Path:
 
 
 def folder(root: Path, classes: Sequence[str] = PETS, splits: Sequence[str] = (".",)) -> Path:
-    return files(root, {f"{split}/{name}/1.png": png() for split in splits for name in classes})
+    return files(root, {f"{split}/{name}/1.png": picture() for split in splits for name in classes})
 
 
 def table(root: Path, classes: Sequence[object] = PETS, splits: Sequence[str] = ("",), ending: str = "csv") -> Path:
@@ -50,7 +46,7 @@ def table(root: Path, classes: Sequence[object] = PETS, splits: Sequence[str] = 
         for split in splits
         for index, name in enumerate(classes)
     ]
-    path = files(root, {str(row[column]): png() for row in rows}) / f"labels.{ending}"
+    path = files(root, {str(row[column]): picture() for row in rows}) / f"labels.{ending}"
     with path.open("w", encoding="utf-8", newline="") as file:
         if ending == "csv":
             writer = csv.DictWriter(file, list(rows[0]))
@@ -65,7 +61,7 @@ def table(root: Path, classes: Sequence[object] = PETS, splits: Sequence[str] = 
 
 def hub(root: Path, classes: Sequence[str] = PETS, splits: Sequence[str] = ("test",)) -> Path:
     (root / "data").mkdir(parents=True)
-    image = [{"bytes": png(), "path": None}] * len(classes)
+    image = [{"bytes": picture(), "path": None}] * len(classes)
     table = pa.table({"image": image, "label": list(range(len(classes)))})
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(classes)}}
     described = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
@@ -75,14 +71,8 @@ def hub(root: Path, classes: Sequence[str] = PETS, splits: Sequence[str] = ("tes
 
 
 def webdataset(root: Path, classes: Sequence[str] = PETS, split: str = "test", captions: bool = False) -> Path:
-    (root / split).mkdir(parents=True)
-    with tarfile.open(root / split / "0.tar", "w") as archive:
-        for index in range(len(classes)):
-            label = ("txt", b"a caption") if captions else ("cls", str(index).encode())
-            for ending, content in (("png", png()), label):
-                member = tarfile.TarInfo(f"{index}.{ending}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+    labels = [{"txt": b"a caption"} if captions else {"cls": str(index).encode()} for index in range(len(classes))]
+    write_shard(root / split, ({"png": picture(), **label} for label in labels))
     name, text = ("dataset_type.txt", "retrieval") if captions else ("classnames.txt", "\n".join(classes))
     (root / name).write_text(text, encoding="utf-8")
     return root
@@ -285,13 +275,16 @@ def test_a_split_that_cannot_be_told_is_an_error(tmp_path: Path):
 # What is refused.
 
 
-TABLE = {"images/1.png": png(), "labels.csv": b"path,label\nimages/1.png,cat\n"}
+TABLE = {"images/1.png": picture(), "labels.csv": b"path,label\nimages/1.png,cat\n"}
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda root: root, "there is no such folder or file; check the path"),
     "empty": (lambda root: files(root, {}), "holds no class folders; put the images of each class"),
     "no images": (lambda root: files(root, {"cat/a.txt": b""}), "no image in the class folders (cat, "),
-    "flat": (lambda root: files(root, {"1.png": png()}), "holds no class folders; put the images of each class"),
-    "one image": (lambda root: files(root, {"1.png": png()}) / "1.png", "give the folder around the folders of the"),
+    "flat": (lambda root: files(root, {"1.png": picture()}), "holds no class folders; put the images of each class"),
+    "one image": (
+        lambda root: files(root, {"1.png": picture()}) / "1.png",
+        "give the folder around the folders of the",
+    ),
     "beside a table": (lambda root: files(root, TABLE), "and no class folders; give the table itself: "),
     "beside Parquet": (lambda root: table(root, ending="parquet").parent, "labels.parquet; give the table itself: "),
     "text": (lambda root: files(root, {"a": b"cat"}) / "a", "ending ''; one of: .csv, .tsv, .jsonl, .ndjson, .parquet"),
@@ -342,7 +335,7 @@ def test_the_command_prints_the_suite_and_says_the_rest_beside_it(clipbench: Com
 def test_what_it_writes_runs_as_it_is(clipbench: CommandLine, tmp_path: Path):
     for place, side, blue in (("studio", 24, "Dark_blue"), ("street", 30, "dark-blue")):
         colours = {"red": (230, 20, 20), blue: (20, 20, 130)}
-        images = {f"{name}/{n}.png": png(colour, side + n) for name, colour in colours.items() for n in range(6)}
+        images = {f"{name}/{n}.png": picture(colour, side + n) for name, colour in colours.items() for n in range(6)}
         files(tmp_path / place, images)
     done = clipbench("init-shift", "studio", "street", "--output", "suites/mine.yaml")
     assert output_of(done).strip() == "suites/mine.yaml"

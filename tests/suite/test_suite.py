@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from clipbench.datasets.catalog import adapter_names
-from clipbench.documents.packaged import find_suite, suite_names
+from clipbench.documents.packaged import find_suite, packaged_files
 from clipbench.prompts.sets import PromptSet
 from clipbench.studies.registry import entry_names
 from clipbench.suite.loading import Suite, load_suite
@@ -44,7 +44,7 @@ def sets_of(suite: Suite, *tasks: str) -> list[set[str]]:
 # Packaged suites.
 
 
-@pytest.mark.parametrize("name", suite_names())
+@pytest.mark.parametrize("name", packaged_files("suites"))
 def test_packaged_suite_loads_by_its_name_and_what_is_learnt_has_its_control_beside_it(name: str) -> None:
     suite = load_suite(name)
     assert (suite.name, bool(suite.description)) == (name, True)
@@ -244,7 +244,7 @@ def test_keys_are_explained(schema: dict[str, Any]) -> None:
 
 def test_packaged_suites_are_valid_and_broken_ones_are_not(schema: dict[str, Any]) -> None:
     validator = pytest.importorskip("jsonschema").Draft202012Validator(schema)
-    for name in suite_names():
+    for name in packaged_files("suites"):
         validator.validate(yaml.safe_load(find_suite(name).read_text(encoding="utf-8")))
     broken = [BROKEN[name][0] for name in ("unknown_task", "wrong_type", "unknown_argument", "no_tasks")]
     for text in (EXACT["unknown_key"].read_text(), *broken):
