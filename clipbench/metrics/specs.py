@@ -18,7 +18,7 @@ class MetricSpec:
     """For headings; a family's braces are filled in, e.g. 'R@{k}'."""
     unit: str = "fraction"
     """How values are shown: 'fraction' as a percentage, 'difference' of two fractions in points with its sign, 'gap' in
-    points without one, 'rank', 'logit', or any word that is to stand behind the number."""
+    points without one, 'rank', 'tau', 'kappa', 'logit', or any word that is to stand behind the number."""
     higher_is_better: bool | None = True
     """None: neither end is better, so that no value is the best one."""
     definition: str = ""

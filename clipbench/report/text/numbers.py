@@ -21,6 +21,7 @@ _FORMS = {
     "rank": (1, ",.10g"),
     "count": (1, ",.10g"),
     "tau": (1, ".2f"),
+    "kappa": (1, ".2f"),
 }
 """By unit: what a value is multiplied by, and how it is written; other numbers have four digits."""
 

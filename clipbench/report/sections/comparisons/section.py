@@ -10,22 +10,13 @@ from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
 from clipbench.report.figures.matrix import Matrix
 from clipbench.report.grids import Grid, Head
+from clipbench.report.measured import Number, number
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.comparisons.rank_flips import matrix
 from clipbench.report.sections.comparisons.sentences import sentences
-from clipbench.report.text import labels, numbers
-from clipbench.report.text.declared import as_shown, heading, metric_of, task_label
-from clipbench.results.records import AnalysisResult, Record
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number of a result."""
-
-    text: str
-    interval: str = ""
-    clear: bool = False
-    """Whether it is a difference whose interval leaves out zero."""
+from clipbench.report.text import labels
+from clipbench.report.text.declared import heading, metric_of, task_label
+from clipbench.results.records import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -98,9 +89,8 @@ def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
         return (regimes.get(about.dataset, labels.regime_order("")), labels.natural(about.dataset), about.split)
 
     several_splits = len({result.about.split for result in done}) > 1
-    title = task_label(results[0])
     return Part(
-        title=title[:1].upper() + title[1:],
+        title=labels.capitalised(task_label(results[0])),
         heads=tuple(Head(heading(spec), numeric=True) for spec in specs.values()),
         rows=tuple(_row(result, specs, several_splits) for result in sorted(done, key=place)),
         errors=tuple(result.error for result in results if result.status == "failed"),
@@ -108,7 +98,6 @@ def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
 
 
 def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: bool) -> Row:
-    records = {record.metric: record for record in result.records}
     about = result.about
     subset = (f"split {about.split}" if several_splits and about.split else "", about.subset)
     prompts = f"prompts {about.prompts}" if about.prompts else ""
@@ -116,18 +105,8 @@ def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: b
         result=result,
         subset=", ".join(part for part in subset if part),
         compared=", ".join(part for part in (*about.condition.words, prompts, about.protocol) if part),
-        cells=tuple(_number(result, records.get(metric)) for metric in specs),
+        cells=tuple(number(result, metric) for metric in specs),
         sentences=(*sentences(result), *result.notes),
         tables=grids.of_result(result),
         flips=matrix(result),
     )
-
-
-def _number(result: AnalysisResult, record: Record | None) -> Number:
-    """Set out a record in the unit it is shown in; a dash where there is none, or no value."""
-    if record is None or record.value is None:
-        return Number(numbers.MISSING)
-    shown = as_shown(result, record)
-    within = shown.low is None or shown.high is None or shown.low <= 0 <= shown.high
-    clear = shown.unit == "difference" and not within
-    return Number(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear)
