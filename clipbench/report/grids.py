@@ -34,11 +34,13 @@ FEW_PARAMETERS = 3
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell: its text, an interval or a remark in smaller print, and a bar's length in [0, 1]."""
+    """One cell: its text, an interval or a remark in smaller print, and a bar's length, or a shade, in [0, 1]."""
 
     text: str
     small: str = ""
     bar: float | None = None
+    clear: bool = False
+    """Whether it is a difference whose interval leaves out zero."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.sets import section as sets
+from clipbench.report.sections.sets.bars import gap as draw_gap
+from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import definitions
 from clipbench.results.folder import MergedResults, Results
@@ -86,7 +87,7 @@ def render(results: Results, title: str | None = None) -> str:
     claimed = frozenset(name for section in sections for name in section.analyses)
     data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
     matched = any(result.status == "done" for result in data.results_of("robustness"))
-    gap = None if matched else sets.gap(leaderboard, group_means)
+    gap = None if matched else draw_gap(leaderboard, group_means)
     shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
     curves = curves_by_job(leaderboard, left)
     details = column_details(leaderboard, results, album, curves)
@@ -102,7 +103,7 @@ def render(results: Results, title: str | None = None) -> str:
             leaderboard=leaderboard,
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
-            groups=sets.groups(leaderboard),
+            groups=groups(leaderboard),
             gap=gap,
             sections=shown,
             details=_by_dataset(details),

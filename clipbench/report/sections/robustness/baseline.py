@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
 from clipbench.reference.openclip import openclip_models
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
 from clipbench.reference.sources import sources
-from clipbench.report.figures.figures import text
+from clipbench.report.figures import figures
 from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.robustness.axes import LogitScale
@@ -58,7 +57,7 @@ class Mark:
 
 def pair_of(shift: Shift) -> PublishedPair | None:
     """Return the published models for a shift whose baseline is a published one."""
-    return None if shift.baseline in {"", OF_THE_RUN} else published_pair(shift.reference, shift.dataset)
+    return None if shift.baseline in {"", OF_THE_RUN} else published_pair(shift.about.reference, shift.about.dataset)
 
 
 def marks(pair: PublishedPair) -> tuple[Mark, ...]:
@@ -76,23 +75,17 @@ def credits_of(pair: PublishedPair) -> tuple[str, ...]:
     return tuple(f"{name}; {citation}; licence: {licence}" for name, citation, licence in tables)
 
 
-def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[dict[str, Any]]:
+def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[figures.Trace]:
     """Return a trace for each way of training; models that are not class-matched are hollow."""
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [round(x.place(model.reference_top1), 4) for model in models],
-            "y": [round(y.place(model.shift_top1), 4) for model in models],
-            "customdata": [_hover(model, TRAININGS[name], pair) for model in models],
-            "hovertemplate": "%{customdata}<extra></extra>",
-            "marker": {"size": 6.5, "symbol": TRAININGS[name].symbol, "opacity": 0.75, "line": {"width": 1.1}},
-            "meta": {"training": TRAININGS[name].number, "hollow": [not model.matched for model in models]},
-            "cliponaxis": False,
-            "showlegend": False,
-        }
-        for name, models in _by_training(pair).items()
-    ]
+    drawn = []
+    for name, models in _by_training(pair).items():
+        training = TRAININGS[name]
+        across = [round(x.place(model.reference_top1), 4) for model in models]
+        up = [round(y.place(model.shift_top1), 4) for model in models]
+        meta = {"training": training.number, "hollow": [not model.matched for model in models]}
+        marker = {"size": 6.5, "symbol": training.symbol, "opacity": 0.75, "line": {"width": 1.1}}
+        drawn.append(figures.dots(across, up, [_hover(model, training, pair) for model in models], meta, marker=marker))
+    return drawn
 
 
 def _by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
@@ -103,13 +96,12 @@ def _by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
 
 
 def _hover(model: PublishedModel, training: Training, pair: PublishedPair) -> str:
-    lines = [
-        f"<b>{text(model.name)}</b>, published",
-        f"{text(pair.reference)}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
-        f"{text(pair.shift)}: {numbers.with_unit(model.shift_top1)}",
+    return figures.hover(
+        f"{model.name}, published",
+        f"{pair.reference}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
+        f"{pair.shift}: {numbers.with_unit(model.shift_top1)}",
         f"{training.label}{', in the baseline' if model.baseline else ''}",
-    ]
-    return "<br>".join(lines)
+    )
 
 
 def caption(shift: Shift, pair: PublishedPair | None) -> Iterator[str]:
@@ -162,12 +154,11 @@ def _line(shift: Shift) -> Grid | None:
     return Grid(spec.caption, (Head("of the line"), Head("")), rows, note)
 
 
-def _further(shift: Shift) -> Grid | None:
+def _further(shift: Shift) -> Grid:
     specs = [declared(shift.results[0]).metric(name) for name in FURTHER]
     heads = (Head("model"), *(Head(heading(spec), numeric=True) for spec in specs))
-    cells = ((result.about.model, [number(result, name) for name in FURTHER]) for result in shift.results)
-    rows = tuple((Entry(model), *(Entry(cell.text, cell.interval) for cell in row)) for model, row in cells)
-    return Grid("The gap in other terms", heads, rows)
+    rows = ((Entry(result.about.model), *(number(result, name) for name in FURTHER)) for result in shift.results)
+    return Grid("The gap in other terms", heads, tuple(rows))
 
 
 def _classes(shift: Shift) -> Grid | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from clipbench.reference.published import PublishedPair
-from clipbench.report.figures.figures import SERIES, Figure, text
+from clipbench.report.figures import figures
+from clipbench.report.figures.figures import SERIES, Figure, Trace
 from clipbench.report.measured import rows_of
 from clipbench.report.sections.robustness.axes import LogitScale, axis, bounded_logit, scale
 from clipbench.report.sections.robustness.baseline import Mark, marks, traces
@@ -66,12 +66,6 @@ class _Point:
         return self.result.about.model
 
 
-@dataclass(frozen=True)
-class _Scales:
-    x: LogitScale
-    y: LogitScale
-
-
 def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) -> Scatter:
     """Draw the models on one shift.
 
@@ -83,28 +77,25 @@ def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) ->
     points = [
         _Point(result, estimate(result, "reference_top1"), estimate(result, "shift_top1")) for result in shift.results
     ]
-    scales = _scales(points, pair)
-    inside = pair and replace(pair, models=tuple(m for m in pair.models if scales.x.holds(m.reference_top1)))
-    ends = [scales.x.low, scales.x.high]
-    identity = _stroke(ends, ends, "second", {"width": 1.4, "dash": "dash"})
+    x, y = _scales(points, pair)
+    inside = pair and replace(pair, models=tuple(model for model in pair.models if x.holds(model.reference_top1)))
+    identity = figures.stroke([x.low, x.high], [x.low, x.high], "second", 1.5, dash="dash")
+    published = traces(inside, x, y) if inside else []
     band, line = _baseline(shift)
-    published = traces(inside, scales.x, scales.y) if inside else []
-    x_title, y_title = short_names([shift.reference, shift.dataset], _TITLE).values()
-    layout = {
-        "height": HEIGHT,
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 46},
-        "hovermode": "closest",
-        "dragmode": False,
-        "xaxis": axis(scales.x, f"top-1 on {text(x_title)}", 0.12),
-        "yaxis": axis(scales.y, f"top-1 on {text(y_title)}", 0.06) | {"automargin": True, "ticklabelstandoff": 4},
-    }
-    data = [*band, identity, *line, *published, *_models(points, scales, series)]
-    figure = Figure({"data": data, "layout": layout}, HEIGHT, _summary(points, shift))
+    names = short_names([shift.about.reference, shift.about.dataset], _TITLE).values()
+    titles = [f"top-1 on {figures.text(name)}" for name in names]
+    figure = figures.plane(
+        [*band, identity, *line, *published, *_models(points, x, y, series)],
+        axis(x, titles[0], 0.12),
+        axis(y, titles[1], 0.06, upright=True),
+        HEIGHT,
+        _summary(points, shift),
+    )
     outside = len(pair.models) - len(inside.models) if pair and inside else 0
     return Scatter(figure, marks(inside) if inside else (), _edge(points, inside), outside)
 
 
-def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> _Scales:
+def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> tuple[LogitScale, LogitScale]:
     """Hold the run's models with their intervals, the models of the baseline, and all that lies above both.
 
     Published models far below, such as linear ones, would take the room. The vertical axis also holds the stretch of
@@ -113,66 +104,46 @@ def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> _Scales:
     published = pair.models if pair else ()
     line = [model for model in published if model.baseline] or published
     highest = max((model.reference_top1 for model in published), default=0.0)
-    x = scale([*_ends(point.x for point in points), *(model.reference_top1 for model in line), highest])
+    x = scale([*(end for point in points for end in point.x), *(model.reference_top1 for model in line), highest])
     inside = (model.shift_top1 for model in published if x.holds(model.reference_top1))
-    y = scale([*_ends(point.y for point in points), *inside])
-    return _Scales(x, LogitScale(min(y.low, x.low), max(y.high, x.high)))
+    y = scale([*(end for point in points for end in point.y), *inside])
+    return x, LogitScale(min(y.low, x.low), max(y.high, x.high))
 
 
-def _ends(estimates: Iterable[Estimate]) -> Iterator[float]:
-    return (end for estimate in estimates for end in (estimate.low, estimate.value, estimate.high))
-
-
-def _baseline(shift: Shift) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _baseline(shift: Shift) -> tuple[list[Trace], list[Trace]]:
     """Return the band and the line of the first model that has them."""
     rows = next((table for result in shift.results if (table := rows_of(result, "baseline_band"))), None)
     if rows is None:
         return [], []
     x, y, low, high = (
-        [bounded_logit(row[name]) for row in rows] for name in ("reference_top1", "expected", "low", "high")
+        [round(bounded_logit(row[name]), 4) for row in rows] for name in ("reference_top1", "expected", "low", "high")
     )
-    band = _stroke([*x, *x[::-1]], [*high, *low[::-1]], "band", {"width": 0}) | {"fill": "toself"}
-    return [band], [_stroke(x, y, "baseline", {"width": 1.8})]
+    band = figures.stroke([*x, *x[::-1]], [*high, *low[::-1]], "band", 0) | {"fill": "toself"}
+    return [band], [figures.stroke(x, y, "baseline", 1.8)]
 
 
-def _stroke(x: Sequence[float], y: Sequence[float], role: str, line: Mapping[str, Any]) -> dict[str, Any]:
-    places = {"x": [round(place, 4) for place in x], "y": [round(place, 4) for place in y]}
-    trace = {"type": "scatter", "mode": "lines", **places, "line": dict(line), "meta": {"role": role}}
-    return trace | {"hoverinfo": "skip", "showlegend": False}
-
-
-def _models(points: Sequence[_Point], scales: _Scales, series: Mapping[str, int]) -> list[dict[str, Any]]:
-    names = short_names([point.model for point in points], _NAME)
-    traces = [_model(point, scales, series.get(point.model, 0)) for point in points]
+def _models(points: Sequence[_Point], x: LogitScale, y: LogitScale, series: Mapping[str, int]) -> list[Trace]:
+    drawn = [_model(point, x, y, series.get(point.model, 0)) for point in points]
     if len(points) > SERIES:
-        return traces
-    named = [(scales.x.part(point.x.value), scales.y.part(point.y.value), names[point.model]) for point in points]
-    texts = [{"mode": "markers+text", "text": [text(names[point.model])]} for point in points]
-    sides = ({"textposition": side} for side in positions(named))
-    return [trace | name | side for trace, name, side in zip(traces, texts, sides, strict=True)]
+        return drawn
+    names = short_names([point.model for point in points], _NAME)
+    sides = positions([(x.part(point.x.value), y.part(point.y.value), names[point.model]) for point in points])
+    texts = ({"mode": "markers+text", "text": [figures.text(names[point.model])]} for point in points)
+    return [{**trace, **name, "textposition": side} for trace, name, side in zip(drawn, texts, sides, strict=True)]
 
 
-def _model(point: _Point, scales: _Scales, series: int) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [scales.x.place(point.x.value)],
-        "y": [scales.y.place(point.y.value)],
-        "error_x": _errors(point.x, scales.x),
-        "error_y": _errors(point.y, scales.y),
-        "customdata": [hover(point.result)],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"size": 13, "line": {"width": 1.6}},
-        "meta": {"series": series, "outlined": True},
-        "cliponaxis": False,
-        "showlegend": False,
-    }
-
-
-def _errors(estimate: Estimate, axis: LogitScale) -> dict[str, Any]:
-    low, middle, high = map(axis.place, (estimate.low, estimate.value, estimate.high))
-    sides = {"array": [max(0.0, high - middle)], "arrayminus": [max(0.0, middle - low)]}
-    return {"type": "data", "symmetric": False, **sides, "thickness": 1.4, "width": 3}
+def _model(point: _Point, x: LogitScale, y: LogitScale, series: int) -> Trace:
+    places = [[scale.place(end) for end in ends] for scale, ends in ((x, point.x), (y, point.y))]
+    (across, left, right), (up, below, above) = places
+    return figures.dots(
+        [across],
+        [up],
+        [hover(point.result)],
+        {"series": series, "outlined": True},
+        error_x=figures.error_bars([(across, left, right)]),
+        error_y=figures.error_bars([(up, below, above)]),
+        marker={"size": 13, "line": {"width": 1.6}},
+    )
 
 
 def _edge(points: Sequence[_Point], pair: PublishedPair | None) -> str:
@@ -190,7 +161,7 @@ def _summary(points: Sequence[_Point], shift: Shift) -> str:
     )
     more = f"; and {len(points) - SERIES} more models" if len(points) > SERIES else ""
     baseline = "with the baseline" if shift.baseline else "no baseline"
-    return f"top-1 on {shift.reference} and on {shift.dataset}, {baseline}: {listed}{more}"
+    return f"top-1 on {shift.about.reference} and on {shift.about.dataset}, {baseline}: {listed}{more}"
 
 
 @dataclass(frozen=True)
