@@ -61,14 +61,7 @@ def table(
     without: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
 ) -> Grid:
-    """Set out a model a row, its metrics in the order that the results have them.
-
-    Args:
-        caption: of the table.
-        rows: results, each with a remark.
-        without: metrics that are shown elsewhere.
-        names: headings of columns that have another one than their metric's.
-    """
+    """Set out a model a row, its metrics in the order that the results have them."""
     heads: dict[str, Head] = {}
     for result, _ in rows:
         for record in result.records:

@@ -60,15 +60,7 @@ def write_report(results: Results, path: Path, *, metric: str | None = None, tit
 
 
 def write_page(results: Results, output: Path, title: str | None = None) -> Path:
-    """Write the report of one or several runs as one self-contained HTML file.
-
-    Args:
-        results: what `load_results` returns.
-        output: the file to write; it is there whole or not at all.
-        title: of the page; by default the suites' names.
-
-    Returns:
-        `output`.
+    """Write the report of one or several runs as one self-contained HTML file, whole or not at all; return its path.
 
     Raises:
         UserError: a job's file is damaged, or the output cannot be written.
@@ -201,7 +193,5 @@ def _rows(details: Sequence[ColumnDetail]) -> list[tuple[Column, JobDetail]]:
 
 
 def _by_dataset(details: Sequence[ColumnDetail]) -> Mapping[str, Sequence[ColumnDetail]]:
-    found: dict[str, list[ColumnDetail]] = {}
-    for detail in details:
-        found.setdefault(detail.column.dataset, []).append(detail)
-    return found
+    names = dict.fromkeys(detail.column.dataset for detail in details)
+    return {name: [detail for detail in details if detail.column.dataset == name] for name in names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from dataclasses import dataclass
 from typing import cast
 
 from clipbench.plugins import Registry
@@ -21,20 +20,14 @@ _REGISTRY = Registry(
 )
 
 
-@dataclass(frozen=True)
 class _Unloadable:
-    """Stands for a section that cannot be imported, and says why where it would have been shown."""
+    """Stands for a section that cannot be imported, and says why behind the others."""
 
-    name: str
-    error: Exception
-    order: int = 1000
-    analyses: tuple[str, ...] = ()
-    template: str = ""
+    order, analyses, template = 1000, (), ""
 
-    @property
-    def title(self) -> str:
-        """Its name."""
-        return self.name
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = self.title = name
+        self.error = error
 
     def show(self, data: PageData, figures: int) -> Sized | None:
         """Raise what its import raised."""

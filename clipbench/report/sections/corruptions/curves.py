@@ -30,12 +30,7 @@ class CorruptionPanel:
 
 
 def panels(results: Sequence[AnalysisResult], series: Mapping[str, int]) -> tuple[CorruptionPanel, ...]:
-    """Draw each corruption, at most as many models as there are colours; all panels share their axes.
-
-    Args:
-        results: the models on one corrupted data set.
-        series: the number of each model's colour.
-    """
+    """Draw each corruption, at most as many models as there are colours; all panels share their axes."""
     points = {result.about.model: _points(result) for result in results[:SERIES]}
     whole = [point for by_name in points.values() for curve in by_name.values() for point in curve.items()]
     reached = [end for _, top1 in whole for end in (top1.low, top1.value, top1.high) if end is not None]

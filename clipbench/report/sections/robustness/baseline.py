@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
 from clipbench.reference.openclip import openclip_models
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
 from clipbench.reference.sources import sources
 from clipbench.report.figures import figures
-from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.grids import Entry, Grid, Head, of_result
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.robustness.axes import LogitScale
 from clipbench.report.sections.robustness.findings import Shift, first_row, sizes
@@ -19,9 +19,6 @@ from clipbench.report.text.declared import declared, heading
 
 FURTHER = ("relative_gap", "logit_gap")
 """Metrics that stand in a table of their own."""
-
-_CLASSES = 40
-"""Rows of the table of classes."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +43,15 @@ TRAININGS = {
 """In the order in which they are drawn, the last one on top."""
 
 
-@dataclass(frozen=True)
-class Mark:
-    """One way of training in a figure's legend."""
-
-    training: Training
-    count: int
-    """Models that were trained so."""
-
-
 def pair_of(shift: Shift) -> PublishedPair | None:
     """Return the published models for a shift whose baseline is a published one."""
     return None if shift.baseline in {"", OF_THE_RUN} else published_pair(shift.about.reference, shift.about.dataset)
 
 
-def marks(pair: PublishedPair) -> tuple[Mark, ...]:
-    """Return the legend, ways of training with the most models first."""
-    legend = (Mark(TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
-    return tuple(sorted(legend, key=lambda mark: -mark.count))
+def marks(pair: PublishedPair) -> tuple[tuple[Training, int], ...]:
+    """Return ways of training with the numbers of models that were trained so, most models first."""
+    legend = ((TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
+    return tuple(sorted(legend, key=lambda mark: -mark[1]))
 
 
 def credits_of(pair: PublishedPair) -> tuple[str, ...]:
@@ -162,13 +150,6 @@ def _further(shift: Shift) -> Grid:
 
 
 def _classes(shift: Shift) -> Grid | None:
-    results = [result for result in shift.results if rows_of(result, "unmatched_classes")]
-    if not results:
-        return None
-    table = results[0].tables["unmatched_classes"]
-    rows = tuple(tuple(Entry(str(value)) for value in row) for row in table.rows[:_CLASSES])
-    left = len(table.rows) - len(rows)
-    note = f"and {numbers.count(left)} more" if left else ""
-    spec = declared(results[0]).table("unmatched_classes")
-    heads = tuple(Head(column) for column in table.columns)
-    return Grid(spec.caption if spec else "", heads, rows, note)
+    name = "unmatched_classes"
+    tables = next((result.tables for result in shift.results if rows_of(result, name)), None)
+    return of_result(replace(shift.results[0], tables={name: tables[name]}))[0] if tables else None

@@ -28,12 +28,7 @@ class GapPanel:
 
 
 def panels(summaries: Sequence[Summary], series: Mapping[str, int]) -> tuple[GapPanel, ...]:
-    """Draw every model that has several shifts; panels against one reference share an axis.
-
-    Args:
-        summaries: models over their shifts.
-        series: the number of each model's colour.
-    """
+    """Draw every model that has several shifts; panels against one reference share an axis."""
     several = [summary for summary in summaries if len(summary.shifts) > 1]
     extents: dict[str, list[float]] = defaultdict(list)
     for summary in several:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clipbench.reference.published import PublishedPair
 from clipbench.report.figures import figures
 from clipbench.report.figures.figures import SERIES, Figure, Trace
 from clipbench.report.measured import rows_of
 from clipbench.report.sections.robustness.axes import LogitScale, axis, bounded_logit, scale
-from clipbench.report.sections.robustness.baseline import Mark, marks, traces
+from clipbench.report.sections.robustness.baseline import Training, marks, traces
 from clipbench.report.sections.robustness.findings import Estimate, Shift, estimate, hover
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
+
+Boxes = NDArray[np.float64]
 
 HEIGHT = 430
 
@@ -45,8 +50,8 @@ class Scatter:
     """The figure with what must be said of it."""
 
     figure: Figure
-    marks: tuple[Mark, ...]
-    """Of the published models that are drawn."""
+    marks: tuple[tuple[Training, int], ...]
+    """Of the published models that are drawn, with their numbers."""
     at_edge: str
     """Models at 0 or 100 %; '' where there are none."""
     outside: int
@@ -67,13 +72,7 @@ class _Point:
 
 
 def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) -> Scatter:
-    """Draw the models on one shift.
-
-    Args:
-        shift: the models with their results.
-        pair: published models to draw behind them.
-        series: the number of each model's colour.
-    """
+    """Draw the models on one shift."""
     points = [
         _Point(result, estimate(result, "reference_top1"), estimate(result, "shift_top1")) for result in shift.results
     ]
@@ -164,26 +163,6 @@ def _summary(points: Sequence[_Point], shift: Shift) -> str:
     return f"top-1 on {shift.about.reference} and on {shift.about.dataset}, {baseline}: {listed}{more}"
 
 
-@dataclass(frozen=True)
-class _Box:
-    """A rectangle in pixels, about its centre."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    def overlap(self, other: _Box) -> float:
-        wide = (self.width + other.width) / 2 - abs(self.x - other.x)
-        high = (self.height + other.height) / 2 - abs(self.y - other.y)
-        return max(0.0, min(wide, self.width, other.width)) * max(0.0, min(high, self.height, other.height))
-
-    @property
-    def outside(self) -> float:
-        width, height = _NAMES_AREA
-        return self.width * self.height - self.overlap(_Box(width / 2, height / 2, width, height))
-
-
 def positions(points: Sequence[tuple[float, float, str]]) -> tuple[str, ...]:
     """Place names so that they cover neither each other nor the points.
 
@@ -193,21 +172,26 @@ def positions(points: Sequence[tuple[float, float, str]]) -> tuple[str, ...]:
     Returns:
         For each point plotly's position of its name: the first that is free, else the one least covered.
     """
-    width, height = _NAMES_AREA
-    marks = [_Box(x * width, y * height, 2 * _MARK, 2 * _MARK) for x, y, _ in points]
-    choices = [
-        [_beside(mark, _CHARACTER * len(name), *side) for side in _SIDES.values()]
-        for mark, (_, _, name) in zip(marks, points, strict=True)
-    ]
+    places = np.array([point[:2] for point in points]) * _NAMES_AREA
+    marks = np.column_stack([places, np.full_like(places, 2 * _MARK)])
+    sizes = np.array([(_CHARACTER * len(name), _LINE) for _, _, name in points])
+    shifts = np.array(list(_SIDES.values())) * (_MARK + sizes[:, None] / 2)
+    boxes = np.concatenate([places[:, None] + shifts, np.broadcast_to(sizes[:, None], shifts.shape)], axis=-1)
+    figure = np.array([*(side / 2 for side in _NAMES_AREA), *_NAMES_AREA])
+    outside = sizes.prod(axis=1)[:, None] - _overlap(boxes, figure)
     chosen: dict[int, int] = {}
     # A name may move again once the later ones have found their place.
     for _ in range(_ROUNDS):
-        for place, boxes in enumerate(choices):
-            others = marks + [choices[other][side] for other, side in chosen.items() if other != place]
-            costs = [box.outside + sum(box.overlap(other) for other in others) for box in boxes]
-            chosen[place] = costs.index(min(costs))
+        for place in range(len(points)):
+            names = [boxes[other, side] for other, side in chosen.items() if other != place]
+            covered = _overlap(boxes[place][:, None], np.stack([*marks, *names])).sum(axis=1)
+            chosen[place] = int(np.argmin(outside[place] + covered))
     return tuple(list(_SIDES)[chosen[place]] for place in range(len(points)))
 
 
-def _beside(mark: _Box, width: float, across: int, up: int) -> _Box:
-    return _Box(mark.x + across * (_MARK + width / 2), mark.y + up * (_MARK + _LINE / 2), width, _LINE)
+def _overlap(first: Boxes, second: Boxes) -> Boxes:
+    """Return the area that rectangles share; the last axis holds a centre, a width and a height in pixels."""
+    lengths = (first[..., 2:] + second[..., 2:]) / 2 - np.abs(first[..., :2] - second[..., :2])
+    smaller = np.minimum(first[..., 2:], second[..., 2:])
+    area: Boxes = np.clip(lengths, 0, smaller).prod(axis=-1)
+    return area

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbench.report.averages import Average, Means
 from clipbench.report.figures import axes, figures
-from clipbench.report.leaderboard import Cell, Column, Leaderboard, Measurement
+from clipbench.report.leaderboard import Cell, Column, Leaderboard
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.labels import short_names
 
@@ -30,12 +30,7 @@ class Chart:
 
 
 def chart(column: Column, models: Sequence[str]) -> Chart | None:
-    """Draw the models' values on one data set, with their intervals; None where no model has a value.
-
-    Args:
-        column: of the leaderboard.
-        models: in the order to draw them, from the top.
-    """
+    """Draw the models' values on one data set, with their intervals; None where no model has a value."""
     cells = {model: column.cells.get(model) for model in models}
     shown = {model: cell for model, cell in cells.items() if cell and cell.value is not None}
     if not shown:
@@ -82,15 +77,10 @@ def _hover(model: str, cell: Cell) -> str:
 
 def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
     """Set benchmark against shift, for the first measurement of which some models have both means complete."""
-    by_group: dict[Measurement, dict[str, Means]] = {}
-    for group in group_means:
-        by_group.setdefault(group.measurement, {})[group.regime] = group
-    for regimes in by_group.values():
-        if not {"benchmark", "shift"} <= set(regimes):
-            continue
-        benchmark, shift = regimes["benchmark"].by_model, regimes["shift"].by_model
-        models = [model for model in leaderboard.models if model in benchmark and model in shift]
-        both = [(benchmark[model], shift[model]) for model in models]
+    by_group = {(group.measurement, group.regime): group.by_model for group in group_means}
+    for measurement in dict.fromkeys(group.measurement for group in group_means):
+        benchmark, shift = (by_group.get((measurement, regime), {}) for regime in ("benchmark", "shift"))
+        both = [(benchmark[model], shift[model]) for model in leaderboard.models if model in benchmark.keys() & shift]
         if complete := [pair for pair in both if all(mean.complete for mean in pair)]:
             return _gap(complete)
     return None

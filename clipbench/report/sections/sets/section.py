@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,6 @@ from clipbench.report.sections.base import PageData
 from clipbench.report.sections.sets import shots
 from clipbench.report.sections.sets.bars import Chart, chart
 from clipbench.report.text import labels
-from clipbench.results.records import AnalysisResult
 
 
 @dataclass(frozen=True)
@@ -56,40 +55,30 @@ class SetsSection:
     template: ClassVar[str] = "sets.html.j2"
 
     def show(self, data: PageData, figures: int) -> Charts | None:
-        """Draw each column, up to so many figures."""
-        drawn = charts(data.leaderboard, data.results_of("probe_vs_zero_shot"), figures)
-        return drawn if len(drawn) else None
+        """Draw each column, and few-shot at several numbers of shots as one curve."""
+        board = data.leaderboard
+        # The analysis knows what belongs into a curve.
+        shot_charts = shots.charts(board, data.results_of("probe_vs_zero_shot"))
+        in_curves = {column.name for drawn in shot_charts for column in drawn.columns}
+        found, left, wanted = [], figures, 0
+        for group in groups(board):
+            of_shots = tuple(drawn for drawn in shot_charts if drawn.columns[0] in group.columns)
+            single = (column for column in group.columns if column.name not in in_curves)
+            bars = tuple(drawn for column in single if (drawn := chart(column, board.models)))
+            wanted += len(of_shots) + len(bars)
+            kept = ChartGroup(group.title, bars[: max(0, left - len(of_shots))], of_shots[:left])
+            left -= len(kept)
+            if len(kept):
+                found.append(kept)
+        return Charts(tuple(found), wanted - (figures - left)) if found else None
 
 
 def groups(leaderboard: Leaderboard) -> tuple[ColumnGroup, ...]:
     """Gather the columns of each task and regime."""
-    found: dict[tuple[str, str], list[Column]] = {}
+    found: dict[tuple[str, str], list[Column]] = defaultdict(list)
     for column in leaderboard.columns:
-        found.setdefault((column.task, column.regime), []).append(column)
+        found[column.task, column.regime].append(column)
     return tuple(ColumnGroup(_title(columns[0], leaderboard), tuple(columns)) for columns in found.values())
-
-
-def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult], limit: int) -> Charts:
-    """Draw each column, and few-shot at several numbers of shots as one curve, up to `limit` figures.
-
-    Args:
-        leaderboard: whose columns they are.
-        curves: of `probe_vs_zero_shot`, which knows what belongs into a curve.
-        limit: most figures.
-    """
-    shot_charts = shots.charts(leaderboard, curves)
-    in_curves = {column.name for drawn in shot_charts for column in drawn.columns}
-    found, left, wanted = [], limit, 0
-    for group in groups(leaderboard):
-        of_shots = tuple(drawn for drawn in shot_charts if drawn.columns[0] in group.columns)
-        single = (column for column in group.columns if column.name not in in_curves)
-        bars = tuple(drawn for column in single if (drawn := chart(column, leaderboard.models)))
-        wanted += len(of_shots) + len(bars)
-        kept = ChartGroup(group.title, bars[: max(0, left - len(of_shots))], of_shots[:left])
-        left -= len(kept)
-        if len(kept):
-            found.append(kept)
-    return Charts(tuple(found), wanted - (limit - left))
 
 
 def _title(column: Column, leaderboard: Leaderboard) -> str:

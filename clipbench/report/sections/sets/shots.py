@@ -47,10 +47,8 @@ class _Point:
 def charts(leaderboard: Leaderboard, curves: Sequence[AnalysisResult]) -> tuple[ShotsChart, ...]:
     """Draw every data set that has few-shot jobs at several numbers of shots.
 
-    Args:
-        leaderboard: whose columns they are.
-        curves: of an analysis; where one rests on a model's few-shot jobs, the points of its table `shots_curve` are
-            drawn, among them zero-shot and the linear probe.
+    Where one of the results rests on a model's few-shot jobs, the points of its table `shots_curve` are drawn, among
+    them zero-shot and the linear probe.
     """
     grouped: dict[tuple[str, ...], list[Column]] = defaultdict(list)
     for column in leaderboard.columns:
