@@ -42,6 +42,9 @@ def load_sections() -> tuple[Section, ...]:
 
 def _load(name: str) -> Section:
     try:
-        return cast(Section, _REGISTRY.load(name))
+        section = cast(Section, _REGISTRY.load(name))
+        if not isinstance(section.order, int) or not isinstance(section.analyses, tuple):
+            raise TypeError(f"the order of section {name!r} is no whole number, or its analyses are no tuple")
+        return section
     except Exception as error:  # noqa: BLE001 - a plug-in that cannot be imported must not cost the page
         return cast(Section, _Unloadable(name, error))

@@ -34,9 +34,6 @@ _TICKS = 4
 _ROLES = {"control": "hollow: controls, meant to be worse", "baseline": "diamonds: baselines"}
 """What a template is that counts in no mean, and how it is marked."""
 
-_UNITS = {"difference": "difference", "value": "gap"}
-"""Of columns that are no shares; a component's share may be below zero."""
-
 _OVER = {"images": ("low", "high"), "templates": ("low_over_templates", "high_over_templates")}
 
 
@@ -137,16 +134,18 @@ def _variance(job: JobResult, rows: Sequence[Row]) -> Drawn:
     traces, reached = [], []
     for mark, axis in enumerate(over):
         shares = [_shares(row, total, *_OVER[axis]) for row in rows]
-        hover = [_hover(name, _measured(row, "value", axis)) for name, row in zip(names, shares, strict=True)]
+        over_what = [f"over {axis}" if row["low"] is not None else "" for row in shares]
+        lines = zip(names, shares, over_what, strict=True)
+        hover = [_hover(name, f"{_measured(row, 'value')} {what}") for name, row, what in lines]
         trace = _dots(shares, "value", hover, hollow=[axis == "templates"] * len(rows))
         trace["y"] = [row + (mark - (len(over) - 1) / 2) * _APART for row in range(len(rows))]
         traces.append(trace)
         reached += reach(shares, "value")
-    shown = [numbers.number(row["value"] / total, "gap") for row in rows]
-    listed = "; ".join(f"{name} {share}\u202f%" for name, share in zip(names, shown, strict=True))
+    shown = [row["value"] / total for row in rows]
+    listed = "; ".join(f"{name} {numbers.with_unit(share)}" for name, share in zip(names, shown, strict=True))
     summary = f"variance of right and wrong answers: {listed}"
     legend = "filled: over images, hollow: over templates" if len(over) > 1 else f"over {over[0]}"
-    figure = _figure(names, shown, traces, _signed_percent(reached), summary, _TWO_MARKS)
+    figure = _figure(names, list(map(numbers.number, shown)), traces, _signed_percent(reached), summary, _TWO_MARKS)
     return figure, f"Components as shares of their sum, with intervals; {legend}"
 
 
@@ -210,12 +209,12 @@ def _hover(name: object, measured: str, *more: object) -> str:
     return figures.hover(str(name), measured, *(str(line) for line in more if line))
 
 
-def _measured(row: Row, column: str, over: str = "") -> str:
-    """Return a number with its interval, and what that is over."""
-    unit = _UNITS.get(column, "fraction")
-    ends = numbers.ends(row.get("low"), row.get("high"), unit)
-    value = f"{numbers.number(row[column], unit)} %" if unit == "gap" else numbers.with_unit(row[column], unit)
-    return f"{value} {ends} over {over}" if ends and over else f"{value} {ends}".rstrip()
+def _measured(row: Row, column: str) -> str:
+    return numbers.with_ends(row[column], row.get("low"), row.get("high"), _unit(column))
+
+
+def _unit(column: str) -> str:
+    return "difference" if column == "difference" else "fraction"
 
 
 def _share(row: Row) -> str:
@@ -238,4 +237,4 @@ def _signed_percent(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _values(rows: Sequence[Row], column: str) -> list[str]:
-    return [numbers.number(row[column], _UNITS.get(column, "fraction")) for row in rows]
+    return [numbers.number(row[column], _unit(column)) for row in rows]
