@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from clipbench.report.leaderboard import Column, Leaderboard, Measurement
 from clipbench.report.text import labels
@@ -18,16 +19,16 @@ class Average:
     model: str
     measurement: Measurement
     regime: str
-    value: float
-    low: float | None
-    high: float | None
-    level: float | None
-    datasets: tuple[str, ...]
-    """What the mean is over."""
     total: int
     """How many data sets the group has; fewer in `datasets` means that the model lacks some."""
     metric: str
     """Label of the metric, or 'main metric' where the data sets report different ones."""
+    value: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    datasets: tuple[str, ...] = ()
+    """What the mean is over."""
     columns: int = 1
     """How many columns of the leaderboard the mean rests on: more than data sets, where one has several."""
     unit: str = "fraction"
@@ -88,17 +89,25 @@ def _group(leaderboard: Leaderboard, measurement: Measurement, regime: str, colu
         datasets[column.dataset].append(column)
     names = {column.spec.label for column in columns}
     metric = names.pop() if len(names) == 1 else "main metric"
-    like = Average("", measurement, regime, 0.0, None, None, None, (), len(datasets), metric)
+    like = Average("", measurement, regime, len(datasets), metric)
     found = {
         model: average
         for model in leaderboard.models
         if model not in leaderboard.mixed and (average := _average(replace(like, model=model), datasets))
     }
     complete = [average.value for average in found.values() if average.complete]
-    if len(complete) > 1:
-        top = max(complete)
-        found = {model: replace(a, best=a.complete and a.value == top) for model, a in found.items()}
+    best = max(complete) if len(complete) > 1 else None
+    found = {model: replace(mean, best=mean.complete and mean.value == best) for model, mean in found.items()}
     return Means(measurement, regime, len(datasets), found)
+
+
+class _Part(NamedTuple):
+    """A model's mean over the columns of one data set."""
+
+    value: float
+    low: float | None
+    high: float | None
+    level: float | None
 
 
 def _average(like: Average, datasets: Mapping[str, Sequence[Column]]) -> Average | None:
@@ -106,38 +115,31 @@ def _average(like: Average, datasets: Mapping[str, Sequence[Column]]) -> Average
     parts = {name: part for name, columns in datasets.items() if (part := _of_one_dataset(like.model, columns))}
     if not parts:
         return None
-    count = len(parts)
+    count, columns = len(parts), sum(len(datasets[name]) for name in parts)
     value = math.fsum(part.value for part in parts.values()) / count
+    average = replace(like, value=value, datasets=tuple(parts), columns=columns)
     levels = {part.level for part in parts.values()}
-    level = levels.pop() if len(levels) == 1 else None
-    low = high = None
-    if level is not None:
-        low = value - math.hypot(*(part.below for part in parts.values())) / count
-        high = value + math.hypot(*(part.above for part in parts.values())) / count
-    columns = sum(len(datasets[name]) for name in parts)
-    return replace(like, value=value, low=low, high=high, level=level, datasets=tuple(parts), columns=columns)
-
-
-@dataclass(frozen=True)
-class _Part:
-    value: float
-    below: float
-    above: float
-    level: float | None
+    below = [part.value - part.low for part in parts.values() if part.low is not None]
+    above = [part.high - part.value for part in parts.values() if part.high is not None]
+    if len(levels) > 1 or not len(below) == len(above) == count:
+        return average
+    low, high = value - math.hypot(*below) / count, value + math.hypot(*above) / count
+    return replace(average, low=low, high=high, level=levels.pop())
 
 
 def _of_one_dataset(model: str, columns: Sequence[Column]) -> _Part | None:
     """Average a model over the columns of one data set, or None if it lacks any of them."""
     cells = [cell for column in columns if (cell := column.cells.get(model)) and cell.footnote is None]
     records = [cell.record for cell in cells if cell.record]
-    values = [record.value for record in records if record.value is not None]
-    if len(values) < len(columns):
+    value = _mean([record.value for record in records])
+    if value is None or len(records) < len(columns):
         return None
-    value = math.fsum(values) / len(values)
-    lows = [record.low for record in records if record.low is not None]
-    highs = [record.high for record in records if record.high is not None]
     levels = {record.level for record in records}
-    if len(levels) > 1 or len(lows) < len(columns) or len(highs) < len(columns):
-        return _Part(value, 0.0, 0.0, None)
-    below, above = value - math.fsum(lows) / len(lows), math.fsum(highs) / len(highs) - value
-    return _Part(value, below, above, levels.pop())
+    if len(levels) > 1:
+        return _Part(value, None, None, None)
+    return _Part(value, _mean([r.low for r in records]), _mean([r.high for r in records]), levels.pop())
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None

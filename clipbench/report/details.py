@@ -79,14 +79,7 @@ def curves_by_job(leaderboard: Leaderboard, limit: int) -> Mapping[str, Mapping[
 def column_details(
     leaderboard: Leaderboard, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
 ) -> tuple[ColumnDetail, ...]:
-    """Gather the details of every job, column by column, models in the leaderboard's order.
-
-    Args:
-        leaderboard: whose jobs they are.
-        results: where thumbnails are.
-        album: counts the thumbnails.
-        curves: by job hash and table.
-    """
+    """Gather the details of every job, column by column, models in the leaderboard's order."""
     details = []
     for place, column in enumerate(leaderboard.columns):
         cells = enumerate(leaderboard.cells(column))

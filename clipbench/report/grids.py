@@ -23,7 +23,7 @@ LISTED_CLASSES = 100
 """Rows of the full table of classes that the page holds."""
 
 MOST_ROWS = 100
-"""Of a table that says by which column its rows are large."""
+"""Of a declared table."""
 
 OTHER_ROWS = 20
 """Rows of a table that nobody declared, and of each group."""
@@ -34,11 +34,13 @@ FEW_PARAMETERS = 3
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell: its text, an interval or a remark in smaller print, and a bar's length in [0, 1]."""
+    """One cell: its text, an interval or a remark in smaller print, and a bar's length, or a shade, in [0, 1]."""
 
     text: str
     small: str = ""
     bar: float | None = None
+    clear: bool = False
+    """Whether it is a difference whose interval leaves out zero."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,11 @@ def _whole(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
     curve, by = spec.curve, spec.largest_by
     if curve is not None and all(numbers.is_number(row.get(curve.x)) for row in rows):
         rows = sorted(rows, key=lambda row: row[curve.x])
-    left_out = ""
-    if by and len(rows) > MOST_ROWS:
-        column = spec.column(by) or ColumnSpec(by)
-        left_out = f"The {MOST_ROWS} of {numbers.count(len(rows))} rows with the largest {column.heading}"
-        left_out += "; the others are in the results folder."
+    which = f" with the largest {(spec.column(by) or ColumnSpec(by)).heading}" if by else ""
     if by:
-        rows = sorted(rows, key=lambda row: -abs(row[by]) if numbers.is_number(row.get(by)) else 0.0)[:MOST_ROWS]
-    cells = tuple(_entries(row, spec.columns, spec.curve) for row in rows)
-    note = " ".join(part for part in (spec.definition, left_out) if part)
+        rows = sorted(rows, key=lambda row: -abs(row[by]) if numbers.is_number(row.get(by)) else 0.0)
+    cells = tuple(_entries(row, spec.columns, spec.curve) for row in rows[:MOST_ROWS])
+    note = " ".join(part for part in (spec.definition, _left_out(len(rows), MOST_ROWS, which)) if part)
     return [Grid(spec.caption, _heads(spec.columns), cells, note, spec.name)]
 
 
@@ -135,21 +133,18 @@ def _heads(columns: Sequence[ColumnSpec]) -> tuple[Head, ...]:
     return tuple(Head(text, place > 0 and columns[place].unit != "") for place, text in enumerate(texts))
 
 
-def _entries(row: Row, columns: Sequence[ColumnSpec], curve: CurveSpec | None = None) -> tuple[Entry, ...]:
-    """Show a row; the one that is chosen in a curve says so."""
+def _entries(
+    row: Row, columns: Sequence[ColumnSpec], curve: CurveSpec | None = None, *, bars: bool = False
+) -> tuple[Entry, ...]:
+    """Show a row, with bars as long as its fractions; the one that is chosen in a curve says so."""
     entries = []
     for column in columns:
+        value = row.get(column.name)
         chosen = curve is not None and column.name == curve.x and row.get(curve.chosen) is True
         small = ends(row, column) or ("chosen" if chosen else "")
-        entries.append(Entry(numbers.cell(row.get(column.name), column.unit), small))
+        barred = bars and column.unit == "fraction" and numbers.is_number(value)
+        entries.append(Entry(numbers.cell(value, column.unit), small, min(max(value, 0.0), 1.0) if barred else None))
     return tuple(entries)
-
-
-def _barred(row: Row, columns: Sequence[ColumnSpec]) -> tuple[Entry, ...]:
-    """Show a row with bars as long as its fractions."""
-    shares = [row.get(column.name) if column.unit == "fraction" else None for column in columns]
-    bars = [min(max(share, 0.0), 1.0) if numbers.is_number(share) else None for share in shares]
-    return tuple(replace(entry, bar=bar) for entry, bar in zip(_entries(row, columns), bars, strict=True))
 
 
 def ends(row: Row, column: ColumnSpec) -> str:
@@ -165,7 +160,7 @@ def _classes(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
     else:
         parts = {"Worst classes": ordered[:SHOWN], "Best classes": ordered[: -SHOWN - 1 : -1]}
     return [
-        Grid(caption, heads, tuple(_barred(row, spec.columns) for row in part), spec.definition)
+        Grid(caption, heads, tuple(_entries(row, spec.columns, bars=True) for row in part), spec.definition)
         for caption, part in parts.items()
     ]
 
@@ -204,7 +199,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _confusions(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
-    return [Grid(spec.caption, _heads(spec.columns), tuple(_barred(row, spec.columns) for row in rows[:SHOWN]))]
+    cells = tuple(_entries(row, spec.columns, bars=True) for row in rows[:SHOWN])
+    return [Grid(spec.caption, _heads(spec.columns), cells)]
 
 
 def _groups(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
@@ -214,7 +210,7 @@ def _groups(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
     for name in dict.fromkeys(str(row[group.name]) for row in rows):
         members = [row for row in rows if str(row[group.name]) == name]
         columns = (replace(value, label=name), *others)
-        shown = tuple(_barred(row, columns) for row in members[:OTHER_ROWS])
+        shown = tuple(_entries(row, columns, bars=True) for row in members[:OTHER_ROWS])
         grids.append(Grid(f"By {name}", _heads(columns), shown, _left_out(len(members))))
     return grids
 
@@ -231,7 +227,7 @@ def _other(name: str, table: Table) -> Grid:
     return Grid(labels.capitalised(name.replace("_", " ")), heads, rows, _left_out(len(table.rows)))
 
 
-def _left_out(total: int) -> str:
-    if total <= OTHER_ROWS:
+def _left_out(total: int, most: int = OTHER_ROWS, which: str = "") -> str:
+    if total <= most:
         return ""
-    return f"{OTHER_ROWS} of {numbers.count(total)} rows; the others are in the results folder."
+    return f"{most} of {numbers.count(total)} rows{which}; the others are in the results folder."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -142,9 +142,7 @@ class Leaderboard:
 def make_leaderboard(jobs: Sequence[JobResult], metric: str | None = None) -> Leaderboard:
     """Arrange finished jobs as a leaderboard; jobs on changed images or matched classes have no column in it.
 
-    Args:
-        jobs: as `Results.jobs()` returns them.
-        metric: the metric to show; by default each job's main one. Columns without it are left out.
+    Of a metric only the columns that have it are shown; by default each job's main one is.
     """
     plain = tuple(job for job in jobs if job.plain)
     grouped = _group(plain)
@@ -185,11 +183,9 @@ def _key(job: JobResult) -> tuple[str, ...]:
     return (job.dataset, job.split, job.task, job.variant, job.pedigree.subset)
 
 
-def _names_within_tasks(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    by_task: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for key in keys:
-        by_task[key[2]].append(key)
-    return {key: name for members in by_task.values() for key, name in column_names(members).items()}
+def _names_within_tasks(keys: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    tasks = ([key for key in keys if key[2] == task] for task in {key[2] for key in keys})
+    return {key: name for members in tasks for key, name in column_names(members).items()}
 
 
 def _place(column: Column) -> tuple[object, ...]:
@@ -272,15 +268,14 @@ def _listed(names: Sequence[str], limit: int = 4) -> str:
 
 def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
     """Find models whose name stands for different weights, architectures, transforms, tokenizers or precisions."""
-    known: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for job in jobs:
-        for part in OF_THE_MODEL:
-            known[job.model][part] |= {value for value in [str(getattr(job.pedigree, part))] if value}
-    mixed = {model: [part for part in parts if len(parts[part]) > 1] for model, parts in sorted(known.items())}
-    texts = {
-        model: f"{_differ(parts)} between the columns of this row; no mean." for model, parts in mixed.items() if parts
-    }
-    return [Footnote(number, (model,), "", text) for number, (model, text) in enumerate(texts.items(), taken + 1)]
+    notes: list[Footnote] = []
+    for model in sorted({job.model for job in jobs}):
+        pedigrees = [job.pedigree for job in jobs if job.model == model]
+        parts = [part for part in OF_THE_MODEL if len({getattr(known, part) for known in pedigrees} - {""}) > 1]
+        if parts:
+            text = f"{_differ(parts)} between the columns of this row; no mean."
+            notes.append(Footnote(taken + len(notes) + 1, (model,), "", text))
+    return notes
 
 
 def _mark_best(column: Column) -> Column:
@@ -288,7 +283,5 @@ def _mark_best(column: Column) -> Column:
     if len(ranked) < 2 or column.spec.higher_is_better is None:
         return column
     best = max(ranked) if column.spec.higher_is_better else min(ranked)
-    marked = {
-        name: replace(cell, best=cell.footnote is None and cell.value == best) for name, cell in column.cells.items()
-    }
-    return replace(column, cells=marked)
+    cells = column.cells.items()
+    return replace(column, cells={name: replace(c, best=c.footnote is None and c.value == best) for name, c in cells})

@@ -7,40 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.report.grids import Head
+from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import as_shown, heading, metric_of
 from clipbench.results.records import AnalysisResult, Record
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number of a result."""
-
-    text: str
-    interval: str = ""
-    clear: bool = False
-    """Whether it is a difference whose interval leaves out zero."""
-
-
-@dataclass(frozen=True)
-class MeasuredRow:
-    """One model's numbers."""
-
-    model: str
-    remark: str
-    """What tells it from the model's other rows; often ''."""
-    cells: tuple[Number, ...]
-    """As many as the table has heads."""
-
-
-@dataclass(frozen=True)
-class MeasuredTable:
-    """Models by metrics, each number with its interval."""
-
-    caption: str
-    heads: tuple[Head, ...]
-    rows: tuple[MeasuredRow, ...]
 
 
 @dataclass(frozen=True)
@@ -90,15 +60,8 @@ def table(
     *,
     without: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
-) -> MeasuredTable:
-    """Set out records, in the order that the results have them.
-
-    Args:
-        caption: of the table.
-        rows: results, each with a remark.
-        without: metrics that are shown elsewhere.
-        names: headings of columns that have another one than their metric's.
-    """
+) -> Grid:
+    """Set out a model a row, its metrics in the order that the results have them."""
     heads: dict[str, Head] = {}
     for result, _ in rows:
         for record in result.records:
@@ -106,20 +69,19 @@ def table(
                 text = (names or {}).get(record.metric) or heading(metric_of(result, record))
                 heads[record.metric] = Head(text, numeric=True)
     shown = (
-        MeasuredRow(result.about.model, remark, tuple(number(result, metric) for metric in heads))
-        for result, remark in rows
+        (Entry(result.about.model, remark), *(number(result, metric) for metric in heads)) for result, remark in rows
     )
-    return MeasuredTable(caption, tuple(heads.values()), tuple(shown))
+    return Grid(caption, (Head("Model"), *heads.values()), tuple(shown))
 
 
-def number(result: AnalysisResult, metric: str) -> Number:
+def number(result: AnalysisResult, metric: str) -> Entry:
     """Set out a metric in the unit it is shown in; a dash where there is none, or no value."""
     record = result.record(metric)
     if record is None:
-        return Number(numbers.MISSING)
+        return Entry(numbers.MISSING)
     shown = as_shown(result, record)
     clear = shown.unit == "difference" and _clear_of_zero(shown)
-    return Number(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear)
+    return Entry(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear=clear)
 
 
 def change_of(result: AnalysisResult, metric: str) -> Change | None:
@@ -140,10 +102,10 @@ def _clear_of_zero(record: Record) -> bool:
 
 def remarks(results: Sequence[AnalysisResult]) -> tuple[Remark, ...]:
     """Return each note of some results once, of one or many models."""
-    notes: dict[str, dict[str, None]] = {}
+    notes: dict[str, dict[str, None]] = defaultdict(dict)
     for result in results:
         for note in result.notes:
-            notes.setdefault(note, {})[result.about.model] = None
+            notes[note][result.about.model] = None
     everyone = {result.about.model for result in results}
     return tuple(Remark(note, () if set(models) == everyone else tuple(models)) for note, models in notes.items())
 

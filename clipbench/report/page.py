@@ -24,7 +24,8 @@ from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.sets import section as sets
+from clipbench.report.sections.sets.bars import gap as draw_gap
+from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import definitions
 from clipbench.results.folder import MergedResults, Results
@@ -59,15 +60,7 @@ def write_report(results: Results, path: Path, *, metric: str | None = None, tit
 
 
 def write_page(results: Results, output: Path, title: str | None = None) -> Path:
-    """Write the report of one or several runs as one self-contained HTML file.
-
-    Args:
-        results: what `load_results` returns.
-        output: the file to write; it is there whole or not at all.
-        title: of the page; by default the suites' names.
-
-    Returns:
-        `output`.
+    """Write the report of one or several runs as one self-contained HTML file, whole or not at all; return its path.
 
     Raises:
         UserError: a job's file is damaged, or the output cannot be written.
@@ -86,7 +79,7 @@ def render(results: Results, title: str | None = None) -> str:
     claimed = frozenset(name for section in sections for name in section.analyses)
     data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
     matched = any(result.status == "done" for result in data.results_of("robustness"))
-    gap = None if matched else sets.gap(leaderboard, group_means)
+    gap = None if matched else draw_gap(leaderboard, group_means)
     shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
     curves = curves_by_job(leaderboard, left)
     details = column_details(leaderboard, results, album, curves)
@@ -102,7 +95,7 @@ def render(results: Results, title: str | None = None) -> str:
             leaderboard=leaderboard,
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
-            groups=sets.groups(leaderboard),
+            groups=groups(leaderboard),
             gap=gap,
             sections=shown,
             details=_by_dataset(details),
@@ -200,7 +193,5 @@ def _rows(details: Sequence[ColumnDetail]) -> list[tuple[Column, JobDetail]]:
 
 
 def _by_dataset(details: Sequence[ColumnDetail]) -> Mapping[str, Sequence[ColumnDetail]]:
-    found: dict[str, list[ColumnDetail]] = {}
-    for detail in details:
-        found.setdefault(detail.column.dataset, []).append(detail)
-    return found
+    names = dict.fromkeys(detail.column.dataset for detail in details)
+    return {name: [detail for detail in details if detail.column.dataset == name] for name in names}

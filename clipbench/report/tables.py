@@ -108,6 +108,8 @@ def wide_text(results: Results) -> str:
     their own, as far as they tell rows apart. Control characters in names are replaced, so that a name cannot
     send commands to the terminal.
     """
+    from rich.cells import cell_len, set_cell_size
+
     table = _ordered(results, None)
     if not table.models:
         return "No job has finished yet.\n"
@@ -115,8 +117,10 @@ def wide_text(results: Results) -> str:
         grid = [[_printable(text) for text in row] for row in _turned(table)]
     else:
         grid = _grid(leaderboard(results, intervals="range"), _printable)
-    widths = [max(map(_cells, column)) for column in zip(*grid, strict=True)]
-    lines = ["  ".join(_pad(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid]
+    widths = [max(map(cell_len, column)) for column in zip(*grid, strict=True)]
+    lines = [
+        "  ".join(set_cell_size(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid
+    ]
     lines.insert(1, "  ".join("─" * width for width in widths))
     notes = [_printable(note) for note in _notes(table)]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
@@ -202,7 +206,7 @@ def _escape_markdown(text: str) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    escaped = "".join(_LATEX.get(character, character) for character in _one_line(text))
+    escaped = _one_line(text).translate(str.maketrans(_LATEX))
     # A bracket right behind the \\ of the row before would be read as its optional argument.
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
 
@@ -212,13 +216,3 @@ def _printable(text: str) -> str:
         character if unicodedata.category(character)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
         for character in _one_line(text)
     )
-
-
-def _cells(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))

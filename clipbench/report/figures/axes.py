@@ -25,17 +25,17 @@ def percent(values: Sequence[float]) -> dict[str, Any]:
     texts = [f"{100 * tick:g}" for tick in ticks]
     texts[-1] += "\u202f%"
     margin = 0.04 * (ticks[-1] - ticks[0])
-    return _axis([ticks[0] - margin, ticks[-1] + margin], ticks, texts) | {"automargin": True, "ticklabelstandoff": 4}
+    return ticked([ticks[0] - margin, ticks[-1] + margin], ticks, texts) | {"automargin": True, "ticklabelstandoff": 4}
 
 
 def whole_share() -> dict[str, Any]:
     """Return a horizontal axis from 0 to 100 %."""
-    return _axis([-0.02, 1.02], [0, 0.25, 0.5, 0.75, 1], ["0", "", "50", "", "100\u202f%"])
+    return ticked([-0.02, 1.02], [0, 0.25, 0.5, 0.75, 1], ["0", "", "50", "", "100\u202f%"])
 
 
 def whole(values: Sequence[int]) -> dict[str, Any]:
     """Return a horizontal axis with every whole number as a tick."""
-    return _axis([min(values) - 0.4, max(values) + 0.4], list(values), [str(value) for value in values])
+    return ticked([min(values) - 0.4, max(values) + 0.4], list(values), [str(value) for value in values])
 
 
 def differences(values: Sequence[float]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def differences(values: Sequence[float]) -> dict[str, Any]:
     ticks = _even(min(0.0, *values), max(_NARROWEST, *values))
     texts = [f"{100 * tick:g}".replace("-", "−") for tick in ticks]
     margin = 0.02 * (ticks[-1] - ticks[0])
-    axis = _axis([ticks[0] - margin, ticks[-1] + margin], ticks, texts)
+    axis = ticked([ticks[0] - margin, ticks[-1] + margin], ticks, texts)
     return axis | {"zeroline": True, "zerolinewidth": 1}
 
 
@@ -84,27 +84,29 @@ def counts(values: Sequence[float], title: str) -> dict[str, Any]:
 
 def plain(title: str) -> dict[str, Any]:
     """Return an axis of any numbers, whose ticks plotly places."""
-    return {"fixedrange": True, "zeroline": False, "nticks": 6, "tickangle": 0, "automargin": True} | _titled(title)
+    return {"fixedrange": True, "zeroline": False, "nticks": 6, "tickangle": 0, "automargin": True} | titled(title)
 
 
 def _logarithmic(low: float, high: float, ticks: list[float], texts: list[str], title: str) -> dict[str, Any]:
     margin = 0.06 * (high - low) or 0.3
-    return _axis([low - margin, high + margin], ticks, texts) | {"type": "log"} | _titled(title)
+    return ticked([low - margin, high + margin], ticks, texts) | {"type": "log"} | titled(title)
 
 
-def _axis(extent: list[float], ticks: list[float], texts: list[str]) -> dict[str, Any]:
+def ticked(extent: Sequence[float], ticks: Sequence[float], texts: Sequence[str]) -> dict[str, Any]:
+    """Return an axis with these ends and ticks."""
     return {
-        "range": extent,
+        "range": list(extent),
         "tickmode": "array",
-        "tickvals": ticks,
-        "ticktext": texts,
+        "tickvals": list(ticks),
+        "ticktext": list(texts),
         "tickangle": 0,
         "fixedrange": True,
         "zeroline": False,
     }
 
 
-def _titled(title: str) -> dict[str, Any]:
+def titled(title: str) -> dict[str, Any]:
+    """Return the title of an axis, which is already escaped."""
     return {"title": {"text": title, "standoff": 8, "font": {"size": 12}}}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, TableSpec
 from clipbench.report.figures import axes
-from clipbench.report.figures.figures import Figure, error_bars, text, trace
+from clipbench.report.figures.figures import Figure, Trace, dots, error_bars, hover, plane, stroke, text, trace
 from clipbench.report.grids import Row, ends
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import capitalised
@@ -59,8 +59,8 @@ def draw(spec: TableSpec, rows: Sequence[Row], chosen_x: object = None) -> Curve
     line["meta"]["hollow"] = hollow
     traces = [_dashed(second, curve)] if second else []
     traces += [line, *(_ring(row, curve) for row in chosen)]
-    layout = layout_of(_axis(rows, x, log=curve.log_x), _heights(rows, curve, y))
-    figure = Figure({"data": traces, "layout": layout}, HEIGHT, _summary(rows, chosen, x, y))
+    xaxis = _axis(rows, x, log=curve.log_x)
+    figure = plane(traces, xaxis, _heights(rows, curve, y), HEIGHT, _summary(rows, chosen, x, y))
     at_end = any(row is rows[0] or row is rows[-1] for row in chosen)
     flag = f"best {x.heading} at the edge of the grid" if curve.open_ended and at_end else ""
     return Curve(spec.caption, figure, _legend(rows, chosen, spec, curve), flag)
@@ -75,15 +75,13 @@ def _has_place(row: Row, curve: CurveSpec) -> bool:
     return numbers.is_number(x) and numbers.is_number(y) and (x > 0 or not curve.log_x)
 
 
-def _dashed(rows: Sequence[Row], curve: CurveSpec) -> dict[str, Any]:
-    x, y, line = [row[curve.x] for row in rows], [row[curve.second] for row in rows], {"width": 1.4, "dash": "dash"}
-    return trace(x, y, (), mode="lines", line=line, meta={"role": "second"}, hoverinfo="skip")
+def _dashed(rows: Sequence[Row], curve: CurveSpec) -> Trace:
+    return stroke([row[curve.x] for row in rows], [row[curve.second] for row in rows], "second", 1.5, dash="dash")
 
 
-def _ring(row: Row, curve: CurveSpec) -> dict[str, Any]:
+def _ring(row: Row, curve: CurveSpec) -> Trace:
     marker = {"size": 15, "symbol": "circle-open", "line": {"width": 2.2}}
-    x, y = [row[curve.x]], [row[curve.y]]
-    return trace(x, y, (), mode="markers", marker=marker, meta={"role": "chosen"}, hoverinfo="skip")
+    return dots([row[curve.x]], [row[curve.y]], (), {"role": "chosen"}, marker=marker, hoverinfo="skip")
 
 
 def errors_of(rows: Sequence[Row], column: str, low: str = "low", high: str = "high") -> dict[str, Any]:
@@ -107,18 +105,6 @@ def _axis(rows: Sequence[Row], x: ColumnSpec, *, log: bool) -> dict[str, Any]:
         return axes.plain(text(x.heading))
     counted = all(isinstance(value, int) for value in values)
     return axes.counts(values, text(x.heading)) if counted else axes.decades(values, text(x.heading))
-
-
-def layout_of(xaxis: dict[str, Any], yaxis: dict[str, Any], height: int = HEIGHT) -> dict[str, Any]:
-    """Return the layout of a curve."""
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 14, "t": 8, "b": 46},
-        "hovermode": "closest",
-        "dragmode": False,
-        "xaxis": xaxis,
-        "yaxis": yaxis,
-    }
 
 
 def _legend(rows: Sequence[Row], chosen: Sequence[Row], spec: TableSpec, curve: CurveSpec) -> str:
@@ -147,9 +133,8 @@ def _measured(row: Row, y: ColumnSpec) -> str:
 def _hover(row: Row, spec: TableSpec, x: ColumnSpec, y: ColumnSpec) -> str:
     """Return all that the table shows of a row."""
     others = (column for column in spec.columns if column.name not in {x.name, y.name} and column.name in row)
-    lines = [text(_at(row, x)), f"<b>{_measured(row, y)}</b> {ends(row, y)}".rstrip()]
-    lines += [text(f"{column.heading}: {numbers.cell(row[column.name], column.unit)}") for column in others]
-    return "<br>".join(lines)
+    lines = (f"{column.heading}: {numbers.cell(row[column.name], column.unit)}" for column in others)
+    return hover(_at(row, x), f"{_measured(row, y)} {ends(row, y)}", *lines)
 
 
 def _summary(rows: Sequence[Row], chosen: Sequence[Row], x: ColumnSpec, y: ColumnSpec) -> str:

@@ -1,4 +1,4 @@
-"""Figures as plotly specifications: plain data, which the page draws and colours for its theme.
+"""Figures as plotly specifications: the one way to draw lines, dots and bars, in a plane or in labelled rows.
 
 A specification is `{"data": [...], "layout": {...}}` and is valid as `plotly.graph_objects.Figure(spec)`.
 It holds no colours: `meta.series` numbers the models' colours, `meta.role` names other ones and `meta.hollow` marks
@@ -9,23 +9,21 @@ Plotly reads a subset of HTML in every text, so every text that comes from a dat
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipbench.report.averages import Average
-from clipbench.report.leaderboard import Cell, Column
-from clipbench.report.text import labels, numbers
-from clipbench.report.text.labels import short_names
+from clipbench.report.figures import axes
+from clipbench.report.text import numbers
 
 SERIES = 8
 """Colours in the palette. With more models than that all have the first one, and their labels tell them apart."""
 
-MANY = 12
-"""Above so many models dots stand for bars."""
+_SIDES = (("benchmark", "circle"), ("shift", "diamond"))
+"""Roles and symbols of the two marks of a row."""
 
-_LABEL = 22
-_WIDE_LABEL = 34
+Trace = dict[str, Any]
+Line = Sequence[float | None]
 
 
 @dataclass(frozen=True)
@@ -44,93 +42,24 @@ def text(value: str) -> str:
     return html.escape(" ".join(value.split()), quote=False)
 
 
+def hover(name: str, *lines: str) -> str:
+    """Return what a pointer is shown: a name in bold above lines of text, empty ones left out."""
+    return "<br>".join([f"<b>{text(name)}</b>", *(text(line) for line in lines if line)])
+
+
 def series_of(models: Sequence[str]) -> dict[str, int]:
     """Return the number of each model's colour."""
     return {model: index if len(models) <= SERIES else 0 for index, model in enumerate(models)}
 
 
-def bars(column: Column, models: Sequence[str]) -> Figure | None:
-    """Draw the models' values on one data set, with their intervals; None where no model has a value.
-
-    Args:
-        column: of the leaderboard.
-        models: in the order to draw them, from the top.
-    """
-    found = ((model, column.cells[model]) for model in models if model in column.cells)
-    shown = {model: cell for model, cell in found if cell.value is not None}
-    if not shown:
-        return None
-    series, names, cells = series_of(models), short_names(models, _LABEL), list(shown.values())
-    many = len(shown) > MANY
-    kind = {"type": "scatter", "mode": "markers"} if many else {"type": "bar", "orientation": "h", "width": 0.58}
-    drawn = {
-        **kind,
-        "x": [cell.value for cell in cells],
-        "y": list(range(len(cells))),
-        "customdata": [_hover(model, cell) for model, cell in shown.items()],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "error_x": errors([cell.record for cell in cells]),
-        "marker": {"opacity": [0.4 if cell.footnote else 1.0 for cell in cells]} | ({"size": 6} if many else {}),
-        "meta": {"series": [series[model] for model in shown]},
-        "showlegend": False,
-    }
-    ticks = [_marked(names[model], cell) for model, cell in shown.items()]
-    values = [numbers.with_unit(cell.value, column.unit) for cell in cells]
-    listed = [f"{model} {value}" for model, value in zip(shown, values, strict=True)][:MANY]
-    listed += [f"and {len(shown) - MANY} more"] if many else []
-    summary = f"{column.spec.label} on {column.name}: {'; '.join(listed)}"
-    return row_figure(ticks, values, [drawn], _value_axis(column.unit), summary, 19 if many else 30)
-
-
-def gap(pairs: Sequence[tuple[Average, Average]]) -> Figure:
-    """Draw each model's mean over benchmark sets against its mean over shift sets.
-
-    Args:
-        pairs: for each model the two means, in the order to draw them, from the top.
-    """
-    traces = [_links(pairs), _means("benchmark", [b for b, _ in pairs]), _means("shift", [s for _, s in pairs])]
-    names = short_names([benchmark.model for benchmark, _ in pairs], _WIDE_LABEL)
-    values = [numbers.with_unit(b.value - s.value, "gap") for b, s in pairs]
-    summary = "; ".join(
-        f"{b.model}: {numbers.with_unit(b.value)} on benchmark sets, {numbers.with_unit(s.value)} on shift sets"
-        for b, s in pairs[:MANY]
-    )
-    step, above = 32 if len(pairs) <= MANY else 20, 34
-    ticks = [text(name) for name in names.values()]
-    figure = row_figure(ticks, values, traces, _value_axis("fraction"), summary, step, above)
-    figure.spec["layout"]["margin"] |= {"t": 38, "r": 84}
-    figure.spec["layout"]["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
-    return figure
-
-
-def _links(pairs: Sequence[tuple[Average, Average]]) -> dict[str, Any]:
-    x = [end for benchmark, shift in pairs for end in (shift.value, benchmark.value, None)]
-    y = [end for row in range(len(pairs)) for end in (row, row, None)]
-    return trace(x, y, (), mode="lines", line={"width": 5}, meta={"role": "link"}, hoverinfo="skip")
-
-
-def _means(role: str, means: Sequence[Average]) -> dict[str, Any]:
-    return trace(
-        [mean.value for mean in means],
-        list(range(len(means))),
-        [_hover_mean(mean) for mean in means],
-        mode="markers",
-        name=text(f"mean over {labels.sets(means[0].total, means[0].regime)}"),
-        error_x=errors(means),
-        marker={"size": 11, "symbol": "circle" if role == "benchmark" else "diamond"},
-        meta={"role": role},
-        showlegend=True,
-    )
-
-
-def trace(x: Sequence[float | None], y: Sequence[float | None], hover: Sequence[str], **more: Any) -> dict[str, Any]:
+def trace(x: Line, y: Line, hovers: Sequence[str], **more: Any) -> Trace:
     """Return plotly's trace of a line with dots, or of what `more` makes of it."""
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "x": list(x),
         "y": list(y),
-        "customdata": list(hover),
+        "customdata": list(hovers),
         "hovertemplate": "%{customdata}<extra></extra>",
         "line": {"width": 1.8},
         "marker": {"size": 7, "line": {"width": 1.6}},
@@ -139,6 +68,30 @@ def trace(x: Sequence[float | None], y: Sequence[float | None], hover: Sequence[
         "showlegend": False,
         **more,
     }
+
+
+def dots(x: Line, y: Line, hovers: Sequence[str], meta: Mapping[str, Any], **more: Any) -> Trace:
+    """Return plotly's trace of dots alone."""
+    return trace(x, y, hovers, **{"mode": "markers", "meta": dict(meta), **more})
+
+
+def stroke(x: Line, y: Line, role: str, width: float, **more: Any) -> Trace:
+    """Return plotly's trace of a line that a pointer passes over; None ends a piece of it."""
+    line = {"width": width, **more}
+    shape = {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "line": line}
+    return {**shape, "meta": {"role": role}, "hoverinfo": "skip", "showlegend": False}
+
+
+def upright(value: float, rows: int, role: str) -> Trace:
+    """Return a dashed line across all rows."""
+    return stroke([value, value], [-0.5, rows - 0.5], role, 1.5, dash="dash")
+
+
+def bars(x: Line, hovers: Sequence[str], meta: Mapping[str, Any], errors: Mapping[str, Any], **marker: Any) -> Trace:
+    """Return plotly's trace of a bar a row."""
+    drawn = trace(x, range(len(x)), hovers, meta=dict(meta), error_x=errors, marker=marker)
+    shape = {"type": "bar", "orientation": "h", "width": 0.58}
+    return {name: value for name, value in drawn.items() if name not in {"mode", "line"}} | shape
 
 
 def errors(measured: Sequence[numbers.Measured | None]) -> dict[str, Any]:
@@ -153,40 +106,37 @@ def error_bars(reaches: Sequence[tuple[float | None, float | None, float | None]
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.3, "width": 3}
 
 
-def _hover(model: str, cell: Cell) -> str:
-    record = cell.record
-    if record is None:
-        return text(model)
-    lines = [f"<b>{text(model)}</b>", f"{numbers.with_unit(record.value, record.unit)} {numbers.interval(record)}"]
-    if record.n:
-        lines.append(f"n = {numbers.count(record.n)}")
-    if cell.footnote:
-        lines.append(f"not ranked, see note {cell.footnote}")
-    return "<br>".join(lines)
+def plane(traces: Sequence[Trace], xaxis: dict[str, Any], yaxis: dict[str, Any], height: int, summary: str) -> Figure:
+    """Return a figure with two axes.
+
+    Args:
+        traces: in the order in which they are drawn.
+        xaxis: the horizontal axis; room is left for its title, if it has one.
+        yaxis: the vertical axis.
+        height: in pixels.
+        summary: for those who do not see the figure.
+    """
+    below = 46 if "title" in xaxis else 24
+    layout = {
+        "height": height,
+        "margin": {"l": 8, "r": 14, "t": 8, "b": below},
+        "hovermode": "closest",
+        "dragmode": False,
+        "xaxis": xaxis,
+        "yaxis": yaxis,
+    }
+    return Figure({"data": list(traces), "layout": layout}, height, summary)
 
 
-def _hover_mean(mean: Average) -> str:
-    interval = numbers.interval(mean)
-    return (
-        f"<b>{text(mean.model)}</b><br>{numbers.with_unit(mean.value)} {interval}"
-        f"<br>mean {text(mean.metric)} over {text(labels.sets(mean.total, mean.regime))}"
-    )
-
-
-def _marked(label: str, cell: Cell) -> str:
-    return f"{text(label)} <sup>†{cell.footnote}</sup>" if cell.footnote else text(label)
-
-
-def row_figure(
+def rows(
     ticks: Sequence[str],
     values: Sequence[str],
-    traces: Sequence[dict[str, Any]],
+    traces: Sequence[Trace],
     axis: dict[str, Any],
     summary: str,
     step: int,
-    above: int = 0,
 ) -> Figure:
-    """Return a figure with labelled rows from the top.
+    """Return a figure with labelled rows from the top, and a legend above them where a trace has a name.
 
     Args:
         ticks: names of the rows, safe for plotly.
@@ -195,60 +145,48 @@ def row_figure(
         axis: the horizontal one.
         summary: for those who do not see the figure.
         step: of a row, in pixels.
-        above: pixels for what stands over the rows.
     """
-    height = row_height(len(ticks), step) + above
-    return Figure(
-        {"data": list(traces), "layout": row_layout(ticks, values, height) | {"xaxis": axis}}, height, summary
-    )
-
-
-def row_height(rows: int, step: int) -> int:
-    """Return the height of a figure with labelled rows of `step` pixels each."""
-    return 44 + rows * step
-
-
-def row_layout(ticks: Sequence[str], values: Sequence[str], height: int) -> dict[str, Any]:
-    """Return a layout with labelled rows on the left and their values in a column on the right."""
-    rows = len(ticks)
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 62, "t": 6, "b": 30},
+    named = any("name" in drawn for drawn in traces)
+    rail = axes.ticked([len(ticks) - 0.4, -0.6], range(len(ticks)), ticks)
+    rail |= {"automargin": True, "showgrid": False, "ticks": "", "ticklabelstandoff": 6}
+    figure = plane(traces, axis, rail, 44 + step * len(ticks) + (34 if named else 0), summary)
+    figure.spec["layout"] |= {
+        "margin": {"l": 8, "r": 62, "t": 38 if named else 6, "b": 30},
         "bargap": 0.3,
-        "hovermode": "closest",
-        "dragmode": False,
-        "yaxis": {
-            "tickmode": "array",
-            "tickvals": list(range(rows)),
-            "ticktext": list(ticks),
-            "range": [rows - 0.4, -0.6],
-            "automargin": True,
-            "fixedrange": True,
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "",
-            "ticklabelstandoff": 6,
-        },
-        "annotations": [
-            {
-                "text": value,
-                "x": 1,
-                "xref": "paper",
-                "xanchor": "left",
-                "xshift": 8,
-                "y": row,
-                "yref": "y",
-                "yanchor": "middle",
-                "showarrow": False,
-            }
-            for row, value in enumerate(values)
-        ],
+        "annotations": [_beside(place, value) for place, value in enumerate(values)],
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
     }
+    return figure
 
 
-def _value_axis(unit: str) -> dict[str, Any]:
-    axis: dict[str, Any] = {"fixedrange": True, "zeroline": False, "rangemode": "tozero", "nticks": 5}
-    if unit == "fraction":
-        axis |= {"range": [0, 1], "tickmode": "array", "tickvals": [0, 0.25, 0.5, 0.75, 1]}
-        axis |= {"ticktext": ["0", "", "50", "", "100\u202f%"], "tickangle": 0}
-    return axis
+def _beside(row: int, value: str) -> dict[str, Any]:
+    place = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 8, "y": row, "yref": "y", "yanchor": "middle"}
+    return {"text": value, "showarrow": False, **place}
+
+
+def pairs(names: Sequence[str], x: Sequence[Line], hovers: Sequence[Sequence[str]], **more: Any) -> list[Trace]:
+    """Return two marks a row, of a benchmark and of a shift, and the lines that link them.
+
+    Args:
+        names: of the two sides, for the legend.
+        x: of each side the values, row by row.
+        hovers: of each side what a pointer is shown.
+        more: properties of the traces, each for both sides.
+    """
+    count = len(x[0])
+    ends = [end for both in zip(*x, strict=True) for end in (*both, None)]
+    links = stroke(ends, [row for place in range(count) for row in (place, place, None)], "link", 5)
+    marks = [
+        dots(
+            x[side],
+            range(count),
+            hovers[side],
+            {"role": role},
+            name=text(names[side]),
+            marker={"size": 11, "symbol": symbol},
+            showlegend=True,
+            **{name: values[side] for name, values in more.items()},
+        )
+        for side, (role, symbol) in enumerate(_SIDES)
+    ]
+    return [links, *marks]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from dataclasses import dataclass
 from typing import cast
 
 from clipbench.plugins import Registry
@@ -21,20 +20,14 @@ _REGISTRY = Registry(
 )
 
 
-@dataclass(frozen=True)
 class _Unloadable:
-    """Stands for a section that cannot be imported, and says why where it would have been shown."""
+    """Stands for a section that cannot be imported, and says why behind the others."""
 
-    name: str
-    error: Exception
-    order: int = 1000
-    analyses: tuple[str, ...] = ()
-    template: str = ""
+    order, analyses, template = 1000, (), ""
 
-    @property
-    def title(self) -> str:
-        """Its name."""
-        return self.name
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = self.title = name
+        self.error = error
 
     def show(self, data: PageData, figures: int) -> Sized | None:
         """Raise what its import raised."""
@@ -49,6 +42,9 @@ def load_sections() -> tuple[Section, ...]:
 
 def _load(name: str) -> Section:
     try:
-        return cast(Section, _REGISTRY.load(name))
+        section = cast(Section, _REGISTRY.load(name))
+        if not isinstance(section.order, int) or not isinstance(section.analyses, tuple):
+            raise TypeError(f"the order of section {name!r} is no whole number, or its analyses are no tuple")
+        return section
     except Exception as error:  # noqa: BLE001 - a plug-in that cannot be imported must not cost the page
         return cast(Section, _Unloadable(name, error))

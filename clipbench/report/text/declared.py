@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -16,18 +16,13 @@ from clipbench.tasks.registry import TASKS, load_task
 def declared(result: JobResult | AnalysisResult) -> Declared:
     """Return what a result's task or analysis declares; of those that are not built in it is stored with the result."""
     if isinstance(result, JobResult):
-        return _task(result.task) if result.task in TASKS else result.declared
-    return _analysis(result.analysis) if result.analysis in ANALYSES else result.declared
+        return _built_in(load_task, result.task) if result.task in TASKS else result.declared
+    return _built_in(load_analysis, result.analysis) if result.analysis in ANALYSES else result.declared
 
 
 @cache
-def _task(name: str) -> Declared:
-    return Declared.by(load_task(name))
-
-
-@cache
-def _analysis(name: str) -> Declared:
-    return Declared.by(load_analysis(name))
+def _built_in(load: Callable[[str], object], name: str) -> Declared:
+    return Declared.by(load(name))
 
 
 def task_label(result: JobResult | AnalysisResult) -> str:
@@ -38,7 +33,7 @@ def task_label(result: JobResult | AnalysisResult) -> str:
 
 def label_of_task(name: str) -> str:
     """Return what a reader calls a built-in task."""
-    return (_task(name).label if name in TASKS else "") or name.replace("_", " ")
+    return (_built_in(load_task, name).label if name in TASKS else "") or name.replace("_", " ")
 
 
 def task_order(name: str) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from os.path import commonprefix
 
 from clipbench.stats.intervals import KINDS
 
@@ -56,10 +57,9 @@ def short_names(names: Sequence[str], limit: int) -> dict[str, str]:
     if any(len(line) > limit for line in lines.values()):
         lines = _without_common_ends(lines)
     short = {name: cut(line, limit) for name, line in lines.items()}
-    twice = {text for text, count in Counter(short.values()).items() if count > 1}
-    seen: Counter[str] = Counter()
+    counts, seen = Counter(short.values()), Counter[str]()
     for name, text in short.items():
-        if text in twice:
+        if counts[text] > 1:
             seen[text] += 1
             short[name] = f"{text} ({seen[text]})"
     return short
@@ -69,17 +69,15 @@ def _without_common_ends(lines: dict[str, str]) -> dict[str, str]:
     if len(lines) < 2:
         return lines
     start = _past_last_separator(list(lines.values()))
-    rest = {name: line[start:] for name, line in lines.items()}
-    end = _past_last_separator([line[::-1] for line in rest.values()])
-    kept = {name: line[: len(line) - end] for name, line in rest.items()}
+    end = _past_last_separator([line[start:][::-1] for line in lines.values()])
+    kept = {name: line[start : len(line) - end] for name, line in lines.items()}
     return kept if all(kept.values()) else lines
 
 
-def _past_last_separator(lines: Sequence[str]) -> int:
+def _past_last_separator(lines: list[str]) -> int:
     """Return the length of what all lines begin with, up to and with the last separator in it."""
-    first, last = min(lines), max(lines)
-    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, lines)))
-    return max((place + 1 for place, character in enumerate(first[:same]) if character in _SEPARATORS), default=0)
+    same = commonprefix(lines)  # noqa: RUF071 - the names of checkpoints are no paths
+    return max(map(same.rfind, _SEPARATORS)) + 1
 
 
 def cut(line: str, limit: int) -> str:

@@ -84,6 +84,16 @@ def ends(low: float | None, high: float | None, unit: str = "fraction") -> str:
     return "" if low is None or high is None else f"[{number(low, unit)}, {number(high, unit)}]"
 
 
+def with_ends(value: float | None, low: float | None, high: float | None, unit: str = "fraction") -> str:
+    """Return e.g. '91.2 % [89.9, 92.4]', the value alone where an end is missing."""
+    return f"{with_unit(value, unit)} {ends(low, high, unit)}".rstrip()
+
+
+def with_interval(measured: Measured) -> str:
+    """Return e.g. '91.2 % [89.9, 92.4]', the value alone where there is no interval."""
+    return with_ends(measured.value, measured.low, measured.high, measured.unit)
+
+
 def half_width(measured: Measured) -> str:
     """Return '± 1.3', half the interval's length in the value's unit, or '' where there is no interval."""
     if measured.low is None or measured.high is None:

@@ -9,8 +9,8 @@ from typing import ClassVar
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
 from clipbench.report.figures.matrix import Matrix
-from clipbench.report.grids import Grid, Head
-from clipbench.report.measured import Number, number
+from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.measured import number
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.comparisons.rank_flips import matrix
 from clipbench.report.sections.comparisons.sentences import sentences
@@ -28,7 +28,7 @@ class Row:
     """Split and subset, as far as they need saying."""
     compared: str
     """What is compared: head and prompts, as far as there are several."""
-    cells: tuple[Number, ...]
+    cells: tuple[Entry, ...]
     """As many as the table has heads."""
     sentences: tuple[str, ...]
     tables: tuple[Grid, ...]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from clipbench.datasets.corruptions.constants import EXTRA, STANDARD
 from clipbench.report.figures.figures import SERIES, series_of
-from clipbench.report.measured import MeasuredTable, Outcomes, Remark, conditions, outcomes, remarks, table
+from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.measured import Outcomes, Remark, conditions, outcomes, remarks, rows_of, table
 from clipbench.report.pictures import Shown, thumbs_of
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.corruptions.curves import CorruptionPanel, kinds, panels, words
-from clipbench.report.sections.corruptions.heat import HeatTable, heat
+from clipbench.report.text import numbers
 from clipbench.results.records import AnalysisResult, JobResult
 
 PREFERRED = 3
@@ -26,7 +27,7 @@ class CorruptionChart:
     dataset: str
     condition: str
     """Protocol, and prompts and subset as far as they need saying."""
-    numbers: MeasuredTable
+    numbers: Grid
     facts: tuple[str, ...]
     """What the means are over, and against which model."""
     remarks: tuple[Remark, ...]
@@ -35,7 +36,8 @@ class CorruptionChart:
     left_out: int
     """Models for which there are no colours left."""
     panels: tuple[CorruptionPanel, ...]
-    heats: tuple[HeatTable, ...]
+    heats: tuple[Grid, ...]
+    """Of each model; the darker a cell, the larger the share of the clean accuracy that is lost."""
     pictures: tuple[Shown, ...]
 
 
@@ -107,9 +109,32 @@ def _chart(
         series=tuple((name, series.get(name, 0)) for name in names),
         left_out=len(models) - len(names),
         panels=drawn,
-        heats=tuple(map(heat, models)),
+        heats=tuple(map(_heat, models)),
         pictures=pictures,
     )
+
+
+def _heat(result: AnalysisResult) -> Grid:
+    """Set out one model by corruption and severity, with the corruption errors where there is a reference model."""
+    record, means = result.record("clean_top1"), rows_of(result, "corruptions")
+    clean = record.value if record else None
+    cells = {(row["corruption"], row["severity"]): _shaded(row, clean) for row in rows_of(result, "severities")}
+    severities = sorted({severity for _, severity in cells})
+    errors = {"ce": "CE, %", "relative_ce": "relative CE, %"} if any(row["ce"] is not None for row in means) else {}
+    heads = ("corruption", "kind", *map(str, severities), "mean", *errors.values())
+    rows = []
+    for row in means:
+        by_severity = [cells[row["corruption"], severity] for severity in severities]
+        shares = [Entry(numbers.number(row[error])) for error in errors]
+        named = (Entry(words(row["corruption"])), Entry(row["kind"]))
+        rows.append((*named, *by_severity, _shaded(row, clean), *shares))
+    note = f"Top-1 in percent, {numbers.with_unit(clean)} on clean images"
+    return Grid(result.about.model, tuple(Head(head, place > 1) for place, head in enumerate(heads)), tuple(rows), note)
+
+
+def _shaded(row: Mapping[str, Any], clean: float | None) -> Entry:
+    lost = min(max(1 - row["top1"] / clean, 0.0), 1.0) if clean else None
+    return Entry(numbers.number(row["top1"]), numbers.ends(row["low"], row["high"]), lost)
 
 
 def _facts(models: Sequence[AnalysisResult]) -> Iterator[str]:

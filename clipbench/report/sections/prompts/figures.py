@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from clipbench.report.figures import axes
+from clipbench.report.figures import axes, figures
 from clipbench.report.figures.curve import Curve, errors_of, reach
-from clipbench.report.figures.figures import Figure, row_figure, text, trace
+from clipbench.report.figures.figures import Figure, Trace
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import declared
 from clipbench.report.text.labels import cut
@@ -34,9 +34,6 @@ _TICKS = 4
 _ROLES = {"control": "hollow: controls, meant to be worse", "baseline": "diamonds: baselines"}
 """What a template is that counts in no mean, and how it is marked."""
 
-_UNITS = {"difference": "difference", "value": "gap"}
-"""Of columns that are no shares; a component's share may be below zero."""
-
 _OVER = {"images": ("low", "high"), "templates": ("low_over_templates", "high_over_templates")}
 
 
@@ -61,7 +58,7 @@ def _templates(job: JobResult, rows: Sequence[Row]) -> Drawn:
     hover = [_hover(row["template"], _measured(row, "top1"), row.get("family"), row.get("role")) for row in rows]
     points = _dots(rows, "top1", hover, hollow=[row.get("role") == "control" for row in rows])
     points["marker"]["symbol"] = ["diamond" if row.get("role") == "baseline" else "circle" for row in rows]
-    upright = [_upright(value, len(rows)) for value in ensemble]
+    upright = [figures.upright(value, len(rows), "second") for value in ensemble]
     counted = [row for row in rows if not row.get("role")] or rows
     others = len(rows) - len(counted)
     summary = f"top-1 of {len(counted)} templates, from {_share(counted[0])} to {_share(counted[-1])}"
@@ -137,16 +134,18 @@ def _variance(job: JobResult, rows: Sequence[Row]) -> Drawn:
     traces, reached = [], []
     for mark, axis in enumerate(over):
         shares = [_shares(row, total, *_OVER[axis]) for row in rows]
-        hover = [_hover(name, _measured(row, "value", axis)) for name, row in zip(names, shares, strict=True)]
+        over_what = [f"over {axis}" if row["low"] is not None else "" for row in shares]
+        lines = zip(names, shares, over_what, strict=True)
+        hover = [_hover(name, f"{_measured(row, 'value')} {what}") for name, row, what in lines]
         trace = _dots(shares, "value", hover, hollow=[axis == "templates"] * len(rows))
         trace["y"] = [row + (mark - (len(over) - 1) / 2) * _APART for row in range(len(rows))]
         traces.append(trace)
         reached += reach(shares, "value")
-    shown = [numbers.number(row["value"] / total, "gap") for row in rows]
-    listed = "; ".join(f"{name} {share}\u202f%" for name, share in zip(names, shown, strict=True))
+    shown = [row["value"] / total for row in rows]
+    listed = "; ".join(f"{name} {numbers.with_unit(share)}" for name, share in zip(names, shown, strict=True))
     summary = f"variance of right and wrong answers: {listed}"
     legend = "filled: over images, hollow: over templates" if len(over) > 1 else f"over {over[0]}"
-    figure = _figure(names, shown, traces, _signed_percent(reached), summary, _TWO_MARKS)
+    figure = _figure(names, list(map(numbers.number, shown)), traces, _signed_percent(reached), summary, _TWO_MARKS)
     return figure, f"Components as shares of their sum, with intervals; {legend}"
 
 
@@ -186,42 +185,36 @@ def _is_clear(row: Row) -> bool:
     return numbers.is_number(p) and p < ALPHA
 
 
-def _dots(rows: Sequence[Row], column: str, hover: Sequence[str], *, hollow: Sequence[bool]) -> dict[str, Any]:
-    """Return plotly's trace of one dot a row with its interval, from the columns `low` and `high`."""
-    x, meta = [row[column] for row in rows], {"role": "curve", "hollow": list(hollow)}
-    marker = {"size": 8, "line": {"width": 1.6}}
-    return trace(x, range(len(rows)), hover, mode="markers", error_x=errors_of(rows, column), marker=marker, meta=meta)
+def _dots(rows: Sequence[Row], column: str, hovers: Sequence[str], *, hollow: Sequence[bool]) -> Trace:
+    """Return one dot a row with its interval, from the columns `low` and `high`."""
+    x, marker = [row[column] for row in rows], {"size": 8, "line": {"width": 1.6}}
+    meta = {"role": "curve", "hollow": list(hollow)}
+    return figures.dots(x, range(len(rows)), hovers, meta, error_x=errors_of(rows, column), marker=marker)
 
 
 def _figure(
     names: Sequence[str],
     values: Sequence[str],
-    traces: Sequence[dict[str, Any]],
+    traces: Sequence[Trace],
     axis: dict[str, Any],
     summary: str,
     step: int = _STEP,
 ) -> Figure:
     """Return a figure with named rows; a name too long loses its middle."""
-    ticks = [text(cut(" ".join(str(name).split()), _LABEL)) for name in names]
-    return row_figure(ticks, values, traces, axis, summary, step)
-
-
-def _upright(value: float, rows: int) -> dict[str, Any]:
-    line, meta = {"width": 1.4, "dash": "dash"}, {"role": "second"}
-    return trace([value, value], [-0.5, rows - 0.5], (), mode="lines", line=line, meta=meta, hoverinfo="skip")
+    ticks = [figures.text(cut(" ".join(str(name).split()), _LABEL)) for name in names]
+    return figures.rows(ticks, values, traces, axis, summary, step)
 
 
 def _hover(name: object, measured: str, *more: object) -> str:
-    """Return lines of plotly's text: a row's name, its number as it is, and what else there is to say."""
-    return "<br>".join([text(str(name)), measured, *(text(str(line)) for line in more if line)])
+    return figures.hover(str(name), measured, *(str(line) for line in more if line))
 
 
-def _measured(row: Row, column: str, over: str = "") -> str:
-    """Return a number with its interval, and what that is over."""
-    unit = _UNITS.get(column, "fraction")
-    ends = numbers.ends(row.get("low"), row.get("high"), unit)
-    value = f"{numbers.number(row[column], unit)}\u202f%" if unit == "gap" else numbers.with_unit(row[column], unit)
-    return f"<b>{value}</b> {ends} over {over}" if ends and over else f"<b>{value}</b> {ends}".rstrip()
+def _measured(row: Row, column: str) -> str:
+    return numbers.with_ends(row[column], row.get("low"), row.get("high"), _unit(column))
+
+
+def _unit(column: str) -> str:
+    return "difference" if column == "difference" else "fraction"
 
 
 def _share(row: Row) -> str:
@@ -244,4 +237,4 @@ def _signed_percent(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _values(rows: Sequence[Row], column: str) -> list[str]:
-    return [numbers.number(row[column], _UNITS.get(column, "fraction")) for row in rows]
+    return [numbers.number(row[column], _unit(column)) for row in rows]

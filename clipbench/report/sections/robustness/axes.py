@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipbench.metrics.shift import logit as logits
+from clipbench.report.figures.axes import ticked, titled
 
 _TIERS = (
     (50.0, 10.0, 90.0, 1.0, 99.0, 0.1, 99.9, 0.01, 99.99),
@@ -70,28 +71,22 @@ def scale(shares: Sequence[float]) -> LogitScale:
     return LogitScale(low - margin, high + margin)
 
 
-def axis(extent: LogitScale, title: str, between: float) -> dict[str, Any]:
+def axis(extent: LogitScale, title: str, between: float, *, upright: bool = False) -> dict[str, Any]:
     """Return an axis in percent.
 
     Args:
         extent: what it holds.
         title: already escaped.
         between: the least distance of two ticks as a part of the axis.
+        upright: whether it is a vertical one, which needs room for its labels.
     """
     ticks = sorted(_ticks(extent, between))
     texts = [f"{tick:g}" for tick in ticks]
     if texts:
         texts[-1] += "\u202f%"
-    return {
-        "range": [extent.low, extent.high],
-        "tickmode": "array",
-        "tickvals": [logit(tick / 100) for tick in ticks],
-        "ticktext": texts,
-        "tickangle": 0,
-        "fixedrange": True,
-        "zeroline": False,
-        "title": {"text": title, "standoff": 8, "font": {"size": 12}},
-    }
+    places = [logit(tick / 100) for tick in ticks]
+    room = {"automargin": True, "ticklabelstandoff": 4} if upright else {}
+    return ticked([extent.low, extent.high], places, texts) | titled(title) | room
 
 
 def _ticks(extent: LogitScale, between: float) -> list[float]:

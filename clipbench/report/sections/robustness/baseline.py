@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
 from clipbench.reference.openclip import openclip_models
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
 from clipbench.reference.sources import sources
-from clipbench.report.figures.figures import text
-from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.figures import figures
+from clipbench.report.grids import Entry, Grid, Head, of_result
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.robustness.axes import LogitScale
 from clipbench.report.sections.robustness.findings import Shift, first_row, sizes
@@ -20,9 +19,6 @@ from clipbench.report.text.declared import declared, heading
 
 FURTHER = ("relative_gap", "logit_gap")
 """Metrics that stand in a table of their own."""
-
-_CLASSES = 40
-"""Rows of the table of classes."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +43,15 @@ TRAININGS = {
 """In the order in which they are drawn, the last one on top."""
 
 
-@dataclass(frozen=True)
-class Mark:
-    """One way of training in a figure's legend."""
-
-    training: Training
-    count: int
-    """Models that were trained so."""
-
-
 def pair_of(shift: Shift) -> PublishedPair | None:
     """Return the published models for a shift whose baseline is a published one."""
-    return None if shift.baseline in {"", OF_THE_RUN} else published_pair(shift.reference, shift.dataset)
+    return None if shift.baseline in {"", OF_THE_RUN} else published_pair(shift.about.reference, shift.about.dataset)
 
 
-def marks(pair: PublishedPair) -> tuple[Mark, ...]:
-    """Return the legend, ways of training with the most models first."""
-    legend = (Mark(TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
-    return tuple(sorted(legend, key=lambda mark: -mark.count))
+def marks(pair: PublishedPair) -> tuple[tuple[Training, int], ...]:
+    """Return ways of training with the numbers of models that were trained so, most models first."""
+    legend = ((TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
+    return tuple(sorted(legend, key=lambda mark: -mark[1]))
 
 
 def credits_of(pair: PublishedPair) -> tuple[str, ...]:
@@ -76,23 +63,17 @@ def credits_of(pair: PublishedPair) -> tuple[str, ...]:
     return tuple(f"{name}; {citation}; licence: {licence}" for name, citation, licence in tables)
 
 
-def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[dict[str, Any]]:
+def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[figures.Trace]:
     """Return a trace for each way of training; models that are not class-matched are hollow."""
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [round(x.place(model.reference_top1), 4) for model in models],
-            "y": [round(y.place(model.shift_top1), 4) for model in models],
-            "customdata": [_hover(model, TRAININGS[name], pair) for model in models],
-            "hovertemplate": "%{customdata}<extra></extra>",
-            "marker": {"size": 6.5, "symbol": TRAININGS[name].symbol, "opacity": 0.75, "line": {"width": 1.1}},
-            "meta": {"training": TRAININGS[name].number, "hollow": [not model.matched for model in models]},
-            "cliponaxis": False,
-            "showlegend": False,
-        }
-        for name, models in _by_training(pair).items()
-    ]
+    drawn = []
+    for name, models in _by_training(pair).items():
+        training = TRAININGS[name]
+        across = [round(x.place(model.reference_top1), 4) for model in models]
+        up = [round(y.place(model.shift_top1), 4) for model in models]
+        meta = {"training": training.number, "hollow": [not model.matched for model in models]}
+        marker = {"size": 6.5, "symbol": training.symbol, "opacity": 0.75, "line": {"width": 1.1}}
+        drawn.append(figures.dots(across, up, [_hover(model, training, pair) for model in models], meta, marker=marker))
+    return drawn
 
 
 def _by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
@@ -103,13 +84,12 @@ def _by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
 
 
 def _hover(model: PublishedModel, training: Training, pair: PublishedPair) -> str:
-    lines = [
-        f"<b>{text(model.name)}</b>, published",
-        f"{text(pair.reference)}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
-        f"{text(pair.shift)}: {numbers.with_unit(model.shift_top1)}",
+    return figures.hover(
+        f"{model.name}, published",
+        f"{pair.reference}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
+        f"{pair.shift}: {numbers.with_unit(model.shift_top1)}",
         f"{training.label}{', in the baseline' if model.baseline else ''}",
-    ]
-    return "<br>".join(lines)
+    )
 
 
 def caption(shift: Shift, pair: PublishedPair | None) -> Iterator[str]:
@@ -162,22 +142,14 @@ def _line(shift: Shift) -> Grid | None:
     return Grid(spec.caption, (Head("of the line"), Head("")), rows, note)
 
 
-def _further(shift: Shift) -> Grid | None:
+def _further(shift: Shift) -> Grid:
     specs = [declared(shift.results[0]).metric(name) for name in FURTHER]
     heads = (Head("model"), *(Head(heading(spec), numeric=True) for spec in specs))
-    cells = ((result.about.model, [number(result, name) for name in FURTHER]) for result in shift.results)
-    rows = tuple((Entry(model), *(Entry(cell.text, cell.interval) for cell in row)) for model, row in cells)
-    return Grid("The gap in other terms", heads, rows)
+    rows = ((Entry(result.about.model), *(number(result, name) for name in FURTHER)) for result in shift.results)
+    return Grid("The gap in other terms", heads, tuple(rows))
 
 
 def _classes(shift: Shift) -> Grid | None:
-    results = [result for result in shift.results if rows_of(result, "unmatched_classes")]
-    if not results:
-        return None
-    table = results[0].tables["unmatched_classes"]
-    rows = tuple(tuple(Entry(str(value)) for value in row) for row in table.rows[:_CLASSES])
-    left = len(table.rows) - len(rows)
-    note = f"and {numbers.count(left)} more" if left else ""
-    spec = declared(results[0]).table("unmatched_classes")
-    heads = tuple(Head(column) for column in table.columns)
-    return Grid(spec.caption if spec else "", heads, rows, note)
+    name = "unmatched_classes"
+    tables = next((result.tables for result in shift.results if rows_of(result, name)), None)
+    return of_result(replace(shift.results[0], tables={name: tables[name]}))[0] if tables else None

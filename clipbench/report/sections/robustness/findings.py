@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from clipbench.report.figures.figures import text
+from clipbench.report.figures import figures
 from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import as_shown, metric_of
@@ -28,16 +28,6 @@ class Shift:
     condition: str
     """Prompts and subset, as far as they need saying."""
     results: tuple[AnalysisResult, ...]
-
-    @property
-    def reference(self) -> str:
-        """The data set that stands for the benchmark."""
-        return self.about.reference
-
-    @property
-    def dataset(self) -> str:
-        """The shifted data set."""
-        return self.about.dataset
 
     @property
     def line(self) -> Mapping[str, Any]:
@@ -80,8 +70,7 @@ class Summary:
         return change_of(self.result, "mean_effective_robustness")
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A value with the ends of its interval, which are the value itself where it has none."""
 
     value: float
@@ -106,7 +95,8 @@ def gather(results: Sequence[AnalysisResult]) -> tuple[tuple[Shift, ...], tuple[
         for result in results
         if result.about.averaged
     ]
-    return tuple(sorted(shifts, key=lambda shift: (shift.reference, shift.dataset, shift.condition))), tuple(summaries)
+    shifts.sort(key=lambda shift: (shift.about.reference, shift.about.dataset, shift.condition))
+    return tuple(shifts), tuple(summaries)
 
 
 def _over(result: AnalysisResult) -> Subject:
@@ -131,16 +121,12 @@ def estimate(result: AnalysisResult, metric: str) -> Estimate:
 def hover(result: AnalysisResult) -> str:
     """Return both accuracies, what was expected, effective robustness and the numbers of images, escaped."""
     about = result.about
-    names = {"reference_top1": about.reference, "shift_top1": about.dataset}
-    lines = [f"<b>{text(about.model)}</b>"]
+    names, lines = {"reference_top1": about.reference, "shift_top1": about.dataset}, []
     for metric in _HOVER:
         if record := result.record(metric):
-            shown = as_shown(result, record)
             name = names.get(metric) or metric_of(result, record).label
-            lines.append(
-                f"{text(name)}: {numbers.with_unit(shown.value, shown.unit)} {numbers.interval(shown)}".rstrip()
-            )
-    return "<br>".join([*lines, f"n = {' and '.join(map(numbers.count, sizes(result)))}"])
+            lines.append(f"{name}: {numbers.with_interval(as_shown(result, record))}")
+    return figures.hover(about.model, *lines, f"n = {' and '.join(map(numbers.count, sizes(result)))}")
 
 
 def sizes(result: AnalysisResult) -> tuple[int, int]:

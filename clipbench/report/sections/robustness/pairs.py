@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clipbench.metrics.specs import TableSpec
-from clipbench.report.figures import axes
+from clipbench.report.figures import axes, figures
 from clipbench.report.figures.curve import Curve
-from clipbench.report.figures.figures import Figure, row_height, row_layout, text
+from clipbench.report.figures.figures import Figure
 from clipbench.report.grids import Grid, of_result
 from clipbench.report.measured import Change, change_of, conditions, rows_of
 from clipbench.report.sections.robustness.axes import axis, scale
@@ -81,49 +81,20 @@ def _pair(result: AnalysisResult, condition: str, limit: int) -> ShownPair:
 
 
 def _figure(rows: Sequence[Row], spec: TableSpec) -> Figure:
-    ticks = short_names([row["dataset"] for row in rows], _LABEL)
-    values = [numbers.number(row["first_top1"] - row["second_top1"], "difference") for row in rows]
-    height = row_height(len(rows), _STEP) + 34
-    layout = row_layout([text(name) for name in ticks.values()], values, height) | {"xaxis": axes.whole_share()}
-    layout["margin"] |= {"t": 38, "r": 54}
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
-    names = {name: column.heading for name in ("first_top1", "second_top1") if (column := spec.column(name))}
-    marks = (("circle", "benchmark"), ("diamond", "shift"))
-    points = [_points(rows, *name, *mark) for name, mark in zip(names.items(), marks, strict=True)]
+    ticks = [figures.text(name) for name in short_names([row["dataset"] for row in rows], _LABEL).values()]
+    differences = [numbers.number(row["first_top1"] - row["second_top1"], "difference") for row in rows]
+    columns = {name: column.heading for name in ("first_top1", "second_top1") if (column := spec.column(name))}
+    values = [[row[name] for row in rows] for name in columns]
+    hovers = [
+        [figures.hover(name, f"{row['dataset']}: {numbers.with_unit(row[column])}") for row in rows]
+        for column, name in columns.items()
+    ]
     listed = "; ".join(
-        f"{row['dataset']}: {' and '.join(numbers.with_unit(row[name]) for name in names)}" for row in rows
+        f"{row['dataset']}: {' and '.join(numbers.with_unit(row[name]) for name in columns)}" for row in rows
     )
-    summary = f"top-1 of {' and of '.join(names.values())}: {listed}"
-    return Figure({"data": [_links(rows), *points], "layout": layout}, height, summary)
-
-
-def _links(rows: Sequence[Row]) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [x for row in rows for x in (row["first_top1"], row["second_top1"], None)],
-        "y": [y for place in range(len(rows)) for y in (place, place, None)],
-        "line": {"width": 4},
-        "meta": {"role": "link"},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
-
-
-def _points(rows: Sequence[Row], column: str, name: str, symbol: str, role: str) -> dict[str, Any]:
-    hover = (f"<b>{text(name)}</b><br>{text(row['dataset'])}: {numbers.with_unit(row[column])}" for row in rows)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": text(name),
-        "x": [row[column] for row in rows],
-        "y": list(range(len(rows))),
-        "customdata": list(hover),
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"size": 11, "symbol": symbol},
-        "cliponaxis": False,
-        "meta": {"role": role},
-    }
+    summary = f"top-1 of {' and of '.join(columns.values())}: {listed}"
+    traces = figures.pairs(list(columns.values()), values, hovers)
+    return figures.rows(ticks, differences, traces, axes.whole_share(), summary, _STEP)
 
 
 def _way(rows: Sequence[Row]) -> Curve | None:
@@ -133,33 +104,21 @@ def _way(rows: Sequence[Row]) -> Curve | None:
     rows = sorted(rows, key=lambda row: row["alpha"])
     x, y = (scale([row[name] for row in rows]) for name in ("reference_top1", "mean_shift_top1"))
     ends = [row["alpha"] in (0, 1) for row in rows]
-    line: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [round(x.place(row["reference_top1"]), 4) for row in rows],
-        "y": [round(y.place(row["mean_shift_top1"]), 4) for row in rows],
-        "customdata": [f"alpha = {row['alpha']:g}<br>{_both(row)}" for row in rows],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "line": {"width": 1.8},
-        "marker": {
-            "opacity": 1,
-            "size": [12 if end else 6 for end in ends],
-            "symbol": ["diamond" if end else "circle" for end in ends],
-        },
-        "cliponaxis": False,
-        "meta": {"role": "curve"},
-        "showlegend": False,
-    }
-    layout = {
-        "height": _HEIGHT,
-        "margin": {"l": 8, "r": 14, "t": 8, "b": 46},
-        "hovermode": "closest",
-        "dragmode": False,
-        "xaxis": axis(x, "reference top-1", 0.12),
-        "yaxis": axis(y, "mean shift top-1", 0.08) | {"automargin": True, "ticklabelstandoff": 4},
-    }
-    words = "; ".join(f"alpha {row['alpha']:g}: {_both(row)}" for row in rows)
-    figure = Figure({"data": [line], "layout": layout}, _HEIGHT, f"reference and mean shift top-1 by alpha: {words}")
+    sizes, symbols = [12 if end else 6 for end in ends], ["diamond" if end else "circle" for end in ends]
+    line = figures.trace(
+        [round(x.place(row["reference_top1"]), 4) for row in rows],
+        [round(y.place(row["mean_shift_top1"]), 4) for row in rows],
+        [figures.hover(f"alpha = {row['alpha']:g}", _both(row)) for row in rows],
+        marker={"opacity": 1, "size": sizes, "symbol": symbols},
+    )
+    summary = "; ".join(f"alpha {row['alpha']:g}: {_both(row)}" for row in rows)
+    figure = figures.plane(
+        [line],
+        axis(x, "reference top-1", 0.12),
+        axis(y, "mean shift top-1", 0.08, upright=True),
+        _HEIGHT,
+        f"reference and mean shift top-1 by alpha: {summary}",
+    )
     return Curve("From zero-shot to fitted weights", figure, "Diamonds: zero-shot (alpha 0) and fitted (alpha 1)")
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clipbench.reference.published import PublishedPair
-from clipbench.report.figures.figures import SERIES, Figure, text
+from clipbench.report.figures import figures
+from clipbench.report.figures.figures import SERIES, Figure, Trace
 from clipbench.report.measured import rows_of
 from clipbench.report.sections.robustness.axes import LogitScale, axis, bounded_logit, scale
-from clipbench.report.sections.robustness.baseline import Mark, marks, traces
+from clipbench.report.sections.robustness.baseline import Training, marks, traces
 from clipbench.report.sections.robustness.findings import Estimate, Shift, estimate, hover
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
+
+Boxes = NDArray[np.float64]
 
 HEIGHT = 430
 
@@ -45,8 +50,8 @@ class Scatter:
     """The figure with what must be said of it."""
 
     figure: Figure
-    marks: tuple[Mark, ...]
-    """Of the published models that are drawn."""
+    marks: tuple[tuple[Training, int], ...]
+    """Of the published models that are drawn, with their numbers."""
     at_edge: str
     """Models at 0 or 100 %; '' where there are none."""
     outside: int
@@ -66,45 +71,30 @@ class _Point:
         return self.result.about.model
 
 
-@dataclass(frozen=True)
-class _Scales:
-    x: LogitScale
-    y: LogitScale
-
-
 def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) -> Scatter:
-    """Draw the models on one shift.
-
-    Args:
-        shift: the models with their results.
-        pair: published models to draw behind them.
-        series: the number of each model's colour.
-    """
+    """Draw the models on one shift."""
     points = [
         _Point(result, estimate(result, "reference_top1"), estimate(result, "shift_top1")) for result in shift.results
     ]
-    scales = _scales(points, pair)
-    inside = pair and replace(pair, models=tuple(m for m in pair.models if scales.x.holds(m.reference_top1)))
-    ends = [scales.x.low, scales.x.high]
-    identity = _stroke(ends, ends, "second", {"width": 1.4, "dash": "dash"})
+    x, y = _scales(points, pair)
+    inside = pair and replace(pair, models=tuple(model for model in pair.models if x.holds(model.reference_top1)))
+    identity = figures.stroke([x.low, x.high], [x.low, x.high], "second", 1.5, dash="dash")
+    published = traces(inside, x, y) if inside else []
     band, line = _baseline(shift)
-    published = traces(inside, scales.x, scales.y) if inside else []
-    x_title, y_title = short_names([shift.reference, shift.dataset], _TITLE).values()
-    layout = {
-        "height": HEIGHT,
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 46},
-        "hovermode": "closest",
-        "dragmode": False,
-        "xaxis": axis(scales.x, f"top-1 on {text(x_title)}", 0.12),
-        "yaxis": axis(scales.y, f"top-1 on {text(y_title)}", 0.06) | {"automargin": True, "ticklabelstandoff": 4},
-    }
-    data = [*band, identity, *line, *published, *_models(points, scales, series)]
-    figure = Figure({"data": data, "layout": layout}, HEIGHT, _summary(points, shift))
+    names = short_names([shift.about.reference, shift.about.dataset], _TITLE).values()
+    titles = [f"top-1 on {figures.text(name)}" for name in names]
+    figure = figures.plane(
+        [*band, identity, *line, *published, *_models(points, x, y, series)],
+        axis(x, titles[0], 0.12),
+        axis(y, titles[1], 0.06, upright=True),
+        HEIGHT,
+        _summary(points, shift),
+    )
     outside = len(pair.models) - len(inside.models) if pair and inside else 0
     return Scatter(figure, marks(inside) if inside else (), _edge(points, inside), outside)
 
 
-def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> _Scales:
+def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> tuple[LogitScale, LogitScale]:
     """Hold the run's models with their intervals, the models of the baseline, and all that lies above both.
 
     Published models far below, such as linear ones, would take the room. The vertical axis also holds the stretch of
@@ -113,66 +103,46 @@ def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> _Scales:
     published = pair.models if pair else ()
     line = [model for model in published if model.baseline] or published
     highest = max((model.reference_top1 for model in published), default=0.0)
-    x = scale([*_ends(point.x for point in points), *(model.reference_top1 for model in line), highest])
+    x = scale([*(end for point in points for end in point.x), *(model.reference_top1 for model in line), highest])
     inside = (model.shift_top1 for model in published if x.holds(model.reference_top1))
-    y = scale([*_ends(point.y for point in points), *inside])
-    return _Scales(x, LogitScale(min(y.low, x.low), max(y.high, x.high)))
+    y = scale([*(end for point in points for end in point.y), *inside])
+    return x, LogitScale(min(y.low, x.low), max(y.high, x.high))
 
 
-def _ends(estimates: Iterable[Estimate]) -> Iterator[float]:
-    return (end for estimate in estimates for end in (estimate.low, estimate.value, estimate.high))
-
-
-def _baseline(shift: Shift) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _baseline(shift: Shift) -> tuple[list[Trace], list[Trace]]:
     """Return the band and the line of the first model that has them."""
     rows = next((table for result in shift.results if (table := rows_of(result, "baseline_band"))), None)
     if rows is None:
         return [], []
     x, y, low, high = (
-        [bounded_logit(row[name]) for row in rows] for name in ("reference_top1", "expected", "low", "high")
+        [round(bounded_logit(row[name]), 4) for row in rows] for name in ("reference_top1", "expected", "low", "high")
     )
-    band = _stroke([*x, *x[::-1]], [*high, *low[::-1]], "band", {"width": 0}) | {"fill": "toself"}
-    return [band], [_stroke(x, y, "baseline", {"width": 1.8})]
+    band = figures.stroke([*x, *x[::-1]], [*high, *low[::-1]], "band", 0) | {"fill": "toself"}
+    return [band], [figures.stroke(x, y, "baseline", 1.8)]
 
 
-def _stroke(x: Sequence[float], y: Sequence[float], role: str, line: Mapping[str, Any]) -> dict[str, Any]:
-    places = {"x": [round(place, 4) for place in x], "y": [round(place, 4) for place in y]}
-    trace = {"type": "scatter", "mode": "lines", **places, "line": dict(line), "meta": {"role": role}}
-    return trace | {"hoverinfo": "skip", "showlegend": False}
-
-
-def _models(points: Sequence[_Point], scales: _Scales, series: Mapping[str, int]) -> list[dict[str, Any]]:
-    names = short_names([point.model for point in points], _NAME)
-    traces = [_model(point, scales, series.get(point.model, 0)) for point in points]
+def _models(points: Sequence[_Point], x: LogitScale, y: LogitScale, series: Mapping[str, int]) -> list[Trace]:
+    drawn = [_model(point, x, y, series.get(point.model, 0)) for point in points]
     if len(points) > SERIES:
-        return traces
-    named = [(scales.x.part(point.x.value), scales.y.part(point.y.value), names[point.model]) for point in points]
-    texts = [{"mode": "markers+text", "text": [text(names[point.model])]} for point in points]
-    sides = ({"textposition": side} for side in positions(named))
-    return [trace | name | side for trace, name, side in zip(traces, texts, sides, strict=True)]
+        return drawn
+    names = short_names([point.model for point in points], _NAME)
+    sides = positions([(x.part(point.x.value), y.part(point.y.value), names[point.model]) for point in points])
+    texts = ({"mode": "markers+text", "text": [figures.text(names[point.model])]} for point in points)
+    return [{**trace, **name, "textposition": side} for trace, name, side in zip(drawn, texts, sides, strict=True)]
 
 
-def _model(point: _Point, scales: _Scales, series: int) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [scales.x.place(point.x.value)],
-        "y": [scales.y.place(point.y.value)],
-        "error_x": _errors(point.x, scales.x),
-        "error_y": _errors(point.y, scales.y),
-        "customdata": [hover(point.result)],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"size": 13, "line": {"width": 1.6}},
-        "meta": {"series": series, "outlined": True},
-        "cliponaxis": False,
-        "showlegend": False,
-    }
-
-
-def _errors(estimate: Estimate, axis: LogitScale) -> dict[str, Any]:
-    low, middle, high = map(axis.place, (estimate.low, estimate.value, estimate.high))
-    sides = {"array": [max(0.0, high - middle)], "arrayminus": [max(0.0, middle - low)]}
-    return {"type": "data", "symmetric": False, **sides, "thickness": 1.4, "width": 3}
+def _model(point: _Point, x: LogitScale, y: LogitScale, series: int) -> Trace:
+    places = [[scale.place(end) for end in ends] for scale, ends in ((x, point.x), (y, point.y))]
+    (across, left, right), (up, below, above) = places
+    return figures.dots(
+        [across],
+        [up],
+        [hover(point.result)],
+        {"series": series, "outlined": True},
+        error_x=figures.error_bars([(across, left, right)]),
+        error_y=figures.error_bars([(up, below, above)]),
+        marker={"size": 13, "line": {"width": 1.6}},
+    )
 
 
 def _edge(points: Sequence[_Point], pair: PublishedPair | None) -> str:
@@ -190,27 +160,7 @@ def _summary(points: Sequence[_Point], shift: Shift) -> str:
     )
     more = f"; and {len(points) - SERIES} more models" if len(points) > SERIES else ""
     baseline = "with the baseline" if shift.baseline else "no baseline"
-    return f"top-1 on {shift.reference} and on {shift.dataset}, {baseline}: {listed}{more}"
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A rectangle in pixels, about its centre."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    def overlap(self, other: _Box) -> float:
-        wide = (self.width + other.width) / 2 - abs(self.x - other.x)
-        high = (self.height + other.height) / 2 - abs(self.y - other.y)
-        return max(0.0, min(wide, self.width, other.width)) * max(0.0, min(high, self.height, other.height))
-
-    @property
-    def outside(self) -> float:
-        width, height = _NAMES_AREA
-        return self.width * self.height - self.overlap(_Box(width / 2, height / 2, width, height))
+    return f"top-1 on {shift.about.reference} and on {shift.about.dataset}, {baseline}: {listed}{more}"
 
 
 def positions(points: Sequence[tuple[float, float, str]]) -> tuple[str, ...]:
@@ -222,21 +172,26 @@ def positions(points: Sequence[tuple[float, float, str]]) -> tuple[str, ...]:
     Returns:
         For each point plotly's position of its name: the first that is free, else the one least covered.
     """
-    width, height = _NAMES_AREA
-    marks = [_Box(x * width, y * height, 2 * _MARK, 2 * _MARK) for x, y, _ in points]
-    choices = [
-        [_beside(mark, _CHARACTER * len(name), *side) for side in _SIDES.values()]
-        for mark, (_, _, name) in zip(marks, points, strict=True)
-    ]
+    places = np.array([point[:2] for point in points]) * _NAMES_AREA
+    marks = np.column_stack([places, np.full_like(places, 2 * _MARK)])
+    sizes = np.array([(_CHARACTER * len(name), _LINE) for _, _, name in points])
+    shifts = np.array(list(_SIDES.values())) * (_MARK + sizes[:, None] / 2)
+    boxes = np.concatenate([places[:, None] + shifts, np.broadcast_to(sizes[:, None], shifts.shape)], axis=-1)
+    figure = np.array([*(side / 2 for side in _NAMES_AREA), *_NAMES_AREA])
+    outside = sizes.prod(axis=1)[:, None] - _overlap(boxes, figure)
     chosen: dict[int, int] = {}
     # A name may move again once the later ones have found their place.
     for _ in range(_ROUNDS):
-        for place, boxes in enumerate(choices):
-            others = marks + [choices[other][side] for other, side in chosen.items() if other != place]
-            costs = [box.outside + sum(box.overlap(other) for other in others) for box in boxes]
-            chosen[place] = costs.index(min(costs))
+        for place in range(len(points)):
+            names = [boxes[other, side] for other, side in chosen.items() if other != place]
+            covered = _overlap(boxes[place][:, None], np.stack([*marks, *names])).sum(axis=1)
+            chosen[place] = int(np.argmin(outside[place] + covered))
     return tuple(list(_SIDES)[chosen[place]] for place in range(len(points)))
 
 
-def _beside(mark: _Box, width: float, across: int, up: int) -> _Box:
-    return _Box(mark.x + across * (_MARK + width / 2), mark.y + up * (_MARK + _LINE / 2), width, _LINE)
+def _overlap(first: Boxes, second: Boxes) -> Boxes:
+    """Return the area that rectangles share; the last axis holds a centre, a width and a height in pixels."""
+    lengths = (first[..., 2:] + second[..., 2:]) / 2 - np.abs(first[..., :2] - second[..., :2])
+    smaller = np.minimum(first[..., 2:], second[..., 2:])
+    area: Boxes = np.clip(lengths, 0, smaller).prod(axis=-1)
+    return area

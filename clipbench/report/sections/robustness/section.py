@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from clipbench.report.figures.figures import series_of
 from clipbench.report.grids import Grid
-from clipbench.report.measured import MeasuredTable, Outcomes, Remark, outcomes, remarks, table
+from clipbench.report.measured import Outcomes, Remark, outcomes, remarks, table
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.robustness import baseline, gaps, scatter
 from clipbench.report.sections.robustness.findings import Shift, Summary, gather
@@ -25,7 +25,7 @@ class ShiftChart:
     """None where there was no room for a figure."""
     caption: tuple[str, ...]
     counts: str
-    numbers: MeasuredTable
+    numbers: Grid
     remarks: tuple[Remark, ...]
     credits: tuple[str, ...]
     """Where the published models are from; none where none are shown."""
@@ -39,7 +39,7 @@ class Shifts:
     outcomes: Outcomes
     summaries: tuple[tuple[Summary, str], ...]
     """Models over their shifts, each with what tells it from the others of its model."""
-    means: MeasuredTable
+    means: Grid
     remarks: tuple[Remark, ...]
     charts: tuple[ShiftChart, ...]
     panels: tuple[gaps.GapPanel, ...]
@@ -118,14 +118,14 @@ def _count(names: Sequence[str]) -> str:
 
 def _chart(shift: Shift, series: Mapping[str, int], room: bool) -> ShiftChart:
     pair = baseline.pair_of(shift)
-    names = {"reference_top1": f"{shift.reference}, %", "shift_top1": f"{shift.dataset}, %"}
-    rows = [(result, "") for result in shift.results]
+    names = {"reference_top1": f"{shift.about.reference}, %", "shift_top1": f"{shift.about.dataset}, %"}
+    rows, caption = [(result, "") for result in shift.results], f"{shift.about.dataset} beside {shift.about.reference}"
     return ShiftChart(
         shift=shift,
         scatter=scatter.draw(shift, pair, series) if room else None,
         caption=tuple(baseline.caption(shift, pair)),
         counts=baseline.counts(shift),
-        numbers=table(f"{shift.dataset} beside {shift.reference}", rows, without=baseline.FURTHER, names=names),
+        numbers=table(caption, rows, without=baseline.FURTHER, names=names),
         remarks=remarks(shift.results),
         credits=baseline.credits_of(pair) if pair else (),
         grids=baseline.grids(shift),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import ClassVar
 
-from clipbench.report.averages import Means
-from clipbench.report.figures import figures
-from clipbench.report.leaderboard import Column, Leaderboard, Measurement
+from clipbench.report.leaderboard import Column, Leaderboard
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.sets import shots
+from clipbench.report.sections.sets.bars import Chart, chart
 from clipbench.report.text import labels
 
 
@@ -20,16 +19,6 @@ class ColumnGroup:
 
     title: str
     columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure of one data set with what its caption says."""
-
-    column: Column
-    figure: figures.Figure
-    absent: tuple[str, ...]
-    """Models without a value, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -66,50 +55,29 @@ class SetsSection:
     template: ClassVar[str] = "sets.html.j2"
 
     def show(self, data: PageData, figures: int) -> Charts | None:
-        """Draw each column, up to so many figures."""
-        drawn = charts(data.leaderboard, figures)
-        return drawn if len(drawn) else None
+        """Draw each column, and few-shot at several numbers of shots as one curve."""
+        board = data.leaderboard
+        shot_charts = shots.charts(board)
+        in_curves = {column.name for drawn in shot_charts for column in drawn.columns}
+        found, left, wanted = [], figures, 0
+        for group in groups(board):
+            of_shots = tuple(drawn for drawn in shot_charts if drawn.columns[0] in group.columns)
+            single = (column for column in group.columns if column.name not in in_curves)
+            bars = tuple(drawn for column in single if (drawn := chart(column, board.models)))
+            wanted += len(of_shots) + len(bars)
+            kept = ChartGroup(group.title, bars[: max(0, left - len(of_shots))], of_shots[:left])
+            left -= len(kept)
+            if len(kept):
+                found.append(kept)
+        return Charts(tuple(found), wanted - (figures - left)) if found else None
 
 
 def groups(leaderboard: Leaderboard) -> tuple[ColumnGroup, ...]:
     """Gather the columns of each task and regime."""
-    found: dict[tuple[str, str], list[Column]] = {}
+    found: dict[tuple[str, str], list[Column]] = defaultdict(list)
     for column in leaderboard.columns:
-        found.setdefault((column.task, column.regime), []).append(column)
+        found[column.task, column.regime].append(column)
     return tuple(ColumnGroup(_title(columns[0], leaderboard), tuple(columns)) for columns in found.values())
-
-
-def charts(leaderboard: Leaderboard, limit: int) -> Charts:
-    """Draw each column, and few-shot at several numbers of shots as one curve, up to `limit` figures."""
-    shot_charts = shots.charts(leaderboard)
-    in_curves = {column.name for chart in shot_charts for column in chart.columns}
-    found, left, wanted = [], limit, 0
-    for group in groups(leaderboard):
-        of_shots = tuple(chart for chart in shot_charts if chart.columns[0] in group.columns)
-        drawn = [_chart(column, leaderboard) for column in group.columns if column.name not in in_curves]
-        bars = tuple(chart for chart in drawn if chart)
-        wanted += len(of_shots) + len(bars)
-        kept = ChartGroup(group.title, bars[: max(0, left - len(of_shots))], of_shots[:left])
-        left -= len(kept)
-        if len(kept):
-            found.append(kept)
-    return Charts(tuple(found), wanted - (limit - left))
-
-
-def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
-    """Set benchmark against shift, for the first measurement that has both."""
-    by_group: dict[Measurement, dict[str, Means]] = {}
-    for group in group_means:
-        by_group.setdefault(group.measurement, {})[group.regime] = group
-    for regimes in by_group.values():
-        if "benchmark" not in regimes or "shift" not in regimes:
-            continue
-        benchmark, shift = regimes["benchmark"].by_model, regimes["shift"].by_model
-        both = [model for model in leaderboard.models if model in benchmark and model in shift]
-        pairs = [(benchmark[model], shift[model]) for model in both]
-        if pairs := [pair for pair in pairs if all(mean.complete for mean in pair)]:
-            return figures.gap(pairs)
-    return None
 
 
 def _title(column: Column, leaderboard: Leaderboard) -> str:
@@ -118,16 +86,3 @@ def _title(column: Column, leaderboard: Leaderboard) -> str:
     name = f"{column.regime} sets" if column.regime else "other sets" if known else "data sets"
     several = len({other.task for other in leaderboard.columns}) > 1
     return labels.capitalised(f"{column.measurement.label}: {name}" if several else name)
-
-
-def _chart(column: Column, leaderboard: Leaderboard) -> Chart | None:
-    figure = figures.bars(column, leaderboard.models)
-    if figure is None:
-        return None
-    absent = []
-    for model in leaderboard.models:
-        cell = column.cells.get(model)
-        if cell is None or cell.value is None:
-            reason = "not run" if cell is None else "failed" if cell.job.status == "failed" else "undefined"
-            absent.append(f"{model} ({reason})")
-    return Chart(column, figure, tuple(absent))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from clipbench.report.figures import axes
-from clipbench.report.figures.curve import layout_of
-from clipbench.report.figures.figures import SERIES, Figure, errors, text, trace
+from clipbench.report.figures.figures import SERIES, Figure, Trace, errors, hover, plane, trace
 from clipbench.report.leaderboard import OF_THE_MODEL, Column, Leaderboard
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import label_of_task
@@ -75,7 +73,7 @@ def _chart(name: str, columns: tuple[Column, ...], leaderboard: Leaderboard) -> 
     shown = {model: found[model] for model in list(found)[:SERIES]}
     series = {model: models.index(model) if len(models) <= SERIES else place for place, model in enumerate(shown)}
     labelled = [point.examples for points in shown.values() for point in points if point.examples > 0]
-    traces: list[dict[str, Any]] = []
+    traces: list[Trace] = []
     for place, (model, points) in enumerate(shown.items()):
         pale = any(cell.footnote for column in columns if (cell := column.cells.get(model)))
         shift = _DODGE ** (place - (len(shown) - 1) / 2)
@@ -84,8 +82,7 @@ def _chart(name: str, columns: tuple[Column, ...], leaderboard: Leaderboard) -> 
         line["opacity"] = 0.4 if pale else 1.0
         traces += [drawn | {"meta": {"series": series[model]}} for drawn in (*levels, line)]
     axis = axes.counts(labelled, "labelled examples per class")
-    layout = layout_of(axis, axes.percent(_heights(shown)), HEIGHT)
-    figure = Figure({"data": traces, "layout": layout}, HEIGHT, _summary(name, shown))
+    figure = plane(traces, axis, axes.percent(_heights(shown)), HEIGHT, _summary(name, shown))
     return ShotsChart(name, columns, figure, tuple(series.items()), _legend(shown), len(found) - len(shown))
 
 
@@ -124,7 +121,7 @@ def _examples(job: JobResult) -> float | None:
     return n / classes if isinstance(n, int) and isinstance(classes, int) and n > 0 and classes > 0 else None
 
 
-def _line(model: str, points: Sequence[_Point], shift: float) -> dict[str, Any]:
+def _line(model: str, points: Sequence[_Point], shift: float) -> Trace:
     x, y = [point.examples * shift for point in points], [point.top1.value for point in points]
     whole = [point.task == "linear_probe" for point in points]
     marker = {
@@ -132,28 +129,23 @@ def _line(model: str, points: Sequence[_Point], shift: float) -> dict[str, Any]:
         "size": [11 if probe else 6.5 for probe in whole],
         "symbol": ["diamond" if probe else "circle" for probe in whole],
     }
-    hover = [_hover(model, point) for point in points]
-    return trace(x, y, hover, error_y=errors([point.top1 for point in points]), marker=marker, cliponaxis=True)
+    hovers = [_hover(model, point) for point in points]
+    return trace(x, y, hovers, error_y=errors([point.top1 for point in points]), marker=marker, cliponaxis=True)
 
 
-def _level(model: str, point: _Point, labelled: Sequence[float]) -> dict[str, Any]:
+def _level(model: str, point: _Point, labelled: Sequence[float]) -> Trace:
     """Draw zero-shot accuracy, which needs no labelled example, across the whole figure."""
     # Points between the ends are there to be hovered over.
     low, high = min(labelled), max(labelled)
     steps = [low * (high / low) ** (step / 8) for step in range(9)]
-    line, hover = {"width": 1.6, "dash": "dash"}, [_hover(model, point)] * len(steps)
-    return trace(steps, [point.top1.value] * len(steps), hover, mode="lines", line=line)
+    line, hovers = {"width": 1.6, "dash": "dash"}, [_hover(model, point)] * len(steps)
+    return trace(steps, [point.top1.value] * len(steps), hovers, mode="lines", line=line)
 
 
 def _hover(model: str, point: _Point) -> str:
     examples = f", {point.examples:,.4g} per class" if point.examples > 0 else ""
-    lines = [
-        f"<b>{text(model)}</b>",
-        f"{text(label_of_task(point.task))}{examples}",
-        f"{numbers.with_unit(point.top1.value)} {numbers.interval(point.top1)}".rstrip(),
-        f"over draws {point.over_draws}" if point.over_draws else "",
-    ]
-    return "<br>".join(line for line in lines if line)
+    draws = f"over draws {point.over_draws}" if point.over_draws else ""
+    return hover(model, label_of_task(point.task) + examples, numbers.with_interval(point.top1), draws)
 
 
 def _heights(shown: Mapping[str, Sequence[_Point]]) -> list[float]:
