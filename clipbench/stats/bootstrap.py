@@ -1,4 +1,7 @@
-"""Percentile bootstrap intervals; memory does not grow with the number of resamples."""
+"""Percentile bootstrap intervals; memory does not grow with the number of resamples.
+
+Throughout, `resamples` is their number, `seed` that of the random draws and `level` the coverage.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,6 @@ def percentile(samples: Float64Array, level: float = 0.95) -> Interval:
 
     Args:
         samples: (B,) values of the statistic; NaN where a resample leaves it undefined.
-        level: coverage.
 
     Raises:
         ValueError: every sample is undefined.
@@ -56,9 +58,6 @@ def bootstrap_multinomial(
     Args:
         counts: (K,) examples a cell, e.g. a cell for each class and outcome.
         statistic: (b, K) resampled counts -> (b,) values.
-        resamples: number of resamples.
-        seed: of the random draws.
-        level: coverage.
 
     Raises:
         ValueError: no examples.
@@ -91,9 +90,6 @@ def bootstrap_units(
     Args:
         n: units, e.g. images with everything that belongs to them.
         statistic: (b, n) how often each unit was drawn -> (b, m) values of m statistics.
-        resamples: number of resamples.
-        seed: of the random draws.
-        level: coverage.
         elements: numbers that `statistic` holds for each resample, if more than n; blocks shrink with it.
         centre: (m,) values of the statistics. The resamples are shifted so that these are their means; for
             statistics that drawing with replacement biases, as ties do to average precision.
@@ -117,8 +113,6 @@ def resampled_units(
 
     Args:
         n: units.
-        resamples: number of resamples, all blocks together.
-        seed: of the random draws.
         elements: numbers held for each resample, if more than n.
     """
     random = np.random.default_rng(seed)

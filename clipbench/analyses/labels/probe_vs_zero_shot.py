@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -53,12 +53,6 @@ METRICS = (
 )
 
 
-class ProbeVsZeroShotSettings(AnalysisSettings):
-    """Settings of the comparison: it has none."""
-
-    analysis: Literal["probe_vs_zero_shot"]
-
-
 _Fitted = tuple[JobResult | None, tuple[JobResult, ...]]
 """A probe with few-shot jobs on the same features; either may be missing."""
 
@@ -77,9 +71,9 @@ class ProbeVsZeroShot:
     label: ClassVar[str] = "linear probe against zero-shot"
     metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
     tables: ClassVar[tuple[TableSpec, ...]] = (SHOTS_CURVE,)
-    Settings = ProbeVsZeroShotSettings
+    Settings = AnalysisSettings
 
-    def analyse(self, evidence: Evidence, settings: ProbeVsZeroShotSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Set every head beside every zero-shot classifier of the same model, data set, split and subset."""
         together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
         for job in evidence.jobs:
