@@ -100,16 +100,9 @@ def search_path(
     *,
     max_iterations: int = MAX_ITERATIONS,
 ) -> PenaltyPath:
-    """Search the grid of C for the head that scores highest on validation data.
+    """Search the grid of C for the head that scores highest, on data that it was not fitted on.
 
-    Each fit begins where its nearest neighbour ended.
-
-    Args:
-        problem: what heads are fitted on.
-        fit: how.
-        score: of a head, on data that it was not fitted on.
-        start: where the first fit begins.
-        max_iterations: of each fit.
+    The first fit begins at `start`, each other where its nearest neighbour ended.
     """
     fits: dict[int, Fit] = {}
 

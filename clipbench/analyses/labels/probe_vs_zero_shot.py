@@ -32,14 +32,16 @@ DIFFERENCE = "the fitted head's minus zero-shot's, on the same images, in points
 SAME = ("weights", "architecture", "transform", "precision", "data", "subset", "labels")
 """The parts of two pedigrees that must agree for their accuracies to be set side by side."""
 
+LABELS = {
+    "top1": "top-1",
+    "mean_per_class_recall": "mean per-class recall",
+    "map": "mAP",
+    "map_voc2007_11point": "mAP (VOC2007, 11-point)",
+}
 METRICS = (
-    MetricSpec("top1_difference", "top-1 difference", "difference", definition=DIFFERENCE),
-    MetricSpec(
-        "mean_per_class_recall_difference", "mean per-class recall difference", "difference", definition=DIFFERENCE
-    ),
-    MetricSpec("map_difference", "mAP difference", "difference", definition=DIFFERENCE),
-    MetricSpec(
-        "map_voc2007_11point_difference", "mAP (VOC2007, 11-point) difference", "difference", definition=DIFFERENCE
+    *(
+        MetricSpec(f"{name}_difference", f"{label} difference", "difference", definition=DIFFERENCE)
+        for name, label in LABELS.items()
     ),
     MetricSpec(
         METRIC,
