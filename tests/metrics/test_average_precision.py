@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
+from torchmetrics.functional.classification import binary_average_precision
 
 from clipbench.metrics.average_precision import PrecisionRecall, average_precision, average_precision_11point
 
@@ -15,10 +17,13 @@ def by_hand_11point(scores, positive):
 
 
 @pytest.mark.parametrize("digits", [0, 6])
-def test_average_precision_agrees_with_scikit_learn(agree, digits):
+def test_average_precision_agrees_with_scikit_learn_and_torchmetrics(agree, digits):
     agree(
         lambda case: average_precision(np.round(case.scores[:, 0], digits), case.positive),
         lambda case: average_precision_score(case.positive, np.round(case.scores[:, 0], digits)),
+        lambda case: binary_average_precision(
+            torch.tensor(np.round(case.scores[:, 0], digits)), torch.tensor(case.positive).long()
+        ),
     )
 
 
