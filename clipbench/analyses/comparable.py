@@ -23,8 +23,8 @@ _FIX = "remove the job's files and run the suite again"
 def side_by_side(jobs: Iterable[JobResult], find: Callable[[Sequence[JobResult]], Finding]) -> list[Finding]:
     """Return what `find` makes of the jobs of each measurement that several models have and whose pedigrees agree.
 
-    A note names the models that are left out. Where the pedigrees of no two jobs agree, or `find` raises a UserError
-    because a table cannot be used, there is a finding without metrics whose note says why.
+    A note names the models that are left out. Where the pedigrees of no two jobs agree, or `find` raises a UserError,
+    there is a finding without metrics whose note says why.
     """
     together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
     for job in jobs:

@@ -13,7 +13,7 @@ ANALYSES = {
     "expectations": "clipbench.analyses.robustness.expectations:Expectations",
     "robustness": "clipbench.analyses.robustness.robustness:RobustnessAnalysis",
     "robustness_pair": "clipbench.analyses.robustness.pair:RobustnessPair",
-    "published_pair": "clipbench.analyses.robustness.published_pair:PublishedPair",
+    "published_pair": "clipbench.analyses.robustness.pair:PublishedPair",
     "corruption_error": "clipbench.analyses.corruptions.corruption_error:CorruptionError",
 }
 """In the order in which a page shows them; those of plug-ins follow."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
@@ -24,36 +24,6 @@ INCOMPLETE = ""
 """The key of findings that are shown, but made anew the next time, since an examples file could not be read."""
 
 
-class _Examples:
-    """Reads per-example tables, and remembers whether one could not be read."""
-
-    def __init__(self, results: Results) -> None:
-        self.results = results
-        self.complete = True
-
-    def __call__(self, job_hash: str) -> pd.DataFrame:
-        try:
-            return self.results.examples(job_hash)
-        except UserError:
-            self.complete = False
-            raise
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """An analysis with its settings."""
-
-    name: str
-    settings: Mapping[str, Any]
-    automatic: bool
-    """Whether it reads only jobs on whole data sets as they are."""
-
-    @property
-    def file(self) -> str:
-        """What its results are called in a folder."""
-        return self.name if self.automatic else f"{self.name}-{digest(dict(self.settings))[:12]}"
-
-
 def analyse(results: Results) -> tuple[AnalysisResult, ...]:
     """Return what every analysis finds; makes those anew whose jobs have changed.
 
@@ -65,36 +35,51 @@ def analyse(results: Results) -> tuple[AnalysisResult, ...]:
         UserError: a job's file is damaged.
     """
     jobs = [job for job in results.jobs() if job.status == "done"]
-    asked = [_Asked(name, {"analysis": name}, automatic=True) for name in analysis_names()]
-    asked += [_Asked(str(settings["analysis"]), settings, automatic=False) for settings in results.analyses]
+    # By what their results are called in a folder.
+    asked: dict[str, Mapping[str, Any]] = {name: {"analysis": name} for name in analysis_names()}
+    asked |= {f"{settings['analysis']}-{digest(dict(settings))[:12]}": settings for settings in results.analyses}
     if not isinstance(results, MergedResults):
-        results.keep_analyses({analysis.file for analysis in asked})
-    return tuple(found for analysis in asked for found in _attempt(analysis, jobs, results))
+        results.keep_analyses(asked)
+    return tuple(found for file, settings in asked.items() for found in _attempt(file, settings, jobs, results))
 
 
-def _attempt(asked: _Asked, jobs: Sequence[JobResult], results: Results) -> tuple[AnalysisResult, ...]:
+def _attempt(
+    file: str, settings: Mapping[str, Any], jobs: Sequence[JobResult], results: Results
+) -> tuple[AnalysisResult, ...]:
+    name = str(settings["analysis"])
     try:
-        return _made(asked, jobs, results)
+        return _made(file, settings, jobs, results)
     except UserError as error:
-        return (_failed(asked.name, str(error)),)
+        return (_failed(name, str(error)),)
     except Exception as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
-        return (_failed(asked.name, f"unexpected {type(error).__name__}: {error}", traceback.format_exc()),)
+        return (_failed(name, f"unexpected {type(error).__name__}: {error}", traceback.format_exc()),)
 
 
-def _made(asked: _Asked, jobs: Sequence[JobResult], results: Results) -> tuple[AnalysisResult, ...]:
-    analysis = load_analysis(asked.name)
-    if asked.automatic and not analysis.automatic:
+def _made(
+    file: str, settings: Mapping[str, Any], jobs: Sequence[JobResult], results: Results
+) -> tuple[AnalysisResult, ...]:
+    analysis = load_analysis(settings["analysis"])
+    automatic = file == settings["analysis"]
+    if automatic and not analysis.automatic:
         return ()
-    evidence = [job for job in jobs if job.task in analysis.tasks and (job.plain or not asked.automatic)]
-    key = digest([dict(asked.settings), analysis.protocol, sorted(job.hash for job in evidence)])
-    kept = results.read_analysis(asked.file, key)
+    evidence = [job for job in jobs if job.task in analysis.tasks and (job.plain or not automatic)]
+    key = digest([dict(settings), analysis.protocol, sorted(job.hash for job in evidence)])
+    kept = results.read_analysis(file, key)
     if kept is not None:
         return kept
-    examples = _Examples(results)
-    found = analysis.analyse(Evidence(evidence, examples), _settings(analysis, asked.settings))
+    unread = []
+
+    def examples(job_hash: str) -> pd.DataFrame:
+        try:
+            return results.examples(job_hash)
+        except UserError:
+            unread.append(job_hash)
+            raise
+
+    found = analysis.analyse(Evidence(evidence, examples), _settings(analysis, settings))
     made = tuple(_result(analysis, finding) for finding in found)
-    if not isinstance(results, MergedResults) and (made or results.has_analysis(asked.file)):
-        results.write_analysis(asked.file, key if examples.complete else INCOMPLETE, made)
+    if not isinstance(results, MergedResults) and (made or results.has_analysis(file)):
+        results.write_analysis(file, INCOMPLETE if unread else key, made)
     return made
 
 

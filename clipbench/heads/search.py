@@ -98,7 +98,7 @@ def search_path(
     *,
     max_iterations: int = MAX_ITERATIONS,
 ) -> PenaltyPath:
-    """Search the grid of C for the head that scores highest on validation data.
+    """Search the grid of C for the head that scores highest, on data that it was not fitted on.
 
     The first fit begins at `start`, each other where its nearest neighbour ended.
     """

@@ -127,21 +127,17 @@ def fit_line(
     finite = (x > 0) & (x < 1) & (y > 0) & (y < 1)
     if finite.sum() < MIN_MODELS:
         raise ValueError(f"a line needs at least {MIN_MODELS} models between 0 and 100 %, got {finite.sum()}")
-    slope, intercept, r2, spread = _fitted(logit(x[finite]), logit(y[finite]))
     used, left_out = (tuple(np.asarray(names, object)[which]) for which in (finite, ~finite))
     inside = np.asarray(reference, np.float64)[finite]
-    return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)
-
-
-def _fitted(x: Float64Array, y: Float64Array) -> tuple[float, float, float, float]:
-    """Return slope, intercept, R2 and the standard deviation of the residuals."""
+    x, y = logit(x[finite]), logit(y[finite])
     slope, intercept = least_squares(x[None], y[None])[0].tolist()
     if np.isnan(slope):
         raise ValueError("all models have the same accuracy on the reference")
     left_over = float(np.sum((y - slope * x - intercept) ** 2))
     total = float(np.sum((y - y.mean()) ** 2))
     r2 = 1 - left_over / total if total else 1.0
-    return slope, intercept, r2, float(np.sqrt(left_over / (len(x) - 2)))
+    spread = float(np.sqrt(left_over / (len(x) - 2)))
+    return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)
 
 
 def least_squares(x: Float64Array, y: Float64Array, weights: NDArray[Any] | None = None) -> Float64Array:

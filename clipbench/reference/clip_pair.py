@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from clipbench.metrics.shift import share_closed
 from clipbench.reference.sources import rows, sources
@@ -16,18 +17,17 @@ NOT_MATCHED = (
 )
 
 
-@dataclass(frozen=True)
-class PairShift:
-    """Both models on one shift, accuracies as fractions."""
+class PairShift(NamedTuple):
+    """Zero-shot CLIP, the first, beside the supervised model on one shift: accuracies as fractions."""
 
-    shift: str
-    supervised: float
-    zero_shot: float
-    supervised_gap: float
+    dataset: str
+    first_top1: float
+    second_top1: float
+    gap_first: float
     """ImageNet minus the shift."""
-    zero_shot_gap: float
-    closed: float | None
-    """1 - gap of zero-shot / gap of the supervised model; above 1 it lies beyond its own ImageNet accuracy."""
+    gap_second: float
+    share_closed: float | None
+    """1 - gap of the first / gap of the second; above 1 it lies beyond its own ImageNet accuracy."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ def clip_pair() -> ClipPair:
     shifts = []
     for name in source.columns:
         if name != "imagenet":
-            gaps = [top1["imagenet"] - top1[name] for top1 in (supervised, zero_shot)]
-            closed = share_closed(gaps[1], gaps[0])
-            shifts.append(PairShift(name, supervised[name], zero_shot[name], gaps[0], gaps[1], closed))
-    names = [row["model"] for row in both]
-    return ClipPair(names[0], names[1], zero_shot["imagenet"], tuple(shifts))
+            first, second = (top1["imagenet"] - top1[name] for top1 in (zero_shot, supervised))
+            closed = share_closed(first, second)
+            shifts.append(PairShift(name, zero_shot[name], supervised[name], first, second, closed))
+    return ClipPair(both[0]["model"], both[1]["model"], zero_shot["imagenet"], tuple(shifts))

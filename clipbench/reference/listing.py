@@ -92,7 +92,7 @@ def paper_pair() -> Listing:
     pair = clip_pair()
     columns = ("set", pair.supervised, pair.zero_shot, f"gap of {pair.supervised}", "gap of CLIP", "gap closed")
     imagenet = ("imagenet", _percent(pair.imagenet), _percent(pair.imagenet), "", "", "")
-    closed = sorted(shift.closed for shift in pair.shifts if shift.closed is not None)
+    closed = sorted(shift.share_closed for shift in pair.shifts if shift.share_closed is not None)
     notes = (
         f"Published, not measured here: {sources()['clip-paper'].citation}, section 3.3. Top-1 in %, gaps in points.",
         NOT_MATCHED,
@@ -103,10 +103,10 @@ def paper_pair() -> Listing:
 
 
 def _pair_row(shift: PairShift) -> tuple[str, ...]:
-    numbers = (shift.supervised, shift.zero_shot, shift.supervised_gap, shift.zero_shot_gap)
-    beyond = ", beyond" if (shift.closed or 0) > 1 else ""
-    closed = "" if shift.closed is None else f"{_percent(shift.closed, 0)} %{beyond}"
-    return (shift.shift, *(_percent(number) for number in numbers), closed)
+    numbers = (shift.second_top1, shift.first_top1, shift.gap_second, shift.gap_first)
+    beyond = ", beyond" if (shift.share_closed or 0) > 1 else ""
+    closed = "" if shift.share_closed is None else f"{_percent(shift.share_closed, 0)} %{beyond}"
+    return (shift.dataset, *(_percent(number) for number in numbers), closed)
 
 
 def _percent(value: float, decimals: int = 1) -> str:

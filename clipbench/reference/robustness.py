@@ -57,11 +57,7 @@ def find_published(name: str) -> str:
 
 
 def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> tuple[Robustness, ...]:
-    """Return a published model's effective robustness on each shift that it was measured on.
-
-    Args:
-        name: of a published model, or its beginning.
-        shifts: the shifts to look at, by name.
+    """Return the effective robustness of a published model, named by its beginning, on each of the shifts.
 
     Raises:
         UserError: there is no such model, or several begin so.
@@ -73,17 +69,9 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
 
 @cache
 def pair_line(pair: PublishedPair, continuity: float | None = None) -> LogitLine:
-    """Return the line of a pair's baseline models, ordinary least squares in logit space.
-
-    Args:
-        pair: the sets.
-        continuity: as `fit_line` takes it.
-
-    Raises:
-        ValueError: it has too few of them.
-    """
-    n_reference, n_shift = pair.n_reference, pair.n_shift
-    return fit_line(*_accuracies(pair), continuity=continuity, n_reference=n_reference, n_shift=n_shift)
+    """Return the line of a pair's baseline models, as `fit_line` makes it."""
+    sizes = {"n_reference": pair.n_reference, "n_shift": pair.n_shift}
+    return fit_line(*_accuracies(pair), continuity=continuity, **sizes)
 
 
 @cache

@@ -1,4 +1,7 @@
-"""Percentile bootstrap intervals; memory does not grow with the number of resamples."""
+"""Percentile bootstrap intervals; memory does not grow with the number of resamples.
+
+Throughout, `resamples` is their number, `seed` that of the random draws and `level` the coverage.
+"""
 
 from __future__ import annotations
 

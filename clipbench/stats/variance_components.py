@@ -88,8 +88,10 @@ def variance_components(
     least = _ROUNDING * max(map(abs, values.values()))
     found = {}
     for source, value in values.items():
-        intervals = {axis: _wide(over[axis].get(source), least) for axis in resampled}
-        found[_name(source, axes)] = Component(value if abs(value) > least else 0.0, intervals)
+        intervals = {axis: over[axis].get(source) for axis in resampled}
+        wide = {axis: kept if kept and kept.high - kept.low > least else None for axis, kept in intervals.items()}
+        name = RESIDUAL if len(source) == len(axes) else " x ".join(axes[axis] for axis in source)
+        found[name] = Component(value if abs(value) > least else 0.0, wide)
     return found
 
 
@@ -100,14 +102,6 @@ def _check(shape: tuple[int, ...], axes: Sequence[str], resampled: Sequence[str]
         raise ValueError(f"needs a name of its own for each of {len(shape)} axes, got {', '.join(axes)}")
     if unknown := [axis for axis in resampled if axis not in axes]:
         raise ValueError(f"no axis {unknown[0]!r} to resample, only {', '.join(axes)}")
-
-
-def _name(source: Source, axes: Sequence[str]) -> str:
-    return RESIDUAL if len(source) == len(axes) else " x ".join(axes[axis] for axis in source)
-
-
-def _wide(interval: Interval | None, least: float) -> Interval | None:
-    return None if interval is None or interval.high - interval.low <= least else interval
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clipbench.analyses.base import Evidence
-from clipbench.analyses.robustness.expectations import Expectations, ExpectationsSettings
+from clipbench.analyses.base import AnalysisSettings, Evidence
+from clipbench.analyses.robustness.expectations import Expectations
 from clipbench.analyses.run import _result
 from clipbench.reference.openclip import openclip_models
 from clipbench.report.sections.comparisons.sentences import sentences
@@ -28,7 +28,7 @@ def job(dataset: str, top1: float, n: int, prompts: str = "", recall: float | No
 def findings(*jobs: JobResult) -> list[AnalysisResult]:
     analysis = Expectations()
     evidence = Evidence(jobs, lambda _: pytest.fail("reads no examples"))
-    made = analysis.analyse(evidence, ExpectationsSettings(analysis="expectations"))
+    made = analysis.analyse(evidence, AnalysisSettings(analysis="expectations"))
     return [_result(analysis, finding) for finding in made]
 
 

@@ -81,7 +81,7 @@ def test_a_name_that_is_none_gets_the_nearest(name, message):
 
 
 def test_the_papers_pair_has_the_shares_that_follow_from_it():
-    closed = {shift.shift: round(100 * shift.closed) for shift in clip_pair().shifts}
+    closed = {shift.dataset: round(100 * shift.share_closed) for shift in clip_pair().shifts}
     assert closed == {"imagenet-v2": 49, "imagenet-r": 133, "objectnet": 91, "imagenet-sketch": 69, "imagenet-a": 101}
     listing = paper_pair()
     cells = {row[0]: row[-1] for row in listing.rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -32,14 +32,16 @@ DIFFERENCE = "the fitted head's minus zero-shot's, on the same images, in points
 SAME = ("weights", "architecture", "transform", "precision", "data", "subset", "labels")
 """The parts of two pedigrees that must agree for their accuracies to be set side by side."""
 
+LABELS = {
+    "top1": "top-1",
+    "mean_per_class_recall": "mean per-class recall",
+    "map": "mAP",
+    "map_voc2007_11point": "mAP (VOC2007, 11-point)",
+}
 METRICS = (
-    MetricSpec("top1_difference", "top-1 difference", "difference", definition=DIFFERENCE),
-    MetricSpec(
-        "mean_per_class_recall_difference", "mean per-class recall difference", "difference", definition=DIFFERENCE
-    ),
-    MetricSpec("map_difference", "mAP difference", "difference", definition=DIFFERENCE),
-    MetricSpec(
-        "map_voc2007_11point_difference", "mAP (VOC2007, 11-point) difference", "difference", definition=DIFFERENCE
+    *(
+        MetricSpec(f"{name}_difference", f"{label} difference", "difference", definition=DIFFERENCE)
+        for name, label in LABELS.items()
     ),
     MetricSpec(
         METRIC,
@@ -51,12 +53,6 @@ METRICS = (
         "Radford et al. 2021, figure 8",
     ),
 )
-
-
-class ProbeVsZeroShotSettings(AnalysisSettings):
-    """Settings of the comparison: it has none."""
-
-    analysis: Literal["probe_vs_zero_shot"]
 
 
 _Fitted = tuple[JobResult | None, tuple[JobResult, ...]]
@@ -77,9 +73,9 @@ class ProbeVsZeroShot:
     label: ClassVar[str] = "linear probe against zero-shot"
     metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
     tables: ClassVar[tuple[TableSpec, ...]] = (SHOTS_CURVE,)
-    Settings = ProbeVsZeroShotSettings
+    Settings = AnalysisSettings
 
-    def analyse(self, evidence: Evidence, settings: ProbeVsZeroShotSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Set every head beside every zero-shot classifier of the same model, data set, split and subset."""
         together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
         for job in evidence.jobs:

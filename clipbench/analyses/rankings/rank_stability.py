@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -88,12 +88,6 @@ RANK_FLIPS = TableSpec(
 ORDERS = TableSpec("orders", "Orders", (ColumnSpec("template"), ColumnSpec("models")))
 
 
-class RankStabilitySettings(AnalysisSettings):
-    """Settings of rank stability: it has none."""
-
-    analysis: Literal["rank_stability"]
-
-
 class RankStability:
     """How far the templates of prompt sensitivity agree on the order of the models, and which claims all support."""
 
@@ -104,9 +98,9 @@ class RankStability:
     label: ClassVar[str] = "rank stability"
     metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
     tables: ClassVar[tuple[TableSpec, ...]] = (RANK_FLIPS, ORDERS)
-    Settings = RankStabilitySettings
+    Settings = AnalysisSettings
 
-    def analyse(self, evidence: Evidence, settings: RankStabilitySettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Order the models of each data set, split, prompt set and subset that two models or more have."""
         return side_by_side(evidence.jobs, lambda jobs: _finding(jobs, evidence))
 
@@ -139,10 +133,10 @@ def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
         params=drawn | {"template_pairs": ordered * (ordered - 1) // 2},
     )
     yield Metric("order_flip_share", flips, n, of_flips, params=drawn | {"ties": float(tie_shares(signs).mean())})
-    survives = answers.survives()
-    significant = [kept and claim.p_holm < ALPHA for kept, claim in zip(survives.tolist(), answers.claims, strict=True)]
+    survives = answers.survives
+    significant = [kept and p < ALPHA for kept, (_, p) in zip(survives, answers.claims, strict=True)]
     params = size | {"pairs": len(signs)}
-    yield Metric("surviving_claims", int(survives.sum()), n, unit="pairs", params=params)
+    yield Metric("surviving_claims", sum(survives), n, unit="pairs", params=params)
     params = params | {"template": answers.templates[0], "alpha": ALPHA}
     yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=params)
     params = size | {"pairs": len(signs), "alpha": ALPHA, "tests": answers.significant.size}
@@ -179,9 +173,9 @@ def _within(interval: Interval, lowest: float) -> Interval | None:
 
 def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
     """Return one row a pair of models; difference, its interval and p_holm are those with the first template."""
-    rows, survives = [], answers.survives()
+    rows, survives = [], answers.survives
     for at, pair in enumerate(answers.pairs):
-        signs, decided, claim = answers.signs[at], answers.significant[at], answers.claims[at]
+        signs, decided, (claim, p_holm) = answers.signs[at], answers.significant[at], answers.claims[at]
         rows.append(
             {
                 "first": pair[0],
@@ -194,10 +188,10 @@ def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
                 "flip_share": float(flip_shares(signs)),
                 "survives": "yes" if survives[at] else "no",
                 "against": listed(answers.against[at], _SHOWN),
-                "difference": claim.found.difference,
-                "low": claim.found.interval.low,
-                "high": claim.found.interval.high,
-                "p_holm": claim.p_holm,
+                "difference": claim.difference,
+                "low": claim.interval.low,
+                "high": claim.interval.high,
+                "p_holm": p_holm,
             }
         )
     return pd.DataFrame(rows)

@@ -20,14 +20,6 @@ from clipbench.stats.significance import ALPHA, holm, mcnemar
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Two models with the first template, the first minus the second."""
-
-    found: Comparison
-    p_holm: float
-
-
-@dataclass(frozen=True)
 class TemplateOrders:
     """What several models make of the same images with the same templates."""
 
@@ -50,26 +42,24 @@ class TemplateOrders:
     @cached_property
     def right(self) -> IntArray:
         """(M, T) right answers."""
-        right: IntArray = self.correct.sum(axis=1, dtype=np.int64)
-        return right
+        return self.correct.sum(axis=1, dtype=np.int64)
 
     @cached_property
     def signs(self) -> Signs:
         """(P, T) which of two models is ahead."""
         return order_signs(self.right)
 
-    def survives(self, tenths: int = 10) -> BoolArray:
-        """Return (P,) whether the same model is ahead with so many tenths of the templates, or more."""
-        first, second = (np.count_nonzero(self.signs == sign, axis=1) for sign in (1, -1))
-        alike: BoolArray = 10 * np.maximum(first, second) >= tenths * len(self.templates)
-        return alike
+    @property
+    def survives(self) -> list[bool]:
+        """Of every pair, whether the same model is ahead with all templates."""
+        return [abs(total) == len(self.templates) for total in self.signs.sum(axis=1, dtype=np.int64).tolist()]
 
     @cached_property
-    def claims(self) -> list[Claim]:
-        """Of every pair; p of McNemar's exact test, after Holm's correction for all pairs."""
+    def claims(self) -> list[tuple[Comparison, float]]:
+        """Every pair with the first template; p of McNemar's exact test, after Holm's correction for all pairs."""
         found = [compare_pair(first, second) for first, second in combinations(self.correct[:, :, 0], 2)]
-        corrected = holm([one.p for one in found])
-        return [Claim(one, p or 0.0) for one, p in zip(found, corrected, strict=True)]
+        corrected = holm([comparison.p for comparison in found])
+        return [(comparison, p or 0.0) for comparison, p in zip(found, corrected, strict=True)]
 
     @cached_property
     def significant(self) -> Signs:

@@ -106,8 +106,7 @@ def find_baseline(
     Args:
         names: 'published' alone, names of models of the run, or nothing.
         continuity: as `fit_line` takes it.
-        pair: the model that is judged.
-        pairs: of all models, on the same two sets.
+        pair: the model that is judged; `pairs` those of all models on the same two sets.
     """
     if not names:
         return None, "none was asked for"

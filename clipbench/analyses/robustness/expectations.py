@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,6 @@ EXPECTED = "what the line through published models, fitted to logits, gives for 
 
 SAME = ("weights", "architecture", "transform", "tokenizer", "precision")
 """The parts of two pedigrees that must agree for one accuracy to say what to expect of the other."""
-
-
-class ExpectationsSettings(AnalysisSettings):
-    """Settings of the comparison: it has none."""
-
-    analysis: Literal["expectations"]
 
 
 METRICS = (
@@ -81,9 +75,9 @@ class Expectations:
     label: ClassVar[str] = "expectations"
     metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
     tables: ClassVar[tuple[TableSpec, ...]] = (LINE,)
-    Settings = ExpectationsSettings
+    Settings = AnalysisSettings
 
-    def analyse(self, evidence: Evidence, settings: ExpectationsSettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Return a finding for each job on a published set whose model also has a job on ImageNet."""
         jobs = [job for job in evidence.jobs if job.task == "zero_shot"]
         imagenet = [(job, top1[0]) for job in jobs if job.dataset == REFERENCE and (top1 := measured(job, "top1"))]

@@ -16,7 +16,8 @@ from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
-from clipbench.results.records import JobResult
+from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, ClipPair, clip_pair
+from clipbench.results.records import JobResult, Subject
 from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric
@@ -144,3 +145,37 @@ def _combined(mean: float, intervals: Sequence[Interval]) -> Interval:
     """Return the interval of a mean over independent sets (square-and-add, Zou & Donner 2008)."""
     half = float(np.hypot.reduce([interval.high - (interval.low + interval.high) / 2 for interval in intervals]))
     return Interval(mean - half / len(intervals), mean + half / len(intervals), KIND)
+
+
+class PublishedPair:
+    """Section 3.3 of Radford et al. 2021, to stand beside a run on ImageNet and its shifts."""
+
+    name: ClassVar[str] = "published_pair"
+    protocol: ClassVar[int] = 1
+    tasks: ClassVar[tuple[str, ...]] = ()
+    automatic: ClassVar[bool] = False
+    Settings = AnalysisSettings
+    label: ClassVar[str] = "the published pair"
+    tables: ClassVar[tuple[TableSpec, ...]] = (
+        replace(pair_table("zero-shot CLIP", "ResNet-101"), caption="zero-shot CLIP beside ResNet-101, as published"),
+    )
+
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
+        """Return the published figures; they rest on no job."""
+        pair = clip_pair()
+        about = Subject(
+            models=(pair.zero_shot, pair.supervised),
+            datasets=tuple(shift.dataset for shift in pair.shifts),
+            reference="imagenet",
+            split="test",
+        )
+        return [Finding(about, (), tables={"pair": pd.DataFrame(pair.shifts)}, notes=_notes(pair))]
+
+
+def _notes(pair: ClipPair) -> tuple[str, ...]:
+    shares = [100 * shift.share_closed for shift in pair.shifts if shift.share_closed is not None]
+    return (
+        f"Both reach {100 * pair.imagenet:.1f} % on ImageNet. The paper says that zero-shot CLIP shrinks "
+        f"the gap by {CLAIM}; by its own table it closes {min(shares):.0f} to {max(shares):.0f} % of it, set by set.",
+        NOT_MATCHED,
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clipbench.stats.shots_to_match import examples_to_reach
+from clipbench.analyses.labels.shots_curve import examples_to_reach
 
 
 def reach(accuracies, level, examples=(1, 2, 4, 8, 16)):
