@@ -105,7 +105,7 @@ def _names_of_imagenet(source: str, classes: tuple[str, ...], where: str) -> Nam
     """
     curated, synsets = imagenet_class_names(), imagenet_synset_names()
     for names, synonyms in ((curated, synsets), (synsets, curated)):
-        if classes == names:
+        if tuple(classes) == names:
             return tuple(map(_distinct, names, synonyms))
     known = {*curated, *synsets}
     if unknown := [name for name in classes if name not in known]:

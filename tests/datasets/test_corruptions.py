@@ -20,7 +20,7 @@ from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.datasets.base import Example, decode
 from clipbench.datasets.corruptions import blur, digital
 from clipbench.datasets.corruptions.constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD
-from clipbench.datasets.corruptions.corruption import PROTOCOLS, Corruption, available
+from clipbench.datasets.corruptions.corruption import Corruption, available
 from clipbench.datasets.corruptions.random import Draws, to_pixels
 from clipbench.datasets.corruptions.weather import PHOTOGRAPHS
 from clipbench.embed.examples import cut_into_parts
@@ -225,14 +225,14 @@ def test_an_image_that_cifar_c_refuses_is_a_broken_image(png):
 
 @pytest.mark.usefixtures("frost")
 @pytest.mark.parametrize("name", ALL)
-def test_adapted_takes_images_of_any_size_and_cifar_c_makes_every_corruption(name):
+def test_adapted_takes_images_of_any_size_and_cifar_c_makes_every_corruption_at_every_severity(name):
     for size in ((1, 1), (8, 8), (3, 40), (120, 75)):
         for severity in (1, 5):
             assert Corruption(name, severity, "adapted")(noise_image(*size), "a").size == size
     image = noise_image(32, 32)
     changed = [np.asarray(Corruption(name, severity, "cifar-c")(image, "a")) for severity in SEVERITIES]
     assert all(pixels.shape == (32, 32, 3) for pixels in changed)
-    assert any(not np.array_equal(pixels, np.asarray(image)) for pixels in changed)
+    assert all(np.abs(pixels - np.asarray(image, float)).mean() > 0.5 for pixels in changed)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "LA", "CMYK", "1"])
@@ -512,13 +512,3 @@ def test_photographs_get_farther_from_the_clean_one_with_severity(name, pictures
     distances = [distance(severity) for severity in SEVERITIES]
     assert distances == sorted(distances)
     assert distances[0] > 5
-
-
-@pytest.mark.usefixtures("frost")
-def test_corruptions_change_a_picture_at_every_severity_and_protocol():
-    image = noise_image(32, 32)
-    for protocol in PROTOCOLS:
-        clean = np.asarray(Corruption("impulse_noise", 1, protocol)._prepared(image), float)
-        for name in ("frost", "saturate", "motion_blur"):
-            changed = [np.asarray(Corruption(name, severity, protocol)(image, "a"), float) for severity in SEVERITIES]
-            assert all(np.abs(pixels - clean).mean() > 0.5 for pixels in changed), (protocol, name)

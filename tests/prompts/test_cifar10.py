@@ -29,10 +29,10 @@ class Embedded(ProgressListener):
 
 
 def ran(suite: Path, model: str, output: Path, cache: Path) -> tuple[dict[tuple[str, str], JobResult], list[str]]:
-    told = Embedded()
+    listener = Embedded()
     options = clipbench.RunOptions(output, cache=cache, device="cpu", workers=0)
-    results = Runner(clipbench.load_suite(suite), [model], options, told).run()
-    return {(job.task, job.variant): job for job in results.jobs()}, told.units
+    results = Runner(clipbench.load_suite(suite), [model], options, listener).run()
+    return {(job.task, job.variant): job for job in results.jobs()}, listener.units
 
 
 def test_templates_and_names_are_separate_zero_shot_runs_and_embed_no_image_again(shared_data: Path, tmp_path: Path):

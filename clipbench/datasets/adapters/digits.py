@@ -54,11 +54,8 @@ class Digits(Dataset):
 
 
 def _split(half: Half) -> IndexedSplit:
-    return IndexedSplit(COUNTS[half], lambda position: _example(int(halves()[half][position])), lambda: _locator(half))
-
-
-def _locator(half: Half) -> str:
-    return digest(["digits", half, _RULE, SCALE, version("scikit-learn")])
+    locator = digest(["digits", half, _RULE, SCALE, version("scikit-learn")])
+    return IndexedSplit(COUNTS[half], lambda position: _example(int(halves()[half][position])), lambda: locator)
 
 
 def _example(index: int) -> Example:

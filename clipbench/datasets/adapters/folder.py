@@ -67,12 +67,9 @@ class ImageFolder(Dataset):
             (Example(_as_text(file.relative_to(self._root).as_posix()), b"", label), file)
             for label, folder in enumerate(folders)
             if (root / folder).is_dir()
-            for file in self._images(root / folder)
+            for file in sorted(self._walk(root / folder), key=Path.as_posix)
         ]
         return FileSplit(files)
-
-    def _images(self, folder: Path) -> list[Path]:
-        return sorted(self._walk(folder), key=lambda file: file.relative_to(folder).as_posix())
 
     def _walk(self, folder: Path) -> Iterator[Path]:
         self._stay_inside(folder)
