@@ -9,7 +9,7 @@ import pytest
 from clipbench.results.folder import load_results
 from clipbench.tasks.base import Condition
 
-from .conftest import CommandLine
+from .conftest import CommandLine, output_of
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 
@@ -55,8 +55,7 @@ tasks:
     datasets: [flickr-sample]
 """)
     model = f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}"
-    first = clipbench("run", suite, "--model", model)
-    assert first.returncode == 0, first.stdout + first.stderr
+    output_of(clipbench("run", suite, "--model", model))
     frame, jobs, results = frames(tmp_path / "results" / "known")
 
     # CLIP_benchmark 1.6.2 on the same 10,000 images and templates, float32.
@@ -118,8 +117,8 @@ tasks:
   - {{task: linear_probe, datasets: cifar, C: 0.1}}
   - {{task: linear_probe, datasets: cifar, C: 0.1, solver: scikit-learn}}
 """)
-    run = clipbench("run", suite, "--model", f"open_clip:ViT-B-32@{tmp_path / 'random.safetensors'}", "--limit", "100")
-    assert run.returncode == 0, run.stdout + run.stderr
+    model = f"open_clip:ViT-B-32@{tmp_path / 'random.safetensors'}"
+    output_of(clipbench("run", suite, "--model", model, "--limit", "100"))
     results = load_results(tmp_path / "results" / "random")
     ours, theirs = (results.examples(job.hash).set_index("id")["prediction"] for job in results.jobs())
     # Random features tell ten classes apart somewhat better than chance, and both find the same head.

@@ -47,7 +47,7 @@ def show_prompts(
     Args:
         name: of a prompt set, its file, or a template with {}; `own`: the data set's own templates. Of sets of
             the suite that are called the same, the one that a task uses on the data set.
-        dataset: a data set of the catalog or of the suite, whose classes are filled in; its images are not read.
+        dataset: whose classes are filled in, of the catalog or of the suite; its images are not read.
         suite: a suite's name or file; its own data sets and prompt sets may then be named too.
         classes: instead of a data set, names to fill in; beside one, those of its classes to fill in.
         model: whose tokenizer counts; by default that of the CLIP paper.

@@ -79,7 +79,8 @@ class Results:
 
         A failure never hides an earlier success.
         """
-        latest = {job.key: job for job in sorted(self._all_jobs(), key=_finished)}
+        jobs = sorted(self._all_jobs(), key=lambda job: (job.status == "done", str(job.provenance.get("finished", ""))))
+        latest = {job.key: job for job in jobs}
         return tuple(sorted(_without_mended(latest.values()), key=lambda job: job.key))
 
     def forget_failure(self, job_hash: str) -> None:
@@ -208,10 +209,6 @@ def _without_mended(jobs: Iterable[JobResult]) -> list[JobResult]:
     kept = list(jobs)
     done = {replace(job, variant="").key for job in kept if job.status == "done"}
     return [job for job in kept if job.status == "done" or job.variant or job.key not in done]
-
-
-def _finished(job: JobResult) -> tuple[bool, str]:
-    return (job.status == "done", str(job.provenance.get("finished", "")))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

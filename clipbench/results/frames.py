@@ -47,15 +47,14 @@ def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
 def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """Name columns by their data set and, where one has several, by what tells them apart.
 
-    Args:
-        keys: (data set, split, task, variant, subset) of each column.
+    The keys are (data set, split, task, variant, subset) of each column.
     """
     together: dict[str, list[tuple[str, ...]]] = defaultdict(list)
     for key in keys:
         together[key[0]].append(key)
     names = {}
     for dataset, members in together.items():
-        varying = [place for place in range(1, len(members[0])) if len({key[place] for key in members}) > 1]
+        varying = [place for place, parts in enumerate(zip(*members, strict=True)) if len(set(parts)) > 1]
         for key in members:
             parts = [key[place] for place in varying if key[place]]
             names[key] = f"{dataset} ({', '.join(parts)})" if parts else dataset

@@ -56,15 +56,10 @@ def suite_text(
     prompts: str,
     output: Path | None,
 ) -> str:
-    """Return the suite.
+    """Return the suite of a benchmark and other images.
 
-    Args:
-        reference: the benchmark.
-        shift: the other images.
-        table: class of the shift -> classes of the reference, where the names differ.
-        match: what the classes of both have in common.
-        prompts: a prompt set's name or absolute file, or a template.
-        output: the file that it will be in, where paths are to be relative to it.
+    `table`: class of the shift -> classes of the reference, where the names differ. `prompts`: a set's name or absolute
+    file, or a template. `output`: the file that it will be in, where paths are to be relative to it.
     """
     prompts = _place(Path(prompts), output) if is_prompt_file(prompts) else prompts
     classes = {name: names[0] if len(names) == 1 else list(names) for name, names in table.items()}

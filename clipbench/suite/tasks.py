@@ -19,22 +19,18 @@ from clipbench.tasks.prompts import PromptChoice
 
 
 class TaskReader:
-    """Reads `tasks` of one document; `problems` grows while it does.
-
-    Args:
-        document: the suite.
-        base: the folder that relative paths start from.
-        datasets: those that tasks may name; those that they name by dotted path are added.
-        broken: names of data sets that are wrong themselves; naming one is no second problem.
-    """
+    """Reads `tasks` of one document; `problems` grows while it does."""
 
     def __init__(
         self, document: MarkedYaml, base: Path, datasets: Mapping[str, DatasetDefinition], broken: set[str]
     ) -> None:
         self.document = document
         self.base = base
+        """The folder that relative paths start from."""
         self.datasets = dict(datasets)
+        """Those that tasks may name; those that they name by dotted path are added."""
         self.broken = broken
+        """Names of data sets that are wrong themselves; naming one is no second problem."""
         self.problems: list[Problem] = []
         self._jobs: dict[tuple[Any, ...], KeyPath] = {}
 

@@ -16,7 +16,7 @@ import pytest
 
 from clipbench.tasks.registry import task_names
 
-from ..conftest import CommandLine, command_environment
+from ..conftest import CommandLine, command_environment, output_of
 
 SUITE = """
 name: interrupted
@@ -47,15 +47,20 @@ def records(output: Path) -> dict[str, Any]:
     return {"jobs": jobs, "examples": examples}
 
 
-def kill_when(folder: Path, command: list[str], moment: Callable[[], bool]) -> bool:
-    """Start a run and kill it at a moment; False if it ended before."""
-    process = subprocess.Popen(
+def start(folder: Path, command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "clipbench", *command],
         cwd=folder,
         env=command_environment(folder),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
+
+
+def kill_when(folder: Path, command: list[str], moment: Callable[[], bool]) -> bool:
+    """Start a run and kill it at a moment; False if it ended before."""
+    process = start(folder, command)
     while process.poll() is None:
         if moment():
             process.send_signal(signal.SIGKILL)
@@ -69,10 +74,8 @@ def kill_when(folder: Path, command: list[str], moment: Callable[[], bool]) -> b
 def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, clipbench: CommandLine):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE)
-    undisturbed = clipbench(
-        *arguments(suite, tmp_path / "undisturbed"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")}
-    )
-    assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
+    elsewhere = {"CLIPBENCH_CACHE": str(tmp_path / "other")}
+    output_of(clipbench(*arguments(suite, tmp_path / "undisturbed"), env=elsewhere))
 
     cache, output = tmp_path / "cache", tmp_path / "killed"
     moments: dict[str, Callable[[], bool]] = {
@@ -87,8 +90,7 @@ def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, 
     for name, moment in moments.items():
         assert kill_when(tmp_path, arguments(suite, output), moment), f"the run ended before {name}"
 
-    finished = clipbench(*arguments(suite, output))
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    output_of(clipbench(*arguments(suite, output)))
     assert records(output) == records(tmp_path / "undisturbed")
     assert len(records(output)["jobs"]) == 5
 
@@ -96,21 +98,10 @@ def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, 
 def test_two_processes_may_share_cache_and_results(tmp_path: Path, clipbench: CommandLine):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE.replace("2500", "1100").replace("1200", "100"))
-    together = [
-        subprocess.Popen(
-            [sys.executable, "-m", "clipbench", *arguments(suite, tmp_path / "shared")],
-            cwd=tmp_path,
-            env=command_environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    together = [start(tmp_path, arguments(suite, tmp_path / "shared")) for _ in range(2)]
     outputs = [process.communicate(timeout=300)[0] for process in together]
     assert [process.returncode for process in together] == [0, 0], outputs
-    alone = clipbench(*arguments(suite, tmp_path / "alone"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")})
-    assert alone.returncode == 0, alone.stderr
+    output_of(clipbench(*arguments(suite, tmp_path / "alone"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")}))
     assert records(tmp_path / "shared") == records(tmp_path / "alone")
 
 
@@ -145,11 +136,9 @@ def test_the_order_of_sets_in_memory_changes_no_record_and_no_page(tmp_path: Pat
     found, pages = [], []
     for seed in ("1", "2"):  # of Python's hash of strings, and so of the order in which a set gives them
         output, page = tmp_path / f"seed{seed}", tmp_path / f"{seed}.html"
-        done = clipbench(*arguments(suite, output), "--limit", 80, env={"PYTHONHASHSEED": seed})
-        assert done.returncode == 0, done.stdout + done.stderr
+        output_of(clipbench(*arguments(suite, output), "--limit", 80, env={"PYTHONHASHSEED": seed}))
         found.append(records(output))
-        written = clipbench("report", tmp_path / "seed1", "--output", page, env={"PYTHONHASHSEED": seed})
-        assert written.returncode == 0, written.stderr
+        output_of(clipbench("report", tmp_path / "seed1", "--output", page, env={"PYTHONHASHSEED": seed}))
         pages.append(re.sub(r"Made by clipbench, [-0-9]+ [:0-9]+ UTC", "Made", page.read_text(encoding="utf-8")))
     assert found[0] == found[1]
     assert {job["task"] for job in found[0]["jobs"].values()} == set(task_names())

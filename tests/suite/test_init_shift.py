@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,15 +47,13 @@ def table(root: Path, classes: Sequence[object] = PETS, splits: Sequence[str] = 
         for index, name in enumerate(classes)
     ]
     path = files(root, {str(row[column]): picture() for row in rows}) / f"labels.{ending}"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        if ending == "csv":
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        elif ending == "jsonl":
-            file.write("\n".join(map(json.dumps, rows)))
-        else:
-            pq.write_table(pa.Table.from_pylist(rows), path)
+    frame = pd.DataFrame(rows)
+    if ending == "csv":
+        frame.to_csv(path, index=False)
+    elif ending == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
     return path
 
 
