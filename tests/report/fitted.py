@@ -1,4 +1,4 @@
-"""Made-up jobs of heads that were fitted on images, and what an analysis finds of them."""
+"""Made-up jobs of heads that were fitted on images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from clipbench.results.folder import Results
-from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
+from clipbench.results.records import JobResult, Record, Table
 from clipbench.tasks.base import Condition
 
 from .made_up import classification, digest, proportion, wilson
@@ -162,18 +162,3 @@ def fill_fitted(results: Results) -> Results:
         if model != "resnet-18":
             results.write_job(wise_ft(model, "digits", 0.7 + skill, 0.9 + skill))
     return results
-
-
-def finding(
-    model: str, dataset: str, records: Sequence[Record], *, jobs: Sequence[str] = (), prompts: str = "", **more: Any
-) -> AnalysisResult:
-    """What an analysis found of one model on one data set."""
-    about = Subject((model,), (dataset,), split="test", prompts=prompts)
-    name = digest(f"finding|{model}|{dataset}|{prompts}")[:32]
-    made = AnalysisResult(name, "probe_vs_zero_shot", 1, "done", about, records=tuple(records), jobs=tuple(jobs))
-    return replace(made, **more)
-
-
-def difference(value: float, low: float, high: float, metric: str = "top1_difference") -> Record:
-    """A paired difference with its interval."""
-    return Record(metric, value, "fraction", low, high, 0.95, "paired bootstrap", N)

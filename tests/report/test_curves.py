@@ -20,7 +20,8 @@ from clipbench.report.sections.sets import shots
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Table
 
-from .fitted import SHOTS, few_shot, finding, head, linear_probe
+from .analysis_results import finding
+from .fitted import SHOTS, few_shot, head, linear_probe
 from .made_up import HOSTILE, proportion
 
 Make = Callable[..., Results]
@@ -83,7 +84,7 @@ def test_rows_are_drawn_by_ascending_x_with_intervals_and_the_choice_ringed() ->
 def test_points_that_lack_their_condition_are_hollow_and_a_pointer_is_shown_the_whole_row() -> None:
     line = traces(drawn(SPEC, ROWS))[0]
     assert line["meta"]["hollow"] == [True, False, False]
-    assert line["customdata"][0] == ("weight = 0.1<br><b>−1\u202fdB</b> [−2, 0]<br>fit: cold<br>converged: no")
+    assert line["customdata"][0] == "<b>weight = 0.1</b><br>−1 dB [−2, 0]<br>fit: cold<br>converged: no"
 
 
 @pytest.mark.parametrize(("open_ended", "flag"), [(True, "best weight at the edge of the grid"), (False, "")])
@@ -214,8 +215,8 @@ def test_what_an_analysis_found_is_drawn_with_zero_shot_across() -> None:
         ("few_shot", 1.0, 0.4, 0.35, 0.45, 0.3, 0.5),
         ("linear_probe", 250.0, 0.9, 0.88, 0.92, None, None),
     )
-    found = finding("a", "d", [], jobs=[jobs[0].hash], tables={"shots_curve": Table(CURVE, rows)})
-    chart = the_chart(jobs, finding("b", "d", []), found)
+    found = finding("probe_vs_zero_shot", "a", "d", jobs=(jobs[0].hash,), tables={"shots_curve": Table(CURVE, rows)})
+    chart = the_chart(jobs, finding("probe_vs_zero_shot", "b", "d"), found)
     zero_shot, line = chart.figure.spec["data"]
     assert set(zero_shot["y"]) == {0.6}
     assert (min(zero_shot["x"]), max(zero_shot["x"])) == (1, 250)
@@ -225,7 +226,7 @@ def test_what_an_analysis_found_is_drawn_with_zero_shot_across() -> None:
 
 def test_a_finding_about_other_jobs_is_not_drawn() -> None:
     rows = (("zero_shot", 0.0, 0.6, None, None, None, None), ("few_shot", 1.0, 0.1, None, None, None, None))
-    found = finding("a", "d", [], jobs=["other"], tables={"shots_curve": Table(CURVE, rows)})
+    found = finding("probe_vs_zero_shot", "a", "d", jobs=("other",), tables={"shots_curve": Table(CURVE, rows)})
     assert len(the_chart(few_shot_jobs("a"), found).figure.spec["data"]) == 1
 
 

@@ -10,8 +10,8 @@ import pytest
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 
-from . import test_rank_flips as flips
 from . import test_wordings as tables
+from .test_comparisons import flips
 from .test_curves_browser import LABELS
 from .visits import DESKTOP, PHONE, Visit
 
@@ -58,9 +58,9 @@ def test_what_was_found_is_seen_before_a_job_is_opened(
 def test_a_matrix_scrolls_beside_the_names_of_its_rows(
     visit: Callable[..., Visit], make_results: Callable[..., Results], found: Callable[..., None], scheme: str
 ) -> None:
-    found(flips.finding(MODELS))
+    found(flips(MODELS))
     page = visit(make_results(job()), PHONE, scheme)
-    matrix = page.page.locator(".flips .plain")
+    matrix = page.page.locator(".pairs .plain")
     matrix.scroll_into_view_if_needed()
     matrix.evaluate("(box) => { box.scrollLeft = box.scrollWidth; }")
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
