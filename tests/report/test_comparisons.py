@@ -13,6 +13,8 @@ from clipbench.report.figures.matrix import MOST, NUMBERED
 from clipbench.report.page import render
 from clipbench.report.sections.comparisons.rank_flips import matrix
 from clipbench.report.sections.comparisons.section import ComparisonsSection, Part
+from clipbench.report.sections.corruptions.section import CorruptionsSection
+from clipbench.report.sections.robustness.section import RobustnessSection
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, Record, Subject
 from clipbench.tasks.base import Condition
@@ -103,7 +105,7 @@ def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: 
 
 
 def test_without_results_there_is_no_section(plausible: Results) -> None:
-    assert shown(SECTION, jobs=JOBS) is None
+    assert [shown(section, jobs=JOBS) for section in (SECTION, RobustnessSection(), CorruptionsSection())] == [None] * 3
     page = render(plausible)
     assert 'id="comparisons"' not in page
     assert 'href="#comparisons"' not in page

@@ -8,7 +8,7 @@ import pytest
 
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
-from clipbench.results.records import JobResult, Pedigree
+from clipbench.results.records import JobResult
 
 from .fitted import few_shot, knn, linear_probe, wise_ft
 from .made_up import classification, failure, proportion, retrieval
@@ -23,19 +23,12 @@ def altered(job: JobResult, **parts: str) -> JobResult:
     return replace(job, hash=f"{job.hash[:-1]}x", pedigree=replace(job.pedigree, **parts))
 
 
-def test_the_highest_value_of_a_column_is_best() -> None:
-    column = one_column(make_leaderboard([classification("a", "digits", 0.5), classification("b", "digits", 0.6)]))
-    assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
-
-
-def test_ties_are_both_best() -> None:
-    column = one_column(make_leaderboard([classification(name, "digits", 0.5) for name in "ab"]))
-    assert all(cell.best for cell in column.cells.values())
-
-
-def test_a_model_alone_is_not_best() -> None:
-    column = one_column(make_leaderboard([classification("a", "digits", 0.5)]))
-    assert not column.cells["a"].best
+@pytest.mark.parametrize(
+    ("shares", "best"), [({"a": 0.5, "b": 0.6}, ["b"]), ({"a": 0.5, "b": 0.5}, ["a", "b"]), ({"a": 0.5}, [])]
+)
+def test_the_highest_value_is_best_unless_a_model_is_alone(shares: dict[str, float], best: list[str]) -> None:
+    column = one_column(make_leaderboard([classification(model, "digits", share) for model, share in shares.items()]))
+    assert [model for model, cell in column.cells.items() if cell.best] == best
 
 
 def test_of_ranks_the_lowest_is_best() -> None:
@@ -104,21 +97,13 @@ def test_subsets_stand_in_columns_of_their_own() -> None:
 
 
 def test_a_job_that_failed_early_stands_in_the_column_that_it_would_have_been_in() -> None:
-    leaderboard = make_leaderboard([classification("a", "digits", 0.5), failure("b", "digits", "no weights")])
-    column = one_column(leaderboard)
-    assert column.name == "digits"
-    assert column.cells["b"].job.error == "no weights"
-
-
-def test_a_failure_that_was_mended_by_another_run_is_gone() -> None:
-    leaderboard = make_leaderboard([classification("a", "digits", 0.5), failure("a", "digits", "no weights")])
-    assert one_column(leaderboard).cells["a"].value == 0.5
-
-
-def test_a_data_set_on_which_all_failed_keeps_its_column() -> None:
-    leaderboard = make_leaderboard([failure("a", "digits", "missing")])
-    assert one_column(leaderboard).cells["a"].value is None
-    assert one_column(leaderboard).heading == ""
+    done = classification("a", "digits", 0.5)
+    column = one_column(make_leaderboard([done, failure("b", "digits", "no weights")]))
+    assert (column.name, column.cells["b"].job.error) == ("digits", "no weights")
+    mended = make_leaderboard([done, failure("a", "digits", "no weights")])
+    assert one_column(mended).cells["a"].value == 0.5
+    column = one_column(make_leaderboard([failure("a", "digits", "missing")]))
+    assert (column.cells["a"].value, column.heading) == (None, "")
 
 
 def test_an_undefined_value_is_neither_best_nor_an_error() -> None:
@@ -147,11 +132,6 @@ def test_a_pedigree_written_for_one_metric_does_not_hide_the_others() -> None:
     leaderboard = make_leaderboard([classification("a", "digits", 0.5)], metric="top5")
     assert one_column(leaderboard).cells["a"].value == pytest.approx(0.7)
     assert make_leaderboard([classification("a", "digits", 0.5)], metric="ece").columns == ()
-
-
-def test_no_pedigree_at_all_compares_with_its_like() -> None:
-    jobs = [classification(name, "digits", 0.5, pedigree=Pedigree(data="d")) for name in "ab"]
-    assert make_leaderboard(jobs).footnotes == ()
 
 
 def test_tasks_stand_from_zero_shot_to_retrieval() -> None:
