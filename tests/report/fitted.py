@@ -1,4 +1,4 @@
-"""Made-up jobs of heads that were fitted on images, and what an analysis finds of them."""
+"""Made-up jobs of heads that were fitted on images."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import io
 import math
 import random
 from dataclasses import replace
+from pathlib import Path
 
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
@@ -191,3 +192,12 @@ def fill_plausible(results: Results) -> Results:
     missing = "cannot be found; looked in data/ and on the hub; fetch it with `clipbench fetch`"
     results.write_job(failure("clip-random", "scenes-distance", missing))
     return results
+
+
+def install(site: Path, group: str, name: str, path: str, source: str) -> None:
+    """Install a package with one module that adds a name to a group of entry points."""
+    metadata = site / f"{name}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (site / f"{path.partition(':')[0]}.py").write_text(source, encoding="utf-8")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {path}\n", encoding="utf-8")

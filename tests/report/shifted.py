@@ -92,9 +92,9 @@ def expected(reference: float, intercept: float = INTERCEPT) -> float:
     return share(SLOPE * logit(min(reference, 0.999)) + intercept)
 
 
-def difference(metric: str, value: float, half: float, kind: str = "unpaired bootstrap", **more: Any) -> Record:
+def difference(metric: str, value: float, half: float, **more: Any) -> Record:
     """A difference of fractions with its interval."""
-    return Record(metric, value, "fraction", value - half, value + half, 0.95, kind, 1000, **more)
+    return Record(metric, value, "fraction", value - half, value + half, 0.95, "bootstrap", 1000, **more)
 
 
 def result(analysis: str, about: Subject, records: Sequence[Record] = (), **more: Any) -> AnalysisResult:
@@ -132,10 +132,10 @@ def on_shift(
     if baseline:
         rho = there - expected(here, intercept)
         records += [proportion("expected_top1", expected(here, intercept), 2000)]
-        records += [difference("effective_robustness", rho, 0.02, "line and examples", main=True)]
+        records += [difference("effective_robustness", rho, 0.02, main=True)]
         tables = _line(baseline, intercept)
     if relative is not None:
-        records.append(difference("relative_robustness", relative, 0.01, "paired bootstrap"))
+        records.append(difference("relative_robustness", relative, 0.01))
     if unmatched:
         rows = tuple((f"class {number}", reference) for number in range(unmatched))
         tables["unmatched_classes"] = Table(("class", "of"), rows)
@@ -198,8 +198,8 @@ def corrupted(
     mean = math.fsum(row[2] for row in means) / len(means)
     records = [
         proportion("clean_top1", clean, 1000),
-        difference("corrupted_top1", mean, 0.01, "bootstrap", main=True),
-        difference("corruption_gap", clean - mean, 0.012, "paired bootstrap"),
+        difference("corrupted_top1", mean, 0.01, main=True),
+        difference("corruption_gap", clean - mean, 0.012),
     ]
     if against:
         suffix, params = "" if len(names) == 15 else f"_{len(names)}", {"reference": against}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,12 +28,15 @@ def test_a_mean_and_its_interval() -> None:
     assert mean.level == 0.95
 
 
-def test_benchmark_and_shift_are_not_mixed() -> None:
-    jobs = [classification("a", "x", 0.9), classification("a", "y", 0.3, regime="shift")]
-    assert {group.regime: group.by_model["a"].value for group in means(make_leaderboard(jobs))} == {
-        "benchmark": 0.9,
-        "shift": 0.3,
-    }
+def test_regimes_and_tasks_are_not_mixed() -> None:
+    jobs = [classification("a", "x", 0.9), classification("a", "y", 0.3, regime="shift"), retrieval("a", "z", 0.4)]
+    groups = means(make_leaderboard(jobs))
+    assert [(group.measurement.task, group.regime, group.total) for group in groups] == [
+        ("zero_shot", "benchmark", 1),
+        ("zero_shot", "shift", 1),
+        ("retrieval", "benchmark", 1),
+    ]
+    assert [group.by_model["a"].value for group in groups[:2]] == [0.9, 0.3]
 
 
 def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
@@ -51,11 +55,6 @@ def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
         "mean of templates on x (effect of wording, languages)",
         "mean of templates on x (effect of wording, wording)",
     ]
-
-
-def test_tasks_are_not_mixed() -> None:
-    groups = means(make_leaderboard([classification("a", "x", 0.9), retrieval("a", "captions", 0.4)]))
-    assert [(group.measurement.task, group.total) for group in groups] == [("zero_shot", 1), ("retrieval", 1)]
 
 
 @pytest.mark.parametrize(("higher_is_better", "averaged"), [(True, 1), (False, 0), (None, 0)])
@@ -98,20 +97,15 @@ def test_a_value_without_an_interval_leaves_the_mean_without_one() -> None:
     assert mean.high is None
 
 
-def test_ranks_are_not_averaged() -> None:
-    job = retrieval("a", "captions", 0.4)
-    job = replace(job, records=(replace(job.records[-1], main=True),))
-    assert means(make_leaderboard([job])) == ()
-
-
 def test_the_sentence_of_a_model() -> None:
     jobs = [classification("clip-tiny", name, 0.912) for name in ("u", "v")]
     jobs.append(classification("clip-tiny", "w", 0.43, regime="shift"))
     leaderboard = make_leaderboard(jobs)
     (sentence,) = sentences(leaderboard, means(leaderboard))
-    assert sentence.model == "clip-tiny"
-    assert [phrase.value for phrase in sentence.phrases] == ["91.2\u202f%", "43.0\u202f%"]
-    assert [phrase.meaning for phrase in sentence.phrases] == ["mean top-1 over 2 benchmark sets", "top-1 on w"]
+    assert [(phrase.value, phrase.meaning) for phrase in sentence.phrases] == [
+        ("91.2\u202f%", "mean top-1 over 2 benchmark sets"),
+        ("43.0\u202f%", "top-1 on w"),
+    ]
 
 
 def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -> None:
@@ -119,38 +113,36 @@ def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -
     assert sentences(leaderboard, means(leaderboard))[0].phrases[0].meaning == "mean top-1 over 2 columns of x"
 
 
-def test_a_mean_over_some_of_the_sets_says_so() -> None:
+def test_a_mean_over_some_of_the_sets_and_a_model_that_failed_say_so() -> None:
     jobs = [classification("a", name, 0.5) for name in "xyz"] + [classification("b", "x", 0.9)]
-    leaderboard = make_leaderboard(jobs)
-    phrase = sentences(leaderboard, means(leaderboard))[1].phrases[0]
-    assert phrase.meaning == "mean top-1 over only 1 of 3 benchmark sets"
+    leaderboard = make_leaderboard([*jobs, failure("c", "x", "missing")])
+    _, some, none = sentences(leaderboard, means(leaderboard))
+    assert some.phrases[0].meaning == "mean top-1 over only 1 of 3 benchmark sets"
+    assert none.instead == "all its jobs failed"
+    assert opening(leaderboard) == "3 models on 3 data sets, 5 jobs, 1 of them failed."
 
 
-def test_a_model_whose_jobs_all_failed_is_named() -> None:
-    leaderboard = make_leaderboard([classification("a", "x", 0.5), failure("b", "x", "missing")])
-    assert sentences(leaderboard, means(leaderboard))[1].instead == "all its jobs failed"
-    assert opening(leaderboard) == "2 models on 1 data set, 2 jobs, 1 of them failed."
+TOWARDS = "towards the text classifier"
 
 
-def conditions(*jobs: JobResult) -> list[tuple[tuple[str, ...], int]]:
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ([few_shot("a", name, k, 0.5) for name in "xy" for k in (16, 2)], [(("2 shots",), 2), (("16 shots",), 2)]),
+        (
+            [linear_probe("a", "x", 0.6), linear_probe("a", "x", 0.8, features="projected")],
+            [((), 1), (("projected",), 1)],
+        ),
+        (
+            [wise_ft("a", "x", 0.5, 0.6, "photo", TOWARDS), *(wise_ft("a", "x", 0.5, 0.6, name) for name in "pq")],
+            [((), 2), ((TOWARDS,), 1)],
+        ),
+    ],
+    ids=["shots", "features", "of a WiSE-FT head only the prompts are averaged"],
+)
+def test_conditions_are_not_averaged_together(jobs: list[JobResult], expected: list[Any]) -> None:
     groups = means(make_leaderboard(jobs))
-    return [(group.measurement.condition.words, group.by_model["a"].columns) for group in groups]
-
-
-def test_numbers_of_shots_are_not_averaged_together() -> None:
-    jobs = [few_shot("a", name, k, 0.5) for name in "xy" for k in (16, 2)]
-    assert conditions(*jobs) == [(("2 shots",), 2), (("16 shots",), 2)]
-
-
-def test_features_of_a_probe_are_not_averaged_together() -> None:
-    jobs = [linear_probe("a", "x", 0.6), linear_probe("a", "x", 0.8, features="projected")]
-    assert conditions(*jobs) == [((), 1), (("projected",), 1)]
-
-
-def test_of_a_wise_ft_head_only_the_prompts_are_averaged() -> None:
-    towards = "towards the text classifier"
-    jobs = [wise_ft("a", "x", 0.5, 0.6, "photo", towards), *(wise_ft("a", "x", 0.5, 0.6, name) for name in "pq")]
-    assert conditions(*jobs) == [((), 2), ((towards,), 1)]
+    assert [(group.measurement.condition.words, group.by_model["a"].columns) for group in groups] == expected
 
 
 def said_of(*jobs: JobResult) -> list[str]:

@@ -14,7 +14,8 @@ from clipbench.report.figures.matrix import MOST, NUMBERED
 from clipbench.report.page import render
 from clipbench.report.sections.comparisons.rank_flips import matrix
 from clipbench.report.sections.comparisons.section import ComparisonsSection, Part
-from clipbench.report.text import numbers
+from clipbench.report.sections.corruptions.section import CorruptionsSection
+from clipbench.report.sections.robustness.section import RobustnessSection
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, Record, Subject
 from clipbench.tasks.base import Condition
@@ -46,7 +47,7 @@ def test_differences_are_points_with_a_sign_and_bold_where_zero_is_left_out() ->
     (part,) = parts(probe("a", "d2", clear), probe("b", "d10", unclear))
     assert part.title == "Linear probe against zero-shot"
     assert [head.text for head in part.heads] == ["top-1 difference, points"]
-    assert [[(cell.text, cell.interval, cell.clear) for cell in row.cells] for row in part.rows] == [
+    assert [[(cell.text, cell.small, cell.clear) for cell in row.cells] for row in part.rows] == [
         [("+4.2", "[+2.1, +6.3]", True)],
         [("−1.3", "[−5.0, +2.0]", False)],
     ]
@@ -54,13 +55,6 @@ def test_differences_are_points_with_a_sign_and_bold_where_zero_is_left_out() ->
         ("Fitted on its training split, the probe is 4.2 points better than zero-shot in top-1.",),
         ("Fitted on its training split, the probe is 1.3 points worse than zero-shot in top-1.",),
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0.0"), (-0.0001, "0.0"), (0.00051, "+0.1"), (-0.5, "−50.0"), (None, "–")]
-)
-def test_a_difference_of_nothing_has_no_sign(value: float | None, text: str) -> None:
-    assert numbers.number(value, "difference") == text
 
 
 def test_results_stand_by_regime_data_set_and_model() -> None:
@@ -75,7 +69,7 @@ def test_a_number_that_is_not_reached_leaves_its_cell_open() -> None:
     missed = replace(reached, value=None, low=None, high=None, params={"below": 0.0, "beyond": 1.0})
     (part,) = parts(probe("a", "d2", difference(0.1, 0.05, 0.2), reached), probe("b", "d2", missed))
     assert part.heads[1].text == "labels to match zero-shot, examples per class"
-    assert [(cell.text, cell.interval) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
+    assert [(cell.text, cell.small) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
     assert [cell.text for cell in part.rows[1].cells] == ["–", "–"]
     assert part.rows[1].sentences == ("Zero-shot is worth more than 16 labelled examples a class.",)
 
@@ -112,7 +106,7 @@ def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: 
 
 
 def test_without_results_there_is_no_section(plausible: Results) -> None:
-    assert shown(SECTION, jobs=JOBS) is None
+    assert [shown(section, jobs=JOBS) for section in (SECTION, RobustnessSection(), CorruptionsSection())] == [None] * 3
     page = render(plausible)
     assert 'id="comparisons"' not in page
     assert 'href="#comparisons"' not in page

@@ -82,7 +82,7 @@ def test_rows_are_drawn_by_ascending_x_with_intervals_and_the_choice_ringed() ->
 def test_points_that_lack_their_condition_are_hollow_and_a_pointer_is_shown_the_whole_row() -> None:
     line = traces(drawn(SPEC, ROWS))[0]
     assert line["meta"]["hollow"] == [True, False, False]
-    assert line["customdata"][0] == ("weight = 0.1<br><b>−1\u202fdB</b> [−2, 0]<br>fit: cold<br>converged: no")
+    assert line["customdata"][0] == "<b>weight = 0.1</b><br>−1 dB [−2, 0]<br>fit: cold<br>converged: no"
 
 
 @pytest.mark.parametrize(("open_ended", "flag"), [(True, "best weight at the edge of the grid"), (False, "")])

@@ -60,7 +60,7 @@ def test_a_long_table_shows_its_largest_rows() -> None:
     (grid,) = shown(spec, ("pair", "share"), *((f"p{row}", row / 1000) for row in range(150)))
     assert texts(grid)[0] == ["p149", "14.9\u202f%"]
     assert len(grid.rows) == 100
-    assert grid.note == "The 100 of 150 rows with the largest share; the others are in the results folder."
+    assert grid.note == "100 of 150 rows with the largest share; the others are in the results folder."
 
 
 def test_rows_of_a_curve_stand_by_x_and_the_chosen_one_says_so() -> None:

@@ -6,7 +6,8 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sized
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,13 +15,11 @@ from pathlib import Path
 import pytest
 
 from clipbench.report.page import render, write_page
-from clipbench.report.sections import registry as sections
-from clipbench.report.sections.base import PageData
 from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
 from clipbench.results.records import Record, Table
 
-from .made_up import HOSTILE, classification, failure, retrieval, with_pictures
+from .made_up import HOSTILE, classification, failure, install, retrieval, with_pictures
 
 Make = Callable[..., Results]
 
@@ -212,27 +211,38 @@ def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:
         assert part.lower() in text.lower()
 
 
+SECTION = """
 class Extra:
-    """A section of an installed package."""
+    name, title, order, template, analyses = "extra", "Extra", 0, "extra.html.j2", ()
 
-    name, title, order, template = "extra", "Extra", 0, "extra.html.j2"
-    analyses: tuple[str, ...] = ()
-
-    def show(self, data: PageData, figures: int) -> Sized | None:
+    def show(self, data, figures):
         raise ValueError("no <extra> today")
+"""
+BROKEN = {
+    "show": (SECTION, "no <extra> today"),
+    "template": (SECTION.replace('raise ValueError("no <extra> today")', "return ()"), "No such file or directory"),
+    "syntax": (f"{SECTION}1 +", "invalid syntax"),
+    "import": (f"import nowhere{SECTION}", "cannot import 'extra_section' (No module named 'nowhere')"),
+    "error": (f"{SECTION}raise OSError('disk')", "disk"),
+    "member": (SECTION.replace("template", "other"), "it lacks template"),
+    "order": (SECTION.replace(" 0,", " None,"), "the order of section 'extra' is no whole number"),
+    "nothing": ("", "module 'extra_section' has no 'Extra'"),
+}
 
 
-@pytest.mark.parametrize(
-    ("path", "problem"),
-    [(f"{__name__}:Extra", "no <extra> today"), ("nowhere.sections:Extra", "cannot import 'nowhere.sections'")],
-)
-def test_a_section_that_breaks_costs_only_itself(
-    path: str, problem: str, make_results: Make, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("source", "problem"), BROKEN.values(), ids=BROKEN)
+def test_a_section_of_an_installed_package_that_breaks_costs_only_itself(
+    source: str, problem: str, make_results: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(sections.SECTIONS, "extra", path)
-    text = Outline(render(make_results(classification("a", "digits", 0.5)))).text
-    assert f"This section could not be made: {problem}" in text
-    assert "Data sets" in text
+    results = make_results(classification("a", "digits", 0.5))
+    whole = render(results)
+    install(tmp_path / "site", "clipbench.sections", "extra", "extra_section:Extra", source)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "extra_section", raising=False)
+    page = render(results)
+    assert problem in Outline(page).text.split("This section could not be made: ")[1]
+    assert page.count("<section") == whole.count("<section") + 1
+    assert page.count("data-plot ") == whole.count("data-plot ") == 1
 
 
 def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None:

@@ -14,6 +14,8 @@ from clipbench import Results, RunOptions, load_suite, run
 from clipbench.cli.console import RunConsole
 from clipbench.report.page import render, write_report
 
+from .made_up import install
+
 PLUGIN = """
 from typing import Literal
 
@@ -60,17 +62,13 @@ class Noise:
 @pytest.fixture
 def measured(tmp_path: Path) -> tuple[Results, str]:
     """Results of a task that an installed package adds, and what was printed; the package is not installed any more."""
-    metadata = tmp_path / "site" / "noise-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata.parent / "noise_task.py").write_text(PLUGIN, encoding="utf-8")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noise\nVersion: 1.0\n", encoding="utf-8")
-    (metadata / "entry_points.txt").write_text("[clipbench.tasks]\nnoise = noise_task:Noise\n", encoding="utf-8")
+    install(tmp_path / "site", "clipbench.tasks", "noise", "noise_task:Noise", PLUGIN)
     suite, printed = tmp_path / "noise.yaml", io.StringIO()
     suite.write_text("tasks:\n  - {task: noise, datasets: digits, limit: 20}\n", encoding="utf-8")
     options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
     listener = RunConsole(Console(file=printed, width=120))
     with pytest.MonkeyPatch.context() as installed:
-        installed.syspath_prepend(metadata.parent)
+        installed.syspath_prepend(tmp_path / "site")
         results = run(load_suite(suite), ["clip-tiny"], options, listener)
         listener.summarise(results)
     return results, printed.getvalue()

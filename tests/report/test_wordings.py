@@ -106,8 +106,12 @@ def with_metric(found: JobResult, name: str, value: float, **params: Any) -> Job
     return replace(found, records=(*others, Record(name, value, params=params)))
 
 
+def drawn(name: str, table: Table) -> Curve:
+    return prompt_curves(job(**{name: table}))[name]
+
+
 def test_templates_are_drawn_best_first_beside_the_ensemble_of_all():
-    curve = prompt_curves(job(templates=TEMPLATES))["templates"]
+    curve = drawn("templates", TEMPLATES)
     points, ensemble = curve.figure.spec["data"]
     assert points["x"] == [0.7, 0.6, 0.5]
     assert curve.figure.spec["layout"]["yaxis"]["ticktext"] == [
@@ -120,26 +124,31 @@ def test_templates_are_drawn_best_first_beside_the_ensemble_of_all():
     assert curve.figure.summary == "top-1 of 3 templates, from 70.0\u202f% to 50.0\u202f%"
 
 
-def test_what_a_wording_does_is_filled_where_it_is_clear_after_correction():
-    curve = prompt_curves(job(families=FAMILIES))["families"]
+@pytest.mark.parametrize(
+    ("name", "table", "x", "hollow", "legend"),
+    [
+        ("families", FAMILIES, [0.1, -0.01], [False, True], "p < 0.05 after Holm's correction for all 2"),
+        ("family_effects", FAMILY_EFFECTS, [-0.4, 0.001], [False, True], "p < 0.05 after Holm's correction for all 2"),
+        ("gains", GAINS, [0.1, -0.01], [False, True], "filled: p < 0.05"),
+        ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "against canonical names (60.0\u202f%), each with"),
+        ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "Holm's correction for all 3"),
+        ("choice", CHOICE, [0.6, 0.62, 0.61], [False, True, False], "so optimistic"),
+    ],
+)
+def test_what_may_be_chance_or_is_optimistic_is_hollow(
+    name: str, table: Table, x: list[float], hollow: list[bool], legend: str
+) -> None:
+    curve = drawn(name, table)
     (points,) = curve.figure.spec["data"]
-    assert points["x"] == [0.1, -0.01]
-    assert points["meta"]["hollow"] == [False, True]
-    assert "p < 0.05 after Holm's correction for all 2" in curve.legend
+    assert (points["x"], points["meta"]["hollow"]) == (x, hollow)
+    assert legend in curve.legend
 
 
-def test_what_a_family_does_is_filled_where_it_is_clear_after_correction():
-    curve = prompt_curves(job(family_effects=FAMILY_EFFECTS))["family_effects"]
-    (points,) = curve.figure.spec["data"]
-    assert points["x"] == [-0.4, 0.001]
-    assert points["meta"]["hollow"] == [False, True]
-    assert curve.figure.spec["layout"]["yaxis"]["ticktext"] == ["plural (4)", "case (3)"]
-    assert "p < 0.05 after Holm's correction for all 2" in curve.legend
-    assert curve.figure.summary == "differences: plural (4) −40.0\u202fpoints; case (3) +0.1\u202fpoints"
-
-
-def drawn(name: str, table: Table) -> Curve:
-    return prompt_curves(job(**{name: table}))[name]
+def test_a_family_is_named_with_the_number_of_its_other_templates():
+    figure = drawn("family_effects", FAMILY_EFFECTS).figure
+    assert figure.spec["layout"]["yaxis"]["ticktext"] == ["plural (4)", "case (3)"]
+    assert [note["text"] for note in figure.spec["layout"]["annotations"]] == ["−40.0", "+0.1"]
+    assert figure.summary == "differences: plural (4) −40.0\u202fpoints; case (3) +0.1\u202fpoints"
 
 
 def test_controls_and_baselines_are_marked_and_count_in_no_mean():
@@ -167,35 +176,6 @@ def test_families_with_several_plain_templates_name_none_of_them():
     assert "against the plain one of its family;" in drawn("families", Table(FAMILIES.columns, rows)).legend
 
 
-def test_other_names_are_drawn_as_differences_from_the_canonical_ones():
-    curve = drawn("names", NAMES)
-    (points,) = curve.figure.spec["data"]
-    assert points["x"] == [-0.1, 0.02, 0.01]
-    assert points["meta"]["hollow"] == [False, True, True]
-    assert "against canonical names (60.0\u202f%)" in curve.legend
-    assert "Holm's correction for all 3" in curve.legend
-
-
-def test_names_without_another_way_are_not_drawn():
-    table = Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))
-    assert "names" not in prompt_curves(job(names=table))
-
-
-def test_gains_are_drawn_with_their_own_p_values():
-    curve = drawn("gains", GAINS)
-    (points,) = curve.figure.spec["data"]
-    assert points["meta"]["hollow"] == [False, True]
-    assert [note["text"] for note in curve.figure.spec["layout"]["annotations"]] == ["+10.0", "−1.0"]
-
-
-def test_the_optimistic_choice_is_hollow():
-    curve = drawn("choice", CHOICE)
-    (points,) = curve.figure.spec["data"]
-    assert points["meta"]["hollow"] == [False, True, False]
-    assert points["error_x"]["array"] == pytest.approx([0.05] * 3)
-    assert "optimistic" in curve.legend
-
-
 def test_variance_components_are_shares_of_their_sum_and_may_be_below_zero():
     curve = drawn("variance", VARIANCE)
     images, over_templates = curve.figure.spec["data"]
@@ -213,11 +193,6 @@ def test_variance_without_intervals_over_templates_has_one_mark_a_row():
     (images,) = curve.figure.spec["data"]
     assert images["y"] == [0, 1, 2]
     assert curve.legend.endswith("over images")
-
-
-def test_no_share_is_drawn_of_a_variance_that_sums_to_nothing():
-    table = Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))
-    assert "variance" not in prompt_curves(job(variance=table))
 
 
 def test_what_was_found_stands_in_the_line_that_opens_a_job(make_results: Callable[..., Results]):
@@ -252,19 +227,21 @@ def test_a_failed_job_and_those_of_other_tasks_have_no_such_sentence() -> None:
     assert lead(replace(job(), task="zero_shot")) == ""
 
 
-def test_tables_that_lack_their_numbers_are_not_drawn():
-    broken = Table(TEMPLATES.columns, tuple((*row[:4], None, None, None) for row in TEMPLATES.rows))
-    assert "templates" not in prompt_curves(job(templates=broken))
+def without(table: Table, column: str) -> Table:
+    return Table.of(table.frame().drop(columns=column))
 
 
 @pytest.mark.parametrize(
-    ("name", "table", "column"),
-    [("choice", CHOICE, "how"), ("families", FAMILIES, "template"), ("variance", VARIANCE, "component")],
+    ("name", "table"),
+    [
+        ("choice", without(CHOICE, "how")),
+        ("families", without(FAMILIES, "template")),
+        ("variance", without(VARIANCE, "component")),
+        ("templates", Table(TEMPLATES.columns, tuple((*row[:4], None, None, None) for row in TEMPLATES.rows))),
+        ("names", Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))),
+        ("variance", Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))),
+    ],
+    ids=["no names", "no templates", "no components", "no numbers", "no other names", "sums to nothing"],
 )
-def test_tables_that_lack_their_names_are_not_drawn(name: str, table: Table, column: str):
-    place = table.columns.index(column)
-
-    def without(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (*values[:place], *values[place + 1 :])
-
-    assert prompt_curves(job(**{name: Table(without(table.columns), tuple(map(without, table.rows)))})) == {}
+def test_tables_that_lack_what_is_drawn_are_not_drawn(name: str, table: Table) -> None:
+    assert name not in prompt_curves(job(**{name: table}))

@@ -151,7 +151,7 @@ def rows(
     rail |= {"automargin": True, "showgrid": False, "ticks": "", "ticklabelstandoff": 6}
     figure = plane(traces, axis, rail, 44 + step * len(ticks) + (34 if named else 0), summary)
     figure.spec["layout"] |= {
-        "margin": {"l": 8, "r": 62, "t": 38 if named else 6, "b": 30},
+        "margin": {"l": 8, "r": 14 + 7 * max(map(len, values)), "t": 38 if named else 6, "b": 30},
         "bargap": 0.3,
         "annotations": [_beside(place, value) for place, value in enumerate(values)],
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
