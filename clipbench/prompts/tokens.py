@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import Unavailable, UserError
 from clipbench.models.catalog import find_model
+from clipbench.models.located import LocatedSource
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip.locations import Recipe
-    from clipbench.models.open_clip.source import OpenClipSource
+    from clipbench.models.open_clip.locations import OpenClipLocation, Recipe
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -46,22 +46,25 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
     Raises:
         UserError: no such model, it embeds no text, or what is needed of it is not here and cannot be fetched.
     """
-    from clipbench.models.open_clip.source import OpenClipSource
+    from clipbench.models.open_clip.locations import OpenClipLocation
 
     source = find_model(model)
-    tokenize = _open_clip_tokenizer(source) if isinstance(source, OpenClipSource) else _loaded_tokenizer(source)
+    location = source.location if isinstance(source, LocatedSource) else None
+    if isinstance(location, OpenClipLocation):
+        tokenize = _open_clip_tokenizer(source, location)
+    else:
+        tokenize = _loaded_tokenizer(source)
     distinct = list(dict.fromkeys(texts))
     tokens = tokenize(distinct)
     counts = map(TokenCount, tokens.lengths.tolist(), tokens.truncated)
     return TokenCounts(tokens.ids.shape[1], dict(zip(distinct, counts, strict=True)))
 
 
-def _open_clip_tokenizer(source: OpenClipSource) -> Tokenize:
-    from clipbench.models.open_clip.locations import FileLocation, TagLocation
+def _open_clip_tokenizer(source: ModelSource, location: OpenClipLocation) -> Tokenize:
+    from clipbench.models.open_clip.locations import NamedLocation
     from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
-    location = source.location
-    if isinstance(location, TagLocation | FileLocation):
+    if isinstance(location, NamedLocation):
         recipe = _without_weights(location.architecture, source.name)
     else:
         source.fetch()

@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused():
         with pytest.raises(ValueError, match=f"k must be 1 to 3, got {k}"):
             axes.nearest(unit(np.eye(3)), k)
     with pytest.raises(ValueError, match=r"the gallery must be \(N, D\) with N > 0, got \(0, 3\)"):
-        Gallery.of(eye[:0])
+        Gallery.of(unit(np.eye(3))[:0])
     with pytest.raises(ValueError, match=r"queries must be \(n, 3\), got \(2, 2\)"):
         axes.nearest(unit(np.eye(2)), 1)
     assert axes.nearest(np.zeros((0, 3), np.float32), 2).rows.shape == (0, 2), "no queries have no neighbours"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 import re
-import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +21,26 @@ from clipbench.models.catalog import find_model, model_names
 from clipbench.models.timm.locations import trained_on_of_tag
 from clipbench.models.torchvision.build import take_off_classifier
 
-from .conftest import random_weights
+from .conftest import Malicious, assert_refused, differing, load, noise, pedigree, random_weights, relative, save_timm
 
 CATALOG = model_names()
 TIMM = [name for name, model in CATALOG.items() if model.adapter == "timm"]
 TORCHVISION = [name for name, model in CATALOG.items() if model.adapter == "torchvision"]
 
 
-@pytest.fixture(scope="module")
-def photograph(shared_data: Path) -> PIL.Image.Image:
-    """A real photograph, larger than any network's input and not square."""
-    with tarfile.open(shared_data / "imagenet_sample" / "test" / "0.tar") as tar:
-        for member in tar:
-            if member.name.endswith((".jpg", ".jpeg")):
-                image = PIL.Image.open(io.BytesIO(tar.extractfile(member).read())).convert("RGB")  # type: ignore[union-attr]
-                if min(image.size) > 300 and image.width != image.height:
-                    return image
-    pytest.fail("no such photograph in the sample")
+PHOTOGRAPH = noise(500, 375)
+"""Larger than any network's input, and not square."""
 
 
-NOISE = PIL.Image.effect_noise((64, 64), 80).convert("RGB")
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., str]:
+    """Saves a small model of timm, and names it."""
 
+    def save(name: str = "tiny", **changes: Any) -> str:
+        save_timm(tmp_path / name, **changes)
+        return f"timm:local-dir:{tmp_path / name}"
 
-def load(spec: object, precision: str = "float32") -> ImageModel:
-    source = find_model(str(spec))
-    assert source.look().local
-    return source.load("cpu", precision)  # type: ignore[arg-type]
+    return save
 
 
 def encode(model: ImageModel, image: PIL.Image.Image) -> torch.Tensor:
@@ -58,29 +50,26 @@ def encode(model: ImageModel, image: PIL.Image.Image) -> torch.Tensor:
     return features.backbone
 
 
-def assert_equal(model: Any, image: PIL.Image.Image, pixels: torch.Tensor, wanted: torch.Tensor) -> None:
-    """The library's own pixels, bit for bit, and its own features."""
-    given = model.transform(image)
-    assert given.dtype == torch.uint8
-    assert torch.equal(model._normalise(given[None])[0], pixels)
-    found = encode(model, image)
-    assert (found.shape, bool(wanted.std() > 0)) == (wanted.shape, True)
-    assert (found - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+def assert_close(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    assert found.shape == wanted.shape
+    assert wanted.std() > 0
+    assert relative(found, wanted) <= 1e-5
 
 
-@pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet", "test_nfnet"])
-def test_timms_features_are_those_before_its_classifier(name, tmp_path, photograph):
+def test_timms_features_are_those_before_its_classifier(name, tmp_path):
     theirs = random_weights(timm.create_model(name))
     save_file(theirs.state_dict(), tmp_path / "run.safetensors")
     model = load(f"timm:{name}@{tmp_path / 'run.safetensors'}")
-    pixels = create_transform(**resolve_model_data_config(theirs), is_training=False)(photograph)
+    transform = create_transform(**resolve_model_data_config(theirs), is_training=False)
+    pixels = model.transform(PHOTOGRAPH)
+    assert pixels.dtype == torch.uint8
+    assert torch.equal(model._normalise(pixels[None])[0], transform(PHOTOGRAPH))  # type: ignore[attr-defined]
     with torch.inference_mode():
-        wanted = theirs.forward_head(theirs.forward_features(pixels[None]), pre_logits=True)
-    assert_equal(model, photograph, pixels, wanted)
+        wanted = theirs.forward_head(theirs.forward_features(transform(PHOTOGRAPH)[None]), pre_logits=True)
+    assert_close(encode(model, PHOTOGRAPH), wanted)
 
 
-@pytest.mark.shared_data
 @pytest.mark.parametrize(
     ("name", "classifier", "arguments"),
     [
@@ -91,18 +80,18 @@ def test_timms_features_are_those_before_its_classifier(name, tmp_path, photogra
         ("googlenet", "fc", {"transform_input": True, "aux_logits": True, "init_weights": False}),
     ],
 )
-def test_torchvisions_features_are_the_input_of_its_last_linear_layer(
-    name, classifier, arguments, tmp_path, photograph
-):
+def test_torchvisions_features_are_the_input_of_its_last_linear_layer(name, classifier, arguments, tmp_path):
     theirs = random_weights(torchvision.models.get_model(name, weights=None, **arguments))
     torch.save(theirs.state_dict(), tmp_path / "run.pth")
     model = load(f"torchvision:{name}@{tmp_path / 'run.pth'}")
-    pixels = torchvision.models.get_model_weights(name).DEFAULT.transforms()(photograph)
+    transform = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    pixels = model.transform(PHOTOGRAPH)
+    assert torch.equal(model._normalise(pixels[None])[0], transform(PHOTOGRAPH))  # type: ignore[attr-defined]
     given: list[torch.Tensor] = []
     theirs.get_submodule(classifier).register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
     with torch.inference_mode():
-        theirs(pixels[None])
-    assert_equal(model, photograph, pixels, given[0])
+        theirs(transform(PHOTOGRAPH)[None])
+    assert_close(encode(model, PHOTOGRAPH), given[0])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +123,7 @@ def test_old_names_of_densenets_layers_are_understood(tmp_path):
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     torch.save(old, tmp_path / "old.pth")
     torch.save(state, tmp_path / "new.pth")
-    found = [encode(load(f"torchvision:densenet121@{tmp_path / name}"), NOISE) for name in ("old.pth", "new.pth")]
+    found = [encode(load(f"torchvision:densenet121@{tmp_path / name}"), noise()) for name in ("old.pth", "new.pth")]
     assert torch.equal(*found)
 
 
@@ -147,7 +136,7 @@ def test_a_classifier_of_another_size_or_none_at_all_makes_no_difference(tmp_pat
         {"epoch": 3, "state_dict": {f"module.{name}": value for name, value in trunk.items()}}, tmp_path / "t.pth"
     )
     whole, seven, headless = (
-        encode(load(f"timm:test_resnet@{tmp_path / name}"), NOISE)
+        encode(load(f"timm:test_resnet@{tmp_path / name}"), noise())
         for name in ("whole.safetensors", "seven.safetensors", "t.pth")
     )
     assert torch.equal(whole, seven)
@@ -176,7 +165,7 @@ def test_a_checkpoint_with_its_authors_names_is_understood_where_timm_knows_them
     save_file(original, tmp_path / "original.safetensors")
     save_file(state, tmp_path / "timm.safetensors")
     found, wanted = (
-        encode(load(f"timm:test_convnext@{tmp_path / name}.safetensors"), NOISE) for name in ("original", "timm")
+        encode(load(f"timm:test_convnext@{tmp_path / name}.safetensors"), noise()) for name in ("original", "timm")
     )
     assert torch.equal(found, wanted)
 
@@ -187,39 +176,34 @@ def test_no_layer_is_left_random_where_timm_loads_only_what_it_finds(tmp_path):
     save_file(trunk, tmp_path / "trunk.safetensors")
     load(f"timm:dla34@{tmp_path / 'trunk.safetensors'}")
     save_file({name: value for name, value in trunk.items() if "level5" not in name}, tmp_path / "part.safetensors")
-    with pytest.raises(UserError, match=r"the weights do not fit dla34 \(\d+ tensors are missing, e\.g\. level5"):
-        load(f"timm:dla34@{tmp_path / 'part.safetensors'}")
+    assert_refused(f"timm:dla34@{tmp_path / 'part.safetensors'}", "tensors are missing, e.g. level5", step="load")
 
 
-def test_lower_precision_gives_float32_features_that_are_near(save_timm):
-    folder = save_timm()
-    exact, rounded = (load(f"timm:local-dir:{folder}", precision) for precision in ("float32", "bfloat16"))
-    found, wanted = encode(rounded, NOISE), encode(exact, NOISE)
-    assert found.dtype == torch.float32
-    assert rounded.info.pedigree.precision == "bfloat16"
-    assert 0 < (found - wanted).abs().max() < 0.05 * wanted.abs().max()
-
-
-def test_the_info_of_an_image_only_model(save_timm):
-    folder = save_timm("best")
-    model = load(f"timm:local-dir:{folder}")
+def test_the_info_of_an_image_only_model(saved):
+    model = load(saved("best"))
     info = model.info
     assert (info.name, info.has_text, info.features, info.trained_on) == ("best", False, ("backbone",), None)
     assert info.pedigree.tokenizer == ""
     assert info.library.startswith(f"timm {timm.__version__}")
     assert not isinstance(model, ImageTextModel)
-    assert find_model(f"timm:local-dir:{folder}").about == "timm local folder best"
-    assert torch.equal(pickle.loads(pickle.dumps(model.transform))(NOISE), model.transform(NOISE))
+
+
+def test_pedigrees_tell_apart_what_differs(saved):
+    first = pedigree(saved("first"))
+    weights = pedigree(saved("weights", seed=1))
+    pixels = pedigree(saved("pixels", pretrained_cfg={"mean": [0.1, 0.2, 0.3]}))
+    heads = pedigree(saved("heads", model_args={"num_heads": 4}))
+    found = [differing(first, other) for other in (weights, pixels, heads)]
+    assert found == [{"weights"}, {"transform"}, {"architecture"}]
+    assert len({part.fingerprint() for part in (first, weights, pixels, heads)}) == 4
 
 
 def test_the_same_file_under_another_name_or_preprocessing_is_another_model(tmp_path):
     torch.save(torchvision.models.mobilenet_v3_large(weights=None).state_dict(), tmp_path / "w.pth")
     first, second = (
-        load(f"torchvision:mobilenet_v3_large{weights}@{tmp_path / 'w.pth'}").info.pedigree
-        for weights in ("", "/IMAGENET1K_V1")
+        pedigree(f"torchvision:mobilenet_v3_large{weights}@{tmp_path / 'w.pth'}") for weights in ("", "/IMAGENET1K_V1")
     )
-    assert (first.weights, first.architecture) == (second.weights, second.architecture)
-    assert first.transform != second.transform
+    assert differing(first, second) == {"transform"}
 
 
 @pytest.mark.parametrize(
@@ -266,13 +250,38 @@ def test_every_torchvision_entry_exists_there_with_its_size(name):
     assert find_model(name).about == f"torchvision {entry.architecture}/{entry.tag}"
 
 
-def test_a_configuration_that_timm_cannot_build_is_explained(save_timm):
-    folder = save_timm(model_args={"depth": "deep"})
-    with pytest.raises(UserError, match=r"model tiny: timm cannot build test_vit \(TypeError: .*\); check the config"):
-        load(f"timm:local-dir:{folder}")
+@pytest.mark.parametrize(
+    ("changes", "step", "message"),
+    [
+        ({"architecture": None}, "look", "config.json: lacks architecture"),
+        ({"architecture": "test_vitt"}, "look", "timm has no architecture 'test_vitt'; did you mean 'test_vit'?"),
+        ({"model_args": {"depth": "deep"}}, "load", "model tiny: timm cannot build test_vit (TypeError: "),
+    ],
+)
+def test_a_wrong_configuration_is_explained(changes, step, message, saved):
+    assert_refused(saved(**changes), message, step)
+
+
+@pytest.mark.parametrize("spec", ["timm:test_vit", "timm:test_vit.r160_in1k", "torchvision:mobilenet_v3_small"])
+def test_weights_of_another_architecture_are_explained(spec, tmp_path):
+    file = tmp_path / "other.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), file)
+    architecture = spec.partition(":")[2].partition(".")[0]
+    with pytest.raises(UserError) as caught:
+        load(f"{spec}@{file}")
+    assert str(caught.value).startswith(f"{file}: the weights do not fit {architecture} (Missing key(s) in state_dict:")
+    assert str(caught.value).endswith("; name the architecture that they were trained with")
 
 
 def test_an_architecture_without_a_vector_before_its_classifier_is_refused(tmp_path):
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(UserError, match="squeezenet1_1 does not end in a linear classifier; its features before"):
-        load(f"torchvision:squeezenet1_1@{tmp_path / 'w.pth'}")
+    message = "squeezenet1_1 does not end in a linear classifier; its features before"
+    assert_refused(f"torchvision:squeezenet1_1@{tmp_path / 'w.pth'}", message, step="load")
+
+
+@pytest.mark.parametrize("name", ["timm:test_resnet", "torchvision:resnet18"])
+def test_a_pickle_that_holds_code_is_refused_and_not_run(name, tmp_path):
+    torch.save({"state_dict": Malicious(tmp_path / "marker")}, tmp_path / "evil.pth")
+    for step in ("look", "load"):
+        assert_refused(f"{name}@{tmp_path / 'evil.pth'}", "is a pickle that refers to io.open", step)
+    assert not (tmp_path / "marker").exists()

@@ -1,4 +1,4 @@
-"""Models on the hub, against a small hub served from a folder: sizes, download, and every way it can fail."""
+"""open_clip's models on a hub: sizes, download, what a tag declares, and every way it can fail."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from pathlib import Path
 
 import open_clip
-import PIL.Image
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from clipbench.errors import Unavailable
 from clipbench.models.catalog import find_model
-from clipbench.models.open_clip.locations import TagLocation
-from clipbench.models.open_clip.source import OpenClipSource
+from clipbench.models.located import LocatedSource
+from clipbench.models.open_clip.locations import NamedLocation
 from clipbench.models.transforms import Normalisation
 
-from ..hub_server import Hub, use_hub
+from ..hub_server import use_hub
+from .conftest import load, noise, save_word_tokenizer
 
 PIXEL_SETTINGS = {
     "mean": (0.5, 0.5, 0.5),
@@ -29,37 +29,40 @@ PIXEL_SETTINGS = {
 
 
 @pytest.fixture
-def tiny(hub: Hub, tiny_clip, save_model) -> Path:
-    """The folder of a small model that the hub has as org/tiny."""
+def tiny(hub, tiny_clip, save_model) -> Path:
+    """The folder of a small model, which the hub has as org/tiny."""
     folder = save_model(tiny_clip, preprocess=PIXEL_SETTINGS)
     shutil.copytree(folder, hub.root / "org" / "tiny")
     return folder
 
 
 @pytest.fixture
-def tiny_tag(tiny_clip, monkeypatch: pytest.MonkeyPatch) -> TagLocation:
+def tiny_tag(tiny_clip, monkeypatch: pytest.MonkeyPatch) -> NamedLocation:
     """An architecture and a tag that open_clip then knows, whose weights need quick GELU."""
     declared = {"hf_hub": "org/tiny/", "quick_gelu": True, **PIXEL_SETTINGS}
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "Tiny-CLIP", tiny_clip)
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "Tiny-CLIP", {"some_tag": declared})
-    return TagLocation("Tiny-CLIP", "some_tag")
+    return NamedLocation("Tiny-CLIP", "some_tag")
 
 
-def test_a_hub_model_is_looked_up_downloaded_and_equal_to_its_local_copy(hub, tiny):
+def test_a_hub_model_is_looked_up_downloaded_and_then_needs_no_network(hub, tiny, monkeypatch):
     source = find_model("open_clip:hf-hub:org/tiny")
     before = source.look()
     size = sum(path.stat().st_size for path in tiny.iterdir())
     assert (before.local, before.where, before.download_bytes) == (False, "hf-hub:org/tiny", size)
     assert not hub.cache.exists()
     source.fetch()
+    use_hub(monkeypatch, "http://127.0.0.1:9")
+    started = time.monotonic()
+    source.fetch()
     after = source.look()
     assert (after.local, after.where.startswith(str(hub.cache))) == (True, True)
-    copy = find_model(f"open_clip:local-dir:{tiny}").load("cpu", "float32")
-    assert source.load("cpu", "float32").info.pedigree == copy.info.pedigree
+    assert source.load("cpu", "float32").info.pedigree == load(f"open_clip:local-dir:{tiny}").info.pedigree
+    assert time.monotonic() - started < 5
 
 
 def test_weights_without_safetensors_are_found(hub, tiny):
-    weights = hub.root / "org/tiny/open_clip_model.safetensors"
+    weights = hub.root / "org" / "tiny" / "open_clip_model.safetensors"
     torch.save(load_file(weights), weights.with_name("open_clip_pytorch_model.bin"))
     weights.unlink()
     source = find_model("open_clip:hf-hub:org/tiny")
@@ -69,45 +72,42 @@ def test_weights_without_safetensors_are_found(hub, tiny):
 
 
 def test_a_tag_brings_its_preprocessing_and_its_activation(tiny, tiny_tag):
-    source = OpenClipSource("tiny-alias", tiny_tag, trained_on=("scenes",))
+    source = LocatedSource("tiny-alias", tiny_tag, trained_on=("scenes",))
     source.fetch()
     model = source.load("cpu", "float32")
-    weights = str(tiny / "open_clip_model.safetensors")
     quick, _, transform = open_clip.create_model_and_transforms(
-        "Tiny-CLIP", pretrained=weights, force_quick_gelu=True, image_mean=PIXEL_SETTINGS["mean"],
-        image_std=PIXEL_SETTINGS["std"], image_interpolation="bilinear", image_resize_mode="squash",
+        "Tiny-CLIP", pretrained=str(tiny / "open_clip_model.safetensors"), force_quick_gelu=True,
+        image_mean=PIXEL_SETTINGS["mean"], image_std=PIXEL_SETTINGS["std"], image_interpolation="bilinear",
+        image_resize_mode="squash",
     )  # fmt: skip
     pixels = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(model.encode_images(pixels).projected, quick.eval().encode_image(pixels))
-    noise = PIL.Image.effect_noise((40, 30), 80).convert("RGB")
-    assert torch.equal(Normalisation(transform.transforms[-1])(model.transform(noise)), transform(noise))
+    image = noise(40, 30)
+    assert torch.equal(Normalisation(transform.transforms[-1])(model.transform(image)), transform(image))
     assert (model.info.name, model.info.trained_on) == ("tiny-alias", ("scenes",))
 
 
 def test_the_locator_changes_with_the_files_and_with_what_is_declared(tiny, tiny_tag):
-    source = OpenClipSource("tiny-alias", tiny_tag)
+    source = LocatedSource("tiny-alias", tiny_tag)
     source.fetch()
     before = source.locator()
-    assert OpenClipSource("tiny-alias", tiny_tag).locator() == before
-    assert OpenClipSource("tiny-alias", tiny_tag, trained_on=("scenes",)).locator() != before
+    assert LocatedSource("tiny-alias", tiny_tag).locator() == before
+    assert LocatedSource("tiny-alias", tiny_tag, trained_on=("scenes",)).locator() != before
+    open_clip.pretrained._PRETRAINED["Tiny-CLIP"]["some_tag"]["quick_gelu"] = False
+    declared = source.locator()
     Path(source.look().where).touch()
-    assert source.locator() != before
+    assert len({before, declared, source.locator()}) == 3
 
 
 def test_a_tokenizer_on_the_hub_is_fetched_too(hub, tiny_clip, save_model):
-    transformers = pytest.importorskip("transformers")
-    tokenizers = pytest.importorskip("tokenizers")
-    backend = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[PAD]": 0, "[UNK]": 1, "dog": 2}, unk_token="[UNK]"))
-    backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    words = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]")
-    words.save_pretrained(hub.root / "org" / "words")
+    save_word_tokenizer(hub.root / "org" / "words")
     text = {**tiny_clip["text_cfg"], "hf_tokenizer_name": "org/words", "no_causal_mask": True, "pool_type": "last"}
     shutil.copytree(save_model({**tiny_clip, "text_cfg": text}), hub.root / "org" / "tiny")
     source = find_model("open_clip:hf-hub:org/tiny")
     source.fetch()
     assert source.look().local
-    assert source.load("cpu", "float32").tokenize(["a dog"]).ids[0, :3].tolist() == [1, 2, 0]
+    assert source.load("cpu", "float32").tokenize(["a dog"]).ids[0, :5].tolist() == [2, 4, 5, 3, 0]
 
 
 def test_without_network_it_says_within_seconds_what_is_missing_and_what_to_do(no_hub):
@@ -119,7 +119,7 @@ def test_without_network_it_says_within_seconds_what_is_missing_and_what_to_do(n
         source.fetch()
     assert time.monotonic() - started < 5
     for part in (
-        "model vit-b-32: open_clip_model.safetensors or open_clip_pytorch_model.bin of timm/vit_base_patch32_clip_224",
+        "model vit-b-32: open_clip_model.safetensors or open_clip_pytorch_model.bin of timm/vit_base_patch32_clip_224.",
         f"is not in {no_hub}, and the hub cannot be reached (",
         "`hf download timm/vit_base_patch32_clip_224.openai open_clip_model.safetensors`",
         "open_clip:ARCH@FILE",
@@ -128,30 +128,25 @@ def test_without_network_it_says_within_seconds_what_is_missing_and_what_to_do(n
         assert part in str(caught.value)
 
 
-def test_in_offline_mode_the_hub_is_not_asked_and_what_is_cached_needs_no_network(tiny, monkeypatch):
-    source = find_model("open_clip:hf-hub:org/tiny")
+def test_in_offline_mode_the_hub_is_not_asked(tiny, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    for step in (source.look, source.fetch):
-        with pytest.raises(Unavailable, match=r"is not in .*cache, and the hub is switched off \(HF_HUB_OFFLINE is"):
-            step()
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    source.fetch()
-    use_hub(monkeypatch, "http://127.0.0.1:9")
-    started = time.monotonic()
-    source.fetch()
-    assert source.look().local
-    source.load("cpu", "float32")
-    assert time.monotonic() - started < 5
-
-
-def test_what_the_hub_does_not_give_is_named_with_the_way_out(hub, tiny):
-    (hub.root / "org" / "empty").mkdir()
-    unknown = "the hub has no repository org/nothing, or it is private"
-    for name, says in (("nothing", unknown), ("empty", r"org/empty has no open_clip_config\.json")):
-        with pytest.raises(Unavailable, match=says):
-            find_model(f"open_clip:hf-hub:org/{name}").look()
-    hub.gated = True
     source = find_model("open_clip:hf-hub:org/tiny")
     for step in (source.look, source.fetch):
-        with pytest.raises(Unavailable, match=r"org/tiny is gated.*huggingface.co/org/tiny, then run `hf auth login`"):
+        with pytest.raises(Unavailable, match=r"is not in .*cache, and the hub is switched off \(HF_HUB_OFFLINE"):
             step()
+
+
+def test_a_gated_repository_says_how_to_get_access(hub):
+    hub.gated = True
+    source = find_model("open_clip:hf-hub:org/secret")
+    for step in (source.look, source.fetch):
+        with pytest.raises(Unavailable, match=r"org/secret is gated.*huggingface.co/org/secret, then run `hf auth"):
+            step()
+
+
+def test_a_repository_that_does_not_exist_or_holds_no_model_is_named(hub):
+    with pytest.raises(Unavailable, match="the hub has no repository org/nothing, or it is private"):
+        find_model("open_clip:hf-hub:org/nothing").look()
+    (hub.root / "org" / "empty").mkdir(parents=True)
+    with pytest.raises(Unavailable, match=r"org/empty has no open_clip_config\.json"):
+        find_model("open_clip:hf-hub:org/empty").look()
