@@ -46,7 +46,7 @@ def test_differences_are_points_with_a_sign_and_bold_where_zero_is_left_out() ->
     (part,) = parts(probe("a", "d2", clear), probe("b", "d10", unclear))
     assert part.title == "Linear probe against zero-shot"
     assert [head.text for head in part.heads] == ["top-1 difference, points"]
-    assert [[(cell.text, cell.interval, cell.clear) for cell in row.cells] for row in part.rows] == [
+    assert [[(cell.text, cell.small, cell.clear) for cell in row.cells] for row in part.rows] == [
         [("+4.2", "[+2.1, +6.3]", True)],
         [("−1.3", "[−5.0, +2.0]", False)],
     ]
@@ -75,7 +75,7 @@ def test_a_number_that_is_not_reached_leaves_its_cell_open() -> None:
     missed = replace(reached, value=None, low=None, high=None, params={"below": 0.0, "beyond": 1.0})
     (part,) = parts(probe("a", "d2", difference(0.1, 0.05, 0.2), reached), probe("b", "d2", missed))
     assert part.heads[1].text == "labels to match zero-shot, examples per class"
-    assert [(cell.text, cell.interval) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
+    assert [(cell.text, cell.small) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
     assert [cell.text for cell in part.rows[1].cells] == ["–", "–"]
     assert part.rows[1].sentences == ("Zero-shot is worth more than 16 labelled examples a class.",)
 
