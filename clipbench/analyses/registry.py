@@ -10,6 +10,7 @@ from clipbench.plugins import Registry
 ANALYSES = {
     "probe_vs_zero_shot": "clipbench.analyses.labels.probe_vs_zero_shot:ProbeVsZeroShot",
     "rank_stability": "clipbench.analyses.rankings.rank_stability:RankStability",
+    "error_consistency": "clipbench.analyses.rankings.error_consistency:ErrorConsistency",
     "expectations": "clipbench.analyses.robustness.expectations:Expectations",
     "robustness": "clipbench.analyses.robustness.robustness:RobustnessAnalysis",
     "robustness_pair": "clipbench.analyses.robustness.pair:RobustnessPair",

@@ -12,6 +12,7 @@ SECTIONS = {
     "robustness": "clipbench.report.sections.robustness.section:RobustnessSection",
     "corruptions": "clipbench.report.sections.corruptions.section:CorruptionsSection",
     "comparisons": "clipbench.report.sections.comparisons.section:ComparisonsSection",
+    "error_consistency": "clipbench.report.sections.error_consistency.section:ErrorConsistencySection",
     "sets": "clipbench.report.sections.sets.section:SetsSection",
 }
 

@@ -1,0 +1,1 @@
+"""Models that are right and wrong about the same images."""
