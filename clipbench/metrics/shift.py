@@ -110,12 +110,11 @@ def fit_line(
     Args:
         names: (M,) the models.
         reference: (M,) their accuracies on the reference; `shift` those on the shift.
-        continuity: None leaves out models at 0 or 1. A number c keeps them and takes (k + c) / (n + 2c) of every
-            model, with k = p * n right answers.
+        continuity: None leaves out models at 0 or 1; c takes (k + c) / (n + 2c) of all, with k = p * n right answers.
         n_reference: images of the reference, one number or (M,), and `n_shift` of the shift; for `continuity`.
 
     Raises:
-        ValueError: there is no line: fewer than MIN_MODELS models are left, or all have one reference accuracy.
+        ValueError: fewer than MIN_MODELS models are left, or all have one reference accuracy.
     """
     x, y = np.asarray(reference, np.float64), np.asarray(shift, np.float64)
     if not len(names) == len(x) == len(y):
@@ -133,8 +132,7 @@ def fit_line(
     slope, intercept = least_squares(x[None], y[None])[0].tolist()
     if np.isnan(slope):
         raise ValueError("all models have the same accuracy on the reference")
-    left_over = float(np.sum((y - slope * x - intercept) ** 2))
-    total = float(np.sum((y - y.mean()) ** 2))
+    left_over, total = float(np.sum((y - slope * x - intercept) ** 2)), float(np.sum((y - y.mean()) ** 2))
     r2 = 1 - left_over / total if total else 1.0
     spread = float(np.sqrt(left_over / (len(x) - 2)))
     return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)

@@ -37,7 +37,6 @@ class PairEntry:
 class Source:
     """A published table: what it is, whose, under which licence, and what was done to it."""
 
-    key: str
     name: str
     title: str
     authors: str
@@ -67,7 +66,7 @@ class Source:
 def sources() -> Mapping[str, Source]:
     """Return the published tables by key: 'imagenet-testbed', 'open-clip', 'clip-paper'."""
     document: dict[str, dict[str, Any]] = yaml.safe_load(_text("sources.yaml"))
-    return MappingProxyType({key: _source(key, entry) for key, entry in document.items()})
+    return MappingProxyType({key: _source(entry) for key, entry in document.items()})
 
 
 @cache
@@ -86,10 +85,10 @@ def _text(name: str) -> str:
     return files("clipbench.reference").joinpath(name).read_text(encoding="utf-8")
 
 
-def _source(key: str, entry: Mapping[str, Any]) -> Source:
+def _source(entry: Mapping[str, Any]) -> Source:
     columns = {name: Column(**column) for name, column in entry["columns"].items()}
     pairs = tuple(
         PairEntry(pair["shift"], pair.get("matched", "imagenet") or None, pair.get("warning", ""))
         for pair in entry.get("pairs", ())
     )
-    return Source(key=key, **{**entry, "columns": MappingProxyType(columns), "pairs": pairs})
+    return Source(**{**entry, "columns": MappingProxyType(columns), "pairs": pairs})

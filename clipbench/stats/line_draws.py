@@ -66,9 +66,8 @@ def resample_line(
     Raises:
         ValueError: the models in the line are all of one family.
     """
-    inside = np.isin(list(names), line.models)
+    random, inside = np.random.default_rng(seed), np.isin(list(names), line.models)
     found, family = np.unique(np.asarray(families or names)[inside], return_inverse=True)
-    random = np.random.default_rng(seed)
     times = random.multinomial(len(found), np.full(len(found), 1 / len(found)), resamples)
     x, y = np.empty((2, resamples, len(family)))
     for logits, accuracy, n in ((x, reference, n_reference), (y, shift, n_shift)):

@@ -62,8 +62,7 @@ def variance_components(
 ) -> Mapping[str, Component]:
     """Estimate the variance components of two or three crossed random factors, one response a cell.
 
-    By the method of moments, with intervals from a bootstrap, both as told at the head of this module. Negative
-    estimates are left as they are.
+    By the method of moments, with bootstrap intervals, as told at the head of this module; estimates may be negative.
 
     Args:
         responses: (n, T) or (n, T, W) numbers, or whether each is right.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -12,12 +12,19 @@ import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.robustness.baseline import Baseline, find_baseline
-from clipbench.analyses.robustness.matched_pairs import MatchedPair, gap_metrics, matched_pairs, percentiles, verdict_on
+from clipbench.analyses.robustness.matched_pairs import (
+    UNPAIRED,
+    MatchedPair,
+    gap_metrics,
+    matched_pairs,
+    percentiles,
+    verdict_on,
+)
 from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
-from clipbench.stats.intervals import wilson
+from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.line_draws import KIND
 from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
@@ -157,8 +164,10 @@ def _on_shift(judged: _Judged, evidence: Evidence) -> Finding:
         jobs.append(judged.parent.hash)
     unmatched = pair.shift.tables.get("unmatched_classes") or pair.reference.tables.get("unmatched_classes")
     if unmatched:
-        tables["unmatched_classes"] = unmatched.frame()
-        notes.append(_unmatched(unmatched.frame(), n_classes))
+        tables["unmatched_classes"] = frame = unmatched.frame()
+        counts = ", ".join(f"{count:,} of {name}" for name, count in frame.groupby("of", sort=False).size().items())
+        left_out = f"left out: {counts} (listed in unmatched_classes)"
+        notes.append(f"Compared on the {n_classes:,} classes that both have; {left_out}.")
     return _finding(pair, metrics, "effective_robustness" if baseline else "gap", tables, jobs, notes)
 
 
@@ -193,11 +202,6 @@ def _relative(
     return Metric("relative_robustness", value, len(common), interval, params={**params, "against": parent.model}), ""
 
 
-def _unmatched(table: pd.DataFrame, n_classes: int) -> str:
-    counts = ", ".join(f"{count:,} of {name}" for name, count in table.groupby("of", sort=False).size().items())
-    return f"Compared on the {n_classes:,} classes that both have; left out: {counts} (listed in unmatched_classes)."
-
-
 def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str]) -> Finding:
     """Sum up a model's shifts: means and the worst shift."""
     pairs = [shift.pair for shift in judged]
@@ -206,36 +210,25 @@ def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str]) -> Finding:
     missing = [name for name in wanted if name not in names]
     notes = [f"Not in the mean, since a job is missing or failed: {', '.join(missing)}."] if missing else []
     jobs = [job.hash for pair in pairs for job in (pair.reference, pair.shift)]
-    metrics = [*_means(pairs, params), *_mean_effective(judged, params)]
+    n = min(min(pair.on_reference.n, pair.on_shift.n) for pair in pairs)
+    lowest = min(pairs, key=lambda pair: pair.on_shift.value)
+    worst, of_worst = lowest.on_shift, {**params, "dataset": lowest.shift.dataset}
+    top1 = _mean([(pair.on_shift.value, pair.drawn_shift) for pair in pairs])
+    gap = _mean([(pair.gap, pair.drawn_gap) for pair in pairs])
+    metrics = [
+        Metric("mean_shift_top1", top1[0], n, top1[1], params=params),
+        Metric("mean_gap", gap[0], n, gap[1], params=params),
+        Metric("worst_shift_top1", worst.value, worst.n, wilson(worst.right, worst.n), params=of_worst),
+    ]
+    lines = [(shift.baseline, shift.pair) for shift in judged if shift.baseline]
+    if len(lines) == len(judged):
+        effective = [(baseline.effective(pair), baseline.drawn_effective(pair)) for baseline, pair in lines]
+        value, interval = _mean(effective, KIND)
+        metrics.append(Metric("mean_effective_robustness", value, n, interval, params=params))
     return _finding(pairs[0], metrics, "mean_gap", {}, jobs, notes, datasets=names, averaged=True)
 
 
-def _means(pairs: Sequence[MatchedPair], params: Mapping[str, Any]) -> list[Metric]:
-    n = _smallest(pairs)
-    top1 = float(np.mean([pair.on_shift.value for pair in pairs]))
-    gap = float(np.mean([pair.gap for pair in pairs]))
-    lowest = min(pairs, key=lambda pair: pair.on_shift.value)
-    worst, interval = lowest.on_shift, wilson(lowest.on_shift.right, lowest.on_shift.n)
-    of_worst = {**params, "dataset": lowest.shift.dataset}
-    return [
-        Metric("mean_shift_top1", top1, n, percentiles(_mean([pair.drawn_shift for pair in pairs])), params=params),
-        Metric("mean_gap", gap, n, percentiles(_mean([pair.drawn_gap for pair in pairs])), params=params),
-        Metric("worst_shift_top1", worst.value, worst.n, interval, params=of_worst),
-    ]
-
-
-def _mean_effective(judged: Sequence[_Judged], params: Mapping[str, Any]) -> Iterator[Metric]:
-    """Yield the mean of effective robustness, where every shift has a baseline."""
-    lines = [(shift.baseline, shift.pair) for shift in judged if shift.baseline]
-    if len(lines) == len(judged):
-        mean = float(np.mean([baseline.effective(pair) for baseline, pair in lines]))
-        interval = percentiles(_mean([baseline.drawn_effective(pair) for baseline, pair in lines]), KIND)
-        yield Metric("mean_effective_robustness", mean, _smallest([pair for _, pair in lines]), interval, params=params)
-
-
-def _smallest(pairs: Sequence[MatchedPair]) -> int:
-    return min(min(pair.on_reference.n, pair.on_shift.n) for pair in pairs)
-
-
-def _mean(drawn: Sequence[Float64Array]) -> Float64Array:
-    return np.asarray(np.mean(drawn, axis=0))
+def _mean(measured: Sequence[tuple[float, Float64Array]], kind: str = UNPAIRED) -> tuple[float, Interval | None]:
+    """Return the mean of values, each with (B,) resamples, and its interval."""
+    values, drawn = zip(*measured, strict=True)
+    return float(np.mean(values)), percentiles(np.asarray(np.mean(drawn, axis=0)), kind)
