@@ -142,8 +142,8 @@ def _entries(
         value = row.get(column.name)
         chosen = curve is not None and column.name == curve.x and row.get(curve.chosen) is True
         small = ends(row, column) or ("chosen" if chosen else "")
-        barred = bars and column.unit == "fraction" and numbers.is_number(value)
-        entries.append(Entry(numbers.cell(value, column.unit), small, min(max(value, 0.0), 1.0) if barred else None))
+        bar = min(max(value, 0.0), 1.0) if bars and column.unit == "fraction" and numbers.is_number(value) else None
+        entries.append(Entry(numbers.cell(value, column.unit), small, bar))
     return tuple(entries)
 
 

@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 
 Intervals = Literal["range", "half-width"]
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "±": r"\ensuremath{\pm}",
-    "−": r"\ensuremath{-}",
-    "†": r"\textdagger{}",
-    "–": "--",
-    "\u202f": r"\,",
-}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "&": r"\&",
+        "#": r"\#",
+        "%": r"\%",
+        "_": r"\_",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "±": r"\ensuremath{\pm}",
+        "−": r"\ensuremath{-}",
+        "†": r"\textdagger{}",
+        "–": "--",
+        "\u202f": r"\,",
+    }
+)
 
 
 def leaderboard(results: Results, metric: str | None = None, *, intervals: Intervals | None = None) -> pd.DataFrame:
@@ -206,7 +208,7 @@ def _escape_markdown(text: str) -> str:
 
 
 def _escape_latex(text: str) -> str:
-    escaped = _one_line(text).translate(str.maketrans(_LATEX))
+    escaped = _one_line(text).translate(_LATEX)
     # A bracket right behind the \\ of the row before would be read as its optional argument.
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
 

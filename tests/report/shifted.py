@@ -8,16 +8,14 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
 from clipbench.reference.published import PublishedModel, PublishedPair
-from clipbench.report.figures.figures import series_of
+from clipbench.report import page
 from clipbench.report.leaderboard import make_leaderboard
-from clipbench.report.page import environment
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.results.folder import Results
@@ -47,10 +45,9 @@ def page_data(*results: AnalysisResult, jobs: Sequence[JobResult] = (), folder: 
 
 def render(section: Section, data: PageData, figures: int = 200) -> str:
     """Return a section's HTML."""
-    content, series = section.show(data, figures), series_of(data.leaderboard.models)
-    assert content is not None
-    template = files(type(section).__module__.rpartition(".")[0]).joinpath(section.template).read_text("utf-8")
-    return environment().from_string(template).render(section=content, series=series, coloured=len(series) <= 8)
+    (shown,), _ = page._show([section], data, figures)
+    assert "could not be made" not in shown["html"]
+    return shown["html"]
 
 
 def words(markup: str) -> str:

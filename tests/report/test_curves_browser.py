@@ -64,26 +64,12 @@ def test_a_curve_in_closed_details_takes_the_new_colours_when_opened_again(
     page.page.wait_for_function(f"() => Math.abs({width} - {drawn}) < 1")
 
 
-LABELS = """
-  const box = (element) => element.getBoundingClientRect();
-  const plots = Array.from(document.querySelectorAll("[data-plot]"));
-  const boxes = (plot, kind) => Array.from(plot.querySelectorAll(kind)).map(box).filter((found) => found.width);
-  const touch = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-  const crowded = (found) => found.some((one, at) => found.slice(at + 1).some((other) => touch(one, other)));
-  const within = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1 && a.bottom <= b.bottom + 1;
-"""
-
-
 def test_all_figures_fit_a_phone_and_their_labels_do_not_touch(visit: Callable[..., Visit], fitted: Results) -> None:
     page = visit(fitted, PHONE)
     page.open_all()
     page.draw_all()
     assert page.page.locator(f"{CURVES} .main-svg .scatterlayer").count() == page.page.locator(CURVES).count() == 14
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
-    overlap = "plots.filter((plot) => ['.xtick text', '.ytick text'].some((kind) => crowded(boxes(plot, kind))))"
-    cut = "plots.filter((plot) => boxes(plot, 'text').some((text) => !within(text, box(plot))))"
-    for wrong in (overlap, cut):
-        assert page.evaluate(f"() => {{ {LABELS} return {wrong}.map((plot) => plot.id); }}") == []
+    page.assert_fits()
 
 
 def test_comparisons_fit_a_phone_with_their_numbers_in_view(visit: Callable[..., Visit], fitted: Results) -> None:

@@ -20,7 +20,6 @@ from .shifted import (
     published,
     published_model,
 )
-from .test_curves_browser import LABELS
 from .visits import DESKTOP, PHONE, Visit
 
 pytestmark = pytest.mark.browser
@@ -79,12 +78,7 @@ def test_every_figure_is_drawn_in_the_colours_of_its_theme(visit: Callable[..., 
 def test_the_sections_fit_a_phone_and_their_labels_do_not_touch(visit: Callable[..., Visit], filled: Results) -> None:
     page = visit(filled, PHONE)
     page.draw_all()
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
-    overlap = "plots.filter((plot) => ['.xtick text', '.ytick text'].some((kind) => crowded(boxes(plot, kind))))"
-    cut = "plots.filter((plot) => boxes(plot, 'text').some((text) => !within(text, box(plot))))"
-    names = "plots.filter((plot) => crowded(boxes(plot, '.textpoint')))"
-    for wrong in (overlap, cut, names):
-        assert page.evaluate(f"() => {{ {LABELS} return {wrong}.map((plot) => plot.id); }}") == []
+    page.assert_fits()
 
 
 def test_a_pointer_on_a_model_says_its_numbers(visit: Callable[..., Visit], filled: Results) -> None:

@@ -12,7 +12,6 @@ from clipbench.results.records import JobResult
 
 from . import test_wordings as tables
 from .test_comparisons import flips
-from .test_curves_browser import LABELS
 from .visits import DESKTOP, PHONE, Visit
 
 pytestmark = pytest.mark.browser
@@ -39,11 +38,7 @@ def test_all_figures_fit_a_phone_and_their_labels_do_not_touch(
     page.open_all()
     page.draw_all()
     assert page.page.locator("#details [data-plot] .main-svg .scatterlayer").count() == 6
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
-    overlap = "plots.filter((plot) => ['.xtick text', '.ytick text'].some((kind) => crowded(boxes(plot, kind))))"
-    cut = "plots.filter((plot) => boxes(plot, 'text').some((text) => !within(text, box(plot))))"
-    for wrong in (overlap, cut):
-        assert page.evaluate(f"() => {{ {LABELS} return {wrong}.map((plot) => plot.id); }}") == []
+    page.assert_fits()
 
 
 def test_what_was_found_is_seen_before_a_job_is_opened(

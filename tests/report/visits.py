@@ -16,6 +16,20 @@ FLAGS = [
 ]
 DESKTOP, PHONE = (1440, 900), (390, 844)
 
+LABELS = """
+  const box = (element) => element.getBoundingClientRect();
+  const plots = Array.from(document.querySelectorAll("[data-plot]"));
+  const boxes = (plot, kind) => Array.from(plot.querySelectorAll(kind)).map(box).filter((found) => found.width);
+  const touch = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const crowded = (found) => found.some((one, at) => found.slice(at + 1).some((other) => touch(one, other)));
+  const within = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1 && a.bottom <= b.bottom + 1;
+"""
+WRONG = {
+    "ticks touch": "plots.filter((plot) => ['.xtick text', '.ytick text'].some((kind) => crowded(boxes(plot, kind))))",
+    "text is cut": "plots.filter((plot) => boxes(plot, 'text').some((text) => !within(text, box(plot))))",
+    "names touch": "plots.filter((plot) => crowded(boxes(plot, '.textpoint')))",
+}
+
 
 @dataclass
 class Visit:
@@ -38,3 +52,9 @@ class Visit:
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
+
+    def assert_fits(self) -> None:
+        """Nothing is wider than the window, and in no figure do labels touch or leave it."""
+        assert self.evaluate("document.documentElement.scrollWidth === window.innerWidth")
+        for name, plots in WRONG.items():
+            assert self.evaluate(f"() => {{ {LABELS} return {plots}.map((plot) => plot.id); }}") == [], name
