@@ -70,8 +70,9 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
 @cache
 def pair_line(pair: PublishedPair, continuity: float | None = None) -> LogitLine:
     """Return the line of a pair's baseline models, as `fit_line` makes it."""
+    names, reference, shift = _accuracies(pair)
     sizes = {"n_reference": pair.n_reference, "n_shift": pair.n_shift}
-    return fit_line(*_accuracies(pair), continuity=continuity, **sizes)
+    return fit_line(names, reference, shift, continuity=continuity, **sizes)
 
 
 @cache

@@ -79,7 +79,7 @@ def student(values: Sequence[float]) -> Interval:
     Formula: mean +- t * s / sqrt(n), with the 0.975 quantile of Student's t with n - 1 degrees of freedom (Student
     1908).
     """
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
+    from scipy.special import stdtrit
 
     if len(values) < 2:
         raise ValueError(f"needs at least two values, got {len(values)}")

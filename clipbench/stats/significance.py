@@ -25,7 +25,7 @@ def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:
     Returns:
         (...) p values, each by itself; 1 where no example tells the two apart.
     """
-    from scipy.stats import binom  # type: ignore[import-untyped]
+    from scipy.stats import binom
 
     first, second = np.asarray(only_first, np.int64), np.asarray(only_second, np.int64)
     # The binomial distribution of a fair coin is symmetric, so both tails are twice the one.

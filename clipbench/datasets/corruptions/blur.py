@@ -19,7 +19,7 @@ def gaussian_blur(pixels: Pixels, constants: Constants, draws: Draws) -> Field:
 
 def smooth(field: Field, sigma: float) -> Field:
     """Return the image blurred by a gaussian of four standard deviations' reach, its edges repeated outwards."""
-    from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
+    from scipy.ndimage import gaussian_filter
 
     # Channels first: the filter runs along rows that lie together in memory.
     planes = np.ascontiguousarray(np.moveaxis(np.atleast_3d(field), 2, 0))
@@ -29,7 +29,7 @@ def smooth(field: Field, sigma: float) -> Field:
 
 def defocus_blur(pixels: Pixels, constants: Constants, draws: Draws) -> Field:
     """Blur with a disc; constants: its radius in pixels, and the blur of its rim."""
-    from scipy.fft import irfft2, next_fast_len, rfft2  # type: ignore[import-untyped]
+    from scipy.fft import irfft2, next_fast_len, rfft2
 
     radius, rim = constants
     kernel = _disc(radius, rim)

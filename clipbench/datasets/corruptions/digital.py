@@ -93,7 +93,7 @@ def _smooth_noise(height: int, width: int, sigma: float, draws: Draws) -> Field:
     The deviation may be most of the image's side. A filter with reflected edges is a product of cosine transforms,
     so this costs the same at any deviation.
     """
-    from scipy.fft import dctn, idctn  # type: ignore[import-untyped]
+    from scipy.fft import dctn, idctn
 
     gains = np.outer(_gains(height, sigma), _gains(width, sigma))
     noise: Field = idctn(dctn(draws.uniform(-1, 1, height, width)) * gains)

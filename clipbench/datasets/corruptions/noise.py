@@ -40,7 +40,7 @@ def shot_noise(pixels: Pixels, constants: Constants, draws: Draws) -> Pixels:
 @lru_cache(maxsize=2)
 def _shot_table(photons: int) -> Pixels:
     """Return the value that each old value (256 rows) gets at each of 65,536 equally likely random words."""
-    from scipy.special import pdtr  # type: ignore[import-untyped]
+    from scipy.special import pdtr
 
     counts = np.arange(photons)
     values = (np.arange(photons + 1) * 255 / photons + 1e-9).astype(np.uint8)

@@ -64,7 +64,7 @@ class Draws:
 
 @lru_cache(maxsize=1)
 def _normal_quantiles() -> Field:
-    from scipy.special import ndtri  # type: ignore[import-untyped]
+    from scipy.special import ndtri
 
     quantiles = ndtri((np.arange(WORDS) + 0.5) / WORDS)
     scaled: Field = (quantiles / quantiles.std()).astype(np.float32)

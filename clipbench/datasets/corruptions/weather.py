@@ -164,7 +164,7 @@ def spatter(pixels: Pixels, constants: Constants, draws: Draws) -> Field:
 
 def _water(liquid: Field, strength: float) -> Field:
     """Return how much of water's colour is added: shaded by the distance to a drop's rim, as if lit from one side."""
-    from scipy.ndimage import correlate, distance_transform_edt  # type: ignore[import-untyped]
+    from scipy.ndimage import correlate, distance_transform_edt
 
     drops = (liquid * 255).astype(np.uint8)
     rims = _edges(drops, 50, 150)

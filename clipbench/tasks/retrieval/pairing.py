@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.special import gammaln  # type: ignore[import-untyped]
+from scipy.special import gammaln
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
