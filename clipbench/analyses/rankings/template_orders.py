@@ -42,7 +42,8 @@ class TemplateOrders:
     @cached_property
     def right(self) -> IntArray:
         """(M, T) right answers."""
-        return self.correct.sum(axis=1, dtype=np.int64)
+        right: IntArray = self.correct.sum(axis=1, dtype=np.int64)
+        return right
 
     @cached_property
     def signs(self) -> Signs:
