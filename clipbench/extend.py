@@ -9,6 +9,7 @@ from clipbench import _resolve
 
 if TYPE_CHECKING:
     from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding, verdict_of
+    from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, IndexedSplit, Split, decode
     from clipbench.errors import Unavailable, UserError, did_you_mean
     from clipbench.metrics.shift import fit_line
@@ -51,12 +52,14 @@ __all__ += ["class_prompts", "decide", "distinct_strings", "require_joint_space"
 __all__ += ["stored_feature", "text_classifier", "unit_rows"]
 __all__ += ["Interval", "bootstrap_mean", "bootstrap_units", "wilson"]
 __all__ += ["Analysis", "AnalysisSettings", "Evidence", "Finding", "Subject", "Verdict", "fit_line", "published_pair"]
+__all__ += ["read_correct", "side_by_side", "subject_of"]
 __all__ += ["ColumnSpec", "CurveSpec", "MetricSpec", "PageData", "Section", "TableSpec", "verdict_of"]
 __all__ += ["AnalysisResult", "JobResult", "ProgressListener"]
 __all__ += ["Unavailable", "UserError", "did_you_mean"]
 
 _HOMES = {
     "clipbench.analyses.base": "Analysis AnalysisSettings Evidence Finding verdict_of",
+    "clipbench.analyses.comparable": "read_correct side_by_side subject_of",
     "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset IndexedSplit Split decode",
     "clipbench.errors": "Unavailable UserError did_you_mean",
     "clipbench.runs.progress": "ProgressListener",

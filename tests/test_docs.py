@@ -286,12 +286,14 @@ def test_the_classes_in_contributing_work(tmp_path: Path, monkeypatch: pytest.Mo
     scenes = "datasets:\n  few: {adapter: scenes, n: 40}\n"
     tasks = '  - {task: zero_shot, datasets: [few]}\n  - {task: "contributed:Majority", datasets: [few]}\n'
     suite.write_text(f"{scenes}tasks:\n{tasks}", encoding="utf-8")
-    results = run(str(suite), "contributed:Random", tmp_path / "results")
-    jobs = results.jobs()
-    assert {job.task: job.error for job in jobs} == {"zero_shot": "", "majority": ""}
-    assert next(job.main.value for job in jobs if job.task == "majority") >= 1 / 8
-    (result,) = results.analysis_results()
-    assert (result.analysis, result.about.dataset, result.records[0].value) == ("range", "few", 0.0)
+    for model in ("contributed:Random", "clip-tiny"):
+        results = run(str(suite), model, tmp_path / "results")
+    jobs = {(job.task, job.model): job for job in results.jobs()}
+    assert {job.error for job in jobs.values()} == {""}
+    assert jobs["majority", "contributed:Random"].main.value >= 1 / 8
+    random, trained = (jobs["zero_shot", model].main.value for model in ("contributed:Random", "clip-tiny"))
+    (result,) = (result for result in results.analysis_results() if result.analysis == "range")
+    assert (result.about.dataset, result.records[0].value) == ("few", trained - random)
 
 
 def test_suites_and_plain_python_are_the_ones_that_exist():

@@ -182,6 +182,29 @@ def test_features_that_a_model_lacks_are_refused_before_it_embeds(run, tmp_path:
     assert job.error == f"{MODEL}: near_duplicates needs backbone features; it gives: projected"
 
 
+def test_the_analysis_finds_what_every_model_misses_and_its_section_shows_it(run, at_home: Path, monkeypatch):
+    metadata = at_home / "site" / "missed-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: missed\nVersion: 1.0\n")
+    points = {"analyses": "missed_by_all:MissedByAll", "sections": "missed_by_all:MissedByAllSection"}
+    groups = (f"[clipbench.{group}]\nmissed_by_all = {path}\n" for group, path in points.items())
+    (metadata / "entry_points.txt").write_text("".join(groups))
+    monkeypatch.syspath_prepend(metadata.parent)
+    run(SCENES)
+    results = run(SCENES, "clip-tiny")
+    made = {result.about.dataset: result for result in results.analysis_results() if result.analysis == "missed_by_all"}
+    jobs = [job for job in results.jobs() if job.dataset == "shapes"]
+    tables = [results.examples(job.hash).set_index("id") for job in jobs]
+    missed = ~(tables[0]["correct"] | tables[1].loc[tables[0].index, "correct"])
+    assert made["shapes"].about.models == (jobs[0].model, jobs[1].model)
+    assert made["shapes"].record("missed").value == missed.mean()
+    assert {row["id"] for row in made["shapes"].tables["images"].dicts()} == set(missed.index[missed])
+    page = (results.folder / "report.html").read_text()
+    section = page.split('id="missed_by_all"')[1]
+    assert "of 80 images are missed by all 2 models." in section
+    assert "<dt>missed by all:</dt>" in page
+
+
 def test_the_data_set_reads_classes_from_file_names(run, tmp_path: Path):
     folder = tmp_path / "data" / "leaves"
     folder.mkdir(parents=True)
