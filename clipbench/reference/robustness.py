@@ -70,8 +70,8 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
 @cache
 def pair_line(pair: PublishedPair, continuity: float | None = None) -> LogitLine:
     """Return the line of a pair's baseline models, as `fit_line` makes it."""
-    sizes = {"n_reference": pair.n_reference, "n_shift": pair.n_shift}
-    return fit_line(*_accuracies(pair), continuity=continuity, **sizes)
+    n_reference, n_shift = pair.n_reference, pair.n_shift
+    return fit_line(*_accuracies(pair), continuity=continuity, n_reference=n_reference, n_shift=n_shift)
 
 
 @cache
