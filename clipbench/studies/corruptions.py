@@ -80,11 +80,12 @@ class CorruptionsSettings(DatasetsEntry):
             for name in self.chosen
             for severity in self.severities
         ]
+        prompt_sets: list[PromptChoices] = [(choice,) for choice in self.prompts]
         asked: dict[str, Any] = {"task": "zero_shot", "split": self.split, "limit": self.limit}
         return [
             Job(name, ZeroShotSettings(**asked, datasets=(name,), prompts=prompts), view=view)
             for name in self.datasets
-            for prompts in [(choice,) for choice in self.prompts] or [()]
+            for prompts in prompt_sets or [()]
             for view in (None, *views)
         ]
 

@@ -88,7 +88,8 @@ class RobustnessSettings(SuiteEntry):
 
     def jobs(self) -> Sequence[Job]:
         """Return zero-shot classification of the reference, and for each shift of both among their common classes."""
-        return [job for prompts in [(choice,) for choice in self.prompts] or [()] for job in self._jobs(prompts)]
+        prompt_sets: list[PromptChoices] = [(choice,) for choice in self.prompts]
+        return [job for prompts in prompt_sets or [()] for job in self._jobs(prompts)]
 
     def _jobs(self, prompts: PromptChoices) -> Iterator[Job]:
         asked: dict[str, Any] = {"split": self.split, "limit": self.limit, "prompts": prompts}

@@ -42,7 +42,7 @@ class TemplateOrders:
     @cached_property
     def right(self) -> IntArray:
         """(M, T) right answers."""
-        return self.correct.sum(axis=1, dtype=np.int64)
+        return np.asarray(self.correct.sum(axis=1, dtype=np.int64))
 
     @cached_property
     def signs(self) -> Signs:
