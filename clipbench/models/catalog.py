@@ -11,20 +11,24 @@ from typing import Any
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.models.base import ModelSource
-from clipbench.plugins import is_dotted_path, plugin_paths
+from clipbench.models.custom import DottedSource
+from clipbench.models.located import LocatedSource, Location
+from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 
+ADAPTERS: Mapping[str, tuple[str, str]] = {
+    "open_clip": ("open_clip.locations:parse_open_clip", "ARCH/TAG hf-hub:ORG/NAME local-dir:PATH ARCH@FILE"),
+    "timm": ("timm.locations:parse_timm", "NAME NAME@FILE local-dir:DIR"),
+    "torchvision": ("torchvision.locations:parse_torchvision", "NAME NAME/WEIGHTS NAME@FILE"),
+    "local": ("reference.source:parse_folder", "DIR"),
+    "reference": ("reference.source:parse_packaged", ""),
+}
+"""By what stands before the colon: what makes a `Location` of what stands behind it, and which forms that may have.
+
+The function's module (below clipbench.models) is imported when such a model is named. It returns None for any other
+form, and looks nothing up.
+"""
 FORMS = (
-    "open_clip:ARCH/TAG",
-    "open_clip:hf-hub:ORG/NAME",
-    "open_clip:local-dir:PATH",
-    "open_clip:ARCH@FILE",
-    "timm:NAME",
-    "timm:NAME@FILE",
-    "timm:local-dir:DIR",
-    "torchvision:NAME",
-    "torchvision:NAME/WEIGHTS",
-    "torchvision:NAME@FILE",
-    "local:DIR",
+    *(f"{adapter}:{form}" for adapter, (_, forms) in ADAPTERS.items() for form in forms.split()),
     "package.module:Class",
 )
 """How a model that is not in the catalog is named."""
@@ -36,7 +40,7 @@ class CatalogModel:
 
     alias: str
     adapter: str
-    """'open_clip', 'reference', 'timm', 'torchvision', or 'plugin' for a name that an installed package adds."""
+    """One of `ADAPTERS`, or 'plugin' for a name that an installed package adds."""
     architecture: str = ""
     """The adapter's name of the architecture, timm's with its tag; for a plug-in its dotted path."""
     tag: str = ""
@@ -71,18 +75,10 @@ def find_model(spec: str) -> ModelSource:
     if spec in known:
         return _from_catalog(known[spec])
     adapter, _, arguments = spec.partition(":")
-    if adapter == "open_clip":
-        from clipbench.models.open_clip.source import OpenClipSource, parse_open_clip
-
-        return OpenClipSource(spec, parse_open_clip(arguments))
-    if adapter in ("timm", "torchvision"):
-        return _image_only(spec, adapter, arguments)
-    if adapter == "local" and arguments:
-        from clipbench.models.reference.source import ReferenceSource
-
-        return ReferenceSource.from_folder(Path(arguments).expanduser())
+    if adapter in ADAPTERS:
+        return LocatedSource(spec, _locate(adapter, arguments))
     if is_dotted_path(spec):
-        return _dotted(spec, spec)
+        return DottedSource(spec, spec)
     forms = ", ".join(FORMS)
     fix = f"{did_you_mean(spec, known)} Other forms: {forms}; `clipbench list models` shows all names"
     raise UserError("no such model", where=f"model {spec!r}", fix=fix)
@@ -90,56 +86,25 @@ def find_model(spec: str) -> ModelSource:
 
 def _from_catalog(entry: CatalogModel) -> ModelSource:
     if entry.adapter == "plugin":
-        return _dotted(entry.alias, entry.architecture)
-    if entry.adapter == "reference":
-        from clipbench.models.reference.source import ReferenceSource
-
-        return ReferenceSource(entry.alias)
-    if entry.adapter in ("timm", "torchvision"):
-        arguments = "/".join(part for part in (entry.architecture, entry.tag) if part)
-        return _image_only(entry.alias, entry.adapter, arguments, entry)
-    from clipbench.models.open_clip.locations import TagLocation
-    from clipbench.models.open_clip.source import OpenClipSource
-
-    location = TagLocation(entry.architecture, entry.tag)
-    return OpenClipSource(entry.alias, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
+        return DottedSource(entry.alias, entry.architecture)
+    location = _locate(entry.adapter, "/".join(filter(None, (entry.architecture, entry.tag))) or entry.alias)
+    return LocatedSource(entry.alias, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
 
 
-def _image_only(name: str, adapter: str, arguments: str, entry: CatalogModel | None = None) -> ModelSource:
-    from clipbench.models.image_only import ImageOnlySource
-    from clipbench.models.timm.locations import parse_timm
-    from clipbench.models.torchvision.locations import parse_torchvision
-
-    location = parse_timm(arguments) if adapter == "timm" else parse_torchvision(arguments)
-    if entry is None:
-        return ImageOnlySource(name, location)
-    return ImageOnlySource(name, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
-
-
-def _dotted(name: str, path: str) -> ModelSource:
-    from clipbench.models.custom import DottedSource
-
-    return DottedSource(name, path)
+def _locate(adapter: str, arguments: str) -> Location:
+    path, forms = ADAPTERS[adapter]
+    location: Location | None = load_object(f"clipbench.models.{path}")(arguments)
+    if location is None:
+        fix = f"after {adapter}: comes {' or '.join(forms.split())}"
+        raise UserError(f"{arguments!r} names no model", where=f"model '{adapter}:{arguments}'", fix=fix)
+    return location
 
 
 @lru_cache(maxsize=1)
 def _catalog() -> Mapping[str, CatalogModel]:
     import yaml
 
-    entries: Mapping[str, Mapping[str, Any]] = yaml.safe_load(
-        Path(__file__).with_name("catalog.yaml").read_text("utf-8")
-    )
-    return MappingProxyType({alias: _entry(alias, entry) for alias, entry in entries.items()})
-
-
-def _entry(alias: str, entry: Mapping[str, Any]) -> CatalogModel:
-    trained_on = entry["trained_on"]
-    return CatalogModel(
-        alias=alias,
-        adapter=entry["adapter"],
-        architecture=entry.get("architecture", ""),
-        tag=entry.get("tag", ""),
-        description=entry["description"],
-        trained_on=None if trained_on is None else tuple(trained_on),
-        params=entry.get("params"),
-    )
+    document: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("catalog.yaml").read_text("utf-8"))
+    for entry in document.values():
+        entry["trained_on"] = None if entry["trained_on"] is None else tuple(entry["trained_on"])
+    return MappingProxyType({alias: CatalogModel(alias, **entry) for alias, entry in document.items()})

@@ -64,7 +64,7 @@ class DottedSource(ModelSource):
     def _image_only(self, module: Any, device: str, precision: Precision) -> ImageModel:
         import torch
 
-        from clipbench.models.image_only_model import ImageOnlyModel
+        from clipbench.models.image_only import pooling_encoder
 
         transform = self._transform_of(module)
         info = describe_module(
@@ -76,7 +76,7 @@ class DottedSource(ModelSource):
             features=("backbone",),
             library=f"torch {torch.__version__}",
         )
-        return ImageOnlyModel(info, module, transform, None, device, precision)
+        return pooling_encoder(info, device, module, transform)
 
     def _transform_of(self, module: Any) -> Any:
         """Return a module's preprocessing, if it can be sent to worker processes and says what it does."""
@@ -137,12 +137,7 @@ def describe_module(
         tokenizer: likewise for the tokenizer; None for an image-only model.
         architecture: likewise for what is computed with the weights, e.g. `repr(module)`.
         precision: what the model computes in.
-        logit_scale: the multiplier itself, already exponentiated.
-        logit_bias: added to the scaled cosine.
-        features: which of 'projected' and 'backbone' the model gives.
-        trained_on: declared pre-training data; None is undeclared.
-        context_length: of the text tower, in tokens.
-        library: for the record only.
+        logit_scale, logit_bias, features, trained_on, context_length, library: as in `ModelInfo`.
 
     Raises:
         UserError: a description holds a memory address, so it would differ in each process.

@@ -6,15 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar
 
 from clipbench.errors import Unavailable
 from clipbench.fingerprint import digest
-from clipbench.models.base import Availability, ModelSource
+from clipbench.models.base import Availability, ImageModel, ModelSource, Precision
 from clipbench.models.weights.weights_file import check_weights
 
 ANSWER_SECONDS = 5.0
 """How long a server may take to answer before it counts as out of reach."""
+TrainedOn = tuple[str, ...] | None
+"""Pre-training data; None is undeclared."""
 
 
 class Unreachable(Exception):
@@ -108,20 +110,19 @@ class RemoteFile(ABC):
 
 
 class Location(ABC):
-    """Where the files of a model lie."""
+    """Where the files of a model lie, and how it is made of them: what an adapter consists of."""
 
-    packages: ClassVar[tuple[str, ...]]
-    """The installed packages that build it."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """The installed packages that build it, beside torch."""
+    image_only: ClassVar[bool] = False
+    """True where it is known, before anything is fetched, that such models embed no text."""
 
-    @property
+    folder: Path | None = None
+    """The local folder that a model is called by; None for one that is called as it was written."""
+
     @abstractmethod
-    def about(self) -> str:
-        """For the record of a run; names no folder above the model's own."""
-
-    @property
-    def folder(self) -> Path | None:
-        """The local folder that a model is called by; None for one that is called as it was written."""
-        return None
+    def __str__(self) -> str:
+        """Return what a run's record says of it; names no folder above the model's own."""
 
     @abstractmethod
     def needed(self) -> Sequence[RemoteFile]:
@@ -136,26 +137,38 @@ class Location(ABC):
         """Return the weights, then what else describes the model; call when nothing is missing."""
 
     def weight_files(self) -> Sequence[Path]:
-        """Return the file with the weights, or its parts; call when nothing is missing."""
+        """Return the file with the weights, its parts, or nothing; call when nothing is missing."""
         return self.files()[:1]
+
+    def declared(self) -> str:
+        """Return what a library declares of the model beside its files; call when nothing is missing."""
+        return ""
 
     def missing(self) -> Sequence[RemoteFile]:
         """Return the files that have to be downloaded; errors as for `needed`."""
         return [file for file in self.needed() if file.cached() is None]
 
+    @abstractmethod
+    def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> ImageModel:
+        """Load as `ModelSource.load` does; the weights have passed `check_weights`.
 
-L = TypeVar("L", bound=Location)
+        Args:
+            name: of the model.
+            device: 'cpu', 'cuda', ...
+            precision: that the forward passes compute in.
+            trained_on: declared pre-training data; None for what the location itself declares.
+        """
 
 
-class LocatedSource(ModelSource, Generic[L]):
+class LocatedSource(ModelSource):
     """A model that was named by its location but not loaded."""
 
     def __init__(
         self,
         spec: str,
-        location: L,
+        location: Location,
         *,
-        trained_on: tuple[str, ...] | None = None,
+        trained_on: TrainedOn = None,
         download_bytes: int | None = None,
     ) -> None:
         """Name a model.
@@ -167,28 +180,25 @@ class LocatedSource(ModelSource, Generic[L]):
             download_bytes: shown as the size of the download where it cannot be asked for.
         """
         self.name = spec if location.folder is None else location.folder.resolve().name
-        self.about = location.about
+        self.about = str(location)
+        self.image_only = location.image_only
         self.location = location
-        self.trained_on = trained_on
+        self._trained_on = trained_on
         self._download_bytes = download_bytes
 
     def look(self) -> Availability:
-        """Say where the weights are, and how large the download would be.
-
-        Without network the size is the catalog's, and `fetch` says what is missing.
+        """Say where the weights are; without network the size is the catalog's, and `fetch` says what is missing.
 
         Raises:
             Unavailable: nothing may be downloaded (offline mode), or there is no such file, or it is gated.
             UserError: local files are not as they should be or not safe to load, or there is no such model.
         """
         missing = self.location.missing()
-        if not missing:
-            weights = self.location.weight_files()
-            for path in weights:
-                check_weights(path)
-            return Availability(local=True, where=str(weights[0]))
-        where = ", ".join(dict.fromkeys(file.label for file in missing))
-        return Availability(local=False, where=where, download_bytes=self._size(missing))
+        if missing:
+            where = ", ".join(dict.fromkeys(file.label for file in missing))
+            return Availability(local=False, where=where, download_bytes=self._size(missing))
+        self._check_weights()
+        return Availability(local=True, where=str(next(iter(self.location.weight_files()), self.about)))
 
     def _size(self, missing: Sequence[RemoteFile]) -> int | None:
         total = 0
@@ -199,12 +209,12 @@ class LocatedSource(ModelSource, Generic[L]):
             total += size
         return total
 
-    def fetch(self) -> None:
-        """Download what is missing; a configuration may name further files.
+    def _check_weights(self) -> None:
+        for path in self.location.weight_files():
+            check_weights(path)
 
-        Raises:
-            Unavailable: it cannot be had: the message says what, where it was looked for, how to provide it.
-        """
+    def fetch(self) -> None:
+        """Download what is missing; a configuration may name further files."""
         done: set[RemoteFile] = set()
         while missing := [file for file in self.location.missing() if file not in done]:
             for file in missing:
@@ -214,13 +224,18 @@ class LocatedSource(ModelSource, Generic[L]):
             problem = f"{still[0].label} was downloaded, but parts of it that the model needs do not exist there"
             raise Unavailable(problem, where=f"model {self.name}", fix="report it to the repository's owner")
 
-    def locator(self) -> str | None:
+    def locator(self) -> str:
         """Return a key of the files (paths, sizes, times), the libraries' versions and what was declared."""
         key = {
             "name": self.name,
-            "location": repr(self.location),
+            "location": [repr(self.location), self.location.declared()],
             "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in self.location.files()],
-            "trained_on": self.trained_on,
+            "trained_on": self._trained_on,
             "versions": [version(package) for package in (*self.location.packages, "torch")],
         }
         return digest(key)
+
+    def load(self, device: str, precision: Precision) -> ImageModel:
+        """Check the weights, then let the location load them."""
+        self._check_weights()
+        return self.location.load(self.name, device, precision, self._trained_on)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import Unavailable, UserError
 from clipbench.models.catalog import find_model
+from clipbench.models.located import LocatedSource
 
 if TYPE_CHECKING:
     from clipbench.models.base import ModelSource, Tokens
-    from clipbench.models.open_clip.locations import Recipe
-    from clipbench.models.open_clip.source import OpenClipSource
+    from clipbench.models.open_clip.locations import OpenClipLocation, Recipe
 
     Tokenize = Callable[[Sequence[str]], Tokens]
 
@@ -67,29 +67,29 @@ def count_tokens(texts: Sequence[str], model: str = USUAL) -> TokenCounts:
 
 
 def _tokenizer(model: str) -> Tokenize:
-    from clipbench.models.open_clip.source import OpenClipSource
-    from clipbench.models.reference.source import ReferenceSource
+    from clipbench.models.open_clip.locations import OpenClipLocation
+    from clipbench.models.reference.source import ReferenceLocation
 
     source = find_model(model)
-    if isinstance(source, ReferenceSource):
-        return _of_reference(source.folder)
-    return _of_open_clip(source) if isinstance(source, OpenClipSource) else _of_loaded(source)
+    location = source.location if isinstance(source, LocatedSource) else None
+    if isinstance(location, ReferenceLocation):
+        return _of_reference(location.files()[1])
+    return _of_open_clip(source, location) if isinstance(location, OpenClipLocation) else _of_loaded(source)
 
 
-def _of_reference(folder: Path) -> Tokenize:
-    from clipbench.models.reference.files import find_files, read_config
+def _of_reference(configuration: Path) -> Tokenize:
+    from clipbench.models.reference.files import read_config
     from clipbench.models.reference.tokenizer import WordTokenizer
 
-    config = read_config(find_files(folder)[0])
+    config = read_config(configuration)
     return WordTokenizer(config.vocabulary, config.architecture.context)
 
 
-def _of_open_clip(source: OpenClipSource) -> Tokenize:
-    from clipbench.models.open_clip.locations import FileLocation, TagLocation
+def _of_open_clip(source: ModelSource, location: OpenClipLocation) -> Tokenize:
+    from clipbench.models.open_clip.locations import NamedLocation
     from clipbench.models.open_clip.tokens import make_tokenizer, tokenize
 
-    location = source.location
-    if isinstance(location, TagLocation | FileLocation):
+    if isinstance(location, NamedLocation):
         recipe = _without_weights(location.architecture, source.name)
     else:
         source.fetch()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import open_clip
+import pandas as pd
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.models.catalog import FORMS, find_model, model_names
+from clipbench.models.catalog import ADAPTERS, FORMS, find_model, model_names
+
+from .conftest import assert_refused
 
 CATALOG = model_names()
 OPEN_CLIP = [name for name, model in CATALOG.items() if model.adapter == "open_clip"]
@@ -42,8 +44,6 @@ def test_the_other_entries_weights_were_not_trained_with_quick_gelu(name):
 
 
 def test_the_published_table_agrees_on_the_number_of_parameters(shared_data):
-    import pandas as pd
-
     published = pd.read_csv(shared_data / "published" / "openclip_results.csv")
     params = {(row["name"], row["pretrained"]): row["params (M)"] for _, row in published.iterrows()}
     compared = 0
@@ -62,19 +62,20 @@ def test_clip_tiny_is_in_the_catalog_and_needs_no_download():
     assert find_model("clip-tiny").name == "clip-tiny"
 
 
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [
-        ("open_clip:ViT-B-32/laion2b_s34b_b79k", "open_clip:ViT-B-32/laion2b_s34b_b79k"),
-        ("open_clip:ViT-B/32/openai", "open_clip:ViT-B/32/openai"),
-        ("open_clip:hf-hub:org/name", "open_clip:hf-hub:org/name"),
-        ("open_clip:local-dir:some/where/cifar-clip", "cifar-clip"),
-        ("open_clip:ViT-B-32@weights/run@3.pt", "open_clip:ViT-B-32@weights/run@3.pt"),
-        ("mypackage.models:Mine", "mypackage.models:Mine"),
-    ],
-)
-def test_a_name_of_each_form_stands_for_a_model_that_is_not_looked_for_yet(spec, name):
-    assert find_model(spec).name == name
+SPECS = ["open_clip:ViT-B-32/laion2b_s34b_b79k", "open_clip:ViT-B/32/openai", "open_clip:hf-hub:org/name"]
+SPECS += ["open_clip:ViT-B-32@weights/run@3.pt", "mypackage.models:Mine", "local:some/where"]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_name_of_each_form_stands_for_a_model_that_is_not_looked_for_yet(spec):
+    assert find_model(spec).name == spec
+
+
+def test_a_local_folder_is_called_by_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for spec in ("open_clip:local-dir:some/where/best", "timm:local-dir:some/where/best"):
+        assert find_model(spec).name == "best"
+    assert find_model("open_clip:local-dir:.").name == tmp_path.name
 
 
 def test_an_unknown_name_gives_the_nearest_and_the_forms():
@@ -83,122 +84,61 @@ def test_an_unknown_name_gives_the_nearest_and_the_forms():
     message = str(caught.value)
     assert message.startswith("model 'vit-b32': no such model; did you mean 'vit-b-32'? Other forms: ")
     assert all(form in message for form in FORMS)
-    with pytest.raises(UserError, match="model 'hf:org/name': no such model"):
-        find_model("hf:org/name")
+    with pytest.raises(UserError, match="model 'onnx:org/name': no such model"):
+        find_model("onnx:org/name")
 
 
-@pytest.mark.parametrize("arguments", ["", "ViT-B-32", "/openai", "ViT-B-32@", "hf-hub:name", "local-dir:"])
-def test_open_clip_without_weights_gives_the_forms(arguments):
-    with pytest.raises(
-        UserError, match=r"names no weights; after open_clip: comes ARCH/TAG, hf-hub:ORG/NAME, local-dir"
-    ):
-        find_model(f"open_clip:{arguments}")
+NAMELESS = {
+    "open_clip": ["", "ViT-B-32", "/openai", "ViT-B-32@", "hf-hub:name", "local-dir:"],
+    "timm": ["", "hf-hub:org/name", "@file", "resnet50@"],
+    "torchvision": ["", "resnet50/", "resnet50@"],
+    "local": [""],
+}
+
+
+@pytest.mark.parametrize(("adapter", "arguments"), [(name, text) for name, texts in NAMELESS.items() for text in texts])
+def test_an_adapter_that_is_given_no_model_gives_its_forms(adapter, arguments):
+    with pytest.raises(UserError) as caught:
+        find_model(f"{adapter}:{arguments}")
+    assert caught.value.where == f"model '{adapter}:{arguments}'"
+    assert f"after {adapter}: comes {ADAPTERS[adapter][1].split()[0]}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("open_clip:ViT-B-23/openai", "open_clip has no such architecture; did you mean 'ViT-B-32'?"),
+        ("open_clip:ViT-B-23@x.pt", "architecture 'ViT-B-23': open_clip has no such architecture; did you mean"),
+        ("open_clip:ViT-B-32/laion2b_s34b_b79", "'laion2b_s34b_b79' for ViT-B-32; did you mean 'laion2b_s34b_b79k'?"),
+        ("open_clip:ViT-B-32@nothing.pt", "nothing.pt: no such file; check the path after @"),
+        ("open_clip:local-dir:nowhere", "nowhere: no such folder; check the path after local-dir:"),
+        ("timm:resne50", "model timm:resne50: timm has no architecture 'resne50'; did you mean 'resnet50'?"),
+        ("timm:resne50@x.pth", "timm has no architecture 'resne50'; did you mean 'resnet50'?"),
+        ("timm:resnet50.a1_in1", "timm has no weights 'a1_in1' for resnet50; did you mean 'a1_in1k'?"),
+        ("timm:test_resnet@nothing.pth", "nothing.pth: no such file; check the path after @"),
+        ("timm:local-dir:nowhere", "nowhere: no such folder; check the path after local-dir:"),
+        (
+            "torchvision:resnet51",
+            "torchvision has no classification architecture 'resnet51'; did you mean",
+        ),
+        ("torchvision:fasterrcnn_resnet50_fpn", "torchvision has no classification architecture"),
+        ("torchvision:resnet50/IMAGENET1K_V3", "'IMAGENET1K_V3' for resnet50; did you mean 'IMAGENET1K_V2'?"),
+        ("torchvision:vgg16/IMAGENET1K_FEATURES", "weights of the first layers only; choose one of: IMAGENET1K_V1"),
+        ("torchvision:resnet18@nothing.pth", "nothing.pth: no such file; check the path after @"),
+        ("local:nowhere", "nowhere: holds no config.json; name a folder that 'python -m clipbench.training --output"),
+        ("reference:clip-tinny", "no model 'clip-tinny' is part of clipbench; did you mean 'clip-tiny'?"),
+    ],
+)
+def test_what_does_not_exist_is_named_with_the_nearest_that_does(spec, message):
+    assert_refused(spec, message)
 
 
 def test_naming_models_imports_nothing_heavy():
     code = (
         "import sys; from clipbench.models.catalog import find_model, model_names; model_names();"
-        "find_model('vit-b-32');"
-        "find_model('clip-tiny'); heavy = {'torch', 'open_clip', 'numpy', 'huggingface_hub', 'transformers', 'PIL'};"
+        "[find_model(spec) for spec in ('vit-b-32', 'clip-tiny', 'resnet-50', 'timm:resnet50.a1_in1k')];"
+        "heavy = {'torch', 'open_clip', 'numpy', 'huggingface_hub', 'transformers', 'timm', 'torchvision', 'PIL'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-MODULE = '''
-import torch
-from clipbench.extend import ImageFeatures, ModelInfo, ModelPedigree, describe_module
-
-
-class Mean:
-    """The mean colour of an image."""
-
-    def __init__(self, precision="float32"):
-        self.module = torch.nn.Linear(3, 3, bias=False)
-        torch.nn.init.eye_(self.module.weight)
-        self.info = describe_module(
-            "mean", self.module.state_dict(), transform="to tensor", precision=precision, trained_on=()
-        )
-
-    def transform(self, image):
-        return torch.zeros(3, 4, 4)
-
-    def encode_images(self, pixels):
-        return ImageFeatures(projected=None, backbone=self.module(pixels.mean(dim=(2, 3))))
-
-
-class Bare:
-    info = None
-
-
-class NoDigests(Mean):
-    def __init__(self):
-        self.info = ModelInfo("x", ModelPedigree("", ""), has_text=False)
-
-
-class HalfText(Mean):
-    def __init__(self):
-        super().__init__()
-        self.info = describe_module("x", {}, transform="t", tokenizer="words")
-
-
-class UntypedInfo(Mean):
-    def __init__(self):
-        self.info = {"name": "x"}
-
-
-class Address(Mean):
-    def __init__(self):
-        self.info = describe_module("x", {}, transform=repr(lambda image: image))
-'''
-
-
-@pytest.fixture
-def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A user's module in the working directory."""
-    (tmp_path / "shop_models.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "shop_models", raising=False)
-    return "shop_models"
-
-
-def test_a_users_class_is_loaded_with_the_options_that_its_signature_names(user_module):
-    import torch
-
-    source = find_model(f"{user_module}:Mean")
-    assert (source.look().local, source.locator()) == (True, None)
-    source.fetch()
-    model = source.load("cpu", "bfloat16")
-    assert model.info.pedigree.precision == "bfloat16"
-    assert len(model.info.pedigree.weights) == 64
-    assert model.encode_images(torch.ones(2, 3, 4, 4)).backbone.tolist() == [[1.0] * 3] * 2
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("Bare", "lacks transform, encode_images; see ImageModel and ImageTextModel in clipbench.extend"),
-        ("HalfText", "lacks text_length, tokenize, encode_tokens; see ImageModel"),
-        ("UntypedInfo", "`info` is a dict; make it a clipbench.extend.ModelInfo"),
-        ("NoDigests", "the pedigree in `info` has no digest of weights and transform; stored embeddings are keyed"),
-        ("Address", "the description of the transform holds a memory address; describe it by what it does"),
-        ("Nothing", "module 'shop_models' has no 'Nothing'"),
-    ],
-)
-def test_a_class_that_does_not_fit_says_what_it_lacks(name, message, user_module):
-    with pytest.raises(UserError) as caught:
-        find_model(f"{user_module}:{name}").load("cpu", "float32")
-    assert message in str(caught.value)
-
-
-def test_an_installed_package_adds_names(user_module, tmp_path):
-    metadata = tmp_path / "shop-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: shop\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[clipbench.models]\nmean-colour = shop_models:Mean\n")
-    assert model_names()["mean-colour"].adapter == "plugin"
-    source = find_model("mean-colour")
-    assert source.name == "mean-colour"
-    assert source.load("cpu", "float32").info.name == "mean"

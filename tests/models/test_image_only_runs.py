@@ -1,101 +1,20 @@
-"""Image-only models in a run: a torch module of one's own, which tasks they take part in, which refuse them."""
+"""Image-only models in a run: which tasks they take part in, and which refuse them."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import PIL.Image
 import pytest
-import timm
 import torch
 
-from clipbench.errors import UserError
-from clipbench.models.catalog import find_model
 from clipbench.runs.progress import Listener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
-MODULE = '''
-import torch
-from torch import nn
-from torchvision import transforms
+from .conftest import save_timm
 
-
-class Colours(nn.Module):
-    """Mean colours of the quarters of an image."""
-
-    def __init__(self):
-        super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(2)
-        self.scale = nn.Parameter(torch.ones(12))
-        self.transform = transforms.Compose([transforms.Resize((16, 16)), transforms.ToTensor()])
-
-    def forward(self, pixels):
-        return self.pool(pixels).flatten(1) * self.scale
-
-
-def colours():
-    return Colours()
-
-
-class Larger(Colours):
-    def __init__(self):
-        super().__init__()
-        self.transform = transforms.Compose([transforms.Resize((32, 32)), transforms.ToTensor()])
-
-
-class Scaled(Colours):
-    def __init__(self):
-        super().__init__()
-        nn.init.constant_(self.scale, 2.0)
-
-
-class Dropped(Colours):
-    def __init__(self):
-        super().__init__()
-        self.dropout = nn.Dropout(0.5)
-
-    def forward(self, pixels):
-        return self.dropout(super().forward(pixels))
-
-
-class NoTransform(Colours):
-    def __init__(self):
-        super().__init__()
-        del self.transform
-
-
-class FunctionTransform(Colours):
-    def __init__(self):
-        super().__init__()
-        self.transform = lambda image: torch.zeros(3, 8, 8)
-
-
-class MethodTransform(nn.Linear):
-    def __init__(self):
-        super().__init__(3, 3)
-
-    def transform(self, image):
-        return torch.zeros(3, 8, 8)
-
-
-class HiddenLambda(Colours):
-    def __init__(self):
-        super().__init__()
-        self.transform = transforms.Compose([transforms.ToTensor(), transforms.Lambda(lambda pixels: pixels)])
-
-
-class Map(Colours):
-    def forward(self, pixels):
-        return self.pool(pixels)
-
-
-class Half(Colours):
-    def __init__(self):
-        super().__init__()
-        self.half()
-'''
+MODEL = "timm:local-dir:supervised"
 SUITE = """
 name: blocks
 datasets:
@@ -110,18 +29,8 @@ tasks:
 
 
 @pytest.fixture
-def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A user's module in the working directory."""
-    (tmp_path / "colour_networks.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "colour_networks", raising=False)
-    return "colour_networks"
-
-
-@pytest.fixture
-def blocks(tmp_path: Path) -> Path:
-    """A folder of small images of two colours, in a train and a test split."""
+def blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a model, and small images of two colours in a train and a test split."""
     generator = torch.Generator().manual_seed(0)
     for split, count in (("train", 12), ("test", 6)):
         for name, channel in (("red", 0), ("blue", 2)):
@@ -132,72 +41,19 @@ def blocks(tmp_path: Path) -> Path:
                 pixels[..., channel] += 100
                 PIL.Image.fromarray(pixels.numpy()).save(folder / f"{number}.png")
     (tmp_path / "suite.yaml").write_text(SUITE)
+    save_timm(tmp_path / "supervised")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["Colours", "colours"])
-def test_a_torch_module_of_ones_own_is_an_image_only_model(name, user_module):
-    source = find_model(f"{user_module}:{name}")
-    model = source.load("cpu", "float32")
-    assert (model.info.has_text, model.info.features, model.info.pedigree.tokenizer) == (False, ("backbone",), "")
-    image = PIL.Image.new("RGB", (40, 20), (255, 51, 0))
-    found = model.encode_images(model.transform(image)[None])
-    assert found.projected is None
-    assert found.backbone.tolist()[0] == pytest.approx([1.0] * 4 + [0.2] * 4 + [0.0] * 4)
+def planned(blocks: Path, model: str) -> Runner:
+    options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
+    return Runner(load_suite(blocks / "suite.yaml"), [model], options, Listener())
 
 
-def test_it_is_in_evaluation_mode_and_computes_in_float32(user_module):
-    exact, dropped, half = (
-        find_model(f"{user_module}:{name}").load("cpu", "float32") for name in ("Colours", "Dropped", "Half")
-    )
-    pixels = torch.rand(2, 3, 16, 16)
-    wanted = exact.encode_images(pixels).backbone
-    assert torch.equal(dropped.encode_images(pixels).backbone, wanted)
-    assert torch.equal(half.encode_images(pixels).backbone, wanted)
-
-
-def test_its_fingerprint_changes_with_weights_transform_and_code(user_module, tmp_path, monkeypatch):
-    def pedigree(name: str):
-        return find_model(f"{user_module}:{name}").load("cpu", "float32").info.pedigree
-
-    first = pedigree("Colours")
-    assert pedigree("colours") == first
-    larger, scaled = pedigree("Larger"), pedigree("Scaled")
-    assert (larger.weights, larger.transform != first.transform) == (first.weights, True)
-    assert (scaled.transform, scaled.weights != first.weights) == (first.transform, True)
-    (tmp_path / "colour_networks.py").write_text(MODULE.replace("flatten(1) * self", "flatten(1) + self"))
-    monkeypatch.delitem(sys.modules, user_module)
-    edited = pedigree("Colours")
-    assert (edited.weights, edited.architecture != first.architecture) == (first.weights, True)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("NoTransform", "NoTransform is a torch module without `transform`, so its preprocessing is unknown; set"),
-        ("FunctionTransform", "FunctionTransform does not say what it does (its repr is that of any function); set"),
-        ("MethodTransform", "MethodTransform does not say what it does (its repr is that of any function); set"),
-        ("HiddenLambda", "HiddenLambda cannot be sent to worker processes ("),
-    ],
-)
-def test_a_module_whose_preprocessing_is_not_known_is_refused(name, message, user_module):
-    with pytest.raises(UserError) as caught:
-        find_model(f"{user_module}:{name}").load("cpu", "float32")
-    assert message in str(caught.value)
-
-
-def test_a_module_that_does_not_pool_is_refused_when_it_encodes(user_module):
-    model = find_model(f"{user_module}:Map").load("cpu", "float32")
-    message = r"for 2 images the network gives a tensor of shape \(2, 3, 2, 2\), not one vector an image; choose"
-    with pytest.raises(UserError, match=message):
-        model.encode_images(torch.ones(2, 3, 16, 16))
-
-
-def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks, user_module):
-    spec = f"{user_module}:Colours"
-    options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=2)
-    runner = Runner(load_suite(blocks / "suite.yaml"), [spec], options, Listener())
-    refusal = f"{spec}: zero_shot needs a model that embeds images and texts in one space; choose a CLIP-style model"
+def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks):
+    runner = planned(blocks, MODEL)
+    refusal = "supervised: zero_shot needs a model that embeds images and texts in one space; choose a CLIP-style model"
     zero_shot, probe = runner.plan().jobs
     assert (zero_shot.problem, zero_shot.new_images) == (refusal, None)
     assert (probe.problem, probe.new_images) == ("", 36)
@@ -208,17 +64,16 @@ def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks, 
     assert found["linear_probe"].pedigree.tokenizer == ""
 
 
-def test_a_suite_of_zero_shot_alone_embeds_nothing(blocks, user_module):
+def test_a_suite_of_zero_shot_alone_embeds_nothing(blocks):
     (blocks / "suite.yaml").write_text(SUITE.partition("  - task: linear_probe")[0])
-    options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    results = Runner(load_suite(blocks / "suite.yaml"), [f"{user_module}:Colours"], options, Listener()).run()
+    results = planned(blocks, MODEL).run()
     assert [job.status for job in results.jobs()] == ["failed"]
     assert not list((blocks / "cache").rglob("*.safetensors"))
 
 
 def test_the_quickstart_plans_the_probes_and_refuses_the_rest_by_name(clipbench, tmp_path):
-    timm.models.save_for_hf(timm.create_model("test_resnet"), tmp_path / "supervised", safe_serialization=True)
-    done = clipbench("run", "quickstart", "--model", "timm:local-dir:supervised", "--dry-run", "--limit", "50")
+    save_timm(tmp_path / "supervised")
+    done = clipbench("run", "quickstart", "--model", MODEL, "--dry-run", "--limit", "50")
     assert done.returncode == 0, done.stderr
     lines = (done.stdout + done.stderr).splitlines()
     failing = [line for line in lines if line.startswith("will fail")]
@@ -237,13 +92,7 @@ def test_the_quickstart_plans_the_probes_and_refuses_the_rest_by_name(clipbench,
     assert not any("fails" in line for line in probed)
 
 
-def test_what_is_not_here_yet_refuses_by_name_too(blocks, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(blocks / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    runner = Runner(load_suite(blocks / "suite.yaml"), ["efficientnet-b0"], options, Listener())
-    zero_shot, probe = runner.plan().jobs
+def test_what_is_not_here_yet_refuses_by_name_too(blocks, no_hub):
+    zero_shot, probe = planned(blocks, "efficientnet-b0").plan().jobs
     assert zero_shot.problem.startswith("efficientnet-b0: zero_shot needs a model that embeds images and texts")
     assert (probe.problem, probe.new_images) == ("", 36)

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 
 import open_clip
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from clipbench.errors import UserError
 from clipbench.models.base import ImageTextModel
-from clipbench.models.catalog import find_model
 from clipbench.models.open_clip.build import digest_transform
 from clipbench.models.transforms import Normalisation
+
+from .conftest import assert_refused, differing, load, pedigree
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @pytest.fixture(scope="module")
 def cifar_clip(shared_data: Path) -> ImageTextModel:
-    source = find_model(f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}")
-    assert source.look().local
-    source.fetch()
-    return source.load("cpu", "float32")
+    return load(f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}")
 
 
 @pytest.fixture(scope="module")
 def cifar_test(shared_data: Path) -> tuple[list[Image.Image], torch.Tensor]:
-    import pandas as pd
-
     (file,) = (shared_data / "cifar10" / "data").glob("test-*.parquet")
     rows = pd.read_parquet(file).head(500)
     images = [Image.open(io.BytesIO(image["bytes"])).convert("RGB") for image in rows["image"]]
@@ -90,13 +87,10 @@ def test_zero_shot_accuracy_on_real_photographs_is_the_known_one(cifar_clip, cif
 
 
 def test_weights_in_half_precision_are_computed_with_in_float32(tiny_clip, save_model):
-    from safetensors.torch import load_file, save_file
-
     folder = save_model(tiny_clip)
     weights = folder / "open_clip_model.safetensors"
     save_file({name: tensor.half() for name, tensor in load_file(weights).items()}, weights)
-    model = find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
-    found = model.encode_images(torch.ones(1, 3, 32, 32)).projected
+    found = load(f"open_clip:local-dir:{folder}").encode_images(torch.ones(1, 3, 32, 32)).projected
     theirs, _, _ = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     with torch.no_grad():
         assert torch.equal(found, theirs.eval().encode_image(torch.ones(1, 3, 32, 32)))
@@ -104,29 +98,27 @@ def test_weights_in_half_precision_are_computed_with_in_float32(tiny_clip, save_
 
 def test_the_logit_bias_is_read_from_the_checkpoint(tiny_clip, save_model):
     folder = save_model({**tiny_clip, "init_logit_bias": -10, "init_logit_scale": 2.3025851})
-    info = find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32").info
+    info = load(f"open_clip:local-dir:{folder}").info
     assert (info.logit_scale, info.logit_bias) == (pytest.approx(10, abs=1e-4), -10.0)
 
 
 def test_pedigrees_tell_apart_what_differs(tiny_clip, save_model):
-    def pedigree(folder: Path, precision: str = "float32"):
-        return find_model(f"open_clip:local-dir:{folder}").load("cpu", precision).info.pedigree
-
-    first = pedigree(save_model(tiny_clip, "first"))
-    assert pedigree(save_model(tiny_clip, "copy")) == first
-    other_weights = pedigree(save_model(tiny_clip, "other", seed=1))
-    assert (other_weights.weights != first.weights, other_weights.transform == first.transform) == (True, True)
-    squashed = pedigree(save_model(tiny_clip, "squash", preprocess={"resize_mode": "squash"}))
-    assert (squashed.weights == first.weights, squashed.transform != first.transform) == (True, True)
-    text = {**tiny_clip["text_cfg"], "tokenizer_kwargs": {"clean": "canonicalize"}}
-    cleaned = pedigree(save_model({**tiny_clip, "text_cfg": text}, "clean"))
-    assert (cleaned.transform == first.transform, cleaned.tokenizer != first.tokenizer) == (True, True)
-    quick = pedigree(save_model({**tiny_clip, "quick_gelu": True}, "quick"))
-    assert (quick.weights == first.weights, quick.architecture != first.architecture) == (True, True)
-    heads = pedigree(save_model({**tiny_clip, "text_cfg": {**tiny_clip["text_cfg"], "heads": 4}}, "heads"))
-    assert (heads.weights == first.weights, heads.architecture != first.architecture) == (True, True)
-    assert len({part.fingerprint() for part in (first, other_weights, squashed, cleaned, quick, heads)}) == 6
-    assert pedigree(save_model(tiny_clip, "first"), "bfloat16").precision == "bfloat16"
+    text = tiny_clip["text_cfg"]
+    cleaned = {**text, "tokenizer_kwargs": {"clean": "canonicalize"}}
+    first = pedigree(f"open_clip:local-dir:{save_model(tiny_clip)}")
+    changes = {
+        "nothing": (save_model(tiny_clip, "copy"), set()),
+        "weights": (save_model(tiny_clip, "other", seed=1), {"weights"}),
+        "resizing": (save_model(tiny_clip, "squash", preprocess={"resize_mode": "squash"}), {"transform"}),
+        "cleaning": (save_model({**tiny_clip, "text_cfg": cleaned}, "clean"), {"tokenizer", "architecture"}),
+        "activation": (save_model({**tiny_clip, "quick_gelu": True}, "quick"), {"architecture"}),
+        "heads": (save_model({**tiny_clip, "text_cfg": {**text, "heads": 4}}, "heads"), {"architecture"}),
+    }
+    found = {name: pedigree(f"open_clip:local-dir:{folder}") for name, (folder, _) in changes.items()}
+    assert {name: differing(first, other) for name, other in found.items()} == {
+        name: parts for name, (_, parts) in changes.items()
+    }
+    assert len({other.fingerprint() for other in found.values()}) == 6
 
 
 def test_equal_preprocessing_has_one_digest_however_it_is_written():
@@ -136,69 +128,35 @@ def test_equal_preprocessing_has_one_digest_however_it_is_written():
     assert digest_transform(written) != digest_transform({**stored, "interpolation": "bilinear"})
 
 
-def test_the_locator_follows_the_files_of_a_folder(tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    source = find_model(f"open_clip:local-dir:{folder}")
-    before = source.locator()
-    assert find_model(f"open_clip:local-dir:{folder}").locator() == before
-    os.utime(folder / "open_clip_config.json", ns=(1, 1))
-    assert source.locator() != before
-
-
-def test_a_relative_folder_is_shown_by_its_own_name(tiny_clip, save_model, monkeypatch):
-    monkeypatch.chdir(save_model(tiny_clip, "runs/best"))
-    assert find_model("open_clip:local-dir:.").name == "best"
-
-
-@pytest.mark.parametrize(
-    ("break_it", "message"),
-    [
-        (lambda folder: (folder / "open_clip_config.json").unlink(), "open_clip_config.json: no such file"),
-        (lambda folder: (folder / "open_clip_model.safetensors").unlink(), "holds no weights"),
-        (lambda folder: (folder / "open_clip_config.json").write_text("{"), "cannot be read as JSON"),
-        (lambda folder: (folder / "open_clip_config.json").write_text("[]"), "lacks model_cfg"),
-        (
-            lambda folder: (folder / "open_clip_config.json").write_text('{"model_cfg": {"embed_dim": 16}}'),
-            "lacks vision_cfg, text_cfg",
-        ),
-    ],
-)
-def test_an_incomplete_folder_is_explained_before_anything_is_loaded(break_it, message, tiny_clip, save_model):
-    folder = save_model(tiny_clip)
-    break_it(folder)
-    with pytest.raises(UserError) as caught:
-        find_model(f"open_clip:local-dir:{folder}").look()
-    assert str(folder) in str(caught.value)
-    assert message in str(caught.value)
-
-
-def test_a_folder_or_file_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere: no such folder; check the path after local-dir:"):
-        find_model(f"open_clip:local-dir:{tmp_path / 'nowhere'}").look()
-    with pytest.raises(UserError, match=r"nothing\.pt: no such file; check the path after @"):
-        find_model(f"open_clip:ViT-B-32@{tmp_path / 'nothing.pt'}").look()
-    with pytest.raises(UserError, match=r"architecture 'ViT-B-23': open_clip has no such architecture; did you mean"):
-        find_model(f"open_clip:ViT-B-23@{tmp_path / 'nothing.pt'}").look()
+def change_vision(folder: Path, **settings: object) -> None:
+    path = folder / "open_clip_config.json"
+    document = json.loads(path.read_text())
+    document["model_cfg"]["vision_cfg"] |= settings
+    path.write_text(json.dumps(document))
 
 
 def test_weights_of_another_architecture_are_explained(tiny_clip, save_model):
     folder = save_model(tiny_clip)
-    document = json.loads((folder / "open_clip_config.json").read_text())
-    document["model_cfg"]["vision_cfg"]["width"] = 64
-    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    change_vision(folder, width=64)
     with pytest.raises(UserError) as caught:
-        find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
-    message = str(caught.value)
-    assert message.startswith(
-        f"{folder / 'open_clip_model.safetensors'}: the weights do not fit local-dir:{folder} (size mismatch"
-    )
-    assert message.endswith("more); name the architecture that they were trained with")
+        load(f"open_clip:local-dir:{folder}")
+    assert caught.value.where == str(folder / "open_clip_model.safetensors")
+    assert caught.value.problem.startswith(f"the weights do not fit local-dir:{folder} (size mismatch")
+    assert str(caught.value).endswith("more); name the architecture that they were trained with")
+
+
+def test_a_configuration_without_its_parts_is_explained(tiny_clip, save_model):
+    folder = save_model(tiny_clip)
+    for content, message in (
+        ("{}", "lacks model_cfg"),
+        ('{"model_cfg": {"embed_dim": 16}}', "lacks vision_cfg, "),
+    ):
+        (folder / "open_clip_config.json").write_text(content)
+        assert_refused(f"open_clip:local-dir:{folder}", f"{folder / 'open_clip_config.json'}: {message}")
 
 
 def test_a_configuration_that_open_clip_cannot_build_is_explained(tiny_clip, save_model):
     folder = save_model(tiny_clip)
-    document = json.loads((folder / "open_clip_config.json").read_text())
-    document["model_cfg"]["vision_cfg"]["colour"] = "red"
-    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    change_vision(folder, colour="red")
     with pytest.raises(UserError, match=r"open_clip cannot build local-dir:.*unexpected keyword argument 'colour'"):
-        find_model(f"open_clip:local-dir:{folder}").load("cpu", "float32")
+        load(f"open_clip:local-dir:{folder}")

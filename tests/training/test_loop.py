@@ -14,7 +14,8 @@ import torch
 from clipbench.datasets.adapters.digits import Digits
 from clipbench.datasets.adapters.scenes.scenes import split_of
 from clipbench.datasets.base import decode
-from clipbench.models.reference.source import ReferenceSource, ReferenceTransform
+from clipbench.models.catalog import find_model
+from clipbench.models.reference.source import ReferenceTransform
 from clipbench.models.reference.towers import Architecture, ReferenceTowers
 from clipbench.training.batches import batches, crop_at_random
 from clipbench.training.loop import make_optimizer, train
@@ -119,7 +120,7 @@ def test_the_rate_warms_up_and_decays_to_nothing():
 
 def test_the_written_folder_loads_as_a_model(trained, tmp_path):
     trained.write(tmp_path / "model")
-    source = ReferenceSource.from_folder(tmp_path / "model")
+    source = find_model(f"local:{tmp_path / 'model'}")
     assert source.look().local
     model = source.load("cpu", "float32")
     assert model.info.trained_on == ("clipbench-scenes", "digits (train half)")

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import open_clip
+from torch import Tensor
 
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ModelInfo, ModelPedigree, Precision
+from clipbench.models.encoders import DualEncoder, ImageEncoder
 from clipbench.models.open_clip.locations import Recipe
-from clipbench.models.open_clip.model import OpenClipModel
-from clipbench.models.open_clip.tokens import digest_tokenizer, make_tokenizer
-from clipbench.models.open_clip.towers import split_image_tower
-from clipbench.models.transforms import canonical
+from clipbench.models.open_clip.tokens import digest_tokenizer, make_tokenizer, tokenize
+from clipbench.models.open_clip.towers import cuttable_text_tower, split_image_tower
+from clipbench.models.transforms import canonical, split_transform
 from clipbench.models.weights.hub_file import cache_folder
-from clipbench.models.weights.weights_file import check_weights, misfit
-
-if TYPE_CHECKING:
-    import PIL.Image
-    from torch import Tensor
-
-    Transform = Callable[[PIL.Image.Image], Tensor]
+from clipbench.models.weights.weights_file import misfit
 
 
 def load_model(
     name: str, recipe: Recipe, device: str, precision: Precision, trained_on: tuple[str, ...] | None
-) -> OpenClipModel:
-    """Build a model, load its weights and put it on a device, in evaluation mode.
+) -> DualEncoder:
+    """Build a model, load its weights, which have passed `check_weights`, and put it on a device, in evaluation mode.
 
     Raises:
-        UserError: the weights are not safe to load or do not fit; the configuration is wrong.
+        UserError: the weights do not fit, or the configuration is wrong.
     """
-    check_weights(recipe.weights)
     model, transform = _build(recipe, name)
     _load_weights(model, recipe)
     tokenizer = make_tokenizer(recipe, f"model {name}")
@@ -59,7 +54,16 @@ def load_model(
         context_length=int(tokenizer.context_length),
         library=f"open_clip {open_clip.__version__}",
     )
-    return OpenClipModel(info, model, image_tower, transform, tokenizer, device, precision)
+    images = ImageEncoder(info, device, *split_transform(transform), image_tower.encode)
+    encode_cut = cuttable_text_tower(model)
+
+    def encode_texts(ids: Tensor) -> Tensor:
+        if encode_cut is not None and ids.shape[1] < tokenizer.context_length:
+            return encode_cut(ids)
+        embeddings: Tensor = model.encode_text(ids, normalize=False)
+        return embeddings
+
+    return DualEncoder(images, partial(tokenize, tokenizer), encode_texts, "whole" if encode_cut is None else "cut")
 
 
 def digest_transform(preprocess: Mapping[str, Any]) -> str:
@@ -80,7 +84,7 @@ def digest_architecture(recipe: Recipe) -> str:
     return digest({"library": "open_clip", **recipe.config, "quick_gelu": quick_gelu})
 
 
-def _build(recipe: Recipe, name: str) -> tuple[Any, Transform]:
+def _build(recipe: Recipe, name: str) -> tuple[Any, Any]:
     """Create the model without weights, and its transform."""
     _refuse_remote_code(recipe, name)
     preprocess = recipe.preprocess

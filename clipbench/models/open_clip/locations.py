@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.errors import UserError, did_you_mean
-from clipbench.models.located import Location, RemoteFile
+from clipbench.models.base import Precision
+from clipbench.models.encoders import DualEncoder
+from clipbench.models.located import Location, RemoteFile, TrainedOn
 from clipbench.models.weights.hub_file import HubFile, HubTokenizer, names_on_hub
 from clipbench.models.weights.weights_file import find_weights, read_config, require_file
 
@@ -52,6 +54,22 @@ class Recipe:
         return part
 
 
+def parse_open_clip(arguments: str) -> OpenClipLocation | None:
+    """Return the location that stands behind `open_clip:`; None if it is of no known form."""
+    kind, _, rest = arguments.partition(":")
+    if kind == "hf-hub" and rest.count("/") == 1 and all(rest.split("/")):
+        return HubLocation(rest)
+    if kind == "local-dir" and rest:
+        return FolderLocation(Path(rest).expanduser())
+    architecture, at_sign, file = arguments.partition("@")
+    if at_sign and architecture and file:
+        return NamedLocation(architecture, file=Path(file).expanduser())
+    architecture, _, tag = arguments.rpartition("/")
+    if architecture and tag and kind == arguments:
+        return NamedLocation(architecture.replace("/", "-"), tag)
+    return None
+
+
 class OpenClipLocation(Location):
     """Where an open_clip model comes from."""
 
@@ -68,31 +86,44 @@ class OpenClipLocation(Location):
         beside = [path for folder in folders if folder and folder.is_dir() for path in sorted(folder.iterdir())]
         return [recipe.weights, *(path for path in beside if path.is_file())]
 
+    def declared(self) -> str:
+        """Return what open_clip and the tag declare."""
+        return repr(self.recipe())
+
+    def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> DualEncoder:
+        """Build the model from its recipe."""
+        from clipbench.models.open_clip.build import load_model
+
+        return load_model(name, self.recipe(), device, precision, trained_on)
+
 
 @dataclass(frozen=True)
-class TagLocation(OpenClipLocation):
-    """Weights that open_clip knows by architecture and tag."""
+class NamedLocation(OpenClipLocation):
+    """An architecture that open_clip knows, with the weights of a tag, or with a local checkpoint in their stead."""
 
     architecture: str
-    tag: str
+    tag: str = ""
+    file: Path | None = None
 
-    @property
-    def about(self) -> str:
-        """For the record."""
-        return f"open_clip {self.architecture}/{self.tag}"
+    def __str__(self) -> str:
+        return f"open_clip {self.architecture}" + (f", file {self.file.name}" if self.file else f"/{self.tag}")
 
     def needed(self) -> Sequence[RemoteFile]:
-        """Return the weights and the tokenizer."""
-        return [self._weights(), *_companions(builtin_config(self.architecture))]
+        """Return the weights and what the text tower needs; check that a local checkpoint exists."""
+        companions = _companions(builtin_config(self.architecture))
+        if self.file is None:
+            return [self._weights(), *companions]
+        require_file(self.file)
+        return companions
 
     def recipe(self) -> Recipe:
         """Return what to build, with the preprocessing and activation that the tag declares."""
-        declared = self._declared()
+        declared = {} if self.file else self._declared()
         config = builtin_config(self.architecture)
         names = ("mean", "std", "interpolation", "resize_mode")
         return Recipe(
             architecture=self.architecture,
-            weights=self._weights().path(f"{self.architecture}/{self.tag}"),
+            weights=self.file or self._weights().path(f"{self.architecture}/{self.tag}"),
             config=config,
             preprocess={name: declared[name] for name in names if declared.get(name) is not None},
             quick_gelu=bool(declared.get("quick_gelu", False)),
@@ -129,47 +160,34 @@ class HubLocation(OpenClipLocation):
 
     repository: str
 
-    @property
-    def about(self) -> str:
-        """For the record."""
+    def __str__(self) -> str:
         return f"open_clip hf-hub:{self.repository}"
 
     def needed(self) -> Sequence[RemoteFile]:
         """Return the configuration and the weights and, where the configuration is here, what it names."""
-        config = self._config.cached()
-        return [self._config, self._weights, *(_companions(read_model_config(config)) if config else [])]
+        config = self._file(CONFIG_NAME)
+        found = config.cached()
+        return [config, self._file(*_HUB_WEIGHTS), *(_companions(read_model_config(found)) if found else [])]
 
     def recipe(self) -> Recipe:
         """Return what to build."""
-        path = self._config.path(self.repository)
+        path = self._file(CONFIG_NAME).path(self.repository)
         config = read_model_config(path)
-        weights = self._weights.path(self.repository)
+        weights = self._file(*_HUB_WEIGHTS).path(self.repository)
         return Recipe(f"local-dir:{path.parent}", weights, config, tokenizer_folder=_tokenizer_folder(config))
 
-    @property
-    def _config(self) -> HubFile:
-        return HubFile(self.repository, (CONFIG_NAME,))
-
-    @property
-    def _weights(self) -> HubFile:
-        return HubFile(self.repository, _HUB_WEIGHTS)
+    def _file(self, *names: str) -> HubFile:
+        return HubFile(self.repository, names)
 
 
 @dataclass(frozen=True)
 class FolderLocation(OpenClipLocation):
     """A local folder in open_clip's layout: a configuration, weights, and a tokenizer where it needs one."""
 
-    path: Path
+    folder: Path = field()
 
-    @property
-    def about(self) -> str:
-        """For the record; names no folder above the model's own."""
-        return f"open_clip local folder {self.path.resolve().name}"
-
-    @property
-    def folder(self) -> Path:
-        """The folder."""
-        return self.path
+    def __str__(self) -> str:
+        return f"open_clip local folder {self.folder.resolve().name}"
 
     def needed(self) -> Sequence[RemoteFile]:
         """Check the folder; only the configuration of a Hugging Face text tower may have to be downloaded."""
@@ -177,34 +195,10 @@ class FolderLocation(OpenClipLocation):
 
     def recipe(self) -> Recipe:
         """Return what to build."""
-        config = read_model_config(self.path / CONFIG_NAME)
-        weights = find_weights(self.path, _FOLDER_WEIGHTS, CONFIG_NAME)
-        tokenizer_folder = self.path if config["text_cfg"].get("hf_tokenizer_name") else None
-        return Recipe(f"local-dir:{self.path}", weights, config, tokenizer_folder=tokenizer_folder)
-
-
-@dataclass(frozen=True)
-class FileLocation(OpenClipLocation):
-    """A local checkpoint for an architecture that open_clip knows."""
-
-    architecture: str
-    file: Path
-
-    @property
-    def about(self) -> str:
-        """For the record; names no folder."""
-        return f"open_clip {self.architecture}, file {self.file.name}"
-
-    def needed(self) -> Sequence[RemoteFile]:
-        """Check that the file exists; only the architecture's tokenizer may have to be downloaded."""
-        config = builtin_config(self.architecture)
-        require_file(self.file)
-        return _companions(config)
-
-    def recipe(self) -> Recipe:
-        """Return what to build."""
-        config = builtin_config(self.architecture)
-        return Recipe(self.architecture, self.file, config, tokenizer_folder=_tokenizer_folder(config))
+        config = read_model_config(self.folder / CONFIG_NAME)
+        weights = find_weights(self.folder, _FOLDER_WEIGHTS, CONFIG_NAME)
+        tokenizer_folder = self.folder if config["text_cfg"].get("hf_tokenizer_name") else None
+        return Recipe(f"local-dir:{self.folder}", weights, config, tokenizer_folder=tokenizer_folder)
 
 
 def builtin_config(architecture: str) -> Config:
@@ -229,8 +223,7 @@ def read_model_config(path: Path) -> Config:
         UserError: no such file, not such a configuration, or it asks for code to be run.
     """
     hint = "is it a folder in open_clip's layout? A bare checkpoint is named as open_clip:ARCH@FILE"
-    document = read_config(path, hint)
-    config = document.get("model_cfg") if isinstance(document, dict) else None
+    config = read_config(path, hint).get("model_cfg")
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
     lacking = [key for key in wanted if key not in config] if isinstance(config, dict) else ["model_cfg"]
     if lacking or not isinstance(config, dict):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_strings
 from clipbench.models.base import Tokens
+from clipbench.models.tokens import describe_library_tokenizer, tokenize_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from clipbench.models.open_clip.locations import Recipe
 
-Tokenizer = Callable[..., "Tensor"]
-"""One of open_clip's tokenizer objects: (texts, context_length=None) -> (B, L) int64 ids."""
+
+class Tokenizer(Protocol):
+    """One of open_clip's tokenizer objects."""
+
+    context_length: int
+
+    def __call__(self, texts: list[str], context_length: int | None = None) -> Tensor:
+        """Turn B texts into (B, L) int64 ids."""
+        ...
 
 
 def make_tokenizer(recipe: Recipe, where: str) -> Tokenizer:
@@ -59,21 +66,13 @@ def _library_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer:
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str]) -> Tokens:
-    """Tokenise B texts to (B, context length) ids, with lengths that include the end token.
+    """Tokenise B texts to (B, context length) ids, with lengths that include the end token."""
 
-    open_clip cuts long texts silently; a text counts as truncated if one more place would be filled.
-    """
-    ids: Tensor = tokenizer(list(texts))
-    lengths = _lengths(tokenizer, ids)
-    full = (lengths == ids.shape[1]).nonzero().flatten().tolist()
-    truncated = [False] * len(texts)
-    if full:
-        roomier = tokenizer([texts[row] for row in full], context_length=ids.shape[1] + 1)
-        for row, length in zip(full, _lengths(tokenizer, roomier).tolist(), strict=True):
-            truncated[row] = length > ids.shape[1]
-    if _class_token_last(tokenizer):
-        lengths = lengths.new_full(lengths.shape, ids.shape[1])
-    return Tokens(ids=ids, lengths=lengths, truncated=tuple(truncated))
+    def encode(texts: list[str], length: int) -> tuple[Tensor, Tensor]:
+        ids = tokenizer(texts, context_length=length)
+        return ids, _lengths(tokenizer, ids)
+
+    return tokenize_rows(encode, texts, int(tokenizer.context_length), whole=_class_token_last(tokenizer))
 
 
 def _lengths(tokenizer: Any, ids: Tensor) -> Tensor:
@@ -108,21 +107,9 @@ def digest_tokenizer(tokenizer: Any) -> str:
         parts["vocabulary"] = digest_strings(sorted(tokenizer.encoder, key=tokenizer.encoder.__getitem__))
         parts["merges"] = digest_strings(" ".join(pair) for pair in tokenizer.bpe_ranks)
         return digest(parts)
-    inner = tokenizer.tokenizer
     parts |= {
         "mode": getattr(tokenizer, "tokenizer_mode", ""),
         "strip_separator": getattr(tokenizer, "strip_sep_token", False),
-        "class": type(inner).__name__,
-        "padding": [inner.padding_side, inner.pad_token_id],
-        "content": _library_content(inner),
+        **describe_library_tokenizer(tokenizer.tokenizer),
     }
     return digest(parts)
-
-
-def _library_content(tokenizer: Any) -> str:
-    """Return a digest of a Hugging Face tokenizer, apart from the cutting and padding that a call sets."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return digest([tokenizer.get_vocab(), {key: str(value) for key, value in tokenizer.special_tokens_map.items()}])
-    content = json.loads(backend.to_str())
-    return digest({key: value for key, value in content.items() if key not in ("truncation", "padding")})

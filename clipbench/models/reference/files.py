@@ -56,7 +56,7 @@ def _rounded(value: Tensor) -> Tensor:
 
 
 def find_files(folder: Path) -> tuple[Path, Path]:
-    """Return the paths of a folder's configuration and weights.
+    """Return the paths of a folder's weights and configuration.
 
     Raises:
         Unavailable: one of the two is missing.
@@ -65,7 +65,7 @@ def find_files(folder: Path) -> tuple[Path, Path]:
         if not (folder / name).is_file():
             fix = "name a folder that 'python -m clipbench.training --output DIR' wrote"
             raise Unavailable(f"holds no {name}", where=str(folder), fix=fix)
-    return folder / CONFIG, folder / WEIGHTS
+    return folder / WEIGHTS, folder / CONFIG
 
 
 def read_config(path: Path) -> ReferenceConfig:
@@ -95,12 +95,11 @@ def _tuples(value: Any) -> Any:
 
 
 def read_towers(path: Path, architecture: Architecture, end_id: int) -> ReferenceTowers:
-    """Read weights into float32 towers, in evaluation mode, without gradients.
+    """Read weights, which have passed `check_weights`, into float32 towers, in evaluation mode, without gradients.
 
     Raises:
-        UserError: the file is damaged or does not fit the architecture.
+        UserError: they do not fit the architecture.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from clipbench.models.reference.towers import ReferenceTowers
@@ -109,7 +108,7 @@ def read_towers(path: Path, architecture: Architecture, end_id: int) -> Referenc
     counters = {name: value for name, value in towers.state_dict().items() if name.endswith("num_batches_tracked")}
     try:
         towers.load_state_dict(load_file(path) | counters)
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except RuntimeError as error:
         problem = f"holds no weights that fit {CONFIG} ({str(error).splitlines()[0]})"
         raise UserError(problem, where=str(path), fix="restore the file or train the model again") from error
     return towers.eval().requires_grad_(False)

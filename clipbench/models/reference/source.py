@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest, digest_file
-from clipbench.models.base import (
-    Availability,
-    ImageFeatures,
-    ModelInfo,
-    ModelPedigree,
-    ModelSource,
-    Precision,
-    Tokens,
-    inference,
-)
+from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision
+from clipbench.models.encoders import DualEncoder, ImageEncoder
+from clipbench.models.located import Location, RemoteFile, TrainedOn
 from clipbench.models.reference.files import find_files, read_config, read_towers
 from clipbench.models.reference.tokenizer import END, WordTokenizer
 
@@ -26,11 +19,8 @@ if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
 
-    from clipbench.models.reference.towers import ReferenceTowers
-
-_WEIGHTS: Final = Path(__file__).parent
-EMBEDDED: Final = ("clip-tiny",)
-"""Models that are part of the package."""
+PACKAGED: Final = ("clip-tiny",)
+"""Models that are part of the package, in folders beside this module."""
 
 
 @dataclass(frozen=True)
@@ -61,89 +51,52 @@ class ReferenceTransform:
         return digest(["fit-centre-bicubic/1", asdict(self)])
 
 
-class ReferenceModel:
-    """A reference CLIP on a device; fulfils `ImageTextModel`."""
-
-    text_length: Literal["cut", "whole"] = "cut"
-
-    def __init__(
-        self,
-        info: ModelInfo,
-        transform: ReferenceTransform,
-        tokenizer: WordTokenizer,
-        towers: ReferenceTowers,
-        device: str,
-    ) -> None:
-        self.info = info
-        self.transform: Callable[[PIL.Image.Image], Tensor] = transform
-        self._tokenizer = tokenizer
-        self._towers = towers.to(device)
-        self._device = device
-
-    def encode_images(self, pixels: Tensor) -> ImageFeatures:
-        """Encode (B, 3, S, S) pixels into projected (B, D) and, before the projection, backbone (B, F); float32."""
-        with inference(self._device, self.info.pedigree.precision):
-            projected, pooled = self._towers.image(pixels.to(self._device))
-        return ImageFeatures(projected.float(), pooled.float())
-
-    def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Tokenise B texts."""
-        return self._tokenizer(texts)
-
-    def encode_tokens(self, ids: Tensor) -> Tensor:
-        """Encode (B, L) ids, each row with its end token, into (B, D) float32."""
-        with inference(self._device, self.info.pedigree.precision):
-            embedded: Tensor = self._towers.text(ids.to(self._device))
-        return embedded.float()
-
-
-class ReferenceSource(ModelSource):
-    """`clip-tiny`, or by `from_folder` any model of the training command.
+def parse_packaged(arguments: str) -> ReferenceLocation:
+    """Return the location of a model that is part of the package.
 
     Raises:
-        UserError: no model of this name is part of the package.
+        UserError: there is none of this name.
     """
+    if arguments not in PACKAGED:
+        raise UserError(f"no model {arguments!r} is part of clipbench", fix=did_you_mean(arguments, PACKAGED))
+    return ReferenceLocation(Path(__file__).parent / arguments)
 
-    def __init__(self, name: str = "clip-tiny") -> None:
-        if name not in EMBEDDED:
-            raise UserError(f"no model {name!r} is part of clipbench", fix=did_you_mean(name, EMBEDDED))
-        self.name = name
-        self.folder = _WEIGHTS / name
 
-    @classmethod
-    def from_folder(cls, folder: str | Path, name: str | None = None) -> ReferenceSource:
-        """Name a model by the folder that `python -m clipbench.training --output DIR` wrote."""
-        source = cls.__new__(cls)
-        source.folder = Path(folder)
-        source.name = name or f"local:{folder}"
-        return source
+def parse_folder(arguments: str) -> ReferenceLocation | None:
+    """Return the location that stands behind `local:`, the folder of a model of the training command."""
+    return ReferenceLocation(Path(arguments).expanduser()) if arguments else None
 
-    def look(self) -> Availability:
-        """Say where the files are."""
-        find_files(self.folder)
-        return Availability(local=True, where=str(self.folder))
 
-    def fetch(self) -> None:
+@dataclass(frozen=True)
+class ReferenceLocation(Location):
+    """A folder that `python -m clipbench.training --output DIR` wrote."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"reference CLIP {self.path.resolve().name}"
+
+    def needed(self) -> Sequence[RemoteFile]:
         """Check that the files are there; nothing is ever downloaded."""
-        find_files(self.folder)
+        find_files(self.path)
+        return []
 
-    def locator(self) -> str:
-        """Return a digest of the paths, sizes and times of the two files."""
-        stats = [(str(path.resolve()), path.stat()) for path in find_files(self.folder)]
-        return digest(["reference/1", [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]])
+    def files(self) -> Sequence[Path]:
+        """Return the weights and the configuration."""
+        return find_files(self.path)
 
-    def load(self, device: str, precision: Precision) -> ReferenceModel:
-        """Load onto a device."""
+    def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> DualEncoder:
+        """Read both files; what it was trained on the configuration says."""
         import torch
 
-        config_path, weights_path = find_files(self.folder)
+        weights_path, config_path = find_files(self.path)
         config = read_config(config_path)
         architecture = config.architecture
         tokenizer = WordTokenizer(config.vocabulary, architecture.context)
         transform = ReferenceTransform(architecture.image_side, config.mean, config.std)
-        towers = read_towers(weights_path, architecture, END)
+        towers = read_towers(weights_path, architecture, END).to(device)
         info = ModelInfo(
-            name=self.name,
+            name=name,
             pedigree=ModelPedigree(
                 weights=digest_file(weights_path),
                 transform=transform.digest(),
@@ -158,4 +111,5 @@ class ReferenceSource(ModelSource):
             context_length=architecture.context,
             library=f"torch {torch.__version__}",
         )
-        return ReferenceModel(info, transform, tokenizer, towers, device)
+        images = ImageEncoder(info, device, transform, None, lambda pixels: ImageFeatures(*towers.image(pixels)))
+        return DualEncoder(images, tokenizer, towers.text, "cut")

@@ -12,7 +12,7 @@ import timm.data
 import torch
 
 from clipbench.errors import UserError
-from clipbench.models.image_only_model import Network
+from clipbench.models.image_only import Network
 from clipbench.models.transforms import canonical, split_transform
 from clipbench.models.weights.weights_file import misfit, read_state_dict
 

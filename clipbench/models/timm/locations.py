@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from clipbench.models.weights.url_file import UrlFile
 from clipbench.models.weights.weights_file import find_weights, read_config, require_file
 
 if TYPE_CHECKING:
-    from clipbench.models.image_only_model import Network
+    from clipbench.models.image_only import Network
 
 CONFIG_NAME = "config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
@@ -44,15 +44,8 @@ _MORE = {"indomain", "plus", "ssld", "swag"}
 """Words that stand for further data, which the tag does not name."""
 
 
-def parse_timm(arguments: str) -> ImageOnlyLocation:
-    """Return the location that stands behind `timm:`; nothing is looked for.
-
-    Args:
-        arguments: `NAME`, `NAME@FILE` or `local-dir:DIR`.
-
-    Raises:
-        UserError: it has none of these forms.
-    """
+def parse_timm(arguments: str) -> ImageOnlyLocation | None:
+    """Return the location that stands behind `timm:`; None if it is of no known form."""
     kind, colon, rest = arguments.partition(":")
     if kind == "local-dir" and rest:
         return FolderLocation(Path(rest).expanduser())
@@ -61,8 +54,7 @@ def parse_timm(arguments: str) -> ImageOnlyLocation:
         return NamedLocation(name, Path(file).expanduser())
     if arguments and not colon and not at_sign and "/" not in arguments:
         return NamedLocation(arguments)
-    fix = "after timm: comes NAME, NAME@FILE or local-dir:DIR, e.g. timm:resnet50.a1_in1k"
-    raise UserError(f"{arguments!r} names no model", where=f"model 'timm:{arguments}'", fix=fix)
+    return None
 
 
 @dataclass(frozen=True)
@@ -75,9 +67,7 @@ class NamedLocation(ImageOnlyLocation):
 
     packages = ("timm", "torchvision")
 
-    @property
-    def about(self) -> str:
-        """For the record; names no folder."""
+    def __str__(self) -> str:
         return f"timm {self.name}" + (f", file {self.file.name}" if self.file else "")
 
     def trained_on(self) -> tuple[str, ...] | None:
@@ -122,19 +112,12 @@ class NamedLocation(ImageOnlyLocation):
 class FolderLocation(ImageOnlyLocation):
     """A local folder as timm saves and publishes models: config.json and weights."""
 
-    path: Path
+    folder: Path = field()
 
     packages = ("timm", "torchvision")
 
-    @property
-    def about(self) -> str:
-        """For the record; names no folder above the model's own."""
-        return f"timm local folder {self.path.resolve().name}"
-
-    @property
-    def folder(self) -> Path:
-        """The folder."""
-        return self.path
+    def __str__(self) -> str:
+        return f"timm local folder {self.folder.resolve().name}"
 
     def trained_on(self) -> None:
         """Return None: the configuration may be that of the weights that training started from."""
@@ -147,7 +130,7 @@ class FolderLocation(ImageOnlyLocation):
 
     def files(self) -> Sequence[Path]:
         """Return the weights and the configuration."""
-        return [find_weights(self.path, _WEIGHTS, CONFIG_NAME), self.path / CONFIG_NAME]
+        return [find_weights(self.folder, _WEIGHTS, CONFIG_NAME), self.folder / CONFIG_NAME]
 
     def build(self, where: str) -> Network:
         """Build the network with its weights, strictly."""
@@ -155,15 +138,15 @@ class FolderLocation(ImageOnlyLocation):
 
         config = self._read()
         arguments = config.get("model_args") or {}
-        recipe = Recipe(f"local-dir:{self.path}", self.files()[0], config["architecture"], arguments)
+        recipe = Recipe(f"local-dir:{self.folder}", self.files()[0], config["architecture"], arguments)
         return build_network(recipe, where)
 
     def _read(self) -> Mapping[str, Any]:
         import timm
 
-        path = self.path / CONFIG_NAME
+        path = self.folder / CONFIG_NAME
         config = read_config(path, "is it a folder that timm saved? A bare checkpoint is named as timm:NAME@FILE")
-        if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
+        if not isinstance(config.get("architecture"), str):
             raise UserError("lacks architecture", where=str(path), fix="expected a configuration as timm writes it")
         if not timm.is_model(config["architecture"]):
             fix = did_you_mean(config["architecture"], timm.list_models())

@@ -12,8 +12,8 @@ from torchvision import models
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
 from clipbench.errors import UserError
-from clipbench.models.image_only_model import Network, Transform
-from clipbench.models.transforms import split_transform
+from clipbench.models.image_only import Network
+from clipbench.models.transforms import Transform, split_transform
 from clipbench.models.weights.weights_file import misfit, read_state_dict
 
 _HEADS = ("fc", "heads.head", "head", "classifier")

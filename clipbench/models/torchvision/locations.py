@@ -14,7 +14,7 @@ from clipbench.models.weights.url_file import UrlFile
 from clipbench.models.weights.weights_file import require_file
 
 if TYPE_CHECKING:
-    from clipbench.models.image_only_model import Network
+    from clipbench.models.image_only import Network
 
 _TRAINED_ON = {
     "IMAGENET1K_SWAG_LINEAR": ("Instagram-3.6B",),
@@ -24,20 +24,12 @@ _TRAINED_ON = {
 """By the beginning of the weights' name, longest first. SWAG_LINEAR trained only its classifier on ImageNet."""
 
 
-def parse_torchvision(arguments: str) -> TorchvisionLocation:
-    """Return the location that stands behind `torchvision:`; nothing is looked for.
-
-    Args:
-        arguments: `NAME`, `NAME/WEIGHTS`, `NAME@FILE` or `NAME/WEIGHTS@FILE`.
-
-    Raises:
-        UserError: it has none of these forms.
-    """
+def parse_torchvision(arguments: str) -> TorchvisionLocation | None:
+    """Return the location that stands behind `torchvision:`, also NAME/WEIGHTS@FILE; None if it is of no known form."""
     model, at_sign, file = arguments.partition("@")
     name, slash, weights = model.partition("/")
     if not name or bool(slash) != bool(weights) or bool(at_sign) != bool(file) or ":" in model:
-        fix = "after torchvision: comes NAME, NAME/WEIGHTS or NAME@FILE, e.g. torchvision:resnet50/IMAGENET1K_V1"
-        raise UserError(f"{arguments!r} names no model", where=f"model 'torchvision:{arguments}'", fix=fix)
+        return None
     return TorchvisionLocation(name, weights or "DEFAULT", Path(file).expanduser() if file else None)
 
 
@@ -53,9 +45,7 @@ class TorchvisionLocation(ImageOnlyLocation):
 
     packages = ("torchvision",)
 
-    @property
-    def about(self) -> str:
-        """For the record; names no folder."""
+    def __str__(self) -> str:
         return f"torchvision {self.name}/{self.weights}" + (f", file {self.file.name}" if self.file else "")
 
     def trained_on(self) -> tuple[str, ...] | None:

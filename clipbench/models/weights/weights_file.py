@@ -46,24 +46,27 @@ def find_weights(folder: Path, names: Sequence[str], config_name: str) -> Path:
     return found[0]
 
 
-def read_config(path: Path, hint: str) -> Any:
-    """Read the JSON document beside a model's weights.
+def read_config(path: Path, hint: str = "") -> dict[str, Any]:
+    """Read the JSON object beside a model's weights.
 
     Args:
         path: of the document.
         hint: what may be wrong if it is not there.
 
     Raises:
-        UserError: no such folder or file, or it is not JSON.
+        UserError: no such folder or file, or it is no JSON object.
     """
     if not path.parent.is_dir():
         raise UserError("no such folder", where=str(path.parent), fix="check the path after local-dir:")
     try:
-        return json.loads(path.read_bytes())
+        document: dict[str, Any] = {}
+        document.update(json.loads(path.read_bytes()))
+        return document
     except FileNotFoundError:
         raise UserError("no such file", where=str(path), fix=hint) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read as JSON ({error})", where=str(path), fix="check or replace it") from error
+    except (OSError, ValueError, TypeError) as error:
+        problem = f"cannot be read as a JSON object ({error})"
+        raise UserError(problem, where=str(path), fix="check or replace it") from error
 
 
 def check_weights(path: Path) -> None:
