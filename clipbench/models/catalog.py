@@ -17,6 +17,7 @@ from clipbench.plugins import is_dotted_path, load_object, plugin_paths
 
 ADAPTERS: Mapping[str, tuple[str, str]] = {
     "open_clip": ("open_clip.locations:parse_open_clip", "ARCH/TAG hf-hub:ORG/NAME local-dir:PATH ARCH@FILE"),
+    "hf": ("hf.locations:parse_hf", "ORG/NAME DIR"),
     "timm": ("timm.locations:parse_timm", "NAME NAME@FILE local-dir:DIR"),
     "torchvision": ("torchvision.locations:parse_torchvision", "NAME NAME/WEIGHTS NAME@FILE"),
     "local": ("reference.source:parse_folder", "DIR"),

@@ -63,7 +63,7 @@ def test_clip_tiny_is_in_the_catalog_and_needs_no_download():
 
 
 SPECS = ["open_clip:ViT-B-32/laion2b_s34b_b79k", "open_clip:ViT-B/32/openai", "open_clip:hf-hub:org/name"]
-SPECS += ["open_clip:ViT-B-32@weights/run@3.pt", "mypackage.models:Mine", "local:some/where"]
+SPECS += ["hf:org/name", "open_clip:ViT-B-32@weights/run@3.pt", "mypackage.models:Mine", "local:some/where"]
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -73,7 +73,7 @@ def test_a_name_of_each_form_stands_for_a_model_that_is_not_looked_for_yet(spec)
 
 def test_a_local_folder_is_called_by_its_own_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for spec in ("open_clip:local-dir:some/where/best", "timm:local-dir:some/where/best"):
+    for spec in ("open_clip:local-dir:some/where/best", "hf:./some/where/best", "timm:local-dir:some/where/best"):
         assert find_model(spec).name == "best"
     assert find_model("open_clip:local-dir:.").name == tmp_path.name
 
@@ -92,6 +92,7 @@ NAMELESS = {
     "open_clip": ["", "ViT-B-32", "/openai", "ViT-B-32@", "hf-hub:name", "local-dir:"],
     "timm": ["", "hf-hub:org/name", "@file", "resnet50@"],
     "torchvision": ["", "resnet50/", "resnet50@"],
+    "hf": [""],
     "local": [""],
 }
 
@@ -136,7 +137,7 @@ def test_what_does_not_exist_is_named_with_the_nearest_that_does(spec, message):
 def test_naming_models_imports_nothing_heavy():
     code = (
         "import sys; from clipbench.models.catalog import find_model, model_names; model_names();"
-        "[find_model(spec) for spec in ('vit-b-32', 'clip-tiny', 'resnet-50', 'timm:resnet50.a1_in1k')];"
+        "[find_model(spec) for spec in ('vit-b-32', 'clip-tiny', 'resnet-50', 'timm:resnet50', 'hf:org/name')];"
         "heavy = {'torch', 'open_clip', 'numpy', 'huggingface_hub', 'transformers', 'timm', 'torchvision', 'PIL'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -16,6 +16,7 @@ from clipbench.models.base import Availability
 from clipbench.models.catalog import find_model
 
 from .conftest import Malicious, assert_refused, differing, load, noise, pedigree, relative, save_open_clip, save_timm
+from .hf_checkpoints import save_siglip
 
 
 def save_reference(folder: Path) -> None:
@@ -26,6 +27,7 @@ SAVE = {
     "open_clip:local-dir:": save_open_clip,
     "timm:local-dir:": save_timm,
     "local:": save_reference,
+    "hf:": save_siglip,
 }
 
 
