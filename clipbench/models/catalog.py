@@ -20,6 +20,7 @@ ADAPTERS: Mapping[str, tuple[str, str]] = {
     "hf": ("hf.locations:parse_hf", "ORG/NAME DIR"),
     "timm": ("timm.locations:parse_timm", "NAME NAME@FILE local-dir:DIR"),
     "torchvision": ("torchvision.locations:parse_torchvision", "NAME NAME/WEIGHTS NAME@FILE"),
+    "pixels": ("pixels:parse_pixels", "SIDE"),
     "local": ("reference.source:parse_folder", "DIR"),
     "reference": ("reference.source:parse_packaged", ""),
 }
