@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 import torch
 
-from clipbench.runs.progress import Listener
+from clipbench.runs.progress import ProgressListener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
@@ -48,7 +48,7 @@ def blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def planned(blocks: Path, model: str) -> Runner:
     options = RunOptions(output=blocks / "results", cache=blocks / "cache", device="cpu", workers=0)
-    return Runner(load_suite(blocks / "suite.yaml"), [model], options, Listener())
+    return Runner(load_suite(blocks / "suite.yaml"), [model], options, ProgressListener())
 
 
 def test_a_probe_runs_and_zero_shot_refuses_before_anything_is_embedded(blocks):

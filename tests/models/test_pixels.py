@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from clipbench.datasets.adapters.digits import Digits
 from clipbench.datasets.base import decode
 from clipbench.models.catalog import find_model
-from clipbench.runs.progress import Listener
+from clipbench.runs.progress import ProgressListener
 from clipbench.runs.runner import Runner, RunOptions
 from clipbench.suite.loading import load_suite
 
@@ -56,7 +56,7 @@ def test_what_is_no_side_is_refused(side):
 def test_a_probe_on_pixels_is_as_good_as_scikit_learns_logistic_regression_on_them(tmp_path: Path):
     (tmp_path / "suite.yaml").write_text(SUITE)
     options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    (job,) = Runner(load_suite(tmp_path / "suite.yaml"), ["pixels:8"], options, Listener()).run().jobs()
+    (job,) = Runner(load_suite(tmp_path / "suite.yaml"), ["pixels:8"], options, ProgressListener()).run().jobs()
     assert job.main is not None
     features, labels = {}, {}
     for half in ("train", "test"):

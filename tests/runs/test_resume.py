@@ -126,6 +126,7 @@ tasks:
   - {task: wise_ft, datasets: [digits]}
   - {task: corruptions, datasets: [digits], protocol: adapted, corruptions: [gaussian_noise, contrast]}
   - {task: retrieval, datasets: [told-scenes]}
+  - {task: pairing, datasets: [told-scenes]}
 """
 
 
