@@ -1,4 +1,4 @@
-"""Image-only models: timm's, torchvision's and a torch module of one's own give the features before the classifier."""
+"""Image-only models of timm and torchvision give the features before the classifier, and say what they are."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ from .conftest import Malicious, assert_refused, differing, load, noise, pedigre
 CATALOG = model_names()
 TIMM = [name for name, model in CATALOG.items() if model.adapter == "timm"]
 TORCHVISION = [name for name, model in CATALOG.items() if model.adapter == "torchvision"]
-
-
 PHOTOGRAPH = noise(500, 375)
 """Larger than any network's input, and not square."""
 
