@@ -82,6 +82,7 @@ def test_imagenet_beside_its_shifts_on_the_classes_that_each_has(mirror: Path, m
     assert "up to 75 %" in page
 
 
+@pytest.mark.slow
 def test_corruptions_of_imagenet_are_divided_by_alexnet(mirror: Path, tmp_path: Path):
     packaged = load_suite("corruptions")
     (study,) = packaged.tasks

@@ -198,6 +198,7 @@ def test_quick_commands_import_nothing_heavy(tmp_path: Path, command: list[str])
     assert last_line(tmp_path, command, f"print(sorted({heavy} & set(sys.modules)))") == "[]"
 
 
+@pytest.mark.slow
 def test_reports_of_several_runs_come_as_page_and_as_tables(clipbench: CommandLine, suite: Path, tmp_path: Path):
     clipbench("run", suite, "--model", "clip-tiny", "--output", "a")
     clipbench("run", suite, "--model", "clip-tiny", "--output", "b", "--limit", 30)
@@ -210,6 +211,7 @@ def test_reports_of_several_runs_come_as_page_and_as_tables(clipbench: CommandLi
     assert "no report ends in '.pdf'" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_the_cache_is_listed_measured_and_pruned(clipbench: CommandLine, suite: Path, tmp_path: Path):
     clipbench("run", suite, "--model", "clip-tiny")
     assert clipbench("cache", "list").stdout.splitlines()[1].startswith("clip-tiny\tfloat32\t")

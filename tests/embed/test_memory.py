@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from ..conftest import REPOSITORY
 
 PROGRAM = """
@@ -58,6 +60,7 @@ def peak_megabytes(count: int) -> float:
     return int(done.stdout) / (1024 if sys.platform != "darwin" else 1024**2)
 
 
+@pytest.mark.slow
 def test_embedding_and_zero_shot_need_no_more_memory_for_four_times_the_images():
     small, large = peak_megabytes(4_000), peak_megabytes(16_000)
     features = 12_000 * 1536 * 4 / 1024**2

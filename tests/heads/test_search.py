@@ -71,6 +71,7 @@ def real_data(name, shared_data):
     return features.astype(np.float32), labels.astype(np.int64), len(np.unique(labels))
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["digits", "breast_cancer", "cifar10", "cifar10_shift"])
 def test_it_is_within_a_fifth_of_a_point_of_the_best_of_the_whole_grid(name, shared_data):

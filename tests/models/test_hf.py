@@ -295,6 +295,7 @@ def test_in_offline_mode_it_says_what_is_missing_and_what_to_do(hub, monkeypatch
         assert "or name a checkpoint that you have as hf:DIR (there is no folder org/tiny here)" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_suite_runs_with_two_towers_and_with_one_and_a_wrong_folder_ends_it(clipbench, tiny_clip, tmp_path):
     checkpoints.save_converted(tmp_path / "two", tiny_clip, random_model(tiny_clip).state_dict())
     save_encoder(tmp_path / "one", "Dinov2")

@@ -93,6 +93,7 @@ def test_curve_and_metrics_are_declared():
     assert (spec.curve.x, spec.curve.y, spec.curve.log_x) == ("snippets", "accuracy", True)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_accuracy_of_all_images_and_captions():
     truth = {metric.name: metric.value for metric in evaluate(*noisy(4000, 1, 1.5, seed=1)).metrics}
     covered = {"paired_of_2": 0, "paired_of_32": 0}

@@ -131,6 +131,7 @@ def test_the_written_folder_loads_as_a_model(trained, tmp_path):
     assert torch.allclose(model.encode_tokens(tokens.ids), expected, atol=2e-2 * float(expected.abs().max()))
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_the_recipe_gives(one_thread, tmp_path):
     command = [sys.executable, "-m", "clipbench.training", "--output", str(tmp_path / "one"), "--steps", "2"]
     done = subprocess.run([*command, "--threads", "1"], check=True, capture_output=True, text=True)
