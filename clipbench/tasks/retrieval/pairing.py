@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -133,10 +134,17 @@ class Answers:
     counts: IntArray
     """(n,) captions of each image."""
 
-    @property
+    @cached_property
     def others(self) -> IntArray:
         """(T,) M: captions of other images."""
-        return int(self.counts.sum()) - self.counts[self.image]
+        others: IntArray = self.counts.sum() - self.counts[self.image]
+        return others
+
+    @cached_property
+    def total(self) -> IntArray:
+        """(T,) r: captions of other images that score at least as high."""
+        total: IntArray = self.higher.sum(axis=1)
+        return total
 
 
 def snippet_counts(others: int) -> tuple[int, ...]:
@@ -167,7 +175,7 @@ def accuracy(answers: Answers, snippets: int) -> tuple[float, Interval | None]:
 
     There is no interval where every image is right, or none, or leaving out images changes nothing.
     """
-    value = float(_by_image(answers, _first(answers.others, answers.higher.sum(axis=1), snippets)).mean())
+    value = float(_by_image(answers, _first(answers.others, answers.total, snippets)).mean())
     groups = len(answers.captions)
     if not 0 < value < 1 or groups < 3:
         return value, None
@@ -183,7 +191,7 @@ def _without(answers: Answers, group: int, snippets: int) -> float:
     """Return the accuracy without a group's images, neither as questions nor as wrong answers."""
     asked = answers.group[answers.image] != group
     others = answers.others - answers.captions[group]
-    higher = answers.higher.sum(axis=1) - answers.higher[:, group]
+    higher = answers.total - answers.higher[:, group]
     first = np.where(asked, _first(np.where(asked, others, 0), np.where(asked, higher, 0), snippets), 0.0)
     return float(_by_image(answers, first)[answers.group != group].mean())
 
@@ -219,6 +227,5 @@ def _curve(points: Sequence[tuple[int, float, Interval | None]]) -> pd.DataFrame
 def _examples(ids: Sequence[str], split: str, answers: Answers, sizes: Sequence[int]) -> pd.DataFrame:
     import pandas as pd
 
-    higher = answers.higher.sum(axis=1)
-    chances = {f"paired_of_{size}": _by_image(answers, _first(answers.others, higher, size)) for size in sizes}
+    chances = {f"paired_of_{size}": _by_image(answers, _first(answers.others, answers.total, size)) for size in sizes}
     return pd.DataFrame({"id": list(ids), "split": split, "captions": answers.counts, **chances})
