@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipbench.results.folder import MergedResults, Results
+from clipbench.results.folder import Results
 
 PER_JOB = 12
 """Pictures that one job shows."""
@@ -68,8 +68,7 @@ class Album:
 
 def thumbs_of(results: Results, job_hash: str) -> Path:
     """Return the folder of a job's thumbnails."""
-    part = results.part_of(job_hash) if isinstance(results, MergedResults) else results
-    return part.folder / "thumbs"
+    return results.part_of(job_hash).folder / "thumbs"
 
 
 def _read(thumbs: Path, name: str) -> bytes | None:

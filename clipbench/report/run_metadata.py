@@ -9,7 +9,7 @@ from typing import Any
 
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import capitalised
-from clipbench.results.folder import MergedResults, Results
+from clipbench.results.folder import Results
 
 _SHORT, _DIGEST = 12, 32
 """Characters of a digest that are shown, the whole one being a pointer's rest away; and from how many on one is cut."""
@@ -38,8 +38,7 @@ class Run:
 
 def runs(results: Results) -> tuple[Run, ...]:
     """Describe each results folder from its run.json."""
-    parts = results.parts if isinstance(results, MergedResults) else (results,)
-    return tuple(_run(part.run, part.folder.name) for part in parts)
+    return tuple(_run(part.run, part.folder.name) for part in results.parts)
 
 
 def _run(run: Mapping[str, Any], folder: str) -> Run:
