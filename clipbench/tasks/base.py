@@ -150,19 +150,11 @@ class Needs:
     """What `evaluate` holds at once, where that grows with the data; None: it does not."""
 
 
-class Cache(Protocol):
-    """Values that a task computes from all but the evaluated split, shared by the jobs that rest on the same."""
+class Cache:
+    """Values that a task computes from all but the evaluated split; a run shares them, this one computes them anew."""
 
     def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         """Return the value of a key, which need only tell it from the task's other values; computes it if missing."""
-        ...
-
-
-class NoCache:
-    """Computes every value anew."""
-
-    def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """Return what `compute` returns."""
         return compute()
 
 
@@ -172,15 +164,12 @@ class Features(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """(n, D)."""
-        ...
 
     def chunks(self, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) array), in order."""
-        ...
 
     def load(self) -> Float32Array:
         """Return everything as one array."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -237,7 +226,7 @@ class Inputs:
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
     device: str = "cpu"
     """Where torch may compute."""
-    cache: Cache = field(default_factory=NoCache)
+    cache: Cache = field(default_factory=Cache)
     """Of jobs that differ only in what they are tested on."""
 
 
@@ -313,8 +302,6 @@ class Task(Protocol[SettingsT]):
         Raises:
             UserError: the task cannot be done on this data set or with this model.
         """
-        ...
 
     def evaluate(self, inputs: Inputs, settings: SettingsT, prompts: PromptedClasses | None) -> Outcome:
         """Compute the outcome; reads nothing but its arguments."""
-        ...

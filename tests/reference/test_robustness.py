@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 from clipbench.cli.main import app
 from clipbench.errors import UserError
-from clipbench.reference.clip_pair import clip_pair
 from clipbench.reference.listing import paper_pair, robustness, table, tables
+from clipbench.reference.published import clip_pair
 from clipbench.reference.robustness import find_published, published_robustness
 
 # Zero-shot CLIP ViT-B/32 beside the 87 models trained on ImageNet alone: slope, R2, rho in points, models of the line.

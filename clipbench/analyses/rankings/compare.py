@@ -17,7 +17,7 @@ from clipbench.analyses.comparable import differing, not_compared, read_correct
 from clipbench.errors import UserError, did_you_mean
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.comparison import compare_pair
+from clipbench.stats.paired import compare_pair
 from clipbench.stats.significance import holm
 
 _NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")

@@ -16,7 +16,7 @@ from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
-from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, ClipPair, clip_pair
+from clipbench.reference.published import CLAIM, NOT_MATCHED, ClipPair, clip_pair
 from clipbench.results.records import JobResult, Subject
 from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
