@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,13 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.job import Job
-from clipbench.tasks.prompts import Names, PromptChoice, name_of
+from clipbench.tasks.prompts import Names, PromptChoice, PromptedClasses, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
-    from clipbench.tasks.prompts import PromptedClasses
 
 Feature = Literal["projected", "backbone"]
 Value = TypeVar("Value")
@@ -92,11 +92,8 @@ class TaskSettings(DatasetsEntry):
 
     def jobs(self) -> Sequence[Job]:
         """Return one job for each data set and variant."""
-        return [
-            Job(name, variant.model_copy(update={"datasets": (name,)}))
-            for name in self.datasets
-            for variant in self.variants()
-        ]
+        pairs = product(self.datasets, self.variants())
+        return [Job(name, variant.model_copy(update={"datasets": (name,)})) for name, variant in pairs]
 
     def variants(self) -> Sequence[TaskSettings]:
         """Return the settings of one job each, e.g. one for each prompt set."""
@@ -297,11 +294,7 @@ class Task(Protocol[SettingsT]):
     def needs(
         self, settings: SettingsT, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Say what has to be embedded.
-
-        Raises:
-            UserError: the task cannot be done on this data set or with this model.
-        """
+        """Say what has to be embedded; a UserError where the task cannot be done on this data set or with the model."""
 
     def evaluate(self, inputs: Inputs, settings: SettingsT, prompts: PromptedClasses | None) -> Outcome:
         """Compute the outcome; reads nothing but its arguments."""
