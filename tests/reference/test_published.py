@@ -3,8 +3,7 @@
 import pytest
 
 from clipbench.reference.families import architecture_family, pretraining_family
-from clipbench.reference.openclip import openclip_models
-from clipbench.reference.published import published_pair, published_pairs
+from clipbench.reference.published import openclip_models, published_pair, published_pairs
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from clipbench.report.sections.corruptions.section import CorruptionsSection
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
 
+from .findings import KINDS, MEANS, SEVERITIES, corrupted, page_data, pictured, render, result, specs, view_job, words
 from .made_up import HOSTILE
-from .shifted import KINDS, MEANS, SEVERITIES, corrupted, page_data, pictured, render, result, specs, view_job, words
 from .test_page import Outline
 
 

@@ -11,7 +11,7 @@ import pytest
 from clipbench.report.averages import means
 from clipbench.report.figures.figures import Figure
 from clipbench.report.leaderboard import make_leaderboard
-from clipbench.report.sections.sets.bars import chart, gap
+from clipbench.report.sections.sets.section import chart, gap
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import short_names
 from clipbench.results.records import JobResult

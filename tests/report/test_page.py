@@ -103,7 +103,9 @@ def test_the_page_needs_nothing_from_outside(plausible: Results) -> None:
 
 def test_plotly_is_there_once_and_only_if_there_is_something_to_draw(plausible: Results, make_results: Make) -> None:
     assert render(plausible).count("plotly.js v") == 1
-    assert "plotly.js v" not in render(make_results(failure("a", "x", "missing"), name="failed"))
+    failed = render(make_results(failure("a", "x", "missing"), name="failed"))
+    assert "plotly.js v" not in failed
+    assert "all its jobs failed" in failed
 
 
 def test_only_the_two_scripts_of_the_page_may_run(plausible: Results) -> None:

@@ -19,8 +19,7 @@ from clipbench.report.tables import leaderboard
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, Subject, Table
 
-from .made_up import HOSTILE, classification, failure
-from .shifted import (
+from .findings import (
     OWN,
     PUBLISHED,
     logit,
@@ -36,6 +35,7 @@ from .shifted import (
     view_job,
     words,
 )
+from .made_up import HOSTILE, classification, failure
 from .test_page import Outline
 
 Behind = Callable[[PublishedPair], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -52,12 +52,6 @@ PAIRS = TableSpec(
 )
 
 
-class ErrorConsistencySettings(AnalysisSettings):
-    """Settings of error consistency: it has none."""
-
-    analysis: Literal["error_consistency"]
-
-
 class ErrorConsistency:
     """Cohen's kappa of being right, for each two models on the same images with the same prompts.
 
@@ -72,9 +66,9 @@ class ErrorConsistency:
     label: ClassVar[str] = "error consistency"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (CONSISTENCY,)
     tables: ClassVar[tuple[TableSpec, ...]] = (PAIRS,)
-    Settings = ErrorConsistencySettings
+    Settings = AnalysisSettings
 
-    def analyse(self, evidence: Evidence, settings: ErrorConsistencySettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Set every two models side by side; jobs with several labels an image have no one right answer."""
         jobs = [job for job in evidence.jobs if any(record.metric == "top1" for record in job.records)]
         return side_by_side(jobs, partial(_finding, evidence))

@@ -50,10 +50,6 @@ class Corruptions:
     left_out: int
     """Figures for which there was no room."""
 
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return sum(len(chart.panels) for chart in self.charts)
-
 
 class CorruptionsSection:
     """Models under corruptions: a table, a figure and a picture of each corruption."""

@@ -39,9 +39,6 @@ class Consistencies:
     parts: tuple[Consistency, ...]
     outcomes: Outcomes
 
-    def __len__(self) -> int:
-        return 0
-
 
 class ErrorConsistencySection:
     """A matrix of models by models for each data set."""

@@ -12,7 +12,8 @@ from clipbench.report.measured import Outcomes, Remark, outcomes, remarks, table
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.robustness import baseline, gaps, scatter
 from clipbench.report.sections.robustness.findings import Shift, Summary, gather
-from clipbench.report.sections.robustness.pairs import Pairs, pairs
+from clipbench.report.sections.robustness.pairs import ShownPair, pairs
+from clipbench.report.text import labels
 from clipbench.results.records import AnalysisResult
 
 
@@ -46,21 +47,15 @@ class Shifts:
     left_out: int
     """Figures for which there was no room."""
 
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return len(self.panels) + sum(chart.scatter is not None for chart in self.charts)
-
 
 @dataclass(frozen=True)
 class BenchmarkAndReality:
     """What the template shows."""
 
     shifts: Shifts
-    pairs: Pairs
-
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return len(self.shifts) + len(self.pairs)
+    pairs: tuple[ShownPair, ...]
+    errors: tuple[str, ...]
+    """Why the analysis of a pair broke, where one did."""
 
 
 class RobustnessSection:
@@ -78,7 +73,8 @@ class RobustnessSection:
             return None
         shown = shifts(data.results_of("robustness"), series_of(data.leaderboard.models), figures)
         beside = data.results_of("robustness_pair", "published_pair")
-        return BenchmarkAndReality(shown, pairs(beside, figures - len(shown)))
+        left = figures - len(shown.charts) - len(shown.panels)
+        return BenchmarkAndReality(shown, pairs(beside, left), outcomes(beside).errors)
 
 
 def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: int) -> Shifts:
@@ -89,9 +85,8 @@ def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: 
     panels = gaps.panels(summaries, series)
     kept = panels[: max(0, limit - len(charts))]
     distinct = _distinct(summaries)
-    rows = [
-        (summary.result, words or f"mean over {_count(summary.result.about.datasets)}") for summary, words in distinct
-    ]
+    counts = (labels.counted(len(summary.result.about.datasets), "shift") for summary in summaries)
+    rows = [(summary.result, words or f"mean over {n}") for (summary, words), n in zip(distinct, counts, strict=True)]
     return Shifts(
         outcomes=result,
         summaries=distinct,
@@ -110,10 +105,6 @@ def _distinct(summaries: Sequence[Summary]) -> tuple[tuple[Summary, str], ...]:
     parts = ((summary.result.about.reference, summary.condition) for summary in summaries)
     words = (", ".join(part for part in both if part) if several else "" for both in parts)
     return tuple(zip(summaries, words, strict=True))
-
-
-def _count(names: Sequence[str]) -> str:
-    return "1 shift" if len(names) == 1 else f"{len(names)} shifts"
 
 
 def _chart(shift: Shift, series: Mapping[str, int], room: bool) -> ShiftChart:
