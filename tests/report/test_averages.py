@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clipbench.metrics.specs import Declared, MetricSpec
-from clipbench.report.averages import means, telling
+from clipbench.report.averages import means, order_by_merit, telling
 from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.page import environment
 from clipbench.results.records import JobResult
@@ -21,11 +21,13 @@ from .made_up import classification, failure, retrieval
 def test_a_mean_and_its_interval() -> None:
     jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
     mean = means(make_leaderboard(jobs))[0].by_model["a"]
-    assert mean.value == pytest.approx(0.7)
-    records = [job.records[0] for job in jobs]
-    below = [record.value - record.low for record in records]  # type: ignore[operator]
-    assert mean.low == pytest.approx(0.7 - math.sqrt(below[0] ** 2 + below[1] ** 2) / 2)
-    assert mean.level == 0.95
+    below = [(job.records[0].value or 0) - (job.records[0].low or 0) for job in jobs]
+    assert (mean.value, mean.level) == (pytest.approx(0.7), 0.95)
+    assert mean.low == pytest.approx(0.7 - math.hypot(*below) / 2)
+    # A value without an interval leaves the mean without one.
+    jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], low=None, high=None, level=None),))
+    mean = means(make_leaderboard(jobs))[0].by_model["a"]
+    assert (mean.value, mean.low, mean.high) == (pytest.approx(0.7), None, None)
 
 
 def test_regimes_and_tasks_are_not_mixed() -> None:
@@ -73,7 +75,9 @@ def test_a_data_set_counts_once_however_many_prompt_sets_it_has() -> None:
 def test_a_model_that_lacks_a_set_is_not_ranked() -> None:
     jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
     jobs += [classification("c", "x", 0.99), failure("c", "y", "missing")]
-    (group,) = means(make_leaderboard(jobs))
+    leaderboard = make_leaderboard(jobs)
+    (group,) = means(leaderboard)
+    assert order_by_merit(leaderboard, [group]).models == ("b", "a", "c")
     assert not group.by_model["c"].complete
     assert [model for model, mean in group.by_model.items() if mean.best] == ["b"]
 
@@ -84,15 +88,6 @@ def test_marked_cells_are_not_averaged() -> None:
     jobs.append(replace(odd, pedigree=replace(odd.pedigree, prompts="other")))
     (group,) = means(make_leaderboard(jobs))
     assert set(group.by_model) == {"a", "b"}
-
-
-def test_a_value_without_an_interval_leaves_the_mean_without_one() -> None:
-    jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
-    jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], low=None, high=None, level=None),))
-    mean = means(make_leaderboard(jobs))[0].by_model["a"]
-    assert mean.value == pytest.approx(0.7)
-    assert mean.low is None
-    assert mean.high is None
 
 
 TOWARDS = "towards the text classifier"

@@ -13,6 +13,8 @@ from clipbench.results.records import AnalysisResult, JobResult
 from clipbench.runs.progress import ProgressListener
 from clipbench.runs.runner import Runner
 
+from ..analyses.conftest import Given
+
 PAINT = {"red": (220, 30, 30), "green": (40, 160, 60), "blue": (40, 80, 220), "yellow": (245, 225, 40)}
 
 
@@ -69,6 +71,11 @@ class Workplace:
     def over_shifts(self) -> AnalysisResult:
         """What robustness found of all shifts together."""
         return next(result for result in self.findings("robustness") if result.about.averaged)
+
+
+@pytest.fixture
+def given() -> Given:
+    return Given()
 
 
 @pytest.fixture

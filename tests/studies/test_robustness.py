@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from clipbench.analyses.run import analyse
-from clipbench.errors import UserError
 from clipbench.results.folder import load_results
 from clipbench.suite.loading import load_suite
+
+from ..conftest import user_error
 
 SUITE = """
 datasets:
@@ -55,8 +56,7 @@ def test_both_sides_are_classified_among_the_classes_that_both_have(workplace, s
     assert numbers["relative_gap"] == pytest.approx(8 / 17)
     assert numbers["logit_gap"] == pytest.approx(1.8005, abs=1e-4)  # ln(17.5 / 3.5) - ln(9.5 / 11.5), by hand
     gap = found.record("gap")
-    assert gap.main
-    assert gap.interval == "unpaired bootstrap"
+    assert (gap.main, gap.interval) == (True, "unpaired bootstrap")
     assert gap.low < gap.value < gap.high
     assert found.tables["unmatched_classes"].rows == (("blue", "near"), ("yellow", "near"), ("mauve", "far"))
     assert any("left out: 2 of near, 1 of far" in note for note in found.notes)
@@ -134,11 +134,8 @@ def test_a_shift_that_comes_later_mends_its_failures(study):
     results = study()
     failed = {(job.dataset, job.matched) for job in results.jobs() if job.status == "failed"}
     assert failed == {("near", "far"), ("far", "near")}
-    results = study(far={name: [name] * 3 for name in NEAR})
-    assert {(job.dataset, job.matched, job.status) for job in results.jobs()} == {
-        ("near", "", "done"),
-        ("far", "", "done"),
-    }
+    jobs = study(far={name: [name] * 3 for name in NEAR}).jobs()
+    assert {(job.dataset, job.matched, job.status) for job in jobs} == {("near", "", "done"), ("far", "", "done")}
 
 
 def test_a_limit_counts_for_both_sides_and_is_kept_apart(workplace, study):
@@ -222,10 +219,9 @@ def test_a_head_fitted_on_the_reference_stands_beside_zero_shot_and_is_fitted_on
 def test_what_is_wrong_in_the_suite_is_said_with_its_line(tmp_path, shifts, more, message):
     path = tmp_path / "suite.yaml"
     path.write_text(SUITE.format(shifts=shifts, more=more))
-    with pytest.raises(UserError) as caught:
-        load_suite(path)
-    assert message in str(caught.value)
-    assert f"{path}:" in str(caught.value)
+    error = str(user_error(load_suite, path))
+    assert message in error
+    assert f"{path}:" in error
 
 
 def test_only_a_shift_keeps_its_reference_and_only_the_reference_keeps_no_shift(workplace):
