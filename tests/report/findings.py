@@ -93,12 +93,8 @@ def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def share(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
-
-
 def expected(reference: float, intercept: float = INTERCEPT) -> float:
-    return share(SLOPE * logit(min(reference, 0.999)) + intercept)
+    return 1 / (1 + math.exp(-SLOPE * logit(min(reference, 0.999)) - intercept))
 
 
 def difference(metric: str, value: float, half: float, **more: Any) -> Record:
@@ -166,8 +162,8 @@ def on_shift(
 
 def _line(source: str, intercept: float) -> dict[str, Table]:
     places = [0.40 + step * 0.0125 for step in range(41)]
-    middle = [SLOPE * logit(place) + intercept for place in places]
-    band = tuple((p, share(m), share(m - SPREAD), share(m + SPREAD)) for p, m in zip(places, middle, strict=True))
+    lines = (intercept, intercept - SPREAD, intercept + SPREAD)
+    band = tuple((place, *(expected(place, line) for line in lines)) for place in places)
     names = ("source", "slope", "intercept", "r2", "models", "lowest", "highest", "left_out", "outside")
     row = (source, SLOPE, intercept, 0.868, 87, 0.40, 0.90, "resnet50", False)
     columns = ("reference_top1", "expected", "low", "high")
