@@ -25,7 +25,6 @@ class OpenClipModel:
     name: str
     """'ViT-B-32/openai'."""
     family: str
-    """What it was trained on."""
     accuracies: Mapping[str, float]
     """Data set, by its catalog name where there is one -> its main metric, a fraction."""
 

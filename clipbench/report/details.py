@@ -34,7 +34,6 @@ class JobDetail:
     metrics: grids.Grid | None
     tables: tuple[grids.Grid, ...]
     curves: Mapping[str, Curve]
-    """Figures, by the name of the table that they are drawn of."""
     classes: list[list[Any]] | None
     """Rows of the searchable table of classes, or None where the tables show all classes."""
     pictures: tuple[Shown, ...]
@@ -48,7 +47,6 @@ class ColumnDetail:
 
     column: Column
     about: Mapping[str, Any]
-    """What the data set declares."""
     jobs: tuple[JobDetail, ...]
 
 

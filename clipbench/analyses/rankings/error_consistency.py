@@ -10,8 +10,9 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
+from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
@@ -88,12 +89,13 @@ def _finding(evidence: Evidence, jobs: Sequence[JobResult]) -> Finding:
     pairs = int(np.count_nonzero(np.isfinite(kappa)))
     params = {"models": len(models), "pairs": pairs, "seed": SEED, "resamples": RESAMPLES}
     value = float(np.nanmean(kappa)) if pairs else None
+    metric = Metric(CONSISTENCY.name, value, n, mean, CONSISTENCY.unit, main=True, params=params)
     return Finding(
         subject_of(jobs),
-        (Metric(CONSISTENCY.name, value, n, mean, CONSISTENCY.unit, main=True, params=params),),
+        (metric,),
         {PAIRS.name: pd.DataFrame(table)},
         tuple(job.hash for job in jobs),
-        verdict=verdict_of(mean.low, mean.high) if mean else "undefined",
+        verdict=verdict_on(metric),
     )
 
 
@@ -113,12 +115,7 @@ def cohens_kappa(cells: IntArray) -> Float64Array:
 
 
 def _cells(correct: BoolArray, weights: IntArray) -> IntArray:
-    """Count (b, P, 4) images by `CELLS` for each pair of M models: (0, 1), (0, 2), ..., (1, 2), ...
-
-    Args:
-        correct: (M, n) which models are right about each image.
-        weights: (b, n) how often each image counts.
-    """
+    """Count (b, P, 4) images by `CELLS` for each pair of M models, from (M, n) right answers and (b, n) weights."""
     # float32 holds whole numbers to 2^24, and multiplies fast.
     right, drawn = correct.astype(np.float32), weights.astype(np.float32)
     both = np.hstack([drawn @ (right[model] * right[model + 1 :]).T for model in range(len(right) - 1)])

@@ -37,7 +37,6 @@ class Row:
     """As many as the table has heads."""
     tables: tuple[Grid, ...]
     flips: Matrix | None = None
-    """Which models change places, where the result is about that."""
 
     @property
     def models(self) -> str:
@@ -54,7 +53,6 @@ class Part:
     """Of the metrics; model, data set and what is compared come before, sentences after."""
     rows: tuple[Row, ...]
     errors: tuple[str, ...]
-    """Why the analysis broke, where it did."""
 
 
 class ComparisonsSection:

@@ -26,7 +26,6 @@ class Consistency:
     result: AnalysisResult
     condition: str
     mean: Record
-    """Of kappa over the pairs of models."""
     pairs: int
     matrix: Matrix | None
     tables: tuple[Grid, ...]

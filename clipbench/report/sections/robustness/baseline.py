@@ -25,10 +25,8 @@ class Training:
     """A way of training with the mark that stands for it."""
 
     number: int
-    """Of its colour in the page."""
     label: str
     symbol: str
-    """Plotly's."""
 
 
 TRAININGS = {
