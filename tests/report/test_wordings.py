@@ -18,11 +18,12 @@ from clipbench.results.records import JobResult, Pedigree, Record, Table
 from .made_up import HOSTILE
 
 TEMPLATES = Table(
-    ("position", "template", "family", "first_prompt", "top1", "low", "high"),
+    ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
     (
-        (0, "a photo of a {}.", "noise", "a photo of a cat.", 0.6, 0.55, 0.65),
-        (1, "a <b>phto</b> of a {}.", "noise", "a phto of a cat.", 0.7, 0.65, 0.75),
-        (2, "{}", "", "cat", 0.5, None, None),
+        (0, "a photo of a {}.", "noise", "", "a photo of a cat.", 0.6, 0.55, 0.65),
+        (1, "a <b>phto</b> of a {}.", "", "", "a phto of a cat.", 0.62, 0.57, 0.67),
+        (2, "not a {}.", "noise", "control", "not a cat.", 0.7, 0.65, 0.75),
+        (3, "{}", "", "baseline", "cat", 0.5, None, None),
     ),
 )
 FAMILIES = Table(
@@ -37,15 +38,6 @@ FAMILY_EFFECTS = Table(
     (
         ("plural", "a photo of a {}.", 4, -0.4, -0.45, -0.35, 0.001, 0.002),
         ("case", "a photo of a {}.", 3, 0.001, -0.01, 0.01, 0.6, 0.6),
-    ),
-)
-ROLES = Table(
-    ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
-    (
-        (0, "a photo of a {}.", "noise", "", "a photo of a cat.", 0.6, 0.55, 0.65),
-        (1, "a picture of a {}.", "", "", "a picture of a cat.", 0.62, 0.57, 0.67),
-        (2, "not a {}.", "noise", "control", "not a cat.", 0.7, 0.65, 0.75),
-        (3, "{}", "", "baseline", "cat", 0.5, 0.45, 0.55),
     ),
 )
 GAINS = Table(
@@ -109,19 +101,23 @@ def drawn(name: str, table: Table) -> Curve:
     return prompt_curves(job(**{name: table}))[name]
 
 
-def test_templates_are_drawn_best_first_beside_the_ensemble_of_all():
+def test_templates_are_drawn_best_first_beside_the_ensemble_of_those_that_count():
     curve = drawn("templates", TEMPLATES)
     points, ensemble = curve.figure.spec["data"]
-    assert points["x"] == [0.7, 0.6, 0.5]
-    assert curve.figure.spec["layout"]["yaxis"]["ticktext"] == [
-        "a &lt;b&gt;phto&lt;/b&gt; of a {}.",
-        "a photo of a {}.",
-        "{}",
-    ]
-    assert points["error_x"]["array"][2] is None
-    assert ensemble["x"] == [0.66, 0.66]
-    assert curve.figure.summary == "top-1 of 3 templates, from 70.0\u202f% to 50.0\u202f%"
-    assert curve.legend.endswith("with intervals; dashed: all of them averaged")
+    assert (points["x"], ensemble["x"]) == ([0.7, 0.62, 0.6, 0.5], [0.66, 0.66])
+    ticks = curve.figure.spec["layout"]["yaxis"]["ticktext"]
+    assert ticks == ["not a {}.", "a &lt;b&gt;phto&lt;/b&gt; of a {}.", "a photo of a {}.", "{}"]
+    assert points["error_x"]["array"][3] is None
+    assert points["meta"]["hollow"] == [True, False, False, False]
+    assert points["marker"]["symbol"] == ["circle", "circle", "circle", "diamond"]
+    marks = "; hollow: controls, meant to be worse; diamonds: baselines. These count in no mean and no ensemble"
+    assert curve.legend.endswith(marks)
+    summary = "top-1 of 2 templates, from 62.0\u202f% to 60.0\u202f%"
+    assert curve.figure.summary == f"{summary}; beside them 2 that count in no mean"
+    # Without roles no mark is explained.
+    plain = drawn("templates", Table(TEMPLATES.columns, TEMPLATES.rows[:2]))
+    assert plain.figure.summary == summary
+    assert plain.legend == curve.legend.removesuffix(marks)
 
 
 @pytest.mark.parametrize(
@@ -151,20 +147,6 @@ def test_a_family_is_named_with_the_number_of_its_other_templates():
     assert figure.summary == "differences: plural (4) −40.0\u202fpoints; case (3) +0.1\u202fpoints"
 
 
-def test_controls_and_baselines_are_marked_and_count_in_no_mean():
-    curve = drawn("templates", ROLES)
-    points = curve.figure.spec["data"][0]
-    assert points["x"] == [0.7, 0.62, 0.6, 0.5]
-    assert points["meta"]["hollow"] == [True, False, False, False]
-    assert points["marker"]["symbol"] == ["circle", "circle", "circle", "diamond"]
-    assert curve.legend.endswith(
-        "hollow: controls, meant to be worse; diamonds: baselines. These count in no mean and no ensemble"
-    )
-    assert curve.figure.summary == (
-        "top-1 of 2 templates, from 62.0\u202f% to 60.0\u202f%; beside them 2 that count in no mean"
-    )
-
-
 def test_families_with_several_plain_templates_name_none_of_them():
     rows = (*FAMILIES.rows, ("language", "{}", "German: ein Foto von {}.", 0.0, -0.1, 0.1, 1.0, 1.0))
     assert "against the plain one of its family;" in drawn("families", Table(FAMILIES.columns, rows)).legend
@@ -192,7 +174,7 @@ def test_variance_without_intervals_over_templates_has_one_mark_a_row():
 def test_a_job_shows_its_notes_and_what_images_were_taken_for(make_results: Callable[..., Results]):
     named = {"true_label": HOSTILE["script"], "prediction": "cat (3 of 4 templates), dog (1)"}
     picture = {"id": "1", "role": "flips between prompts", "thumb": "", **named}
-    page = render(make_results(replace(job(templates=ROLES), notes=NOTES, pictures=(picture,))))
+    page = render(make_results(replace(job(templates=TEMPLATES), notes=NOTES, pictures=(picture,))))
     assert NOTES[0] in page
     assert "Flips between prompts</p>" in page
     assert '<span class="soft">predicted</span> <bdi>cat (3 of 4 templates), dog (1)</bdi>' in page
@@ -237,7 +219,7 @@ def without(table: Table, column: str) -> Table:
         ("choice", without(CHOICE, "how")),
         ("families", without(FAMILIES, "template")),
         ("variance", without(VARIANCE, "component")),
-        ("templates", Table(TEMPLATES.columns, tuple((*row[:4], None, None, None) for row in TEMPLATES.rows))),
+        ("templates", Table(TEMPLATES.columns, tuple((*row[:5], None, None, None) for row in TEMPLATES.rows))),
         ("names", Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))),
         ("variance", Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))),
     ],
