@@ -121,17 +121,13 @@ def test_tables_that_cannot_be_compared_are_told_in_their_row(made_up, words: st
     assert (pd.isna(row["n"]), row["note"].startswith("Not compared: "), words in row["note"]) == (True, True, True)
 
 
-def test_a_lost_table_costs_its_own_row(made_up):
+def test_a_lost_table_costs_its_own_row_and_two_models_need_not_be_named(made_up):
     write_pair(made_up)
     write_pair(made_up, dataset="lost")
     made_up.results.examples_path(made_up.results.jobs()[0].hash).unlink()
     table = clipbench.compare(made_up.results, "a", "b").set_index("dataset")
     assert "per-example table is missing" in table.loc["lost", "note"]
     assert table.loc["toys", "n"] == 100
-
-
-def test_two_models_need_not_be_named(made_up):
-    write_pair(made_up)
     for names in ({}, {"first": "a"}, {"second": "b"}):
         assert clipbench.compare(made_up.results, **names).attrs == {"first": "a", "second": "b"}
     assert clipbench.compare(made_up.results, second="a").attrs == {"first": "b", "second": "a"}

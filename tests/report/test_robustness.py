@@ -167,17 +167,12 @@ def test_published_models_are_told_by_training_and_hollow_where_not_class_matche
     for said in ("standard (3)", "more data (1)", "zero-shot (1)", "other or undeclared (1)", "not class-matched"):
         assert said in text
     assert "fitted to 87 models of the ImageNet testbed" in text
-    assert "Taori et al. 2020; licence: MIT" in text
 
 
 def test_the_packaged_models_stand_behind_the_run_s() -> None:
-    page = show(on_shift("m", "imagenet-r", 0.86, 0.69, baseline=PUBLISHED))
-    (spec,) = specs(page, "shift-")
-    hollow = [open_mark for trace in points(spec, "training") for open_mark in trace["meta"]["hollow"]]
-    assert len(hollow) > 200
-    assert True in hollow
-    for said in ("standard (82)", "ImageNet testbed; Taori et al. 2020", "And: open_clip results;"):
-        assert said in words(page)
+    page = words(show(on_shift("m", "imagenet-r", 0.86, 0.69, baseline=PUBLISHED)))
+    for said in ("standard (82)", "not class-matched", "Taori et al. 2020", "licence: MIT", "And: open_clip results;"):
+        assert said in page
 
 
 def test_points_without_a_logit_stand_at_the_edge_and_are_named(behind: Behind) -> None:
