@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clipbench.errors import UserError, did_you_mean
+from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, PairShift, clip_pair
 from clipbench.reference.imagenet_c import ALEXNET
-from clipbench.reference.published import CLAIM, NOT_MATCHED, PairShift, clip_pair, published_pairs
+from clipbench.reference.published import published_pairs
 from clipbench.reference.robustness import CATALOG_SHIFTS, Robustness, published_robustness
 from clipbench.reference.sources import rows, sources
 

@@ -1,31 +1,49 @@
-"""Published accuracies of models on ImageNet and a shift of it, pair by pair."""
+"""Published accuracies: open_clip's zero-shot results, and models on ImageNet and a shift of it, pair by pair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from types import MappingProxyType
 
-from clipbench.metrics.shift import share_closed
-from clipbench.reference.families import architecture_family
-from clipbench.reference.openclip import openclip_models
-from clipbench.reference.sources import PairEntry, number, rows, sources
+from clipbench.reference.families import architecture_family, pretraining_family
+from clipbench.reference.sources import Column, PairEntry, number, rows, sources
 
 REFERENCE = "imagenet"
 STANDARD = "standard"
 ZERO_SHOT = "zero_shot"
 
-CLAIM = "up to 75 %"
-"""By how much the paper says that zero-shot CLIP shrinks the gap; it is quoted, not checked."""
-
-NOT_MATCHED = (
-    "The table sets accuracy on all 1,000 classes of ImageNet beside sets of 200 (A, R) and 113 classes (ObjectNet), "
-    "so these gaps are not class-matched."
-)
-
 _TESTBED = "imagenet-testbed"
 _OPEN_CLIP = "open-clip"
+
+
+@dataclass(frozen=True)
+class OpenClipModel:
+    """A model of open_clip's table."""
+
+    name: str
+    """'ViT-B-32/openai'."""
+    family: str
+    accuracies: Mapping[str, float]
+    """Data set, by its catalog name where there is one -> its main metric, a fraction."""
+
+
+def openclip_columns() -> Mapping[str, Column]:
+    """Return the data sets of the table with the metric of each and its images."""
+    return sources()[_OPEN_CLIP].columns
+
+
+@cache
+def openclip_models() -> tuple[OpenClipModel, ...]:
+    """Return the models in the published order; rows that repeat another's figures are one."""
+    source, models = sources()[_OPEN_CLIP], []
+    for row in rows(_OPEN_CLIP):
+        accuracies = {column: number(source, row, column) for column in source.columns}
+        name = f"{row['architecture']}/{row['pretrained']}"
+        known = {column: value for column, value in accuracies.items() if value is not None}
+        models.append(OpenClipModel(name, pretraining_family(name), MappingProxyType(known)))
+    return tuple(models)
 
 
 @dataclass(frozen=True)
@@ -107,40 +125,3 @@ def _of_open_clip(shift: str) -> Iterator[PublishedModel]:
     for model in openclip_models() if entry else ():
         top1 = model.accuracies[REFERENCE], model.accuracies[shift]
         yield PublishedModel(model.name, model.family, ZERO_SHOT, *top1, matched=bool(entry and entry.matched))
-
-
-class PairShift(NamedTuple):
-    """Zero-shot CLIP, the first, beside the supervised model on one shift: accuracies as fractions."""
-
-    dataset: str
-    first_top1: float
-    second_top1: float
-    gap_first: float
-    """ImageNet minus the shift."""
-    gap_second: float
-    share_closed: float | None
-    """1 - gap of the first / gap of the second; above 1 it lies beyond its own ImageNet accuracy."""
-
-
-@dataclass(frozen=True)
-class ClipPair:
-    """The CLIP paper's pair: zero-shot CLIP beside a supervised ResNet-101 of equal ImageNet accuracy."""
-
-    supervised: str
-    zero_shot: str
-    imagenet: float
-    """Of both."""
-    shifts: tuple[PairShift, ...]
-
-
-def clip_pair() -> ClipPair:
-    """Return the figures of section 3.3 of Radford et al. 2021, with the share of the gap that is closed."""
-    source, both = sources()["clip-paper"], rows("clip-paper")
-    supervised, zero_shot = ({name: float(row[name]) * source.scale for name in source.columns} for row in both)
-    shifts = []
-    for name in source.columns:
-        if name != "imagenet":
-            first, second = (top1["imagenet"] - top1[name] for top1 in (zero_shot, supervised))
-            closed = share_closed(first, second)
-            shifts.append(PairShift(name, zero_shot[name], supervised[name], first, second, closed))
-    return ClipPair(both[0]["model"], both[1]["model"], zero_shot["imagenet"], tuple(shifts))
