@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo
+from clipbench.datasets.subset import DividedDataset, checked_shares
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, unmarked
 from clipbench.documents.validation import Problem, check, refuse, show
 from clipbench.errors import UserError, did_you_mean
@@ -35,6 +37,10 @@ INJECTED = ("base", "catalog_name", "data_root")
 """Arguments that an adapter may have and that are no keys: they are given when the data set is opened."""
 
 
+Shares = Annotated[dict[str, float], AfterValidator(checked_shares)]
+"""What `split` may be for every adapter, beside what an adapter has under that name."""
+
+
 class Declarations(BaseModel):
     """What a suite may say of any data set, beside its adapter's arguments."""
 
@@ -50,6 +56,12 @@ class Declarations(BaseModel):
     source: str = Field(default="", description="Who made it, and where it is described.")
     licence: str = Field(default="", description="Under which terms it may be used.")
     show_images: bool = Field(default=True, description="False where no picture of it may be shown in a page.")
+    exif: Literal["", "apply", "ignore"] = Field(
+        default="", description="Whether images are turned as their EXIF orientation says; by default the adapter's."
+    )
+    alpha: Literal["", "drop", "white", "black"] = Field(
+        default="", description="What is seen of a transparent pixel: the colour behind it, or white or black."
+    )
 
 
 def adapter_names() -> tuple[str, ...]:
@@ -88,9 +100,16 @@ def catalog_definitions() -> Mapping[str, DatasetDefinition]:
 
 
 def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
-    adapter, counts = entry.pop("adapter"), entry.pop("counts", {})
-    declared = {key: entry.pop(key) for key in Declarations.model_fields if key in entry}
-    return DatasetDefinition(name, adapter, entry, DatasetInfo(name, **declared), where="catalog.yaml", counts=counts)
+    return replace(_definition(name, entry), where="catalog.yaml", counts=entry.pop("counts", {}))
+
+
+def _definition(name: str, values: dict[str, Any]) -> DatasetDefinition:
+    """Take apart the mapping of a definition: what is left of it are the adapter's arguments."""
+    declared = {key: values.pop(key) for key in Declarations.model_fields if key in values}
+    decoding: dict[str, Any] = {key: value for key in ("exif", "alpha") if (value := declared.pop(key, ""))}
+    shares = values.pop("split") if isinstance(values.get("split"), Mapping) else {}
+    adapter, info = declared.pop("adapter"), DatasetInfo(name, **declared)
+    return DatasetDefinition(name, adapter, values, info, decoding=decoding, shares=shares)
 
 
 def define(name: str, mapping: Mapping[str, Any], *, base: Path | None, where: str = "") -> DatasetDefinition:
@@ -126,9 +145,8 @@ def read_definition(
     checked, problems = check(model, document, path, strict=False)
     if checked is None:
         return None, problems
-    values = {key: _resolve(getattr(checked, key), base) for key in checked.model_fields_set if key != "adapter"}
-    declared = {key: values.pop(key) for key in Declarations.model_fields if key in values}
-    return DatasetDefinition(name, adapter, values, DatasetInfo(name, **declared), base, document.where(path)), []
+    values = {key: _resolve(getattr(checked, key), base) for key in checked.model_fields_set}
+    return replace(_definition(name, values), base=base, where=document.where(path)), []
 
 
 def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None) -> Dataset:
@@ -143,6 +161,9 @@ def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None
     accepted = inspect.signature(constructor).parameters
     given = {name: injected[name] for name in INJECTED if name in accepted}
     dataset = constructor(**definition.arguments, **given)
+    dataset.decoding = replace(dataset.decoding, **definition.decoding)
+    if definition.shares:
+        dataset = DividedDataset(dataset, definition.shares, definition.where or definition.name)
     dataset.info = definition.info
     return dataset
 
@@ -162,7 +183,10 @@ def _arguments_model(adapter: str) -> type[BaseModel]:
     """Build the model of a data set's mapping from the signature of its adapter's class."""
     constructor = adapter_class(adapter)
     hints = _hints(constructor, adapter)
-    fields: dict[str, Any] = {"adapter": (Literal[adapter], Field(description="Which adapter reads it."))}
+    fields: dict[str, Any] = {
+        "adapter": (Literal[adapter], Field(description="Which adapter reads it.")),
+        "split": (Shares | None, Field(default=None, description="Shares that the one split is divided into.")),
+    }
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name in INJECTED:
             continue
@@ -173,7 +197,8 @@ def _arguments_model(adapter: str) -> type[BaseModel]:
             problem = f"{constructor.__qualname__} has an argument {name!r}, which a suite cannot give"
             raise UserError(problem, where=adapter, fix="rename the argument")
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (hints.get(name, Any), default)
+        hint = hints.get(name, Any)
+        fields[name] = (hint | Shares if name == "split" else hint, default)
     return create_model(f"{constructor.__name__}Arguments", __base__=Declarations, **fields)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clipbench.errors import UserError
+from clipbench.errors import UserError, splits_there_are
 from clipbench.tasks.base import DatasetFacts, Metric
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ def require_split(dataset: DatasetFacts, split: str) -> None:
         UserError: naming the splits that it has.
     """
     if split not in dataset.splits:
-        have = ", ".join(sorted(dataset.splits)) or "none"
-        raise UserError(f"there is no split {split!r}", where=dataset.name, fix=f"it has: {have}")
+        raise UserError(f"there is no split {split!r}", where=dataset.name, fix=splits_there_are(dataset.splits))
 
 
 def require_classes(dataset: DatasetFacts, task: str, fix: str) -> None:

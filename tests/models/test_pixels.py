@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from clipbench.datasets.adapters.digits import Digits
-from clipbench.datasets.base import decode
+from clipbench.datasets.decoding import decode
 from clipbench.models.catalog import find_model
 from clipbench.runs.progress import ProgressListener
 from clipbench.runs.runner import Runner, RunOptions
