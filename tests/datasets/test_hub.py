@@ -224,7 +224,7 @@ def test_images_that_are_not_there_are_broken_and_the_others_are_read(tmp_path, 
         (b"", None),
         (b"", None),
         (png(), None),
-        (b"", f"{tmp_path}/set/gone.png cannot be read (No such file or directory)"),
+        (b"", "gone.png cannot be read (No such file or directory)"),
         (b"", "../secret.png lies outside the data set"),
         (b"", f"{tmp_path}/secret.png lies outside the data set"),
     ]

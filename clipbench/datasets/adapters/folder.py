@@ -9,7 +9,7 @@ from typing import Literal
 
 from clipbench.datasets.base import Dataset, Example, Split
 from clipbench.datasets.decoding import Decoding
-from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit
+from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit, path_text
 from clipbench.datasets.labels import IMAGENET, class_list
 from clipbench.errors import UserError, did_you_mean, listed
 
@@ -98,17 +98,17 @@ class ImageFolder(Dataset):
         roots = {SPLIT_FOLDERS[folder.name.casefold()]: folder for folder in splits}
         if splits and len(roots) < len(inside):
             beside = [folder for folder in inside if folder not in splits]
-            seen = f"and {_shown(beside)} not" if beside else "and two of them are one split"
+            seen = f"and {_shown(beside)} do not" if beside else "and two of them are one split"
             fix = (
                 "move what is no split elsewhere, with the class folders of each split in one folder; "
                 "or, if all of them are classes, add `split: test` to the definition"
             )
-            raise UserError(f"{_shown(splits)} look like splits {seen}", where=str(self._root), fix=fix)
+            raise UserError(f"{_shown(splits)} look like splits, {seen}", where=str(self._root), fix=fix)
         return roots
 
     def _open(self, root: Path, folders: Sequence[str]) -> FileSplit:
         files = [
-            (Example(_as_text(file.relative_to(self._root).as_posix()), b"", label), file)
+            (Example(path_text(file.relative_to(self._root).as_posix()), b"", label), file)
             for label, folder in enumerate(folders)
             if (root / folder).is_dir()
             for file in sorted(self._walk(root / folder, frozenset()), key=Path.as_posix)
@@ -149,11 +149,7 @@ def _target(link: Path) -> Path:
 
 
 def _shown(folders: Sequence[Path]) -> str:
-    return listed([f"{_as_text(folder.name)}/" for folder in folders], limit=5)
-
-
-def _as_text(name: str) -> str:
-    return os.fsencode(name).decode(errors="backslashreplace")
+    return listed([f"{path_text(folder.name)}/" for folder in folders], limit=5)
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -177,9 +173,9 @@ def _name_classes(
     names = class_list(classes, where=where)
     if names is None:
         for folder in folders:
-            if _as_text(folder) != folder:
+            if path_text(folder) != folder:
                 fix = "rename the folder, or name its class with `classes`"
-                raise UserError(f"the folder's name {_as_text(folder)} is not UTF-8 text", where=where, fix=fix)
+                raise UserError(f"the folder's name {path_text(folder)} is not UTF-8 text", where=where, fix=fix)
         return tuple(folder.replace("_", " ") for folder in folders)
     if len(names) != len(folders):
         shown = IMAGENET if classes == IMAGENET else "`classes`"

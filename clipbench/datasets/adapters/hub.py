@@ -223,4 +223,5 @@ class TableSplit(NumberedSplit):
             return b"", f"{value['path']!r} cannot be read ({error})"
         if not any(file.is_relative_to(root.resolve()) for root in self.roots):
             return b"", f"{value['path']} lies outside the data set"
-        return read_image_file(file)
+        content, problem = read_image_file(file)
+        return content, problem and f"{value['path']} {problem}"

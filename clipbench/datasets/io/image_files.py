@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,10 +23,15 @@ def read_image_file(path: Path) -> tuple[bytes, str | None]:
     try:
         # A pipe would be waited for, and a device read for ever.
         if not stat.S_ISREG(path.stat().st_mode):
-            return b"", f"{path} is not a regular file"
+            return b"", "is not a regular file"
         return path.read_bytes(), None
     except (OSError, ValueError) as error:
-        return b"", f"{path} cannot be read ({getattr(error, 'strerror', None) or error})"
+        return b"", f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def path_text(path: Path | str) -> str:
+    r"""Return a path as text; bytes of it that are no UTF-8 are written as `\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def stat_key(path: Path) -> tuple[int, ...]:
@@ -53,6 +59,8 @@ class FileSplit(NumberedSplit):
         """Iterate over consecutive examples; a file that cannot be read gives a broken one."""
         for example, path in self._files[rows.start : rows.stop]:
             content, problem = read_image_file(path)
+            if problem and not path.as_posix().endswith(example.id):
+                problem = f"{path_text(path)} {problem}"
             yield replace(example, image=content, problem=problem)
 
     def locator(self) -> str:
