@@ -38,7 +38,8 @@ INJECTED = ("base", "catalog_name", "data_root")
 
 
 Shares = Annotated[dict[str, float], AfterValidator(checked_shares)]
-"""What `split` may be for every adapter, beside what an adapter has under that name."""
+SPLIT = "split"
+"""The one declaration whose name an adapter may have an argument of too: shares are no text."""
 
 
 class Declarations(BaseModel):
@@ -59,6 +60,7 @@ class Declarations(BaseModel):
     exif: Literal["", "apply", "ignore"] = Field(
         default="", description="Whether images are turned as their EXIF orientation says; by default the adapter's."
     )
+    split: Shares | None = Field(default=None, description="Shares that the one split is divided into.")
     alpha: Literal["", "drop", "white", "black"] = Field(
         default="", description="What is seen of a transparent pixel: the colour behind it, or white or black."
     )
@@ -105,9 +107,9 @@ def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
 
 def _definition(name: str, values: dict[str, Any]) -> DatasetDefinition:
     """Take apart the mapping of a definition: what is left of it are the adapter's arguments."""
-    declared = {key: values.pop(key) for key in Declarations.model_fields if key in values}
+    shares = {} if isinstance(values.get(SPLIT), str) else values.pop(SPLIT, None) or {}
+    declared = {key: values.pop(key) for key in Declarations.model_fields.keys() - {SPLIT} if key in values}
     decoding: dict[str, Any] = {key: value for key in ("exif", "alpha") if (value := declared.pop(key, ""))}
-    shares = values.pop("split") if isinstance(values.get("split"), Mapping) else {}
     adapter, info = declared.pop("adapter"), DatasetInfo(name, **declared)
     return DatasetDefinition(name, adapter, values, info, decoding=decoding, shares=shares)
 
@@ -183,22 +185,19 @@ def _arguments_model(adapter: str) -> type[BaseModel]:
     """Build the model of a data set's mapping from the signature of its adapter's class."""
     constructor = adapter_class(adapter)
     hints = _hints(constructor, adapter)
-    fields: dict[str, Any] = {
-        "adapter": (Literal[adapter], Field(description="Which adapter reads it.")),
-        "split": (Shares | None, Field(default=None, description="Shares that the one split is divided into.")),
-    }
+    fields: dict[str, Any] = {"adapter": (Literal[adapter], Field(description="Which adapter reads it."))}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name in INJECTED:
             continue
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             problem = f"{constructor.__qualname__} takes {parameter}, so a suite's keys cannot be checked"
             raise UserError(problem, where=adapter, fix="name its arguments, keyword-only")
-        if name in Declarations.model_fields or name.startswith("_"):
+        if name in Declarations.model_fields.keys() - {SPLIT} or name.startswith("_"):
             problem = f"{constructor.__qualname__} has an argument {name!r}, which a suite cannot give"
             raise UserError(problem, where=adapter, fix="rename the argument")
         default = ... if parameter.default is parameter.empty else parameter.default
         hint = hints.get(name, Any)
-        fields[name] = (hint | Shares if name == "split" else hint, default)
+        fields[name] = (hint | Shares if name == SPLIT else hint, default)
     return create_model(f"{constructor.__name__}Arguments", __base__=Declarations, **fields)
 
 
