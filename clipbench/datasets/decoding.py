@@ -15,6 +15,8 @@ Alpha = Literal["drop", "white", "black"]
 
 FORMATS: Final = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "PPM")
 """What is decoded. Pillow knows many more formats, some of which start other programs."""
+MAX_ASPECT: Final = 1000
+"""Longer side over shorter: above it, resizing the shorter side to a model's size would fill the memory."""
 _ORIENTATION: Final = 0x0112
 _HEADERS: Final = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 """Where Pillow finds an orientation that stands before the pixels."""
@@ -93,8 +95,8 @@ def decode(image: bytes, decoding: Decoding = USUAL) -> PIL.Image.Image:
     floating-point values from 0 to 1 are scaled to 255.
 
     Raises:
-        BrokenImage: it is none of `FORMATS`, damaged, too large (twice `PIL.Image.MAX_IMAGE_PIXELS`), or has values
-            of no known scale.
+        BrokenImage: it is none of `FORMATS`, damaged, too large (twice `PIL.Image.MAX_IMAGE_PIXELS`) or narrow
+            (`MAX_ASPECT`), or has values of no known scale.
         MemoryError: this machine's memory does not hold it.
     """
     import PIL.Image
@@ -103,6 +105,8 @@ def decode(image: bytes, decoding: Decoding = USUAL) -> PIL.Image.Image:
         raise BrokenImage("there is no image, or it is empty")
     try:
         with PIL.Image.open(io.BytesIO(image), formats=FORMATS) as opened:
+            if max(opened.size) > MAX_ASPECT * min(opened.size):
+                raise BrokenImage(f"is {opened.width} x {opened.height} pixels, too long to be resized")
             orientation = _orientation(opened) if decoding.exif == "apply" else 1
             rgb = _to_8_bits(opened) if _is_deep(opened) else _to_rgb(opened, decoding.alpha)
     except (MemoryError, BrokenImage):

@@ -88,6 +88,14 @@ def test_a_class_called_train_is_no_split_and_the_one_split_can_be_named(tmp_pat
     assert list(ImageFolder(path=folder, split="field").splits) == ["field"]
 
 
+def test_a_divided_folder_is_not_called_one_split(tmp_path, write):
+    folder = write(tmp_path, "train/a/1.png", "test/a/2.png")
+    with pytest.raises(UserError, match=r"test/, train/ look like splits, and `split` names .*; leave out `split`"):
+        ImageFolder(path=folder, split="test")
+    classes = {"train": "a train", "test": "a test"}
+    assert ImageFolder(path=folder, classes=classes).classes == ("a test", "a train")
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [
@@ -231,6 +239,18 @@ def test_the_locator_changes_with_any_file(animals, later):
     changed = ImageFolder(path=animals).split("test").locator()
     (animals / "ant/a.png").rename(animals / "ant/b.png")
     assert len({before, changed, ImageFolder(path=animals).split("test").locator()}) == 3
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_locator_changes_where_size_and_time_do_not(animals, replaced):
+    file, other = animals / "ant/a.png", animals.parent / "other.png"
+    before, written = ImageFolder(path=animals).split("test").locator(), file.stat().st_mtime_ns
+    target = other if replaced else file
+    target.write_bytes(file.read_bytes()[::-1])
+    os.utime(target, ns=(written, written))
+    if replaced:
+        other.replace(file)
+    assert ImageFolder(path=animals).split("test").locator() != before
 
 
 @pytest.mark.shared_data

@@ -45,14 +45,14 @@ class ImageFolder(Dataset):
 
         Args:
             split: what to call the one split of a folder that is not divided into splits, `test` if left out; given,
-                it says that the folders are classes, whatever they are called.
+                it says that folders of which some look like splits are classes.
             classes: the class names: a list in the order of the sorted folder names, a mapping from folder to
                 class name, or `open_clip:imagenet` for 1,000 folders named by WordNet id.
             links: 'inside': links may lead to what lies below `path`; 'follow': anywhere.
 
         Raises:
             UserError: no class folders, `classes` does not fit them, a link leads out of the folder or around in a
-                circle, or some folders look like splits and others do not.
+                circle, or which folders are splits is ambiguous.
         """
         if not path.is_dir():
             raise UserError("is not a folder", where=str(path), fix="check `path`")
@@ -62,12 +62,11 @@ class ImageFolder(Dataset):
             self._list(split, classes)
         except OSError as error:
             fix = "check its permissions, and those of the folders around it"
-            raise UserError(f"cannot be listed ({error.strerror})", where=str(error.filename), fix=fix) from error
+            raise UserError(f"cannot be listed ({error.strerror})", where=path_text(error.filename), fix=fix) from error
 
     def _list(self, split: str | None, classes: Sequence[str] | Mapping[str, str] | str | None) -> None:
         path = self._root
-        roots = {split: path} if split else self._split_roots() or {"test": path}
-        self.split_folders: Mapping[str, Path] = roots
+        self.split_folders = roots = self._split_roots(split, classes)
         folders = sorted({folder.name for root in roots.values() for folder in _subfolders(root)})
         if not folders:
             fix = "put the images of each class into a folder of its own, named after the class"
@@ -83,28 +82,42 @@ class ImageFolder(Dataset):
         """The split folders, or one split."""
         return self._splits
 
-    def _split_roots(self) -> dict[str, Path]:
-        """Return the split folders, which are told by their names and hold folders and no images; empty for none.
+    def _split_roots(
+        self, split: str | None, classes: Sequence[str] | Mapping[str, str] | str | None
+    ) -> Mapping[str, Path]:
+        """Return the folder around the class folders of each split; split folders hold folders and no images.
 
         Raises:
-            UserError: there are some, and other folders beside them, or two of one split.
+            UserError: only some folders look like splits, or all do and yet `split` is given.
         """
+        undivided = {split or "test": self._root}
         inside = _subfolders(self._root)
-        splits = [
+        alike = [
             folder
             for folder in inside
             if folder.name.casefold() in SPLIT_FOLDERS and _subfolders(folder) and not _has_image(folder)
         ]
-        roots = {SPLIT_FOLDERS[folder.name.casefold()]: folder for folder in splits}
-        if splits and len(roots) < len(inside):
-            beside = [folder for folder in inside if folder not in splits]
-            seen = f"and {_shown(beside)} do not" if beside else "and two of them are one split"
+        named = classes if isinstance(classes, Mapping) else {}
+        if not alike or any(folder.name in named for folder in alike):
+            return undivided
+        splits = {SPLIT_FOLDERS[folder.name.casefold()]: folder for folder in alike}
+        divided = len(splits) == len(inside)
+        if divided != (split is None):
+            raise self._ambiguous(alike, [folder for folder in inside if folder not in alike], divided)
+        return splits if divided else undivided
+
+    def _ambiguous(self, alike: Sequence[Path], others: Sequence[Path], divided: bool) -> UserError:
+        if divided:
+            problem = f"{_shown(alike)} look like splits, and `split` names the one split of an undivided folder"
+            fix = "leave out `split`; or, if they are classes, name each of them under `classes`"
+        else:
+            seen = f"{_shown(others)} do not" if others else "two of them are one split"
+            problem = f"{_shown(alike)} look like splits, and {seen}"
             fix = (
                 "move what is no split elsewhere, with the class folders of each split in one folder; "
                 "or, if all of them are classes, add `split: test` to the definition"
             )
-            raise UserError(f"{_shown(splits)} look like splits, {seen}", where=str(self._root), fix=fix)
-        return roots
+        return UserError(problem, where=path_text(self._root), fix=fix)
 
     def _open(self, root: Path, folders: Sequence[str]) -> FileSplit:
         files = [
@@ -120,7 +133,7 @@ class ImageFolder(Dataset):
         real = folder.resolve()
         self._check_inside(folder, real)
         if real in around:
-            raise UserError("is a link to a folder around it", where=str(folder), fix="remove the link")
+            raise UserError("is a link to a folder around it", where=path_text(folder), fix="remove the link")
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = folder / entry.name
@@ -137,7 +150,9 @@ class ImageFolder(Dataset):
     def _check_inside(self, path: Path, target: Path) -> None:
         if self._links == "inside" and not target.is_relative_to(self._real):
             fix = "if that is meant, add `links: follow` to the definition"
-            raise UserError(f"is a link that leaves {self._root}, to {target}", where=str(path), fix=fix)
+            raise UserError(
+                f"is a link that leaves {self._root}, to {path_text(target)}", where=path_text(path), fix=fix
+            )
 
 
 def _target(link: Path) -> Path:
@@ -157,7 +172,7 @@ def _subfolders(folder: Path) -> list[Path]:
     for entry in visible:
         if entry.is_symlink() and not entry.suffix and not entry.exists():
             fix = "it would be a class or a split without images: mend or remove the link"
-            raise UserError("is a link to nothing", where=str(entry), fix=fix)
+            raise UserError("is a link to nothing", where=path_text(entry), fix=fix)
     return sorted(entry for entry in visible if entry.is_dir())
 
 
