@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ class ImageEncoder:
             progress: called with the number of images done since the last call, stored ones included.
 
         Raises:
-            UserError: an id occurs twice, or the model gives features that are not finite.
+            UserError: an id occurs twice, the view or the model's transform fails, or the model gives features that are
+                not finite.
         """
         through = view.fingerprint() if view else ""
         # Taken before reading: what changes meanwhile must make the split be read again.
@@ -78,17 +80,22 @@ class ImageEncoder:
         with self.store.data.writer(label) as table:
 
             def unseen() -> Iterator[Part]:
+                nonlocal locator
                 for part in cut_into_parts(iter(shard) for shard in split.shards()):
                     table.add(part)
-                    if self.store.has_part(self.fingerprint, part.key.seen_through(through)):
-                        self._resume(part.key.seen_through(through))
+                    if any(example.problem for example in part.examples):
+                        locator = None  # What could not be read now must be looked for again.
+                    key = part.key.seen_through(through, split.decoding)
+                    if self.store.has_part(self.fingerprint, key):
+                        self._resume(key)
                         progress(len(part.examples))
                     else:
                         yield part
 
-            for part, stored in self._encode(unseen(), view, progress):
-                self.store.write_part(self.fingerprint, part.key.seen_through(through), stored)
-            index = table.finish()
+            decoder = partial(Decoder, view=view, decoding=split.decoding)
+            for part, stored in self._encode(unseen(), decoder, progress):
+                self.store.write_part(self.fingerprint, part.key.seen_through(through, split.decoding), stored)
+            index = replace(table.finish(), decoding=split.decoding)
         self.store.data.remember(index, locator)
         return index
 
@@ -98,7 +105,7 @@ class ImageEncoder:
             self.batch_size = self.store.read_part(self.fingerprint, stored).batch_size
 
     def _encode(
-        self, parts: Iterator[Part], view: View | None, progress: Callable[[int], None]
+        self, parts: Iterator[Part], decoder: Callable[..., Decoder], progress: Callable[[int], None]
     ) -> Iterator[tuple[Part, StoredPart]]:
         first = next(parts, None)
         if first is None:
@@ -106,9 +113,9 @@ class ImageEncoder:
         model = self.load()
         started = time.perf_counter()
         done: list[tuple[Batch, dict[str, Float32Array]]] = []
-        decoder = Decoder(model.transform, view)
         pinned = self.settings.device.startswith("cuda")
-        for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
+        work, decode = chain([first], parts), decoder(model.transform)
+        for batch in batches(work, decode, self.batch_size, self.settings.workers, pinned=pinned):
             done.append((batch, self._forward(model, batch)))
             count = len(batch.kept) + len(batch.broken)
             self.encoded += count

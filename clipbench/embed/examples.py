@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clipbench.datasets.base import Example
+from clipbench.datasets.decoding import NO_TRAITS, USUAL, Decoding, Traits, traits_of
 from clipbench.errors import UserError
 from clipbench.files import read_json, write_atomically
 from clipbench.fingerprint import SetDigest, digest, digest_example
 
 PART_ROWS = 1024
 PART_BYTES = 64 << 20
+TRAITS = tuple(field.name for field in fields(Traits))
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -28,6 +30,7 @@ _SCHEMA = pa.schema(
         ("labels", pa.list_(pa.int64())),
         ("captions", pa.list_(pa.string())),
         ("groups", pa.string()),
+        *((name, pa.bool_()) for name in TRAITS),
     ]
 )
 
@@ -40,10 +43,17 @@ class PartKey:
     """Of the ids and encoded bytes of its examples, in order."""
     rows: int
     """Its examples, broken ones included."""
+    traits: Traits = NO_TRAITS
+    """How many of its images have each."""
 
-    def seen_through(self, view: str) -> PartKey:
-        """Return the key of the same images seen through a view with this fingerprint ('' for none)."""
-        return replace(self, digest=digest([self.digest, view])) if view else self
+    def seen_through(self, view: str, decoding: Decoding = USUAL) -> PartKey:
+        """Return the key of the same images decoded so and seen through a view with this fingerprint ('' for none).
+
+        A decoding that concerns none of the images leaves the key as it is.
+        """
+        difference = decoding.difference(self.traits)
+        through = digest([view, difference]) if difference else view
+        return replace(self, digest=digest([self.digest, through])) if through else self
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Part:
     examples: tuple[Example, ...]
     digests: tuple[bytes, ...]
     """Of each example's id and encoded bytes."""
+    traits: tuple[Traits, ...]
+    """Of each image."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +78,23 @@ class DataIndex:
     """Of ids, labels and captions, likewise."""
     parts: tuple[PartKey, ...]
     table: Path
-    """Parquet: id, digest, label, labels, captions, groups (a JSON object); a row an example, in order."""
+    """Parquet: id, digest, label, labels, captions, groups (a JSON object), traits; a row an example, in order."""
+    decoding: Decoding = USUAL
+    """Of the split that it was looked up for."""
 
     @property
     def rows(self) -> int:
         """Number of examples, broken ones included."""
         return sum(part.rows for part in self.parts)
+
+    @property
+    def traits(self) -> Traits:
+        """How many of its images have each."""
+        return sum_traits(part.traits for part in self.parts)
+
+    def seen_through(self, view: str) -> tuple[PartKey, ...]:
+        """Return the keys of its parts, decoded as the split says and seen through a view ('' for none)."""
+        return tuple(part.seen_through(view, self.decoding) for part in self.parts)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read columns of the table."""
@@ -99,8 +122,14 @@ def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
 
 def _close(examples: Sequence[Example]) -> Part:
     digests = tuple(digest_example(example.id, example.image) for example in examples)
-    key = PartKey(digest([item.hex() for item in digests]), len(examples))
-    return Part(key, tuple(examples), digests)
+    traits = tuple(traits_of(example.image) for example in examples)
+    key = PartKey(digest([item.hex() for item in digests]), len(examples), sum_traits(traits))
+    return Part(key, tuple(examples), digests, traits)
+
+
+def sum_traits(traits: Iterable[Traits]) -> Traits:
+    """Return how many images have each trait, of counts for some each."""
+    return Traits(*map(sum, zip(*map(astuple, (NO_TRAITS, *traits)), strict=True)))
 
 
 class ExampleTables:
@@ -109,12 +138,12 @@ class ExampleTables:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def find(self, locator: str | None) -> DataIndex | None:
-        """Return what is known of the split with this locator, or None if it has to be read."""
+    def find(self, locator: str | None, decoding: Decoding = USUAL) -> DataIndex | None:
+        """Return what is known of the split with this locator and decoding, or None if it has to be read."""
         if locator is None or not (path := self._locator_path(locator)).exists():
             return None
         table = self.root / "data" / f"{read_json(path)['data']}.parquet"
-        return _open(table) if table.exists() else None
+        return _open(table, decoding) if table.exists() else None
 
     @contextmanager
     def writer(self, label: str) -> Iterator[TableWriter]:
@@ -157,7 +186,7 @@ class TableWriter:
         Raises:
             UserError: an id occurs twice in the split.
         """
-        rows = [_row(example, item) for example, item in zip(part.examples, part.digests, strict=True)]
+        rows = [_row(*example) for example in zip(part.examples, part.digests, part.traits, strict=True)]
         for row in rows:
             short = digest_example(row["id"], b"")[:8]
             if short in self._seen:
@@ -182,7 +211,7 @@ class TableWriter:
         return DataIndex(fingerprint, labels, tuple(self._parts), place)
 
 
-def _row(example: Example, item: bytes) -> dict[str, Any]:
+def _row(example: Example, item: bytes, traits: Traits) -> dict[str, Any]:
     return {
         "id": example.id,
         "digest": item,
@@ -190,6 +219,7 @@ def _row(example: Example, item: bytes) -> dict[str, Any]:
         "labels": None if example.labels is None else list(example.labels),
         "captions": list(example.captions),
         "groups": json.dumps(dict(example.groups), sort_keys=True) if example.groups else "",
+        **{name: bool(count) for name, count in asdict(traits).items()},
     }
 
 
@@ -198,7 +228,10 @@ def digest_labels(row: Mapping[str, Any]) -> bytes:
     return bytes.fromhex(digest([row["id"], row["label"], row["labels"], row["captions"]]))
 
 
-def _open(table: Path) -> DataIndex:
+def _open(table: Path, decoding: Decoding) -> DataIndex | None:
     metadata = pq.read_metadata(table).metadata
-    parts = tuple(PartKey(**part) for part in json.loads(metadata[b"parts"]))
-    return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)
+    parts = json.loads(metadata[b"parts"])
+    if not all("traits" in part for part in parts):
+        return None  # Of a version that did not look at the images' headers: the split is read again.
+    keys = tuple(PartKey(part["digest"], part["rows"], Traits(**part["traits"])) for part in parts)
+    return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), keys, table, decoding)
