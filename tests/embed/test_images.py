@@ -284,11 +284,3 @@ def test_chunks_are_the_whole_in_pieces(model, store, settings, monkeypatch):
     assert max(len(piece) for piece in pieces.values()) == 3
     np.testing.assert_array_equal(np.concatenate(list(pieces.values())), features.load())
     assert list(pieces) == np.cumsum([0, *[len(piece) for piece in pieces.values()]])[:-1].tolist()
-
-
-def test_a_damaged_file_says_which_and_what_to_do(model, store, settings):
-    index = encoder(model, store, settings).embed(Squares().split("test"), "squares")
-    path = store.part_path("linear", index.parts[0])
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match=rf"{path.name}: damaged embeddings .*; delete it and run again"):
-        SplitReader(store, "linear").open(index, ())

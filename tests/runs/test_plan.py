@@ -66,7 +66,7 @@ def test_a_plan_writes_no_embedding_and_no_result(runner: Runner):
 def test_a_long_plan_suggests_to_do_less(runner: Runner):
     assert "--limit" not in printed(runner)
     model = runner.models[0]
-    model.store.keep_measured(model.fingerprint, "rate-cpu", {"images": 0.01, "texts": 1.0})
+    model.store.keep_measured(model.fingerprint, "rate-cpu-64", {"images": 0.01, "texts": 1.0})
     text = printed(runner)
     assert "estimated time 51 min" in text
     assert "--only NAME" in text
