@@ -24,7 +24,7 @@ SEAL = "clipbench-sha256:"
 """Stands in a sealed file before the hexadecimal sha256 of all the rest of it."""
 _DIGITS = 64
 StatKey = tuple[int, int, int, int]
-_ELSEWHERE = "choose another place: CLIPBENCH_CACHE=FOLDER for the cache, -o FOLDER for results"
+_ELSEWHERE = "choose another folder (CLIPBENCH_CACHE=FOLDER for the cache, -o FOLDER for results)"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -67,7 +67,7 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         free = shutil.disk_usage(folder).free
-        fix = f"{free / 1e6:,.1f} MB are free there; make room (clipbench cache prune), or {_ELSEWHERE}"
+        fix = f"{free / 1e6:,.1f} MB are free in {folder}; make room (clipbench cache prune), or {_ELSEWHERE}"
     return UserError(f"cannot be written ({error.strerror or error})", where=str(path), fix=fix)
 
 

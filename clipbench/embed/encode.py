@@ -118,16 +118,18 @@ class ImageEncoder:
         done: list[_EncodedBatch] = []
         decoder = Decoder(model.transform, view)
         pinned = self.settings.device.startswith("cuda")
-        for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
-            # Without the pixels: those of a part of photographs are up to 2 GB.
-            done.append((batch.kept, batch.broken, self._forward(model, batch)))
-            count = len(batch.kept) + len(batch.broken)
-            self.encoded += count
-            progress(count)
-            if batch.last:
-                yield batch.key, _join(done, self.batch_size)
-                done = []
-        self.seconds += time.perf_counter() - started
+        try:
+            for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
+                # Without the pixels: those of a part of photographs are up to 2 GB.
+                done.append((batch.kept, batch.broken, self._forward(model, batch)))
+                count = len(batch.kept) + len(batch.broken)
+                self.encoded += count
+                progress(count)
+                if batch.last:
+                    yield batch.key, _join(done, self.batch_size)
+                    done = []
+        finally:
+            self.seconds += time.perf_counter() - started
 
     def _forward(self, model: ImageModel, batch: Batch) -> dict[str, Float32Array]:
         if batch.pixels is None:
