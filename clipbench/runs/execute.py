@@ -35,7 +35,7 @@ _CUT_TEXTS = object()
 """The key of what embedding the prompts gave; no task can use it for something else."""
 
 
-class SharedCache:
+class SharedCache(Cache):
     """What the last job computed from all but its evaluated split, for the next one if that rests on the same."""
 
     def __init__(self) -> None:

@@ -6,21 +6,21 @@ Holm's correction for all that was compared (`clipbench.stats.significance`).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations, permutations
 from typing import Any
 
 import pandas as pd
 
-from clipbench.analyses.comparable import differing, not_compared, read_correct
+from clipbench.analyses.base import Finding
+from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
 from clipbench.errors import UserError, did_you_mean
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.comparison import compare_pair
+from clipbench.stats.paired import compare_pair
 from clipbench.stats.significance import holm
 
-_NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")
+_NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p")
 
 
 def compare(results: Results, first: str | None = None, second: str | None = None) -> pd.DataFrame:
@@ -39,17 +39,14 @@ def compare(results: Results, first: str | None = None, second: str | None = Non
     Raises:
         UserError: the results have no such model, or the two share no job.
     """
-    jobs: dict[tuple[str, ...], dict[str, JobResult]] = defaultdict(dict)
-    for job in results.jobs():
-        if job.status == "done":
-            jobs[job.key[1:]][job.model] = job
-    models = sorted({model for by_model in jobs.values() for model in by_model})
-    pair = _two(models, first, second, str(results.folder))
-    shared = [[by_model[model] for model in pair] for by_model in jobs.values() if by_model.keys() >= set(pair)]
-    if not shared:
+    jobs = {job.hash: job for job in results.jobs() if job.status == "done"}
+    pair = _two(sorted({job.model for job in jobs.values()}), first, second, str(results.folder))
+    shared = (job for job in jobs.values() if job.model in pair)
+    findings = side_by_side(shared, lambda both: _finding(sorted(both, key=lambda job: pair.index(job.model)), results))
+    if not findings:
         fix = "run one suite with both: a data set, split, prompts and limit must be the same"
         raise UserError(f"{pair[0]!r} and {pair[1]!r} share no job", where=str(results.folder), fix=fix)
-    rows = [_row(both, results.examples) for both in shared]
+    rows = [_row(jobs[finding.jobs[0]], finding) for finding in findings]
     corrected = holm([row["p"] for row in rows])
     frame = pd.DataFrame([row | {"p_holm": p_holm} for row, p_holm in zip(rows, corrected, strict=True)])
     frame.attrs.update(first=pair[0], second=pair[1])
@@ -73,32 +70,19 @@ def _two(models: Sequence[str], first: str | None, second: str | None, where: st
     raise UserError(f"holds jobs of {len(models)} models, and two are compared", where=where, fix=fix)
 
 
-def _row(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
-    job = jobs[0]
+def _finding(jobs: Sequence[JobResult], results: Results) -> Finding:
+    first, second = read_correct(jobs, results.examples)[:, :, 0]
+    comparison = compare_pair(first, second)
+    interval = comparison.interval
+    values = (len(first), float(first.mean()), float(second.mean()), comparison.difference)
+    row = (*values, interval.low, interval.high, interval.kind, comparison.p)
+    table = pd.DataFrame([row], columns=list(_NUMBERS))
+    return Finding(subject_of(jobs), (), {"comparison": table}, tuple(job.hash for job in jobs))
+
+
+def _row(job: JobResult, finding: Finding) -> dict[str, Any]:
     row = {name: getattr(job, name) for name in ("dataset", "split", "task", "variant")}
     row |= {"subset": job.pedigree.subset, "view": job.view, "matched": job.matched, "trained_on": job.trained_on}
-    measured: dict[str, Any] = {}
-    note = ""
-    if parts := differing(*jobs):
-        note = not_compared(parts)
-    else:
-        try:
-            measured = _measure(jobs, examples)
-        except UserError as error:
-            note = f"Not compared: {error}."
-    return row | {name: measured.get(name) for name in _NUMBERS} | {"note": note}
-
-
-def _measure(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
-    first, second = read_correct(jobs, examples)[:, :, 0]
-    found = compare_pair(first, second)
-    return {
-        "n": len(first),
-        "first": float(first.mean()),
-        "second": float(second.mean()),
-        "difference": found.difference,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "interval": found.interval.kind,
-        "p": found.p,
-    }
+    table = finding.tables.get("comparison")
+    row |= {name: None if table is None else table[name].item() for name in _NUMBERS}
+    return row | {"p_holm": None, "note": " ".join(finding.notes)}
