@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -25,6 +26,14 @@ class UserError(Exception):
 
 class Unavailable(UserError):
     """A model or a data set that is not on this machine and cannot be fetched."""
+
+
+class Damaged(UserError):
+    """A file that is not as it was written, and can be made again."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"damaged ({reason})", where=str(path), fix="it is made again")
+        self.path = path
 
 
 def quoted(names: Sequence[str], limit: int = 8) -> str:

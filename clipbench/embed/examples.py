@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from clipbench.datasets.base import Example
 from clipbench.datasets.decoding import NO_TRAITS, USUAL, Decoding, Traits, traits_of
-from clipbench.errors import UserError
-from clipbench.files import read_json, write_atomically
-from clipbench.fingerprint import SetDigest, digest, digest_example
+from clipbench.embed.notes import discard, read_note, write_note
+from clipbench.errors import Damaged, UserError
+from clipbench.files import StatKey, stat_key, write_atomically
+from clipbench.fingerprint import SetDigest, digest, digest_example, digest_file
 
 PART_ROWS = 1024
 PART_BYTES = 64 << 20
@@ -97,8 +98,15 @@ class DataIndex:
         return tuple(part.seen_through(view, self.decoding) for part in self.parts)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Read columns of the table."""
-        return pq.read_table(self.table, columns=list(columns))
+        """Read columns of the table.
+
+        Raises:
+            Damaged: it is gone.
+        """
+        try:
+            return pq.read_table(self.table, columns=list(columns))
+        except OSError as error:
+            raise Damaged(self.table, str(error.strerror)) from error
 
 
 def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
@@ -136,48 +144,39 @@ class ExampleTables:
     """The tables of all splits that were read, in the cache folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.folder = root / "data"
+        self.locators = root / "locators"
 
     def find(self, locator: str | None, decoding: Decoding = USUAL) -> DataIndex | None:
         """Return what is known of the split with this locator and decoding, or None if it has to be read."""
-        if locator is None or not (path := self._locator_path(locator)).exists():
-            return None
-        table = self.root / "data" / f"{read_json(path)['data']}.parquet"
-        return _open(table, decoding) if table.exists() else None
+        note = None if locator is None else read_note(self._locator_path(locator))
+        index = None if note is None else find_table(self.folder / f"{note.get('table')}.parquet")
+        return index and replace(index, decoding=decoding)
 
-    @contextmanager
-    def writer(self, label: str) -> Iterator[TableWriter]:
-        """Write the table of a split part by part; call `finish` at its end. Without it nothing is kept."""
-        folder = self.root / "data"
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{uuid.uuid4().hex}.part"
-        writer = TableWriter(draft, label)
-        try:
-            yield writer
-        finally:
-            writer.file.close()
-            draft.unlink(missing_ok=True)
+    def writer(self, label: str) -> TableWriter:
+        """Return what takes the table of a split part by part, and writes it at its end."""
+        return TableWriter(self.folder, label)
 
     def remember(self, index: DataIndex, locator: str | None) -> None:
         """Find this index by its locator from now on."""
         if locator is not None:
-            write_atomically(self._locator_path(locator), json.dumps({"data": index.table.stem}).encode())
+            write_note(self._locator_path(locator), {"table": index.table.stem})
 
     def _locator_path(self, locator: str) -> Path:
-        return self.root / "locators" / f"{digest(locator)}.json"
+        return self.locators / f"{digest(locator)}.json"
 
 
 class TableWriter:
-    """Writes one split's table; memory is that of one part."""
+    """Gathers one split's table in memory, which is some hundred bytes an example."""
 
-    def __init__(self, draft: Path, label: str) -> None:
-        self.draft = draft
+    def __init__(self, folder: Path, label: str) -> None:
+        self.folder = folder
         self.label = label
-        self.file = pq.ParquetWriter(draft, _SCHEMA)
+        self._content = pa.BufferOutputStream()
+        self._file = pq.ParquetWriter(self._content, _SCHEMA)
         self._parts: list[PartKey] = []
         self._data = SetDigest()
         self._labels = SetDigest()
-        self._groups: list[str] = []
         self._seen: set[bytes] = set()
 
     def add(self, part: Part) -> None:
@@ -196,19 +195,21 @@ class TableWriter:
             self._data.add(row["digest"])
             self._labels.add(digest_labels(row))
         self._parts.append(part.key)
-        self._groups.append(digest([row["groups"] for row in rows]))
-        self.file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+        self._file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
 
     def finish(self) -> DataIndex:
-        """Put the finished table in its place and return its index."""
+        """Write the finished table, named by the digest of its file, and return its index."""
+        parts = json.dumps([asdict(part) for part in self._parts])
         fingerprint, labels = self._data.hexdigest(), self._labels.hexdigest()
-        parts = [asdict(part) for part in self._parts]
-        metadata = {"fingerprint": fingerprint, "labels": labels, "parts": json.dumps(parts), "label": self.label}
-        self.file.add_key_value_metadata(metadata)
-        self.file.close()
-        place = self.draft.with_name(f"{digest([parts, labels, self._groups])}.parquet")
-        self.draft.replace(place)
-        return DataIndex(fingerprint, labels, tuple(self._parts), place)
+        self._file.add_key_value_metadata({"fingerprint": fingerprint, "labels": labels, "parts": parts})
+        self._file.close()
+        content = self._content.getvalue()
+        table = self.folder / f"{hashlib.sha256(content).hexdigest()}.parquet"
+        index = find_table(table)
+        if index is None:
+            write_atomically(table, content)
+            index = DataIndex(fingerprint, labels, tuple(self._parts), table)
+        return index
 
 
 def _row(example: Example, item: bytes, traits: Traits) -> dict[str, Any]:
@@ -228,10 +229,25 @@ def digest_labels(row: Mapping[str, Any]) -> bytes:
     return bytes.fromhex(digest([row["id"], row["label"], row["labels"], row["captions"]]))
 
 
-def _open(table: Path, decoding: Decoding) -> DataIndex | None:
-    metadata = pq.read_metadata(table).metadata
-    parts = json.loads(metadata[b"parts"])
-    if not all("traits" in part for part in parts):
-        return None  # Of a version that did not look at the images' headers: the split is read again.
-    keys = tuple(PartKey(part["digest"], part["rows"], Traits(**part["traits"])) for part in parts)
-    return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), keys, table, decoding)
+def find_table(table: Path) -> DataIndex | None:
+    """Return the index of a table that is stored; None if it is not, or was damaged and is gone now."""
+    try:
+        return _open(table, stat_key(table)) if table.exists() else None
+    except Damaged as damage:
+        discard(damage)
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _open(table: Path, key: StatKey) -> DataIndex:
+    """Check a table against its name and open it; one that did not change since is not read again."""
+    try:
+        if digest_file(table) != table.stem:
+            raise Damaged(table, "checksum")
+        metadata = pq.read_metadata(table).metadata
+        parts = tuple(
+            PartKey(part["digest"], part["rows"], Traits(**part["traits"])) for part in json.loads(metadata[b"parts"])
+        )
+        return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)
+    except (OSError, KeyError, TypeError) as error:
+        raise Damaged(table, f"{type(error).__name__}: {error}") from error

@@ -15,7 +15,7 @@ from clipbench.datasets.decoding import Traits
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
 from clipbench.embed.examples import TRAITS, DataIndex, PartKey, digest_labels
 from clipbench.embed.store import Store
-from clipbench.errors import UserError
+from clipbench.errors import Damaged, UserError
 from clipbench.fingerprint import SetDigest
 from clipbench.tasks.base import Features, ImageSet
 
@@ -138,6 +138,9 @@ class SplitReader:
             index: of the split.
             features: which of 'projected' and 'backbone' to open.
             classes: keep the examples of these classes (after the limit), whose labels become those given here.
+
+        Raises:
+            Damaged: parts were not as they were written; they are gone now, so that they can be embedded again.
         """
         table = index.read(["id", "label", "labels", "captions", "groups", *TRAITS])
         chosen = _chosen(table, self.limit)
@@ -161,15 +164,20 @@ class SplitReader:
         rows: list[IntArray] = [np.empty(0, np.int64)]
         parts: list[tuple[PartKey, IntArray]] = []
         problems: dict[int, str] = {}
-        offset = 0
+        offset, lost = 0, None
         for part, key in zip(index.parts, index.seen_through(self.view), strict=True):
-            stored = self.store.read_part(self.model, key)
+            stored = self.store.find_part(self.model, key)
+            if stored is None:
+                lost = self.store.part_path(self.model, key)
+                continue
             inside = chosen[offset : offset + part.rows]
             kept = np.flatnonzero(inside[stored.kept])
             rows.append(offset + stored.kept[kept])
             parts.append((key, kept))
             problems.update({offset + row: problem for row, problem in stored.broken.items() if inside[row]})
             offset += part.rows
+        if lost is not None:
+            raise Damaged(lost, "it was removed")
         return np.concatenate(rows), tuple(parts), problems
 
     def _width(self, parts: Sequence[tuple[PartKey, IntArray]], name: str) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import PIL.Image
     from torch import Tensor
 
-    from clipbench.embed.examples import Part
+    from clipbench.embed.examples import Part, PartKey
 
 PREFETCH = 4
 
@@ -61,9 +61,11 @@ class Decoder:
 class Batch:
     """Some consecutive examples of one part, decoded."""
 
-    part: Part
+    key: PartKey
+    """Of the part."""
     start: int
     """Position of its first example within the part."""
+    ids: list[str]
     kept: list[int]
     """Positions within the part of the images that could be read."""
     pixels: Tensor | None
@@ -74,7 +76,7 @@ class Batch:
     @property
     def last(self) -> bool:
         """True for the part's last batch."""
-        return self.start + len(self.kept) + len(self.broken) == len(self.part.examples)
+        return self.start + len(self.kept) + len(self.broken) == self.key.rows
 
 
 def batches(
@@ -83,7 +85,7 @@ def batches(
     """Decode parts batch by batch, in order; batches never reach over the end of a part.
 
     Reading stays in this process, a few batches ahead of the workers (processes; 0 decodes in this one too), so
-    memory is that of a few batches and at most two parts of encoded images. `pinned` puts pixels into page-locked
+    memory is that of a few batches and one part of encoded images. `pinned` puts pixels into page-locked
     memory, from which a CUDA device copies faster.
 
     Raises:
@@ -91,13 +93,14 @@ def batches(
     """
     from torch.utils.data import DataLoader
 
-    pending: deque[tuple[Part, int]] = deque()
+    pending: deque[tuple[PartKey, int, list[str]]] = deque()
 
     def work() -> Iterator[tuple[Example, ...]]:
         for part in parts:
             for start in range(0, len(part.examples), batch_size):
-                pending.append((part, start))
-                yield part.examples[start : start + batch_size]
+                examples = part.examples[start : start + batch_size]
+                pending.append((part.key, start, [example.id for example in examples]))
+                yield examples
 
     # A DataLoader hands whatever its batch sampler yields to the workers: here examples, not indices.
     loader: Iterable[Any] = DataLoader(
@@ -111,9 +114,9 @@ def batches(
     for positions, pixels, problems, failure in loader:
         if failure is not None:
             raise UserError(failure.problem, where=failure.where) from RuntimeError(failure.traceback)
-        part, start = pending.popleft()
+        key, start, ids = pending.popleft()
         broken = {start + at: problem for at, problem in problems.items()}
-        yield Batch(part, start, [start + at for at in positions], pixels, broken)
+        yield Batch(key, start, ids, [start + at for at in positions], pixels, broken)
 
 
 def _collate(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from clipbench.errors import Unavailable
+from clipbench.files import stat_key
 from clipbench.fingerprint import digest
 from clipbench.models.base import Availability, ImageModel, ModelSource, Precision
 from clipbench.models.weights.weights_file import check_weights
@@ -216,7 +217,7 @@ class LocatedSource(ModelSource):
         key = {
             "name": self.name,
             "location": [repr(self.location), self.location.declared()],
-            "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in self.location.files()],
+            "files": [[str(path), *stat_key(path)] for path in self.location.files()],
             "trained_on": self._trained_on,
             "versions": [version(package) for package in (*self.location.packages, "torch")],
         }

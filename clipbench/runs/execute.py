@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clipbench.embed.image_set import SplitReader, StoredSet
-from clipbench.errors import UserError
+from clipbench.errors import Damaged, UserError
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
@@ -68,6 +68,13 @@ class Executor:
 
     def execute(self, prepared: PreparedJob) -> tuple[JobResult, bool]:
         """Return a job's result, and whether it was there before; whatever is raised is the job's failure."""
+        try:
+            return self._execute(prepared)
+        except Damaged:
+            # What is damaged leaves the cache when it is next looked for, and is embedded again.
+            return self._execute(prepared)
+
+    def _execute(self, prepared: PreparedJob) -> tuple[JobResult, bool]:
         started = time.perf_counter()
         info = prepared.model.info
         needs, reader = prepared.needs(info), prepared.reader(info)
