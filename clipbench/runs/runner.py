@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from clipbench.runs.plan import Plan, Planner
 from clipbench.runs.progress import ProgressListener
 
 if TYPE_CHECKING:
+    from clipbench.results.records import JobResult
     from clipbench.suite.loading import Suite
     from clipbench.tasks.job import Job
 
@@ -90,7 +91,9 @@ class Runner:
         for model in self.models:
             self.progress.fetching(model.name)
             model.source.fetch()
-        self.results.write_run(self._describe())
+        self._finished: list[str] = []
+        self._described = self._describe()
+        self.results.write_run(self._described)
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
             for job, prepared in self.jobs:
@@ -110,7 +113,9 @@ class Runner:
             result, again = executor.execute(prepared)
         except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
             result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
+        result = self._with_model(result)
         self.results.write_job(result)
+        self._finished.append(result.hash)
         if result.status == "done" and isinstance(prepared, PreparedJob):
             for name in prepared.failures:
                 self.results.forget_failure(name)
@@ -121,8 +126,15 @@ class Runner:
         if not again and time.monotonic() > self._page_due:
             self._write_page()
 
+    def _with_model(self, result: JobResult) -> JobResult:
+        """Say of what model it is, as far as that is known: names alone do not tell models apart."""
+        model = next(model for model in self.models if model.name == result.model)
+        provenance = {**result.provenance, "model": model.source.about}
+        return replace(result, pedigree=replace(result.pedigree, weights=model.weights), provenance=provenance)
+
     def _write_page(self) -> None:
         """Write the page; it is due again only when five times as long has passed as this took."""
+        self.results.write_run(self._described, self._finished)
         path = self.results.folder / PAGE
         started = time.monotonic()
         try:
