@@ -17,6 +17,7 @@ from clipbench.embed.housekeeping import default_cache
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.errors import UserError
+from clipbench.fingerprint import digest
 from clipbench.models.catalog import find_model
 from clipbench.report.page import write_page
 from clipbench.results.folder import Results
@@ -64,6 +65,8 @@ class Runner:
         self.results = Results(options.output or Path("results") / suite.name)
         self.models = _open_models(models, options)
         self._page_due = 0.0
+        self._finished: list[str] = []
+        """Hashes of the jobs so far, done before or now."""
         self._reported: set[str] = set()
 
     @cached_property
@@ -91,8 +94,8 @@ class Runner:
         for model in self.models:
             self.progress.fetching(model.name)
             model.source.fetch()
-        self._finished: list[str] = []
         self._described = self._describe()
+        shown = self._is_shown()
         self.results.write_run(self._described)
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
@@ -103,8 +106,27 @@ class Runner:
         for result in analyse(Results(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
-        self._write_page()
+        if shown and self._is_shown():
+            self.results.write_run(self._described, self._finished)
+            self.progress.page(self.results.folder / PAGE, "")
+        else:
+            self._write_page()
         return self.results
+
+    def _is_shown(self) -> bool:
+        """Whether the page was written after all that it shows, by a run like this one."""
+        folder, page = self.results.folder, self.results.folder / PAGE
+        others = [path for path in (folder / "runs").glob("*.json") if path != self.results.run_path(self.suite.name)]
+        try:
+            written = page.stat().st_mtime_ns
+            files = (*others, *(folder / "jobs").iterdir(), *(folder / "analyses").glob("*.json"))
+            known = next((run for run in self.results.runs if run["suite"] == self.suite.name), {})
+            told = [
+                {key: run.get(key) for key in self._described if key != "started"} for run in (known, self._described)
+            ]
+            return digest(told[0]) == digest(told[1]) and all(path.stat().st_mtime_ns <= written for path in files)
+        except (OSError, UserError):
+            return False
 
     def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
         try:
@@ -113,9 +135,12 @@ class Runner:
             result, again = executor.execute(prepared)
         except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
             result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
-        result = self._with_model(result)
-        self.results.write_job(result)
+        if not again:
+            result = self._with_model(result)
+            self.results.write_job(result)
         self._finished.append(result.hash)
+        if not again:
+            self.results.write_run(self._described, self._finished)
         if result.status == "done" and isinstance(prepared, PreparedJob):
             for name in prepared.failures:
                 self.results.forget_failure(name)
