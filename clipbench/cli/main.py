@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ import typer
 
 from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
+from clipbench.cli import results as cli_results
 from clipbench.cli.listing import LISTINGS, What
 from clipbench.errors import UserError
 
@@ -34,11 +36,14 @@ cache_app = typer.Typer(name="cache", help="Look into the store of embeddings, a
 app.add_typer(cache_app)
 app.add_typer(cli_reference.app)
 app.add_typer(cli_prompts.app)
+app.add_typer(cli_results.app)
 
 
 def main() -> None:
     """Run the command line; what a user did wrong is one message without a traceback."""
     _quieten_libraries()
+    # Records stay until the end: to look for cycles among them took a sixth of the time of a large page.
+    gc.set_threshold(50_000, 20, 20)
     try:
         app()
     except UserError as error:
@@ -172,7 +177,7 @@ def compare(
     first: Annotated[str | None, typer.Option(help="A model; may be left out where the results hold two.")] = None,
     second: Annotated[str | None, typer.Option(help="The model that it is compared with.")] = None,
 ) -> None:
-    """Compare two models on the same examples: differences with intervals and p values."""
+    """Compare two models, or one model of two runs, on the same examples: differences with intervals and p values."""
     from rich.console import Console
 
     from clipbench.analyses.rankings.compare import compare as compare_models

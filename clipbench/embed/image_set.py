@@ -85,6 +85,8 @@ class SetIdentity:
     """Of the ids and bytes of the set's examples, broken ones included."""
     labels: str
     """Digest of labels, captions and ids."""
+    n: int
+    """Number of examples, broken ones included."""
     decoding: str = ""
     """How its images are decoded, as `Decoding.difference` says it; '' where there is no choice for any of them."""
 
@@ -122,14 +124,14 @@ class SplitReader:
         That it is cut down to some classes follows from this and from which they are.
         """
         if self.limit is None or self.limit >= index.rows:
-            return SetIdentity(index.fingerprint, index.labels, index.decoding.difference(index.traits))
+            return SetIdentity(index.fingerprint, index.labels, index.rows, index.decoding.difference(index.traits))
         table = index.read(["id", "digest", "label", "labels", "captions", *TRAITS])
         table = table.filter(_chosen(table, self.limit))
         data, labels = SetDigest(), SetDigest()
         for row in table.to_pylist():
             data.add(row["digest"])
             labels.add(digest_labels(row))
-        return SetIdentity(data.hexdigest(), labels.hexdigest(), index.decoding.difference(_traits(table)))
+        return SetIdentity(data.hexdigest(), labels.hexdigest(), self.limit, index.decoding.difference(_traits(table)))
 
     def open(self, index: DataIndex, features: Sequence[str], classes: Mapping[int, int] | None = None) -> StoredSet:
         """Open a split that is embedded.

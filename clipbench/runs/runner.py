@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from clipbench.embed.housekeeping import default_cache
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.errors import UserError
+from clipbench.fingerprint import digest
 from clipbench.models.catalog import find_model
 from clipbench.report.page import write_page
 from clipbench.results.folder import Results
@@ -27,6 +28,7 @@ from clipbench.runs.plan import Plan, Planner
 from clipbench.runs.progress import ProgressListener
 
 if TYPE_CHECKING:
+    from clipbench.results.records import JobResult
     from clipbench.suite.loading import Suite
     from clipbench.tasks.job import Job
 
@@ -63,6 +65,8 @@ class Runner:
         self.results = Results(options.output or Path("results") / suite.name)
         self.models = _open_models(models, options)
         self._page_due = 0.0
+        self._finished: list[str] = []
+        """Hashes of the jobs so far, done before or now."""
         self._reported: set[str] = set()
 
     @cached_property
@@ -90,7 +94,9 @@ class Runner:
         for model in self.models:
             self.progress.fetching(model.name)
             model.source.fetch()
-        self.results.write_run(self._describe())
+        self._described = self._describe()
+        shown = self._is_shown()
+        self.results.write_run(self._described)
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
             for job, prepared in self.jobs:
@@ -100,8 +106,27 @@ class Runner:
         for result in analyse(Results(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
-        self._write_page()
+        if shown and self._is_shown():
+            self.results.write_run(self._described, self._finished)
+            self.progress.page(self.results.folder / PAGE, "")
+        else:
+            self._write_page()
         return self.results
+
+    def _is_shown(self) -> bool:
+        """Whether the page was written after all that it shows, by a run like this one."""
+        folder, page = self.results.folder, self.results.folder / PAGE
+        others = [path for path in (folder / "runs").glob("*.json") if path != self.results.run_path(self.suite.name)]
+        try:
+            written = page.stat().st_mtime_ns
+            files = (*others, *(folder / "jobs").iterdir(), *(folder / "analyses").glob("*.json"))
+            known = next((run for run in self.results.runs if run["suite"] == self.suite.name), {})
+            told = [
+                {key: run.get(key) for key in self._described if key != "started"} for run in (known, self._described)
+            ]
+            return digest(told[0]) == digest(told[1]) and all(path.stat().st_mtime_ns <= written for path in files)
+        except (OSError, UserError):
+            return False
 
     def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
         try:
@@ -110,7 +135,12 @@ class Runner:
             result, again = executor.execute(prepared)
         except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
             result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
-        self.results.write_job(result)
+        if not again:
+            result = self._with_model(result)
+            self.results.write_job(result)
+        self._finished.append(result.hash)
+        if not again:
+            self.results.write_run(self._described, self._finished)
         if result.status == "done" and isinstance(prepared, PreparedJob):
             for name in prepared.failures:
                 self.results.forget_failure(name)
@@ -121,8 +151,15 @@ class Runner:
         if not again and time.monotonic() > self._page_due:
             self._write_page()
 
+    def _with_model(self, result: JobResult) -> JobResult:
+        """Say of what model it is, as far as that is known: names alone do not tell models apart."""
+        model = next(model for model in self.models if model.name == result.model)
+        provenance = {**result.provenance, "model": model.source.about}
+        return replace(result, pedigree=replace(result.pedigree, weights=model.weights), provenance=provenance)
+
     def _write_page(self) -> None:
         """Write the page; it is due again only when five times as long has passed as this took."""
+        self.results.write_run(self._described, self._finished)
         path = self.results.folder / PAGE
         started = time.monotonic()
         try:

@@ -168,7 +168,7 @@ def test_relative_robustness_is_paired_with_the_model_s_own_baseline(given):
     assert "relative_robustness" not in values(found["plain", "far"])
 
 
-@pytest.mark.parametrize("part", ["weights", "precision", "prompts", "subset"])
+@pytest.mark.parametrize("part", ["weights", "precision", "adapter", "scale", "prompts"])
 def test_jobs_that_differ_where_it_matters_are_no_pair(given, part):
     pair(given, "clip", 80, 50, pedigree={part: "other"})
     assert analyse(given) == {}
