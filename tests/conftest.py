@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -88,11 +88,14 @@ def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
 
     def make(
-        suite: str, progress: object = None, model: str = "colour_words_model:ColourWords", **options: object
+        suite: str,
+        progress: object = None,
+        models: Sequence[object] = ("colour_words_model:ColourWords",),
+        **options: object,
     ) -> Runner:
         (tmp_path / "suite.yaml").write_text(suite)
         chosen = RunOptions(**{"device": "cpu", "workers": 0, **folders, **options})  # type: ignore[arg-type]
-        return Runner(load_suite(tmp_path / "suite.yaml"), [model], chosen, progress)  # type: ignore[arg-type]
+        return Runner(load_suite(tmp_path / "suite.yaml"), models, chosen, progress)  # type: ignore[arg-type]
 
     return make
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding
 from clipbench.analyses.registry import ANALYSES, analysis_names, load_analysis
-from clipbench.errors import UserError
+from clipbench.errors import UserError, problem_of
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
 from clipbench.results.folder import MergedResults, Results
@@ -49,10 +49,11 @@ def _attempt(
     name = str(settings["analysis"])
     try:
         return _made(file, settings, jobs, results)
-    except UserError as error:
-        return (_failed(name, str(error)),)
-    except Exception as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
-        return (_failed(name, f"unexpected {type(error).__name__}: {error}", traceback.format_exc()),)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
+        details = "" if isinstance(error, UserError) else traceback.format_exc()
+        return (_failed(name, problem_of(error), details),)
 
 
 def _made(

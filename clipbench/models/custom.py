@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_tensors
 from clipbench.models.base import Availability, ImageModel, ModelInfo, ModelPedigree, ModelSource, Precision
-from clipbench.plugins import load_object
+from clipbench.plugins import load_code, load_object
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,13 +27,20 @@ class DottedSource(ModelSource):
     model: it maps (B, 3, H, W) to (B, F), and its attribute `transform` is its preprocessing.
     """
 
-    def __init__(self, name: str, path: str) -> None:
+    def __init__(self, name: str, path: str, *, installed: bool = False) -> None:
+        """Name a class by its dotted path; `installed`: a package that is installed gives it a name of its own."""
         self.name = name
         self.path = path
         self.about = path
+        self._import = load_object if installed else load_code
 
     def look(self) -> Availability:
-        """Say that it is here: where its weights are is the class's own affair."""
+        """Import the class, and say that it is here: where its weights are is the class's own affair.
+
+        Raises:
+            UnknownName: there is no such class.
+        """
+        self._import(self.path, where=f"model {self.name}")
         return Availability(local=True, where=self.path)
 
     def fetch(self) -> None:
@@ -49,7 +56,7 @@ class DottedSource(ModelSource):
         Raises:
             UserError: no such class, members are missing, or its info has no digests.
         """
-        made = _make(load_object(self.path, where=self.name), {"device": device, "precision": precision})
+        made = _make(self._import(self.path, where=f"model {self.name}"), {"device": device, "precision": precision})
         if _is_bare_module(made):
             return self._image_only(made, device, precision)
         self._check_members(made, _IMAGE_MEMBERS)

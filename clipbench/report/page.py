@@ -119,7 +119,9 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[li
                 continue
             html = _template(section).render(section=content, **_shared(data.leaderboard))
             figures -= len(content)
-        except Exception as error:  # noqa: BLE001 - a section that breaks must not cost the page
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a section that breaks must not cost the page
             html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
         # Rendered with everything in it escaped.
         shown.append({"name": section.name, "title": section.title, "html": Markup(html)})  # noqa: S704

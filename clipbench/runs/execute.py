@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clipbench.embed.image_set import SplitReader, StoredSet
-from clipbench.errors import UserError
+from clipbench.errors import UserError, problem_of
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
 from clipbench.results.records import JobResult, Pedigree, Record, Status, Table
 from clipbench.runs.identity import job_hash, pedigree_of, subset_of
-from clipbench.runs.jobs import PreparedJob, problem_of
+from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.memory import check_memory
 from clipbench.runs.thumbnails import keep_thumbnails
 from clipbench.tasks.base import Cache, Inputs, Needs, Outcome, Value
@@ -136,9 +136,10 @@ class Executor:
         return (f"{len(cut)} of {unique} texts are longer than the model's context and were cut, e.g. {cut[0]!r}.",)
 
 
-def failure(job: Job, regime: str, error: Exception) -> JobResult:
+def failure(job: Job, regime: str, error: BaseException) -> JobResult:
     """Return the result of a job that failed; it is run again the next time."""
     details = "" if isinstance(error, UserError) else "".join(traceback.format_exception(error))
+    details = details.encode(errors="backslashreplace").decode()
     return replace(
         _result(job, job.failure_hash, "failed", Pedigree(subset=subset_of(job))),
         error=problem_of(error),
@@ -149,13 +150,13 @@ def failure(job: Job, regime: str, error: Exception) -> JobResult:
 
 def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResult:
     """Return what a result says of what was asked."""
-    task = load_task(job.settings.task)
+    task, declared = _told_of_task(job.settings.task)
     return JobResult(
         hash=name,
         model=job.model,
         dataset=job.dataset,
         split=job.settings.split,
-        task=task.name,
+        task=task,
         variant=job.settings.variant,
         status=status,
         pedigree=pedigree,
@@ -165,8 +166,19 @@ def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResul
         prompts=job.settings.prompts_name,
         condition=job.settings.condition,
         limit=job.settings.limit,
-        declared=Declared() if task.name in TASKS else Declared.by(task),
+        declared=declared,
     )
+
+
+def _told_of_task(name: str) -> tuple[str, Declared]:
+    """Return what a task calls itself and declares; of a plug-in that breaks, what the suite calls it."""
+    try:
+        task = load_task(name)
+        return task.name, Declared() if task.name in TASKS else Declared.by(task)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - it is why the job failed, which has to be recorded
+        return name, Declared()
 
 
 def _assemble(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipbench.analyses.run import analyse
 from clipbench.embed.device import default_workers, resolve_device, resolve_precision
@@ -16,8 +16,10 @@ from clipbench.embed.encode import EncodeSettings
 from clipbench.embed.housekeeping import default_cache
 from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
-from clipbench.errors import UserError
+from clipbench.errors import UnknownName, UserError, problem_of
 from clipbench.models.catalog import find_model
+from clipbench.models.custom import DottedSource
+from clipbench.plugins import code_file, is_dotted_path
 from clipbench.report.page import write_page
 from clipbench.results.folder import Results
 from clipbench.runs.environment import describe_machine, versions
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from clipbench.tasks.job import Job
 
 PAGE = "report.html"
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,10 @@ class Runner:
         self.suite = suite
         self.options = options
         self.progress = progress or ProgressListener()
-        self.results = Results(options.output or Path("results") / suite.name)
+        self.results = Results(_folder(options.output or Path("results") / suite.name))
         self.models = _open_models(models, options)
+        self._unusable: dict[str, BaseException] = {}
+        """Why a model cannot be used, by its name: that fails its jobs, and no others."""
         self._page_due = 0.0
         self._reported: set[str] = set()
 
@@ -72,45 +77,77 @@ class Runner:
         return prepare_jobs(self.suite, self.models, datasets)
 
     def plan(self) -> Plan:
-        """Return the plan; fetches nothing.
+        """Return the plan; fetches nothing. What a part of the run raises is in it as why that part's jobs will fail.
 
         Raises:
-            Unavailable: a model's weights can be had neither here nor by download.
+            UnknownName: a model's name stands for nothing: no module, no architecture, no weights of that name.
         """
-        weights = {model.name: model.source.look() for model in self.models}
-        return Planner(self.results).plan(self.jobs, weights)
+        weights = {model.name: self._try(model, lambda model: model.source.look()) for model in self.models}
+        here = {name for name, there in weights.items() if there and there.local}
+        for model in self.models:
+            if model.name in here:
+                self._try(model, lambda model: model.info)
+        planner = Planner(self.results)
+        costs = [
+            planner.cost(job, self._unusable.get(job.model, prepared), job.model in here) for job, prepared in self.jobs
+        ]
+        return Plan(tuple(costs), tuple(weights.items()), self._code())
 
     def run(self) -> Results:
         """Run all jobs that are not done; a job that fails is recorded and the others go on.
 
         Raises:
-            Unavailable: a model's weights can be had neither here nor by download; nothing has run then.
+            UnknownName: as for `plan`; nothing has run then.
         """
         self.progress.planned(self.plan())
         for model in self.models:
-            self.progress.fetching(model.name)
-            model.source.fetch()
+            if model.name not in self._unusable:
+                self.progress.fetching(model.name)
+            self._try(model, lambda model: model.source.fetch())
         self.results.write_run(self._describe())
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
+            self._try(model, lambda model: model.info)
             for job, prepared in self.jobs:
                 if job.model == model.name:
-                    self._attempt(executor, job, prepared)
-            model.close()
+                    self._attempt(executor, job, self._unusable.get(job.model, prepared))
+            self._try(model, OpenedModel.close)
         for result in analyse(Results(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
         self._write_page()
         return self.results
 
-    def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
+    def _try(self, model: OpenedModel, step: Callable[[OpenedModel], Value]) -> Value | None:
+        """Take a step with a model; whatever it raises fails the jobs of this model, which is not touched again."""
+        if model.name in self._unusable:
+            return None
         try:
-            if isinstance(prepared, Exception):
+            return step(model)
+        except (KeyboardInterrupt, UnknownName):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a model that breaks must not cost the other models' jobs
+            self._unusable[model.name] = error
+            return None
+
+    def _code(self) -> tuple[tuple[str, str], ...]:
+        """Return what the suite and the command line name by dotted path, with the file that each comes from."""
+        named = [definition.adapter for definition in self.suite.datasets.values()]
+        named += [entry.task for entry in self.suite.tasks]
+        named += [model.source.path for model in self.models if isinstance(model.source, DottedSource)]
+        return tuple((name, code_file(name)) for name in dict.fromkeys(named) if is_dotted_path(name))
+
+    def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | BaseException) -> None:
+        try:
+            if isinstance(prepared, BaseException):
                 raise prepared
             result, again = executor.execute(prepared)
-        except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
+            self.results.write_job(result)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
             result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
-        self.results.write_job(result)
+            self.results.write_job(result)
         if result.status == "done" and isinstance(prepared, PreparedJob):
             for name in prepared.failures:
                 self.results.forget_failure(name)
@@ -127,8 +164,10 @@ class Runner:
         started = time.monotonic()
         try:
             write_page(Results(self.results.folder), path)
-        except Exception as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
-            self.progress.page(path, f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
+            self.progress.page(path, problem_of(error))
         else:
             self.progress.page(path, "")
         ended = time.monotonic()
@@ -154,6 +193,12 @@ class Runner:
         }
 
 
+def _folder(output: Path) -> Path:
+    if output.exists() and not output.is_dir():
+        raise UserError("is a file", where=str(output), fix="name a folder for the results with --output")
+    return output
+
+
 def _open_models(specs: Sequence[str], options: RunOptions) -> tuple[OpenedModel, ...]:
     device = resolve_device(options.device)
     precision = resolve_precision(options.precision, device)
@@ -164,7 +209,7 @@ def _open_models(specs: Sequence[str], options: RunOptions) -> tuple[OpenedModel
     names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:
-            fix = "results tell models apart by name; leave one out, or rename its folder"
+            fix = "results tell models apart by name: leave one out, or name it anew with --model NAME=MODEL"
             raise UserError(f"two models are called {name!r}", where="--model", fix=fix)
     return tuple(OpenedModel(source, store, precision, settings) for source in sources)
 

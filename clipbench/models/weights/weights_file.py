@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.errors import UserError
+from clipbench.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ def require_file(path: Path) -> Path:
         UserError: there is no such file.
     """
     if not path.is_file():
-        raise UserError("no such file", where=str(path), fix="check the path after @")
+        raise UnknownName("no such file", where=str(path), fix="check the path after @")
     return path
 
 
@@ -57,7 +57,7 @@ def read_config(path: Path, hint: str = "") -> dict[str, Any]:
         UserError: no such folder or file, or it is no JSON object.
     """
     if not path.parent.is_dir():
-        raise UserError("no such folder", where=str(path.parent), fix="check the path after local-dir:")
+        raise UnknownName("no such folder", where=str(path.parent), fix="check the path after local-dir:")
     try:
         document: dict[str, Any] = {}
         document.update(json.loads(path.read_bytes()))
