@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +42,43 @@ def digest_file(path: Path) -> str:
     """Return the sha256 hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_code(*classes: Any) -> str | None:
+    """Return what tells the code of classes, or functions, of a user's own from what it was before.
+
+    That is a declared `version` (text or a whole number) and else a digest of the modules that define them and their
+    bases, as far as these are neither Python's nor installed; comments, docstrings and layout do not count. Modules
+    that those import do not count either. '' where none of it is the user's own, None where it cannot be read.
+    """
+    names = [cls.__qualname__ for cls in classes if isinstance(cls, type)]
+    version = next((known for cls in classes if isinstance(known := getattr(cls, "version", None), str | int)), None)
+    if version is not None:
+        return digest([*names, "version", version])
+    defined = dict.fromkeys(str(base.__module__) for cls in classes for base in getattr(cls, "__mro__", (cls,)))
+    own = [name for name in defined if _is_own(name)]
+    try:
+        return digest([*names, *map(_code_of, own)]) if own else ""
+    except (OSError, TypeError, ValueError, SyntaxError, RecursionError):
+        return None
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module is neither Python's, nor clipbench's, nor installed."""
+    package = module.partition(".")[0]
+    parts = Path(getattr(sys.modules.get(module), "__file__", None) or "").parts
+    return package not in (*sys.stdlib_module_names, "clipbench") and not {"site-packages", "dist-packages"} & {*parts}
+
+
+def _code_of(module: str) -> str:
+    """Return the statements of a module in one layout, without docstrings."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    return ast.unparse(tree)
 
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -81,7 +81,8 @@ def write_shard(folder: Path, samples: Iterable[Mapping[str, bytes]]) -> None:
 @pytest.fixture
 def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
     """Make what runs the text of a suite over the colour words model of the examples, into folders of the test."""
-    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.runs.options import RunOptions
+    from clipbench.runs.runner import Runner
     from clipbench.suite.loading import load_suite
 
     monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))

@@ -236,9 +236,8 @@ def test_yaml_blocks_load(name: str, tmp_path: Path):
 
 
 def run(suite: str, model: str, folder: Path, *only: str) -> package.Results:
-    options = package.RunOptions(output=folder, cache=folder.parent / "cache", device="cpu", workers=0)
-    chosen = package.load_suite(suite)
-    return package.run(chosen.only(only) if only else chosen, [model], options)
+    folders = {"output": folder, "cache": folder.parent / "cache"}
+    return package.run(suite, model, only=only, device="cpu", workers=0, **folders)
 
 
 def close(text: str, expected: str) -> bool:

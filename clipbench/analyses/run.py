@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
@@ -12,9 +13,9 @@ from pydantic import ValidationError
 from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding
 from clipbench.analyses.registry import ANALYSES, analysis_names, load_analysis
 from clipbench.errors import UserError, problem_of
-from clipbench.fingerprint import digest
+from clipbench.fingerprint import digest, digest_code
 from clipbench.metrics.specs import Declared
-from clipbench.results.folder import MergedResults, Results
+from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record, Table
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def analyse(results: Results) -> tuple[AnalysisResult, ...]:
     Raises:
         UserError: a job's file is damaged.
     """
-    jobs = [job for job in results.jobs() if job.status == "done"]
+    jobs = [job for job in results.jobs(trials=True) if job.status == "done"]
     # By what their results are called in a folder.
     asked: dict[str, Mapping[str, Any]] = {name: {"analysis": name} for name in analysis_names()}
     asked |= {f"{settings['analysis']}-{digest(dict(settings))[:12]}": settings for settings in results.analyses}
-    if not isinstance(results, MergedResults):
+    if not results.read_only:
         results.keep_analyses(asked)
     return tuple(found for file, settings in asked.items() for found in _attempt(file, settings, jobs, results))
 
@@ -64,7 +65,9 @@ def _made(
     if automatic and not analysis.automatic:
         return ()
     evidence = [job for job in jobs if job.task in analysis.tasks and (job.plain or not automatic)]
-    key = digest([dict(settings), analysis.protocol, sorted(job.hash for job in evidence)])
+    # Its code counts too, and what its models are called by now.
+    rests_on = sorted([job.hash, job.model] for job in evidence)
+    key = digest([dict(settings), analysis.protocol, digest_code(type(analysis)), rests_on])
     kept = results.read_analysis(file, key)
     if kept is not None:
         return kept
@@ -78,17 +81,40 @@ def _made(
             raise
 
     found = analysis.analyse(Evidence(evidence, examples), _settings(analysis, settings))
-    made = tuple(_result(analysis, finding) for finding in found)
-    if not isinstance(results, MergedResults) and (made or results.has_analysis(file)):
+    made = tuple(_result(analysis, finding) for finding in _without_trials(found))
+    if not results.read_only and (made or results.has_analysis(file)):
         results.write_analysis(file, INCOMPLETE if unread else key, made)
     return made
+
+
+def _without_trials(findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out what was found on a limited number of examples of a model of which the same was found on more."""
+    apart = ("models", "subset", "limit", "n", "n_train")
+    alike: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        told = {name: value for name, value in asdict(finding.about).items() if name not in apart}
+        # A mean is over what there was.
+        alike[digest(told | {"datasets": []} if finding.about.averaged else told)].append(finding)
+
+    def is_trial(finding: Finding, others: Sequence[Finding]) -> bool:
+        models = set(finding.about.models)
+        return any(_fullness(finding) < _fullness(other) and models & {*other.about.models} for other in others)
+
+    trials = {id(finding) for others in alike.values() for finding in others if is_trial(finding, others)}
+    return [finding for finding in findings if id(finding) not in trials]
+
+
+def _fullness(finding: Finding) -> tuple[bool, int]:
+    return (not finding.about.subset, finding.about.limit or 0)
 
 
 def _settings(analysis: Analysis[Any], given: Mapping[str, Any]) -> AnalysisSettings:
     try:
         return cast(AnalysisSettings, analysis.Settings.model_validate(given))
     except ValidationError as error:
-        problem = f"its settings in run.json are not what this version expects ({error.error_count()} problems)"
+        problem = (
+            f"its settings in the folder's runs/ are not what this version expects ({error.error_count()} problems)"
+        )
         raise UserError(problem, where=analysis.name, fix="run the suite again; finished jobs are kept") from error
 
 

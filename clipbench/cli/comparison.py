@@ -14,7 +14,7 @@ from clipbench.report.text import numbers
 if TYPE_CHECKING:
     import pandas as pd
 
-_WORDS = ("dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on")
+_WORDS = ("model", "dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on")
 _NUMBERS = ("n", "first", "second", "difference", "interval", "p", "p_holm")
 _HEADS = {
     "dataset": "data set",
@@ -30,17 +30,19 @@ _Cells = Mapping[str, str]
 def print_comparison(console: Console, frame: pd.DataFrame) -> None:
     """Print what `clipbench.compare` returned: accuracies in percent, differences in points.
 
-    In a terminal the models' names stand above the table, what a row is about in one column, notes below, and of the
-    p values the corrected ones. Elsewhere there is a column for everything.
+    In a terminal the names of the models, or runs, stand above the table, what a row is about in one column, notes
+    below, and of the p values the corrected ones. Elsewhere there is a column for everything.
     """
     first, second = str(frame.attrs["first"]), str(frame.attrs["second"])
+    frame = frame if "model" in frame else frame.assign(model="")
     rows = [_cells(row) for row in frame.astype(object).where(frame.notna(), None).to_dict("records")]
     if console.is_terminal:
         console.print(f"first   {shown(first)}\nsecond  {shown(second)}\n", highlight=False, soft_wrap=True)
         _print_table(console, rows)
         return
     heads = _HEADS | {"first": f"{first}, %", "second": f"{second}, %", "difference": "difference, points"}
-    names = (*_WORDS, *_NUMBERS, "note")
+    words = _WORDS if frame["model"].any() else _WORDS[1:]
+    names = (*words, *_NUMBERS, "note")
     print_rows([heads.get(name, name) for name in names], [[row[name] for name in names] for row in rows], console)
 
 

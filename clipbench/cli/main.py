@@ -9,18 +9,16 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
+from clipbench.cli import results as cli_results
 from clipbench.cli.listing import LISTINGS, What
 from clipbench.errors import UserError, printable, problem_of
 from clipbench.plugins import NO_CODE
-
-if TYPE_CHECKING:
-    from clipbench.suite.loading import Suite
 
 DONE, SOME_FAILED, WRONG_USE, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130
 DEBUG = "CLIPBENCH_DEBUG"
@@ -41,6 +39,7 @@ cache_app = typer.Typer(name="cache", help="Look into the store of embeddings, a
 app.add_typer(cache_app)
 app.add_typer(cli_reference.app)
 app.add_typer(cli_prompts.app)
+app.add_typer(cli_results.app)
 
 
 def main() -> None:
@@ -132,13 +131,16 @@ def run(
     """Run a suite of tasks over models; what is finished is never computed again."""
     if no_code:
         os.environ[NO_CODE] = "1"
-    selected = _select(suite, only, limit)
+    from clipbench.suite.loading import select
+
+    selected = select(suite, only or (), limit)
     from rich.console import Console
 
     from clipbench.cli.console import RunConsole
     from clipbench.cli.interrupts import Interrupts
     from clipbench.cli.plan import print_plan
-    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.runs.options import RunOptions
+    from clipbench.runs.runner import Runner
 
     options = RunOptions(
         output=output,
@@ -159,15 +161,6 @@ def run(
             raise typer.Exit(SOME_FAILED if any(job.problem for job in plan.jobs) else DONE)
         progress.summarise(runner.run())
     raise typer.Exit(SOME_FAILED if progress.failed else DONE)
-
-
-def _select(name_or_path: str, only: list[str] | None, limit: int | None) -> Suite:
-    from clipbench.suite.loading import load_suite
-
-    suite = load_suite(name_or_path)
-    if only:
-        suite = suite.only(only)
-    return suite if limit is None else suite.with_limit(limit)
 
 
 def _batch_size(text: str) -> int | None:
@@ -211,7 +204,7 @@ def compare(
     first: Annotated[str | None, typer.Option(help="A model; may be left out where the results hold two.")] = None,
     second: Annotated[str | None, typer.Option(help="The model that it is compared with.")] = None,
 ) -> None:
-    """Compare two models on the same examples: differences with intervals and p values."""
+    """Compare two models, or one model of two runs, on the same examples: differences with intervals and p values."""
     from rich.console import Console
 
     from clipbench.analyses.rankings.compare import compare as compare_models

@@ -82,6 +82,8 @@ class SetIdentity:
     """Of the ids and bytes of the set's examples, broken ones included."""
     labels: str
     """Digest of labels, captions and ids."""
+    n: int
+    """Number of examples, broken ones included."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,13 @@ class SplitReader:
         That it is cut down to some classes follows from this and from which they are.
         """
         if self.limit is None or self.limit >= index.rows:
-            return SetIdentity(index.fingerprint, index.labels)
+            return SetIdentity(index.fingerprint, index.labels, index.rows)
         table = index.read(["id", "digest", "label", "labels", "captions"])
         data, labels = SetDigest(), SetDigest()
         for row in table.take(np.flatnonzero(_chosen(table, self.limit))).to_pylist():
             data.add(row["digest"])
             labels.add(digest_labels(row))
-        return SetIdentity(data.hexdigest(), labels.hexdigest())
+        return SetIdentity(data.hexdigest(), labels.hexdigest(), self.limit)
 
     def open(self, index: DataIndex, features: Sequence[str], classes: Mapping[int, int] | None = None) -> StoredSet:
         """Open a split that is embedded.

@@ -43,6 +43,12 @@ class OpenedModel:
         return replace(known, name=self.name)
 
     @property
+    def weights(self) -> str:
+        """Digest of its weights, as far as it was described: '' where that failed, or nothing asked for it yet."""
+        known: ModelInfo | None = vars(self).get("info")
+        return known.pedigree.weights if known else ""
+
+    @property
     def fingerprint(self) -> str:
         """The model's folder in the store."""
         return self.info.pedigree.fingerprint()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 
 if TYPE_CHECKING:
@@ -28,10 +30,14 @@ class ModelPedigree:
     precision: str = "float32"
     architecture: str = ""
     """What is computed with the weights: the same file with another activation gives other embeddings."""
+    protocol: int = 1
+    """Of the adapter, or of your own class: raised when the same files would give other embeddings."""
 
     def fingerprint(self) -> str:
         """Return one digest of all parts: the name of this model's folder in the store."""
-        return digest(asdict(self))
+        parts = asdict(self)
+        # The first protocol is left out: what was embedded before there was a number is found under the same name.
+        return digest({name: part for name, part in parts.items() if (name, part) != ("protocol", 1)})
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,43 @@ class ModelInfo:
     context_length: int | None = None
     library: str = ""
     """For the record only, e.g. 'open_clip 3.3.0'."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers that scores are made with.
+
+        Raises:
+            UserError: the logit scale is not a finite positive number, or the bias not a finite one.
+        """
+        check_finite(self.logit_scale, "logit_scale", self.name, positive=True)
+        check_finite(self.logit_bias, "logit_bias", self.name)
+
+
+def check_finite(value: object, what: str, model: str, *, positive: bool = False) -> None:
+    """Check one number of a model.
+
+    Raises:
+        UserError: it is none, not finite or, where it has to be, not positive; the message has the model and the value.
+    """
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or (positive and number <= 0):
+        problem = f"{what} is {value!r}, not a finite{' positive' if positive else ''} number"
+        fix = "its weights or its configuration are damaged: fetch them again, or correct them"
+        raise UserError(problem, where=f"model {model}", fix=fix)
+
+
+def check_normalisation(mean: Iterable[float], std: Iterable[float], model: str) -> None:
+    """Check what pixels are normalised with.
+
+    Raises:
+        UserError: a mean is not finite, or a standard deviation not finite and positive.
+    """
+    for value in mean:
+        check_finite(value, "a mean of its preprocessing", model)
+    for value in std:
+        check_finite(value, "a standard deviation of its preprocessing", model, positive=True)
 
 
 @dataclass(frozen=True)
@@ -125,6 +168,8 @@ class ModelSource(ABC):
     """Which weights these are, for the record of a run; without paths of this machine."""
     image_only: bool = False
     """True where it is known, before anything is fetched, that the model embeds no text."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its results must know; complete once it is loaded."""
 
     @abstractmethod
     def look(self) -> Availability:

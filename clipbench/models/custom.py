@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import uuid
 from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from clipbench.errors import UserError
-from clipbench.fingerprint import digest, digest_tensors
-from clipbench.models.base import Availability, ImageModel, ModelInfo, ModelPedigree, ModelSource, Precision
+from clipbench.fingerprint import digest, digest_code, digest_tensors
+from clipbench.models.base import (
+    Availability,
+    ImageModel,
+    ModelInfo,
+    ModelPedigree,
+    ModelSource,
+    Precision,
+    check_normalisation,
+)
 from clipbench.plugins import load_code, load_object
 
 if TYPE_CHECKING:
@@ -33,6 +44,7 @@ class DottedSource(ModelSource):
         self.path = path
         self.about = path
         self._import = load_object if installed else load_code
+        self._run_key = uuid.uuid4().hex
 
     def look(self) -> Availability:
         """Import the class, and say that it is here: where its weights are is the class's own affair.
@@ -56,29 +68,57 @@ class DottedSource(ModelSource):
         Raises:
             UserError: no such class, members are missing, or its info has no digests.
         """
-        made = _make(self._import(self.path, where=f"model {self.name}"), {"device": device, "precision": precision})
+        import torch
+
+        factory, made = self._made(device, precision)
+        code = self._digest_code(factory, type(made))
         if _is_bare_module(made):
-            return self._image_only(made, device, precision)
+            return self._image_only(made, device, precision, code)
         self._check_members(made, _IMAGE_MEMBERS)
         if not isinstance(made.info, ModelInfo):
             fix = "make it a clipbench.extend.ModelInfo"
             raise UserError(f"`info` is a {type(made.info).__name__}", where=self.name, fix=fix)
-        if made.info.has_text:
-            self._check_members(made, _TEXT_MEMBERS)
+        members = (*_IMAGE_MEMBERS, *_TEXT_MEMBERS) if made.info.has_text else _IMAGE_MEMBERS
+        self._check_members(made, members)
         self._check_digests(made.info.pedigree)
-        return cast(ImageModel, made)
+        _check_steps(made.transform, self.name)
+        known = made.info.pedigree
+        pedigree = replace(known, architecture=digest([known.architecture, code])) if code else known
+        model = {name: getattr(made, name) for name in members}
+        for step in ("encode_images", "encode_tokens"):
+            if step in model:
+                # Whoever wrote it: no gradients, and no memory for them.
+                model[step] = torch.inference_mode()(model[step])
+        return cast(ImageModel, SimpleNamespace(**{**model, "info": replace(made.info, pedigree=pedigree)}))
 
-    def _image_only(self, module: Any, device: str, precision: Precision) -> ImageModel:
+    def _made(self, device: str, precision: Precision) -> tuple[Any, Any]:
+        """Return what makes the model, and the model."""
+        factory = self._import(self.path, where=f"model {self.name}")
+        return factory, _make(factory, {"device": device, "precision": precision})
+
+    def _digest_code(self, factory: Any, made: type) -> str:
+        """Return what the model's code is known by; one of this run alone where its source cannot be read."""
+        code = digest_code(*dict.fromkeys((factory, made)))
+        if code is None:
+            self.notes = (
+                f"The source of {self.path} cannot be read, so that no other run can use what it embedded; "
+                "a `version` declared on the class changes that.",
+            )
+            return self._run_key
+        return code
+
+    def _image_only(self, module: Any, device: str, precision: Precision, code: str) -> ImageModel:
         import torch
 
         from clipbench.models.image_only import pooling_encoder
 
         transform = self._transform_of(module)
+        _check_steps(transform, self.name)
         info = describe_module(
             self.name,
             {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)},
             transform=repr(transform),
-            architecture={"module": repr(module), "source": _source_of(module, self.path)},
+            architecture={"module": repr(module), "source": code},
             precision=precision,
             features=("backbone",),
             library=f"torch {torch.__version__}",
@@ -117,6 +157,23 @@ class DottedSource(ModelSource):
         if empty:
             fix = "stored embeddings are keyed on them: make `info` with clipbench.extend.describe_module"
             raise UserError(f"the pedigree in `info` has no digest of {' and '.join(empty)}", where=self.name, fix=fix)
+
+
+class ObjectSource(DottedSource):
+    """A model that is made already: an object that fits `ImageModel`, or a torch module as for `DottedSource`."""
+
+    def __init__(self, model: Any) -> None:
+        kind, info = type(model), getattr(model, "info", None)
+        name = info.name if isinstance(info, ModelInfo) else kind.__name__
+        super().__init__(name, f"{kind.__module__}:{kind.__qualname__}")
+        self._model = model
+
+    def look(self) -> Availability:
+        """Say that it is here."""
+        return Availability(local=True, where="in this process")
+
+    def _made(self, device: str, precision: Precision) -> tuple[Any, Any]:
+        return type(self._model), self._model
 
 
 def describe_module(
@@ -185,11 +242,8 @@ def _is_bare_module(made: Any) -> bool:
     return isinstance(made, nn.Module) and not hasattr(made, "info") and not hasattr(made, "encode_images")
 
 
-def _source_of(module: Any, path: str) -> str:
-    """Return the source of a module's class where it is the user's own: an edited `forward` computes something else."""
-    if type(module).__module__ != path.partition(":")[0]:
-        return ""
-    try:
-        return inspect.getsource(type(module))
-    except (OSError, TypeError):
-        return ""
+def _check_steps(transform: Any, name: str) -> None:
+    """Check what a torchvision transform, or one step of it, normalises with; of others nothing is known."""
+    for step in (transform, *getattr(transform, "transforms", ())):
+        if type(step).__name__ == "Normalize":
+            check_normalisation(step.mean, step.std, name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_file
-from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision
+from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision, check_normalisation
 from clipbench.models.encoders import ImageEncoder
 from clipbench.models.located import Location, TrainedOn
 
@@ -92,6 +92,8 @@ class ImageOnlyLocation(Location):
     def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> ImageEncoder:
         """Build the network and describe it."""
         network = self.build(f"model {name}")
+        statistics = network.preprocessing
+        check_normalisation(statistics.get("mean", ()), statistics.get("std", ()), name)
         info = ModelInfo(
             name=name,
             pedigree=ModelPedigree(
@@ -99,6 +101,7 @@ class ImageOnlyLocation(Location):
                 transform=digest(network.preprocessing),
                 precision=precision,
                 architecture=digest(network.architecture),
+                protocol=self.protocol,
             ),
             has_text=False,
             features=("backbone",),

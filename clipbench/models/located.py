@@ -116,6 +116,8 @@ class Location(ABC):
     """The installed packages that build it, beside torch."""
     image_only: ClassVar[bool] = False
     """True where it is known, before anything is fetched, that such models embed no text."""
+    protocol: ClassVar[int] = 1
+    """Of the adapter: raised when the same files would give other embeddings."""
 
     folder: Path | None = None
     """The local folder that a model is called by; None for one that is called as it was written."""
@@ -232,6 +234,8 @@ class LocatedSource(ModelSource):
             "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in self.location.files()],
             "trained_on": self._trained_on,
             "versions": [version(package) for package in (*self.location.packages, "torch")],
+            # What was remembered before there was a number stays known.
+            **({"protocol": self.location.protocol} if self.location.protocol != 1 else {}),
         }
         return digest(key)
 

@@ -38,6 +38,7 @@ class PixelLocation(Location):
     side: int
 
     image_only = True
+    protocol = 1
 
     def __str__(self) -> str:
         return f"pixels, {self.side} x {self.side}"
@@ -61,7 +62,12 @@ class PixelLocation(Location):
         resize = partial(PIL.Image.Image.resize, size=size, resample=PIL.Image.Resampling.BICUBIC)
         info = ModelInfo(
             name=name,
-            pedigree=ModelPedigree(digest("no weights"), digest(["squash-bicubic/1", *size]), precision=precision),
+            pedigree=ModelPedigree(
+                digest("no weights"),
+                digest(["squash-bicubic/1", *size]),
+                precision=precision,
+                protocol=self.protocol,
+            ),
             has_text=False,
             features=("backbone",),
             trained_on=(),

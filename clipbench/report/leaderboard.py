@@ -17,7 +17,7 @@ from clipbench.tasks.base import Condition
 COMPARED = ("data", "subset", "labels", "training", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""
 
-OF_THE_MODEL = ("weights", "architecture", "transform", "tokenizer", "precision")
+OF_THE_MODEL = ("weights", "architecture", "transform", "tokenizer", "precision", "adapter", "scale")
 """The parts in which jobs of one model must agree for it to be one model."""
 
 
@@ -67,7 +67,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Column:
-    """What all models are measured on: a data set, split, task, prompts, condition and subset."""
+    """What all models are measured on: a data set, split, task, prompts and condition."""
 
     name: str
     """Unique in the leaderboard."""
@@ -80,6 +80,7 @@ class Column:
     variant: str
     """Prompts and condition in words."""
     subset: str
+    """That most models are measured on; a footnote names the others."""
     regime: str
     spec: MetricSpec
     """Of the metric that is shown; without a name where every job failed."""
@@ -159,7 +160,7 @@ def make_leaderboard(jobs: Sequence[JobResult], metric: str | None = None) -> Le
 def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
     """Gather the jobs of each column.
 
-    A job that failed before its split, prompts or subset were known joins the columns that it could have
+    A job that failed before its split or prompts were known joins the columns that it could have
     been part of; it stands for itself only where there are none.
     """
     grouped: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
@@ -179,8 +180,11 @@ def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
 
 
 def _key(job: JobResult) -> tuple[str, ...]:
-    """Return what tells columns apart, in the order in which their names say it."""
-    return (job.dataset, job.split, job.task, job.variant, job.pedigree.subset)
+    """Return what tells columns apart, in the order in which their names say it.
+
+    How many examples were used does not: each model has one job, and a footnote says where that differs.
+    """
+    return (job.dataset, job.split, job.task, job.variant)
 
 
 def _names_within_tasks(keys: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
@@ -213,7 +217,9 @@ def _column(jobs: Sequence[JobResult], metric: str | None, name: str, label: str
         measurement=Measurement(first.task, task_label(first), condition, prompts),
         prompts=first.prompts,
         variant=first.variant,
-        subset=first.pedigree.subset,
+        subset=Counter(job.pedigree.subset for job in jobs if job.status == "done" or job is first).most_common(1)[0][
+            0
+        ],
         regime=next((regime for regime in regimes if regime), ""),
         spec=kinds.most_common(1)[0][0] if kinds else MetricSpec("", "", higher_is_better=None),
         cells=cells,
@@ -257,7 +263,7 @@ def _varying(parts: Sequence[Mapping[str, str]]) -> list[str]:
 
 def _differ(parts: Sequence[str]) -> str:
     """Return 'data and prompts differ', 'protocol differs'."""
-    single = parts[0] in {"subset", "protocol", "metric", "architecture", "transform", "tokenizer", "precision"}
+    single = parts[0] in {"subset", "protocol", "metric", *OF_THE_MODEL} - {"weights"}
     return f"{_listed(parts, len(parts))} {'differs' if single and len(parts) == 1 else 'differ'}"
 
 

@@ -28,7 +28,7 @@ from clipbench.report.sections.sets.bars import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import definitions
-from clipbench.results.folder import MergedResults, Results
+from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def render(results: Results, title: str | None = None) -> str:
             anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
             runs=runs,
             rows=_rows(details),
-            merged=isinstance(results, MergedResults),
+            merged=len(results.parts) > 1,
             scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
             **_method([*leaderboard.jobs, *analyses]),
         )

@@ -26,7 +26,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Run:
-    """One results folder."""
+    """The last run of a suite into a results folder."""
 
     name: str
     description: str
@@ -37,12 +37,12 @@ class Run:
 
 
 def runs(results: Results) -> tuple[Run, ...]:
-    """Describe each results folder from its run.json."""
-    return tuple(_run(part.run, part.folder.name) for part in results.parts)
+    """Describe the runs of each results folder, the last one first; a folder without any by its name."""
+    return tuple(_run(run, part.folder.name) for part in results.parts for run in part.runs[::-1] or ({},))
 
 
 def _run(run: Mapping[str, Any], folder: str) -> Run:
-    apart = {"format", "suite", "description", "suite_text", "analyses"}
+    apart = {"format", "suite", "description", "suite_text", "analyses", "jobs", "order"}
     nested = {key: value for key, value in run.items() if isinstance(value, Mapping)}
     plain = {key: value for key, value in run.items() if key not in {*apart, *nested}}
     groups = [("Run", facts(plain)), *((capitalised(key), facts(value)) for key, value in nested.items())]

@@ -2,55 +2,81 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
-from clipbench.files import read_json, write_atomically
+from clipbench.fingerprint import digest
+from clipbench.results.choice import Candidate, fullest, newest
+from clipbench.results.files import FORMAT as FORMAT
+from clipbench.results.files import Damaged, read_analysis, read_job, read_run, write_document
 from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 2
-"""Of the files in a results folder. What is newer is refused; what is older is passed over, and made again by a run."""
-
-
-Parsed = TypeVar("Parsed")
-_JOB = TypeAdapter(JobResult)
-_ANALYSES = TypeAdapter(tuple[AnalysisResult, ...])
-
 
 class Results:
-    """The folder of a run: `run.json`, `jobs/`, `examples/`, `thumbs/`, `analyses/`."""
+    """The folder of a run: `runs/`, `jobs/`, `examples/`, `thumbs/`, `analyses/`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, only: Collection[str] | None = None) -> None:
+        """Open a folder; `only`: show just the jobs with these hashes."""
         self.folder = folder
+        self.only = only
         self.parts: tuple[Results, ...] = (self,)
         """The folders that are seen as one."""
 
-    def write_run(self, run: Mapping[str, Any]) -> None:
-        """Write the suite as run, versions and machine."""
-        write_atomically(self.folder / "run.json", _to_json({"format": FORMAT, **run}))
+    @property
+    def read_only(self) -> bool:
+        """Whether it is a part of a folder, or several folders: what is found of these is kept in none."""
+        return self.only is not None or len(self.parts) > 1
+
+    def write_run(self, run: Mapping[str, Any], jobs: Sequence[str] = ()) -> None:
+        """Write the suite as run, versions and machine, and the hashes of the run's jobs so far.
+
+        Jobs that the suite's last run named stay named, before these: what is named last counts. Of several suites
+        that share the folder, the one that was written first after the others comes last.
+        """
+        path, others = self._run_path(str(run["suite"])), []
+        before: Mapping[str, Any] = {}
+        for other in (self.folder / "runs").glob("*.json"):
+            try:
+                known = read_run(other) or {}
+            except Damaged:
+                known = {}
+            if other == path:
+                before = known
+            else:
+                others.append(known.get("order", 0))
+        named = [job for job in before.get("jobs", ()) if job not in set(jobs) and self.job_path(job).exists()]
+        order = max(before.get("order", 0), 1 + max(others, default=0))
+        write_document(path, {**run, "order": order, "jobs": [*named, *jobs]})
+
+    def _run_path(self, suite: str) -> Path:
+        safe = re.sub(r"[^\w.-]+", "_", suite).strip(".")[:80]
+        name = safe if safe and safe == suite else f"{safe}-{digest(suite)[:6]}"
+        return self.folder / "runs" / f"{name}.json"
 
     @property
-    def run(self) -> Mapping[str, Any]:
-        """What `write_run` wrote; empty if nothing did."""
-        path = self.folder / "run.json"
-        return read_json(path) if path.exists() else {}
+    def runs(self) -> tuple[Mapping[str, Any], ...]:
+        """What `write_run` wrote, each suite's once, the last one last.
+
+        Raises:
+            UserError: a file is damaged or of a newer clipbench.
+        """
+        known = (read_run(path) for path in sorted((self.folder / "runs").glob("*.json")))
+        return tuple(sorted((run for run in known if run is not None), key=lambda run: int(run["order"])))
 
     @property
     def analyses(self) -> tuple[Mapping[str, Any], ...]:
         """The settings of the analyses that the suites ask for, each with its `analysis`."""
         asked: list[Mapping[str, Any]] = []
-        for part in self.parts:
-            asked += [settings for settings in part.run.get("analyses", ()) if settings not in asked]
+        for run in (run for part in self.parts for run in part.runs):
+            asked += [settings for settings in run.get("analyses", ()) if settings not in asked]
         return tuple(asked)
 
     def job_path(self, job_hash: str) -> Path:
@@ -63,7 +89,7 @@ class Results:
 
     def write_job(self, job: JobResult) -> None:
         """Write a job's records; once they are there, the job is done."""
-        write_atomically(self.job_path(job.hash), _to_json({"format": FORMAT, **asdict(job)}))
+        write_document(self.job_path(job.hash), asdict(job))
 
     def read_job(self, job_hash: str) -> JobResult | None:
         """Return a job's records, or None if it has none.
@@ -72,24 +98,44 @@ class Results:
             UserError: the file is damaged or of a newer clipbench.
         """
         path = self.job_path(job_hash)
-        return _parse_job(path) if path.exists() else None
+        return read_job(path) if path.exists() else None
 
-    def jobs(self) -> tuple[JobResult, ...]:
-        """Return the jobs that count: of those that measure the same, the one finished last.
+    def read_done(self, job_hash: str) -> JobResult | None:
+        """Return the records of a job that is done; None if it has to be run, since they or its examples are not there.
 
-        A failure never hides an earlier success.
+        Raises:
+            UserError: the records are of a newer clipbench.
         """
-        jobs = sorted(self._all_jobs(), key=lambda job: (job.status == "done", str(job.provenance.get("finished", ""))))
-        latest = {job.key: job for job in jobs}
-        return tuple(sorted(_without_mended(latest.values()), key=lambda job: job.key))
+        try:
+            job = self.read_job(job_hash)
+        except Damaged:
+            return None
+        return job if job and job.status == "done" and _is_whole(self.examples_path(job_hash)) else None
+
+    def jobs(self, *, trials: bool = False) -> tuple[JobResult, ...]:
+        """Return the jobs that count: of those that measure the same, the one that a run named last.
+
+        Of those that differ only in their limit, the one on all examples counts, else the one on most; with `trials`
+        all of them do. A failure never hides an earlier success. Where several models share a name, each is told by
+        six digits of its weights' digest.
+
+        Raises:
+            UserError: a file is damaged or of a newer clipbench.
+        """
+        jobs = newest(known for part in self.parts for known in part._candidates())
+        return jobs if trials else fullest(jobs)
+
+    def _candidates(self) -> Iterator[Candidate]:
+        claimed = {
+            job: (order, place) for order, run in enumerate(self.runs) for place, job in enumerate(run.get("jobs", ()))
+        }
+        for path in sorted((self.folder / "jobs").glob("*.json")):
+            if (self.only is None or path.stem in self.only) and (job := read_job(path)) is not None:
+                yield Candidate(job, str(self.folder), claimed.get(job.hash, (-1, -1)))
 
     def forget_failure(self, job_hash: str) -> None:
         """Remove the file of a failed job that has succeeded since."""
         self.job_path(job_hash).unlink(missing_ok=True)
-
-    def _all_jobs(self) -> Iterator[JobResult]:
-        parsed = (_parse_job(path) for part in self.parts for path in sorted((part.folder / "jobs").glob("*.json")))
-        return (job for job in parsed if job is not None)
 
     def part_of(self, job_hash: str) -> Results:
         """Return the folder that holds a job."""
@@ -113,17 +159,20 @@ class Results:
             raise UserError(f"cannot be read as parquet ({error})", where=str(path), fix=fix) from error
 
     def read_analysis(self, name: str, key: str) -> tuple[AnalysisResult, ...] | None:
-        """Return what an analysis found; None if it was never made of the jobs that the key stands for.
+        """Return what an analysis found; None if it was never made of the jobs that the key stands for, or is damaged.
 
         `name` is the analysis's or, where a folder has it with several settings, a name of its own for each.
 
         Raises:
-            UserError: the file is damaged or of a newer clipbench.
+            UserError: the file is of a newer clipbench.
         """
         for path in (part._analysis_path(name) for part in self.parts):
-            document = _read(path) if path.exists() else None
-            if document and document.get("key") == key:
-                return _parse(_ANALYSES, document["results"], path)
+            try:
+                known = read_analysis(path) if path.exists() else None
+            except Damaged:
+                continue
+            if known and known[0] == key:
+                return known[1]
         return None
 
     def has_analysis(self, name: str) -> bool:
@@ -132,13 +181,12 @@ class Results:
 
     def write_analysis(self, name: str, key: str, found: Sequence[AnalysisResult]) -> None:
         """Keep what an analysis found, instead of what it found before."""
-        document = {"format": FORMAT, "key": key, "results": [asdict(result) for result in found]}
-        write_atomically(self._analysis_path(name), _to_json(document))
+        write_document(self._analysis_path(name), {"key": key, "results": [asdict(result) for result in found]})
 
     def keep_analyses(self, names: Collection[str]) -> None:
-        """Remove what analyses found that are not asked for any more."""
+        """Remove what analyses found that no suite of the folder asks for any more."""
         for path in (self.folder / "analyses").glob("*.json"):
-            if path.stem not in names:
+            if path.stem not in names and path.is_file():
                 path.unlink(missing_ok=True)
 
     def _analysis_path(self, name: str) -> Path:
@@ -148,15 +196,28 @@ class Results:
         """Return what analyses found; what rests on a job that was replaced is left out.
 
         What several folders that are seen as one say alike is returned once.
-        """
-        known = {job.hash for job in self.jobs()}
-        found = {result.hash: result for result in self._all_analyses()}
-        return tuple(result for result in found.values() if known.issuperset(result.jobs))
 
-    def _all_analyses(self) -> Iterator[AnalysisResult]:
-        for path in (path for part in self.parts for path in sorted((part.folder / "analyses").glob("*.json"))):
-            if document := _read(path):
-                yield from _parse(_ANALYSES, document["results"], path)
+        Raises:
+            UserError: a file is damaged or of a newer clipbench.
+        """
+        models = {job.hash: job.model for job in self.jobs(trials=True)}
+        found: dict[str, AnalysisResult] = {}
+        for part in self.parts:
+            for path in sorted((part.folder / "analyses").glob("*.json")):
+                for result in (read_analysis(path) or ("", ()))[1]:
+                    if models.keys() >= set(result.jobs):
+                        found[result.hash] = part._renamed(result, models)
+        return tuple(found.values())
+
+    def _renamed(self, result: AnalysisResult, models: Mapping[str, str]) -> AnalysisResult:
+        """Call the models of a result as its jobs do by now, where others share their names."""
+        jobs = [job for job_hash in result.jobs if (job := self.read_job(job_hash))]
+        names = {job.model: models[job.hash] for job in jobs if job.model != models[job.hash]}
+        if not names:
+            return result
+        about, named = result.about, [names.get(model, model) for model in result.about.models]
+        about = replace(about, models=tuple(named), reference=names.get(about.reference, about.reference))
+        return replace(result, about=about)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -166,7 +227,7 @@ class Results:
         """
         from clipbench.results.frames import tidy
 
-        return tidy((*self.jobs(), *self.analysis_results()))
+        return tidy((*self.jobs(trials=True), *self.analysis_results()), {job.hash for job in self.jobs()})
 
     def wide(self, metric: str | None = None) -> pd.DataFrame:
         """Return one row a model and one column a data set, of a metric, by default each job's main one.
@@ -190,7 +251,7 @@ def load_results(*folders: str | Path) -> Results | MergedResults:
         if not (results.folder / "jobs").is_dir():
             raise UserError("holds no results", where=str(results.folder), fix="expected a folder with jobs/ in it")
         files = list((results.folder / "jobs").glob("*.json"))
-        if files and all(_read(path) is None for path in files):
+        if files and all(read_job(path) is None for path in files):
             fix = "run the suite again: images and texts are not encoded again"
             raise UserError("written by an older clipbench", where=str(results.folder), fix=fix)
     return opened[0] if len(opened) == 1 else MergedResults(opened)
@@ -204,35 +265,11 @@ class MergedResults(Results):
         self.parts = tuple(parts)
 
 
-def _without_mended(jobs: Iterable[JobResult]) -> list[JobResult]:
-    """Leave out failures from before the prompts were known, so without a variant, of jobs that are done since."""
-    kept = list(jobs)
-    done = {replace(job, variant="").key for job in kept if job.status == "done"}
-    return [job for job in kept if job.status == "done" or job.variant or job.key not in done]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return a document; None if an older clipbench wrote it."""
-    document = read_json(path)
-    written = document.pop("format", 0)
-    if written > FORMAT:
-        raise UserError("written by a newer clipbench", where=str(path), fix="upgrade clipbench to read it")
-    return document if written == FORMAT else None
-
-
-def _parse_job(path: Path) -> JobResult | None:
-    document = _read(path)
-    return None if document is None else _parse(_JOB, document, path)
-
-
-def _parse(adapter: TypeAdapter[Parsed], document: object, path: Path) -> Parsed:
+def _is_whole(table: Path) -> bool:
+    """Whether a parquet file is there and was written to its end."""
     try:
-        return adapter.validate_python(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        problem = f"not a job's records ({'.'.join(map(str, first['loc']))}: {first['msg']})"
-        raise UserError(problem, where=str(path), fix="delete the file to run the job again") from error
-
-
-def _to_json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+        with table.open("rb") as file:
+            file.seek(-4, 2)
+            return file.read() == b"PAR1"
+    except OSError:
+        return False

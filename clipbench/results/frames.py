@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,26 +15,31 @@ _IDENTITY = ("model", "dataset", "split", "task", "variant", "view", "matched", 
 _COLUMN = ("dataset", "split", "task", "variant", "pedigree.subset")
 
 
-def tidy(results: Iterable[JobResult | AnalysisResult]) -> pd.DataFrame:
+def tidy(results: Iterable[JobResult | AnalysisResult], fullest: Collection[str]) -> pd.DataFrame:
     """Return one row a record, and one row without a value for what failed; pedigree as `pedigree.*`.
 
-    A row of an analysis has its name as `task`, what it is about as `variant`, and no pedigree.
+    A row of an analysis has its name as `task`, what it is about as `variant`, and no pedigree. A job whose
+    hash is not among the `fullest` is a `trial`: another is on more examples.
     """
-    rows = [_row(result, record) for result in results for record in result.records or (Record("", None),)]
+    rows = [
+        _row(result, record, trial=isinstance(result, JobResult) and result.hash not in fullest)
+        for result in results
+        for record in result.records or (Record("", None),)
+    ]
     empty = JobResult("", "", "", "", "", "", "done", Pedigree())
-    return pd.DataFrame(rows, columns=list(_row(empty, Record("", None))))
+    return pd.DataFrame(rows, columns=list(_row(empty, Record("", None), trial=False)))
 
 
 def wide(frame: pd.DataFrame, metric: str | None = None) -> pd.DataFrame:
     """Return one row a model and one column a data set, from a tidy frame; `metric`: by default each job's main one.
 
     Jobs through a view, on some of the classes only or with a head fitted elsewhere are left out: analyses say
-    what they show. A column is named by the data set and, only where one data set has several jobs a model, by what
-    tells them apart (task, prompt set, subset). A job without a value leaves a gap (None).
+    what they show. So are trials. A column is named by the data set and, only where one data set has several jobs a
+    model, by what tells them apart (task, prompt set, subset). A job without a value leaves a gap (None).
     """
     chosen = frame["metric"] == metric if metric else frame["main"].astype(bool)
     plain = (frame[["view", "matched", "trained_on"]] == "").all(axis=1)
-    frame = frame[plain & ~frame["analysis"].astype(bool)]
+    frame = frame[plain & ~frame["analysis"].astype(bool) & ~frame["trial"].astype(bool)]
     shown = frame[chosen.loc[frame.index]]
     keys = list(shown[list(_COLUMN)].itertuples(index=False, name=None))
     names = column_names(keys)
@@ -61,7 +66,7 @@ def column_names(keys: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     return names
 
 
-def _row(result: JobResult | AnalysisResult, record: Record) -> dict[str, Any]:
+def _row(result: JobResult | AnalysisResult, record: Record, *, trial: bool) -> dict[str, Any]:
     job = result if isinstance(result, JobResult) else _as_job(result)
     return {
         **{name: getattr(job, name) for name in _IDENTITY},
@@ -73,6 +78,7 @@ def _row(result: JobResult | AnalysisResult, record: Record) -> dict[str, Any]:
         "seconds": job.provenance.get("seconds"),
         "job": job.hash,
         "analysis": job is not result,
+        "trial": trial,
         **{f"pedigree.{name}": part for name, part in asdict(job.pedigree).items()},
     }
 

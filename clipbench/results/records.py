@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ConfigDict
+
 from clipbench.metrics.specs import Declared
 from clipbench.tasks.base import Condition, Metric
 
@@ -25,10 +27,14 @@ class Pedigree:
     transform: str = ""
     tokenizer: str = ""
     precision: str = ""
+    adapter: str = ""
+    """Protocol number of what loads and runs the model."""
+    scale: str = ""
+    """Logit scale and bias, as numbers; '' where no text is used. Embeddings do not depend on it."""
     data: str = ""
     """Of ids and encoded images of the split that is evaluated."""
     subset: str = ""
-    """'' for the whole split, else how it was chosen, e.g. 'limit 1000'."""
+    """'' for whole splits, else how their examples were chosen, e.g. 'limit 1000'."""
     view: str = ""
     """Of the change that the images were seen through; '' for none."""
     labels: str = ""
@@ -36,7 +42,7 @@ class Pedigree:
     """Of the images and labels that something was fitted on: the splits beside the one that is evaluated."""
     prompts: str = ""
     protocol: str = ""
-    """Task and protocol number, e.g. 'zero_shot/1'."""
+    """Task and protocol number, e.g. 'zero_shot/1'; of a task of the user's own also a digest of its code."""
     settings: str = ""
 
     def differences(self, other: Pedigree) -> tuple[str, ...]:
@@ -47,6 +53,8 @@ class Pedigree:
 @dataclass(frozen=True)
 class Record:
     """One measured number: what was measured, on what, with what uncertainty."""
+
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
 
     metric: str
     value: float | None
@@ -87,6 +95,11 @@ class Table:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Check that every row has a cell for each column."""
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError(f"a row has not as many cells as the table has columns, {len(self.columns)}")
 
     def dicts(self) -> tuple[dict[str, Any], ...]:
         """Return its rows, each by column."""
@@ -146,10 +159,15 @@ class JobResult:
     """Seconds, time finished, versions, device, batch size: for the record, not part of the result."""
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """What is measured, whatever the pedigree: of two jobs with one key, the later one counts."""
-        told = (self.variant, self.pedigree.subset, self.view, self.matched, self.trained_on)
+    def measurement(self) -> tuple[str, ...]:
+        """What is measured, whatever the pedigree and however many examples it is measured on."""
+        told = (self.variant, self.view, self.matched, self.trained_on)
         return (self.model, self.dataset, self.split, self.task, *told)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The measurement and how its examples were chosen: of two jobs with one key, the newer one counts."""
+        return (*self.measurement, self.pedigree.subset)
 
     @property
     def plain(self) -> bool:

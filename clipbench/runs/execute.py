@@ -74,8 +74,7 @@ class Executor:
         indices = self._embed_images(prepared, needs, reader)
         pedigree = pedigree_of(prepared, needs, {split: reader.identify(index) for split, index in indices.items()})
         name = job_hash(prepared, pedigree)
-        stored = self.results.read_job(name)
-        if stored is not None and stored.status == "done":
+        if (stored := self.results.read_done(name)) is not None:
             return replace(stored, provenance={**stored.provenance, "finished": _now()}), True
         sets = {}
         for split, index in indices.items():
@@ -93,7 +92,7 @@ class Executor:
         thumbs = self.results.folder / "thumbs"
         show = self.thumbnails and prepared.tested.dataset.info.show_images
         pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree.data) if show else ((), ())
-        notes = (*outcome.notes, *cut_texts, *picture_notes)
+        notes = (*outcome.notes, *cut_texts, *picture_notes, *model.source.notes)
         provenance = _provenance(prepared, outcome, time.perf_counter() - started)
         result = _assemble(prepared, pedigree, name, outcome, sets)
         return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
@@ -194,6 +193,7 @@ def _assemble(
         prompts=prepared.prompts.name if prepared.prompts else "",
         records=tuple(Record.of(metric, len(broken)) for metric in outcome.metrics),
         tables=tables,
+        limit=prepared.job.settings.limit if pedigree.subset else None,
         broken=tuple(broken[:BROKEN_SHOWN]),
         n_broken=len(broken),
         about=_about(prepared),

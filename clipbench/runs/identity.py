@@ -7,21 +7,24 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from clipbench.fingerprint import digest, digest_strings
+from clipbench.fingerprint import digest, digest_code, digest_strings
 from clipbench.results.records import Pedigree
 
 if TYPE_CHECKING:
     from clipbench.embed.image_set import SetIdentity
     from clipbench.runs.jobs import PreparedJob, Source
-    from clipbench.tasks.base import Needs
+    from clipbench.tasks.base import Needs, Task
     from clipbench.tasks.job import Job
     from clipbench.tasks.prompts import PromptedClasses
 
 
 def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdentity]) -> Pedigree:
     """Return everything that could change the job's result; `sets`: what each split is that it needs."""
-    job, model = prepared.job, prepared.model.info.pedigree
-    settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
+    job, info = prepared.job, prepared.model.info
+    model, has_text = info.pedigree, bool(needs.strings or needs.captions)
+    # What is left as the protocol has it is left out, so that a setting that is added later changes nothing.
+    apart = {"task", "datasets", "limit", "prompts"}
+    settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude_defaults=True, exclude=apart)
     tested = {split: known for split, known in sets.items() if split == job.settings.split} or sets
     fitted_on = {
         split: [known.fingerprint, _labels_digest(known.labels, prepared.source(split), [])]
@@ -33,28 +36,43 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         weights=model.weights,
         architecture=model.architecture,
         transform=model.transform,
-        tokenizer=model.tokenizer if needs.strings or needs.captions else "",
+        tokenizer=model.tokenizer if has_text else "",
         precision=model.precision,
+        adapter=str(model.protocol),
+        # Six digits: exp() may differ in the last one between machines.
+        scale=f"{info.logit_scale:.6g} {info.logit_bias:+.6g}" if has_text else "",
         data=_joined({split: known.fingerprint for split, known in tested.items()}),
         view=job.view_fingerprint,
-        subset=subset_of(job),
+        subset=subset_of(job) if any(_is_cut(prepared, split, known.n) for split, known in sets.items()) else "",
         labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
         training=digest(fitted_on) if fitted_on else "",
         prompts=_prompts_digest(prepared.prompts, templates=needs.templates),
-        protocol=f"{prepared.task.name}/{prepared.task.protocol}",
+        protocol=protocol_of(prepared.task),
         settings=digest(settings),
     )
 
 
 def subset_of(job: Job) -> str:
-    """Return how a job's examples are chosen; '' for all."""
+    """Return how a job's examples are chosen, where there are more than it may use; '' for all."""
     return f"limit {job.settings.limit}" if job.settings.limit else ""
+
+
+def _is_cut(prepared: PreparedJob, split: str, n: int) -> bool:
+    """Whether a limit left examples of a split out, of which it uses n."""
+    limit = prepared.job.settings.limit
+    return limit is not None and n >= limit and prepared.size(split) != limit
+
+
+def protocol_of(task: Task[Any]) -> str:
+    """Return a task's name and protocol number, and of one that is not installed what its code is known by."""
+    code = digest_code(type(task))
+    return f"{task.name}/{task.protocol}" + (f" {code[:12]}" if code else "")
 
 
 def job_hash(prepared: PreparedJob, pedigree: Pedigree) -> str:
     """Return the name of the job's files: a digest of what is measured and of its pedigree."""
     job = prepared.job
-    parts = [part for _, part in sorted(asdict(pedigree).items())]
+    parts = {name: part for name, part in asdict(pedigree).items() if part}
     measured = [job.model, job.dataset, job.settings.task, prepared.variant, parts]
     return digest([*measured, job.other] if job.other else measured)[:32]
 

@@ -136,10 +136,14 @@ class PreparedJob:
         prompts = (self.prompts.strings, self.prompts.structure) if self.prompts else ()
         return (*asked, self.facts.classes, *cuts, *prompts)
 
+    def size(self, split: str) -> int | None:
+        """Return how many images a whole split has, as far as that is known before it is read."""
+        count = self.split(split).count
+        return self.source(split).definition.counts.get(split) if count is None else count
+
     def count(self, split: str, index: DataIndex | None) -> int | None:
         """Return how many images of a split the job uses, as far as that is known; `index` is there if it was read."""
-        count = index.rows if index else self.split(split).count
-        count = self.source(split).definition.counts.get(split) if count is None else count
+        count = index.rows if index else self.size(split)
         limit = self.job.settings.limit
         return count if count is None or limit is None else min(count, limit)
 

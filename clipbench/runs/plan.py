@@ -124,8 +124,7 @@ class Planner:
         if len(stored) < len(indices):
             return False
         sets = {split: reader.identify(index) for split, index in stored.items()}
-        done = self.results.read_job(job_hash(prepared, pedigree_of(prepared, needs, sets)))
-        return done is not None and done.status == "done"
+        return self.results.read_done(job_hash(prepared, pedigree_of(prepared, needs, sets))) is not None
 
     def _is_first(self, *counted: str) -> bool:
         first = counted not in self._counted

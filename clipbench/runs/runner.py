@@ -4,69 +4,55 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipbench.analyses.run import analyse
-from clipbench.embed.device import default_workers, resolve_device, resolve_precision
-from clipbench.embed.encode import EncodeSettings
-from clipbench.embed.housekeeping import default_cache
 from clipbench.embed.opened import OpenedModel
-from clipbench.embed.store import Store
-from clipbench.errors import UnknownName, UserError, problem_of
-from clipbench.models.catalog import find_model
+from clipbench.errors import UnknownName, problem_of
 from clipbench.models.custom import DottedSource
 from clipbench.plugins import code_file, is_dotted_path
 from clipbench.report.page import write_page
-from clipbench.results.folder import Results
+from clipbench.results.folder import Results as StoredResults
 from clipbench.runs.environment import describe_machine, versions
 from clipbench.runs.execute import Executor, failure
 from clipbench.runs.jobs import OpenedDatasets, Preparation, PreparedJob, prepare_jobs
+from clipbench.runs.options import RunOptions, open_models
 from clipbench.runs.plan import Plan, Planner
 from clipbench.runs.progress import ProgressListener
+from clipbench.runs.results import Results
+from clipbench.suite.loading import Suite, select
 
 if TYPE_CHECKING:
-    from clipbench.suite.loading import Suite
+    from clipbench.models.base import ImageModel
+    from clipbench.results.records import JobResult
     from clipbench.tasks.job import Job
 
 PAGE = "report.html"
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line can say about a run; the suite says the rest."""
-
-    output: Path | None = None
-    """The results folder; by default results/<suite's name>."""
-    data_root: Path | None = None
-    """A folder of local mirrors, looked at before the hub."""
-    device: str = "auto"
-    precision: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    """Processes that decode images; by default by device and cores."""
-    thumbnails: bool = True
-    """Keep thumbnails for the page."""
-    cache: Path = field(default_factory=default_cache)
-
-
 class Runner:
     """One run of a suite over models into a results folder."""
 
     def __init__(
-        self, suite: Suite, models: Sequence[str], options: RunOptions, progress: ProgressListener | None = None
+        self,
+        suite: Suite,
+        models: Sequence[str | ImageModel],
+        options: RunOptions,
+        progress: ProgressListener | None = None,
     ) -> None:
         self.suite = suite
         self.options = options
         self.progress = progress or ProgressListener()
-        self.results = Results(_folder(options.output or Path("results") / suite.name))
-        self.models = _open_models(models, options)
+        self.results = StoredResults(options.folder(suite.name))
+        self.models = open_models(models, options)
         self._unusable: dict[str, BaseException] = {}
         """Why a model cannot be used, by its name: that fails its jobs, and no others."""
+        self._finished: list[str] = []
         self._page_due = 0.0
         self._reported: set[str] = set()
 
@@ -104,7 +90,8 @@ class Runner:
             if model.name not in self._unusable:
                 self.progress.fetching(model.name)
             self._try(model, lambda model: model.source.fetch())
-        self.results.write_run(self._describe())
+        self._described = self._describe()
+        self.results.write_run(self._described)
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
             self._try(model, lambda model: model.info)
@@ -112,11 +99,11 @@ class Runner:
                 if job.model == model.name:
                     self._attempt(executor, job, self._unusable.get(job.model, prepared))
             self._try(model, OpenedModel.close)
-        for result in analyse(Results(self.results.folder)):
+        for result in analyse(StoredResults(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
         self._write_page()
-        return self.results
+        return Results([self.results.folder], frozenset(self._finished))
 
     def _try(self, model: OpenedModel, step: Callable[[OpenedModel], Value]) -> Value | None:
         """Take a step with a model; whatever it raises fails the jobs of this model, which is not touched again."""
@@ -142,12 +129,15 @@ class Runner:
             if isinstance(prepared, BaseException):
                 raise prepared
             result, again = executor.execute(prepared)
+            result = self._with_model(result)
             self.results.write_job(result)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
-            result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
+            regime, again = self.suite.datasets[job.dataset].info.regime, False
+            result = self._with_model(failure(job, regime, error))
             self.results.write_job(result)
+        self._finished.append(result.hash)
         if result.status == "done" and isinstance(prepared, PreparedJob):
             for name in prepared.failures:
                 self.results.forget_failure(name)
@@ -158,12 +148,19 @@ class Runner:
         if not again and time.monotonic() > self._page_due:
             self._write_page()
 
+    def _with_model(self, result: JobResult) -> JobResult:
+        """Say of what model it is, as far as that is known: names alone do not tell models apart."""
+        model = next(model for model in self.models if model.name == result.model)
+        provenance = {**result.provenance, "model": model.source.about}
+        return replace(result, pedigree=replace(result.pedigree, weights=model.weights), provenance=provenance)
+
     def _write_page(self) -> None:
         """Write the page; it is due again only when five times as long has passed as this took."""
+        self.results.write_run(self._described, self._finished)
         path = self.results.folder / PAGE
         started = time.monotonic()
         try:
-            write_page(Results(self.results.folder), path)
+            write_page(StoredResults(self.results.folder), path)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
@@ -193,39 +190,52 @@ class Runner:
         }
 
 
-def _folder(output: Path) -> Path:
-    if output.exists() and not output.is_dir():
-        raise UserError("is a file", where=str(output), fix="name a folder for the results with --output")
-    return output
-
-
-def _open_models(specs: Sequence[str], options: RunOptions) -> tuple[OpenedModel, ...]:
-    device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
-    workers = default_workers(device) if options.workers is None else options.workers
-    settings = EncodeSettings(device, options.batch_size, workers)
-    store = Store(options.cache)
-    sources = [find_model(spec) for spec in specs]
-    names = [source.name for source in sources]
-    for name in names:
-        if names.count(name) > 1:
-            fix = "results tell models apart by name: leave one out, or name it anew with --model NAME=MODEL"
-            raise UserError(f"two models are called {name!r}", where="--model", fix=fix)
-    return tuple(OpenedModel(source, store, precision, settings) for source in sources)
-
-
 def run(
-    suite: Suite, models: Sequence[str], options: RunOptions | None = None, progress: ProgressListener | None = None
+    suite: Suite | str | Path | Mapping[str, Any],
+    models: Sequence[str | ImageModel] | str,
+    *,
+    only: Sequence[str] | str = (),
+    limit: int | None = None,
+    output: str | Path | None = None,
+    data_root: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    thumbnails: bool = True,
+    cache: str | Path | None = None,
+    progress: ProgressListener | None = None,
 ) -> Results:
-    """Run a suite over models and return the results; what is done already is not done again.
+    """Run a suite over models and return this run's results; what is done already is not done again.
 
     Args:
-        suite: from `load_suite`.
-        models: as on the command line, e.g. 'vit-b-32' or 'open_clip:ViT-B-32/laion2b_s34b_b79k'.
-        options: device, output folder and the like.
+        suite: a YAML file, a packaged suite's name, the mapping that such a file holds, or what `load_suite` gives.
+        models: each by its name on the command line, e.g. 'vit-b-32', 'mine=open_clip:ViT-B-32@FILE' or
+            'package.module:Class', or as an object that fits `ImageModel` or `ImageTextModel`.
+        only: the data sets to run, by default all of the suite.
+        limit: use so many examples a set.
+        output: the results folder, by default results/<suite's name>.
+        data_root: a folder of local mirrors, looked at before the hub.
+        device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'.
+        precision: 'auto', 'float32', 'bfloat16' or 'float16'.
+        batch_size: images a batch, by default by device.
+        workers: processes that decode images, by default by device and cores.
+        thumbnails: keep thumbnails for the page.
+        cache: the folder of embeddings, by default that of the command line.
         progress: hears of each step.
 
     Raises:
-        UserError: a model is unknown or cannot be had. Failures of single jobs are in the results instead.
+        UserError: the suite is wrong, or a name stands for nothing. Failures of jobs are in the results instead.
     """
-    return Runner(suite, models, options or RunOptions(), progress).run()
+    options = RunOptions(
+        output=None if output is None else Path(output),
+        data_root=None if data_root is None else Path(data_root),
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+        thumbnails=thumbnails,
+        **({} if cache is None else {"cache": Path(cache)}),
+    )
+    chosen = select(suite, [only] if isinstance(only, str) else only, limit)
+    return Runner(chosen, [models] if isinstance(models, str) else models, options, progress).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,13 @@ class Suite:
             raise UserError(f"a limit of {limit} leaves nothing to evaluate", fix="give 1 or more")
         tasks = tuple(settings.model_copy(update={"limit": limit}) for settings in self.tasks)
         return dataclasses.replace(self, tasks=tasks)
+
+
+def select(suite: Suite | str | Path | Mapping[str, Any], only: Sequence[str] = (), limit: int | None = None) -> Suite:
+    """Return a suite, read if it is not yet, with just some data sets, and every task limited; errors as they raise."""
+    suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    suite = suite.only(only) if only else suite
+    return suite if limit is None else suite.with_limit(limit)
 
 
 def load_suite(suite: str | Path | Mapping[str, Any], *, code: bool = True) -> Suite:

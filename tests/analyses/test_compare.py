@@ -81,7 +81,7 @@ def test_holms_correction_by_hand(made_up):
 def test_only_jobs_that_both_have_are_rows(made_up):
     write_pair(made_up)
     write_pair(made_up, prompts="class name")
-    write_pair(made_up, subset="limit 100")
+    write_pair(made_up, subset="limit 100", dataset="limited")
     write_pair(made_up, view="gaussian_noise/3")
     write_pair(made_up, matched="other-toys")
     write_pair(made_up, matched="other-toys", trained_on="other-toys")
@@ -90,7 +90,17 @@ def test_only_jobs_that_both_have_are_rows(made_up):
     table = clipbench.compare(made_up.results, "a", "b")
     keys = table[["variant", "subset", "view", "matched", "trained_on"]].itertuples(index=False, name=None)
     assert len(table) == len(set(keys)) == 6
-    assert set(table["dataset"]) == {"toys"}
+    assert set(table["dataset"]) == {"toys", "limited"}
+
+
+def test_of_what_both_have_on_all_examples_and_on_some_the_fullest_is_compared(made_up):
+    write_pair(made_up, answers(9, 1, 0, 0), subset="limit 10", limit=10)
+    write_pair(made_up, answers(9, 1, 4, 6), subset="limit 20", limit=20)
+    assert compared(made_up)["subset"] == "limit 20"
+    made_up.answers("a", answers()[0])
+    assert compared(made_up)["subset"] == "limit 20"
+    write_pair(made_up, dataset="toys")
+    assert (compared(made_up)["subset"], compared(made_up)["n"]) == ("", 100)
 
 
 @pytest.mark.parametrize("part", ["data", "labels", "training", "prompts", "settings", "protocol"])

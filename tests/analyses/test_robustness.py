@@ -196,7 +196,7 @@ def test_relative_robustness_is_paired_with_the_model_s_own_baseline(made_up):
     assert "relative_robustness" not in values(found["plain", "far"])
 
 
-@pytest.mark.parametrize("part", ["weights", "precision", "prompts", "subset"])
+@pytest.mark.parametrize("part", ["weights", "precision", "adapter", "scale", "prompts"])
 def test_jobs_that_differ_where_it_matters_are_no_pair(made_up, part):
     made_up.pair("clip", 80, 50, **{part: "other"})
     assert made_up.analyse() == {}

@@ -10,6 +10,7 @@ import pytest
 from clipbench.analyses import registry
 from clipbench.analyses.base import AnalysisSettings, Finding
 from clipbench.analyses.run import analyse
+from clipbench.errors import UserError
 from clipbench.results.folder import load_results
 from clipbench.results.records import Subject
 from clipbench.tasks.base import Metric
@@ -134,12 +135,9 @@ def test_an_analysis_that_breaks_fails_alone(made_up, monkeypatch, path, prompts
     assert made_up.results.analysis_results() == (whole,)
 
 
-def test_a_damaged_file_is_named(both):
-    analyse(both.results)
+def test_a_damaged_file_is_made_again(both):
+    whole = analyse(both.results)
     kept(both).write_text("{")
-    (broken,) = analyse(both.results)
-    assert broken.status == "failed"
-    assert broken.error.startswith(f"{kept(both)}: cannot be read as JSON")
-    assert broken.error.endswith("delete it and run again")
-    kept(both).unlink()
-    assert analyse(both.results)[0].status == "done"
+    with pytest.raises(UserError, match=r"is not what an analysis found .*; delete the file to have it made again"):
+        both.results.analysis_results()
+    assert analyse(both.results) == both.results.analysis_results() == whole

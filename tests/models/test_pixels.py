@@ -12,8 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from clipbench.datasets.adapters.digits import Digits
 from clipbench.datasets.base import decode
 from clipbench.models.catalog import find_model
+from clipbench.runs.options import RunOptions
 from clipbench.runs.progress import ProgressListener
-from clipbench.runs.runner import Runner, RunOptions
+from clipbench.runs.runner import Runner
 from clipbench.suite.loading import load_suite
 
 from .conftest import assert_refused, differing, load, noise, pedigree

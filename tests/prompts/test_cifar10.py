@@ -9,7 +9,6 @@ import pytest
 import clipbench
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener
-from clipbench.runs.runner import Runner
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.slow]
 
@@ -30,8 +29,8 @@ class Embedded(ProgressListener):
 
 def ran(suite: Path, model: str, output: Path, cache: Path) -> tuple[dict[tuple[str, str], JobResult], list[str]]:
     listener = Embedded()
-    options = clipbench.RunOptions(output, cache=cache, device="cpu", workers=0)
-    results = Runner(clipbench.load_suite(suite), [model], options, listener).run()
+    folders = {"output": output, "cache": cache}
+    results = clipbench.run(suite, model, device="cpu", workers=0, progress=listener, **folders)
     return {(job.task, job.variant): job for job in results.jobs()}, listener.units
 
 

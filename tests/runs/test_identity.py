@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from pydantic import create_model
 
 from clipbench.embed.image_set import SetIdentity
 from clipbench.fingerprint import digest, digest_strings
+from clipbench.results.records import JobResult
 from clipbench.runs.identity import pedigree_of
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.runner import Runner
+from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
+from clipbench.tasks.registry import load_task
 
 PLAIN = "templates: ['a {}.', 'the {}.']"
 FAMILY = "families: {article: ['a {}.', 'the {}.']}"
@@ -35,7 +41,7 @@ class Prepared:
     def digest(self, prompts: str, task: str = "prompt_sensitivity") -> str:
         prepared = self.job(prompts, task)
         needs = prepared.needs(prepared.model.info)
-        return pedigree_of(prepared, needs, {"test": SetIdentity("images", "labels")}).prompts
+        return pedigree_of(prepared, needs, {"test": SetIdentity("images", "labels", 8)}).prompts
 
 
 @pytest.fixture
@@ -67,3 +73,66 @@ def test_prompt_sensitivity_tells_templates_and_names_apart(prepared: Prepared) 
     assert len({prepared.digest(prompts) for prompts in different}) == len(different)
     assert len({prepared.job(prompts).key for prompts in different}) == len(different)
     assert prepared.digest(different[3]) == prepared.digest(different[3])
+
+
+SUITE = """datasets: {{few: {{adapter: scenes, by: colour, n: 24}}}}
+tasks: [{{task: {task}, datasets: [few]{settings}}}]
+"""
+
+
+def finished(make_runner: Callable[..., Runner], task: str = "zero_shot", settings: str = "") -> list[JobResult]:
+    return list(make_runner(SUITE.format(task=task, settings=settings)).run().jobs(trials=True))
+
+
+@pytest.mark.parametrize("task", ["zero_shot", "knn", "linear_probe"])
+def test_a_setting_as_the_protocol_has_it_is_none(make_runner, task: str) -> None:
+    (plain,) = finished(make_runner, task)
+    assert plain.pedigree.settings == digest({})
+    defaults = load_task(task).Settings(task=task, datasets=("few",)).model_dump(mode="json")
+    given = {name: value for name, value in defaults.items() if name not in ("task", "datasets", "limit", "prompts")}
+    assert given
+    settings = "".join(f", {name}: {json.dumps(value)}" for name, value in given.items())
+    assert [job.hash for job in finished(make_runner, task, settings)] == [plain.hash]
+
+
+def test_shots_are_a_setting_one_at_a_time_and_listed_ones_alike(make_runner) -> None:
+    listed = finished(make_runner, "few_shot", ", allow_fewer: true, shots: [1, 2]")
+    (alone,) = (job for job in finished(make_runner, "few_shot", ", allow_fewer: true, shots: 2") if "2" in job.variant)
+    assert len({job.pedigree.settings for job in listed}) == 2
+    assert alone.hash in {job.hash for job in listed}
+
+
+def test_a_setting_that_a_later_protocol_adds_changes_nothing(make_runner, monkeypatch) -> None:
+    (before,) = finished(make_runner)
+    later = create_model("Later", __base__=ZeroShotSettings, moon=(str, "full"))
+    monkeypatch.setattr(ZeroShot, "Settings", later)
+    assert finished(make_runner)[0].hash == before.hash
+    changed = finished(make_runner, settings=", moon: new")
+    assert {job.pedigree.settings for job in changed} == {digest({"moon": "new"})}
+
+
+@pytest.mark.parametrize(("limit", "subset"), [(8, "limit 8"), (23, "limit 23"), (24, ""), (25, ""), (5000, "")])
+def test_a_limit_that_leaves_nothing_out_is_none(make_runner, limit: int, subset: str) -> None:
+    (job,) = finished(make_runner, settings=f", limit: {limit}")
+    assert (job.pedigree.subset, job.limit) == (subset, limit if subset else None)
+    (whole,) = (job for job in finished(make_runner) if not job.pedigree.subset)
+    assert (whole.hash == job.hash) == (not subset)
+
+
+def test_scale_and_adapter_are_part_of_a_result_s_pedigree(make_runner, monkeypatch) -> None:
+    runner = make_runner(SUITE.format(task="zero_shot", settings=""))
+    ((_, prepared),) = runner.jobs
+    assert isinstance(prepared, PreparedJob)
+    sets = {"test": SetIdentity("images", "labels", 24)}
+
+    def found(**changes: object) -> tuple[str, str, str]:
+        (model,) = runner.models
+        model.info = replace(prepared.model.info, **changes)
+        pedigree = pedigree_of(prepared, prepared.needs(model.info), sets)
+        return pedigree.scale, pedigree.adapter, model.fingerprint
+
+    scale, adapter, stored = found()
+    assert (scale, adapter) == ("20 +0", "1")
+    assert found(logit_scale=100.00001, logit_bias=-12.5) == ("100 -12.5", "1", stored)
+    _, adapter, other = found(pedigree=replace(prepared.model.info.pedigree, protocol=2))
+    assert (adapter, other != stored) == ("2", True)

@@ -334,8 +334,8 @@ tasks:
       - name: described
         descriptions:{described}
 """)
-    options = clipbench.RunOptions(tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    jobs = clipbench.run(clipbench.load_suite(suite), ["clip-tiny"], options).jobs()
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
+    jobs = clipbench.run(suite, "clip-tiny", device="cpu", workers=0, **folders).jobs()
     assert [job.error for job in jobs] == ["", ""]
     roles = {job.variant: job.tables["templates"].frame()["role"].tolist() for job in jobs}
     assert roles == {"templates": ["", ""], "described": ["", "", "baseline", "baseline"]}
@@ -355,8 +355,8 @@ tasks:
     prompts: ["a photo of a {}.", "{}", "no {}.", "photos of {}s."]
     limit: 200
 """)
-    options = clipbench.RunOptions(tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    results = clipbench.run(clipbench.load_suite(suite), ["clip-tiny"], options)
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
+    results = clipbench.run(suite, "clip-tiny", device="cpu", workers=0, **folders)
     jobs = {(job.task, job.variant): job for job in results.jobs()}
     table = jobs["prompt_sensitivity", "four"].tables["templates"]
     alone = {template: job.main.value for (task, template), job in jobs.items() if task == "zero_shot"}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.comparable import subject_of
+from clipbench.analyses.comparable import differing, subject_of
 from clipbench.analyses.corruptions.layout import (
     CorruptedRun,
     Layout,
@@ -129,16 +129,15 @@ class CorruptionError:
     def analyse(self, evidence: Evidence, settings: CorruptionErrorSettings) -> Sequence[Finding]:
         """Return one finding for each model, prompt set and subset that has views."""
         runs = corrupted_runs(evidence.jobs, settings.dataset, settings.split, settings.wants)
-        return [_finding(_Compared(settings, run, _reference(run, runs, settings)), evidence) for run in runs]
+        return [_finding(_Compared(settings, run, _reference(run, runs, settings), runs), evidence) for run in runs]
 
 
 def _reference(
     run: CorruptedRun, runs: Sequence[CorruptedRun], settings: CorruptionErrorSettings
 ) -> CorruptedRun | None:
-    """Return the run of the model that the errors are divided by, measured on the same images."""
-    wanted = (settings.relative_to, run.clean.variant, run.clean.pedigree.subset)
-    keys = ((other.clean.model, other.clean.variant, other.clean.pedigree.subset) for other in runs)
-    return next((other for other, key in zip(runs, keys, strict=True) if key == wanted), None)
+    """Return the run of the model that the errors are divided by: on the same images, with the same prompts."""
+    named = (other for other in runs if other.clean.model == settings.relative_to)
+    return next((other for other in named if not differing(run.clean, other.clean)), None)
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,8 @@ class _Compared:
     settings: CorruptionErrorSettings
     run: CorruptedRun
     reference: CorruptedRun | None
+    others: Sequence[CorruptedRun]
+    """The runs of all models, among which there may be others of the reference's name."""
 
     @property
     def runs(self) -> tuple[CorruptedRun, ...]:
@@ -285,13 +286,18 @@ def _notes(compared: _Compared, layout: Layout, left_out: int) -> Iterator[str]:
     if compared.published and settings.jpeg is None:
         yield "AlexNet's published errors are of images saved as JPEG of quality 85, these are not (see `jpeg`)."
     if settings.relative_to and not (compared.reference or compared.published):
-        yield f"No mCE: {_why_not(settings)}."
+        yield f"No mCE: {_why_not(compared)}."
 
 
-def _why_not(settings: CorruptionErrorSettings) -> str:
-    if settings.relative_to == PUBLISHED:
+def _why_not(compared: _Compared) -> str:
+    name, clean = compared.settings.relative_to, compared.run.clean
+    if name == PUBLISHED:
         return "AlexNet's published errors are of ImageNet, protocol imagenet-c, at all five severities"
-    return f"{settings.relative_to} has no finished jobs on the same images"
+    named = [other.clean for other in compared.others if other.clean.model == name]
+    # The one that is nearest.
+    if parts := min((differing(clean, other) for other in named), key=len, default=[]):
+        return f"{', '.join(parts)} {'differs' if len(parts) == 1 else 'differ'} from that of {name}"
+    return f"{name} has no finished jobs on the same images"
 
 
 def _words(name: str) -> str:

@@ -22,6 +22,7 @@ from clipbench.analyses.labels.shots_curve import METRIC, SHOTS_CURVE, UNIT, sho
 from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.errors import UserError
 from clipbench.metrics.specs import MetricSpec, TableSpec
+from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
 from clipbench.stats.paired import paired_difference, paired_recall_difference
 from clipbench.tasks.base import Metric
@@ -29,7 +30,7 @@ from clipbench.tasks.base import Metric
 PRECISIONS = ("map", "map_voc2007_11point")
 DIFFERENCE = "the fitted head's minus zero-shot's, on the same images, in points."
 
-SAME = ("weights", "architecture", "transform", "precision", "data", "subset", "labels")
+SAME = ("weights", "architecture", "transform", "precision", "data", "labels")
 """The parts of two pedigrees that must agree for their accuracies to be set side by side."""
 
 LABELS = {
@@ -76,17 +77,28 @@ class ProbeVsZeroShot:
     Settings = AnalysisSettings
 
     def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
-        """Set every head beside every zero-shot classifier of the same model, data set, split and subset."""
+        """Set every head beside every zero-shot classifier of the same model, data set and split.
+
+        Heads fitted on fewer examples than others of their kind are left out.
+        """
+        zero_shot = [job for job in evidence.jobs if job.task == "zero_shot"]
         together: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
-        for job in evidence.jobs:
-            together[(job.model, job.dataset, job.split, job.pedigree.subset)].append(job)
+        for job in fullest(job for job in evidence.jobs if job.task != "zero_shot"):
+            together[(job.model, job.dataset, job.split, job.pedigree.data)].append(job)
         return [
-            _finding(zero_shot, probe, few, evidence)
+            _finding(given, probe, few, evidence)
             for jobs in together.values()
             for probe, few in _fitted(jobs)
-            for zero_shot in jobs
-            if zero_shot.task == "zero_shot"
+            for given in _given(zero_shot, jobs[0])
         ]
+
+
+def _given(zero_shot: Sequence[JobResult], fitted: JobResult) -> tuple[JobResult, ...]:
+    """Return the zero-shot jobs to set a head beside, each prompt set's once: on the same images where there is one."""
+    places = (fitted.model, fitted.dataset, fitted.split)
+    jobs = [job for job in zero_shot if (job.model, job.dataset, job.split) == places]
+    alike = {job.measurement: job for job in jobs if job.pedigree.data == fitted.pedigree.data}
+    return tuple(alike.get(job.measurement, job) for job in fullest(jobs))
 
 
 def _fitted(jobs: Sequence[JobResult]) -> Iterator[_Fitted]:
@@ -117,8 +129,11 @@ def _features(job: JobResult) -> tuple[object, object]:
 def _finding(zero_shot: JobResult, probe: JobResult | None, few: tuple[JobResult, ...], evidence: Evidence) -> Finding:
     jobs = (zero_shot, *([probe] if probe else []), *few)
     # A few-shot curve's head where it has one, else the probe's, with zero-shot's prompts.
+    limited = next((job for job in jobs if job.pedigree.subset), zero_shot)
     about = replace(
         subject_of([zero_shot]),
+        subset=limited.pedigree.subset,
+        limit=limited.limit,
         reference="zero_shot",
         task="linear_probe" if probe else "few_shot",
         condition=replace(jobs[-1].condition, shots=None),

@@ -1,4 +1,4 @@
-"""Two models on the same examples: the difference of their accuracies, and whether chance could have made it.
+"""Two models, or one of two runs, on the same examples: the difference of accuracies, and whether chance made it.
 
 The interval is the paired bootstrap of `clipbench.stats.paired`; p is McNemar's exact test, and p_holm the same after
 Holm's correction for all that was compared (`clipbench.stats.significance`).
@@ -7,14 +7,15 @@ Holm's correction for all that was compared (`clipbench.stats.significance`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, permutations
 from typing import Any
 
 import pandas as pd
 
-from clipbench.analyses.comparable import differing, not_compared, read_correct
+from clipbench.analyses.comparable import SAME, differing, not_compared, read_correct
 from clipbench.errors import UserError, did_you_mean
+from clipbench.results.choice import fullest
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 from clipbench.stats.comparison import compare_pair
@@ -23,36 +24,80 @@ from clipbench.stats.significance import holm
 _NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")
 
 
-def compare(results: Results, first: str | None = None, second: str | None = None) -> pd.DataFrame:
-    """Compare two models example by example, one row for each job that both have.
+def compare(results: Results, first: Results | str | None = None, second: str | None = None) -> pd.DataFrame:
+    """Compare two models, or one model of two runs, example by example, one row for each job that both have.
 
     Columns: dataset, split, task, variant, subset, view, matched, trained_on; n; first and second, the accuracies;
     difference, the first minus the second, with low, high (95 %) and interval, how it was made; p of McNemar's exact
-    test, and p_holm, corrected for the number of rows; note, why a row has no numbers. The models' names are in
-    `attrs`.
+    test, and p_holm, corrected for the number of rows; note, why a row has no numbers. What is compared is named in
+    `attrs`. Of two runs there is also a column model, and the note names the parts of the model that differ. Of what
+    both have on all examples and on some, the fullest is compared.
 
     Args:
-        results: of both models; folders are seen as one by `load_results(A, B)`.
-        first: a model's name; may be left out where the results hold two models.
-        second: another's.
+        results: of both models; folders are seen as one by `load_results(A, B)`. Of two folders that hold a model of
+            the same name, and no names given, each such model is compared across the two.
+        first: a model's name, which may be left out where the results hold two models; or the results of another run.
+        second: another's; beside the results of another run the one model to compare, by default all that both have.
 
     Raises:
         UserError: the results have no such model, or the two share no job.
     """
-    jobs: dict[tuple[str, ...], dict[str, JobResult]] = defaultdict(dict)
-    for job in results.jobs():
+    if isinstance(first, Results):
+        return _between_runs(results, first, second)
+    if len(results.parts) == 2 and first == second:
+        one, other = results.parts
+        shared = {job.model for job in one.jobs()} & {job.model for job in other.jobs()}
+        if shared and (first is None or first in shared):
+            return _between_runs(one, other, first)
+    by_model: dict[str, list[JobResult]] = defaultdict(list)
+    for job in results.jobs(trials=True):
         if job.status == "done":
-            jobs[job.key[1:]][job.model] = job
-    models = sorted({model for by_model in jobs.values() for model in by_model})
-    pair = _two(models, first, second, str(results.folder))
-    shared = [[by_model[model] for model in pair] for by_model in jobs.values() if by_model.keys() >= set(pair)]
-    if not shared:
+            by_model[job.model].append(job)
+    pair = _two(sorted(by_model), first, second, str(results.folder))
+    shared_jobs = _shared(*(by_model[model] for model in pair))
+    if not shared_jobs:
         fix = "run one suite with both: a data set, split, prompts and limit must be the same"
         raise UserError(f"{pair[0]!r} and {pair[1]!r} share no job", where=str(results.folder), fix=fix)
-    rows = [_row(both, results.examples) for both in shared]
+    return _frame([_row(both, results.examples) for both in shared_jobs], pair)
+
+
+def _between_runs(one: Results, other: Results, model: str | None) -> pd.DataFrame:
+    sides = [[job for job in run.jobs(trials=True) if job.status == "done"] for run in (one, other)]
+    where = f"{one.folder} and {other.folder}"
+    known = sorted({job.model for job in sides[0]} & {job.model for job in sides[1]})
+    if model is not None and model not in known:
+        raise UserError(f"they share no model {model!r}", where=where, fix=did_you_mean(model, known))
+    pairs = [
+        (first, second) for name in known for first, second in _shared(*sides, model=name) if model in (None, name)
+    ]
+    if not pairs:
+        fix = "run one suite into both: the model, data set, split, prompts and limit must be the same"
+        raise UserError("they share no job of a model", where=where, fix=fix)
+    examples = {job.hash: run.examples for run, jobs in zip((one, other), sides, strict=True) for job in jobs}
+    rows = []
+    for pair in pairs:
+        row = _row(pair, lambda job_hash: examples[job_hash](job_hash))
+        parts = [part for part in pair[0].pedigree.differences(pair[1].pedigree) if part not in SAME]
+        note = f"Of the model {', '.join(parts)} {'differs' if len(parts) == 1 else 'differ'}." if parts else ""
+        rows.append({"model": pair[0].model, **row, "note": row["note"] or note})
+    names = {row["model"] for row in rows}
+    prefix = f"{names.pop()} in " if len(names) == 1 else ""
+    return _frame(rows, (f"{prefix}{one.folder}", f"{prefix}{other.folder}"))
+
+
+def _shared(
+    first: Sequence[JobResult], second: Sequence[JobResult], *, model: str | None = None
+) -> list[tuple[JobResult, JobResult]]:
+    """Pair the jobs of two sides that measure the same on as many examples, of several limits the fullest; by model."""
+    others = {job.key[1:]: job for job in second if model in (None, job.model)}
+    shared = fullest(job for job in first if model in (None, job.model) and job.key[1:] in others)
+    return [(job, others[job.key[1:]]) for job in shared]
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> pd.DataFrame:
     corrected = holm([row["p"] for row in rows])
-    frame = pd.DataFrame([row | {"p_holm": p_holm} for row, p_holm in zip(rows, corrected, strict=True)])
-    frame.attrs.update(first=pair[0], second=pair[1])
+    frame = pd.DataFrame([{**row, "p_holm": p_holm} for row, p_holm in zip(rows, corrected, strict=True)])
+    frame.attrs.update(first=names[0], second=names[1])
     return frame
 
 

@@ -18,6 +18,7 @@ from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.reference.openclip import openclip_columns, openclip_models
+from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED
 from clipbench.stats.line_draws import LineDraws, draw_accuracies, interval_of, resample_line
@@ -28,7 +29,7 @@ SOURCE = "open_clip results"
 
 EXPECTED = "what the line through published models, fitted to logits, gives for this ImageNet accuracy."
 
-SAME = ("weights", "architecture", "transform", "tokenizer", "precision")
+SAME = ("weights", "architecture", "transform", "tokenizer", "precision", "adapter", "scale")
 """The parts of two pedigrees that must agree for one accuracy to say what to expect of the other."""
 
 
@@ -79,7 +80,7 @@ class Expectations:
 
     def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Return a finding for each job on a published set whose model also has a job on ImageNet."""
-        jobs = [job for job in evidence.jobs if job.task == "zero_shot"]
+        jobs = fullest(job for job in evidence.jobs if job.task == "zero_shot")
         imagenet = [(job, top1[0]) for job in jobs if job.dataset == REFERENCE and (top1 := measured(job, "top1"))]
         findings = []
         for job in jobs:

@@ -14,14 +14,18 @@ from clipbench.analyses.comparable import measured, subject_of
 from clipbench.arrays import Float64Array
 from clipbench.fingerprint import digest
 from clipbench.metrics.shift import corrected, logit
+from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult, Subject, Verdict
 from clipbench.stats.bootstrap import RESAMPLES, percentile
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.line_draws import draw_accuracies
 from clipbench.tasks.base import Metric
 
-SAME = ("weights", "architecture", "transform", "tokenizer", "precision", "prompts", "protocol", "settings", "subset")
-"""The parts of two pedigrees that must agree; data and labels differ by nature."""
+SAME = (
+    *("weights", "architecture", "transform", "tokenizer", "precision", "adapter", "scale"),
+    *("prompts", "protocol", "settings"),
+)
+"""The parts of two pedigrees that must agree; data and labels differ by nature, and a limit may leave one set whole."""
 
 UNPAIRED = "unpaired bootstrap"
 
@@ -54,15 +58,15 @@ class MatchedPair:
     on_shift: Counted
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Model, task, prompts and subset: what tells it from the other pairs of one shift."""
-        job = self.shift
-        return (job.model, job.task, self.reference.variant, job.pedigree.subset)
+    def key(self) -> tuple[str, str, str]:
+        """Model, task and prompts: what tells it from the other pairs of one shift."""
+        return (self.shift.model, self.shift.task, self.reference.variant)
 
     @property
     def subject(self) -> Subject:
         """What a finding about this pair is about."""
-        about = subject_of([self.reference])
+        about = subject_of([self.shift if self.shift.pedigree.subset else self.reference])
+        about = replace(about, prompts=self.reference.prompts)
         return replace(about, datasets=(self.shift.dataset,), reference=self.reference.dataset, n=0)
 
     @property
@@ -87,11 +91,12 @@ class MatchedPair:
 
 
 def matched_pairs(jobs: Sequence[JobResult], reference: str, shift: str, split: str) -> tuple[MatchedPair, ...]:
-    """Return the pairs of a reference and a shift: one for each model, task, prompt set and subset.
+    """Return the pairs of a reference and a shift: one for each model, task and prompt set.
 
-    Both must have been decided among the same classes. Jobs on the classes of the other set go before whole ones.
+    Of each set the job on all examples counts, else that on most. Both must have been decided among the same classes.
+    Jobs on the classes of the other set go before whole ones.
     """
-    usable = [(job, top1) for job in jobs if job.split == split and not job.view and (top1 := _top1(job))]
+    usable = [(job, top1) for job in fullest(jobs) if job.split == split and not job.view and (top1 := _top1(job))]
     pairs = [
         MatchedPair(first, second, on_first, on_second)
         for first, on_first in usable

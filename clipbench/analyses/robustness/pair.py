@@ -81,7 +81,7 @@ class RobustnessPair:
     )
 
     def analyse(self, evidence: Evidence, settings: RobustnessPairSettings) -> Sequence[Finding]:
-        """Return one finding for each model, prompt set and subset."""
+        """Return one finding for each model and prompt set."""
         by_model: dict[tuple[str, ...], list[MatchedPair]] = defaultdict(list)
         for shift in settings.shifts:
             for pair in matched_pairs(evidence.jobs, settings.reference, shift, settings.split):

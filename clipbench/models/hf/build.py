@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clipbench.errors import UserError, quoted
 from clipbench.fingerprint import digest, digest_file
-from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision
+from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision, check_normalisation
 from clipbench.models.encoders import DualEncoder, ImageEncoder
 from clipbench.models.hf.locations import CONFIG, PROCESSOR, Architecture, HfLocation
 from clipbench.models.hf.tokens import make_tokenizer
@@ -59,6 +59,7 @@ def load_model(
     model, config = _load(architecture, location)
     side = getattr(config, "vision_config", config).image_size if architecture.fixed_size else None
     preprocessing = read_preprocessing(location.path(*PROCESSOR), side)
+    check_normalisation(preprocessing.mean, preprocessing.std, name)
     tokenizer = make_tokenizer(location.path(CONFIG).parent, config) if architecture.has_text else None
     pedigree = ModelPedigree(
         weights=digest([digest_file(path) for path in location.weight_files()]),
@@ -66,6 +67,7 @@ def load_model(
         tokenizer=tokenizer.digest() if tokenizer else "",
         precision=precision,
         architecture=digest({"library": "transformers", "class": architecture.model, **_settings(config)}),
+        protocol=location.protocol,
     )
     info = ModelInfo(
         name=name,

@@ -75,6 +75,7 @@ class HfLocation(Location):
     folder: Path | None = None
 
     packages = ("transformers", "tokenizers", "torchvision")
+    protocol = 1
 
     def __str__(self) -> str:
         name = f"hf-hub:{self.repository}" if self.folder is None else f"local folder {self.folder.resolve().name}"

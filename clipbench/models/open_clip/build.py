@@ -13,9 +13,9 @@ from torch import Tensor
 
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_file
-from clipbench.models.base import ModelInfo, ModelPedigree, Precision
+from clipbench.models.base import ModelInfo, ModelPedigree, Precision, check_normalisation
 from clipbench.models.encoders import DualEncoder, ImageEncoder
-from clipbench.models.open_clip.locations import Recipe
+from clipbench.models.open_clip.locations import OpenClipLocation, Recipe
 from clipbench.models.open_clip.tokens import digest_tokenizer, make_tokenizer, tokenize
 from clipbench.models.open_clip.towers import cuttable_text_tower, split_image_tower
 from clipbench.models.transforms import canonical, split_transform
@@ -34,21 +34,26 @@ def load_model(
     model, transform = _build(recipe, name)
     _load_weights(model, recipe)
     tokenizer: Any = make_tokenizer(recipe, f"model {name}")
+    preprocess = open_clip.get_model_preprocess_cfg(model)
+    check_normalisation(preprocess["mean"], preprocess["std"], name)
     pedigree = ModelPedigree(
         weights=digest_file(recipe.weights),
-        transform=digest_transform(open_clip.get_model_preprocess_cfg(model)),
+        transform=digest_transform(preprocess),
         tokenizer=digest_tokenizer(tokenizer),
         precision=precision,
         architecture=digest_architecture(recipe),
+        protocol=OpenClipLocation.protocol,
     )
+    # Before it is moved: the scale is part of a result's pedigree, whatever the device.
+    scale, bias = model.logit_scale.exp().item(), 0.0 if model.logit_bias is None else model.logit_bias.item()
     model = model.eval().to(device)
     image_tower = split_image_tower(model.visual)
     info = ModelInfo(
         name=name,
         pedigree=pedigree,
         has_text=True,
-        logit_scale=model.logit_scale.exp().item(),
-        logit_bias=0.0 if model.logit_bias is None else model.logit_bias.item(),
+        logit_scale=scale,
+        logit_bias=bias,
         features=image_tower.features,
         trained_on=trained_on,
         context_length=int(tokenizer.context_length),

@@ -74,6 +74,7 @@ class OpenClipLocation(Location):
     """Where an open_clip model comes from."""
 
     packages = ("open_clip_torch",)
+    protocol = 1
 
     @abstractmethod
     def recipe(self) -> Recipe:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from clipbench.errors import UnknownName, did_you_mean
 from clipbench.fingerprint import digest, digest_file
-from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision
+from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision, check_normalisation
 from clipbench.models.encoders import DualEncoder, ImageEncoder
 from clipbench.models.located import Location, RemoteFile, TrainedOn
 from clipbench.models.reference.files import find_files, read_config, read_towers
@@ -73,6 +73,8 @@ class ReferenceLocation(Location):
 
     path: Path
 
+    protocol = 1
+
     def __str__(self) -> str:
         return f"reference CLIP {self.path.resolve().name}"
 
@@ -93,6 +95,7 @@ class ReferenceLocation(Location):
         config = read_config(config_path)
         architecture = config.architecture
         tokenizer = WordTokenizer(config.vocabulary, architecture.context)
+        check_normalisation(config.mean, config.std, name)
         transform = ReferenceTransform(architecture.image_side, config.mean, config.std)
         towers = read_towers(weights_path, architecture, END).to(device)
         info = ModelInfo(
@@ -103,6 +106,7 @@ class ReferenceLocation(Location):
                 tokenizer=tokenizer.digest(),
                 precision=precision,
                 architecture=digest(asdict(architecture)),
+                protocol=self.protocol,
             ),
             has_text=True,
             logit_scale=float(towers.log_scale.exp()),

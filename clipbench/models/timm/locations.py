@@ -66,6 +66,7 @@ class NamedLocation(ImageOnlyLocation):
     file: Path | None = None
 
     packages = ("timm", "torchvision")
+    protocol = 1
 
     def __str__(self) -> str:
         return f"timm {self.name}" + (f", file {self.file.name}" if self.file else "")
@@ -115,6 +116,7 @@ class FolderLocation(ImageOnlyLocation):
     folder: Path = field()
 
     packages = ("timm", "torchvision")
+    protocol = 1
 
     def __str__(self) -> str:
         return f"timm local folder {self.folder.resolve().name}"

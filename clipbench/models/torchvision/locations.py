@@ -44,6 +44,7 @@ class TorchvisionLocation(ImageOnlyLocation):
     """A local checkpoint in their stead."""
 
     packages = ("torchvision",)
+    protocol = 1
 
     def __str__(self) -> str:
         return f"torchvision {self.name}/{self.weights}" + (f", file {self.file.name}" if self.file else "")

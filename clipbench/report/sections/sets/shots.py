@@ -15,7 +15,7 @@ from clipbench.results.records import JobResult, Record
 
 HEIGHT = 330
 
-OF_THE_TOWER = tuple(part for part in OF_THE_MODEL if part != "tokenizer")
+OF_THE_TOWER = tuple(part for part in OF_THE_MODEL if part not in ("tokenizer", "scale"))
 """Of a model's parts those that its features rest on; a head fitted on them has no tokenizer."""
 
 _DODGE = 1.035
