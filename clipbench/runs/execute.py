@@ -70,16 +70,18 @@ class Executor:
         """Return a job's result, and whether it was there before; whatever is raised is the job's failure."""
         started = time.perf_counter()
         info = prepared.model.info
-        needs, reader = prepared.needs(info), prepared.reader(info)
-        indices = self._embed_images(prepared, needs, reader)
-        pedigree = pedigree_of(prepared, needs, {split: reader.identify(index) for split, index in indices.items()})
+        needs = prepared.needs(info)
+        readers = prepared.readers(info, needs)
+        indices = self._embed_images(prepared, needs, readers)
+        known = {split: readers[split].identify(index) for split, index in indices.items()}
+        pedigree = pedigree_of(prepared, needs, known)
         name = job_hash(prepared, pedigree)
         if (stored := self.results.read_done(name)) is not None:
             return replace(stored, provenance={**stored.provenance, "finished": _now()}), True
         sets = {}
         for split, index in indices.items():
             source = prepared.source(split)
-            sets[split] = reader.open(index, needs.features, source.cut)
+            sets[split] = readers[split].open(index, needs.features, source.cut)
             sets[split].check_broken(self.max_broken, f"{source.definition.name}/{split}")
         cache = self.cache.in_scope(_cache_scope(prepared, pedigree))
         cut_texts = self._embed_texts(prepared, needs, sets, cache)
@@ -97,18 +99,20 @@ class Executor:
         result = _assemble(prepared, pedigree, name, outcome, sets)
         return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
 
-    def _embed_images(self, prepared: PreparedJob, needs: Needs, reader: SplitReader) -> dict[str, DataIndex]:
+    def _embed_images(
+        self, prepared: PreparedJob, needs: Needs, readers: Mapping[str, SplitReader]
+    ) -> dict[str, DataIndex]:
         """Embed what is not stored yet of each split; stops before and in between if the job cannot fit in memory."""
         check_memory(prepared, needs, {})
         job, encoder = prepared.job, prepared.model.images
         indices = {}
         for name in needs.splits:
-            split, index = reader.find(prepared.split(name))
-            if index is None or reader.missing(index):
+            split, index = readers[name].find(prepared.split(name))
+            if index is None or readers[name].missing(index):
                 source = prepared.source(name).definition
                 self.progress.started(job, index.rows if index else split.count or source.counts.get(name), "images")
                 label = f"{source.name}/{name}"
-                index = encoder.embed(split, label, view=job.view, progress=self.progress.advanced)
+                index = encoder.embed(split, label, view=prepared.view(name), progress=self.progress.advanced)
             indices[name] = index
         # Some layouts only say how many images there are once they have been read.
         check_memory(prepared, needs, indices)
@@ -229,13 +233,8 @@ def _provenance(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict
 
 
 def _cache_scope(prepared: PreparedJob, pedigree: Pedigree) -> str:
-    """Return a digest of all that a job rests on, save what it is tested on.
-
-    The view belongs to it where something is fitted on images, which were seen through it too; a text classifier
-    saw none, and the views of a corruption study share one.
-    """
-    view = pedigree.view if pedigree.training else ""
-    rests_on = (pedigree.training, pedigree.prompts, pedigree.protocol, pedigree.settings, pedigree.subset, view)
+    """Return a digest of all that a job rests on, save what it is tested on: the views of a study share it."""
+    rests_on = (pedigree.training, pedigree.prompts, pedigree.protocol, pedigree.settings, pedigree.subset)
     return digest([prepared.model.fingerprint, *rests_on, list(prepared.facts.classes)])
 
 

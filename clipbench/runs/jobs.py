@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.base import Dataset, DatasetDefinition, Split
+from clipbench.datasets.base import Dataset, DatasetDefinition, Split, View
 from clipbench.datasets.catalog import open_dataset
 from clipbench.datasets.classes.matching import ClassMatch, match_classes
 from clipbench.embed.image_set import SplitReader
@@ -108,10 +108,17 @@ class PreparedJob:
             raise UserError(f"{self.task.name} needs {' and '.join(lacking)} features", where=info.name, fix=fix)
         return needs
 
-    def reader(self, info: ModelInfo) -> SplitReader:
-        """Return what finds and opens its splits in the store."""
-        fingerprint = info.pedigree.fingerprint()
-        return SplitReader(self.model.store, fingerprint, self.job.view_fingerprint, self.job.settings.limit)
+    def view(self, split: str) -> View | None:
+        """Return the change that a split's images are seen through; what is fitted on is never changed."""
+        return self.job.view if split == self.job.settings.split else None
+
+    def readers(self, info: ModelInfo, needs: Needs) -> dict[str, SplitReader]:
+        """Return what finds and opens each of its splits in the store."""
+        model, views = info.pedigree.fingerprint(), {split: self.view(split) for split in needs.splits}
+        return {
+            split: SplitReader(self.model.store, model, view.fingerprint() if view else "", self.job.settings.limit)
+            for split, view in views.items()
+        }
 
     def source(self, split: str) -> Source:
         """Return the data set that a split is read from."""
@@ -204,7 +211,7 @@ def prepare(
             name=asked.dataset,
             classes=classes,
             multilabel=dataset.multilabel,
-            splits=tuple(dict.fromkeys((*trained.dataset.splits, *dataset.splits))),
+            splits=_splits(asked, tested.dataset, trained.dataset),
             regime=dataset.info.regime,
             main_metric=dataset.info.main_metric,
         )
@@ -248,6 +255,15 @@ def _sources(job: Job, match: ClassMatch | None, datasets: OpenedDatasets) -> tu
     if not job.trained_on:
         return tested, tested
     return tested, _cut(datasets.source(job.trained_on, match.of_reference), match)
+
+
+def _splits(job: Job, tested: Dataset, trained: Dataset) -> tuple[str, ...]:
+    """Return the splits of a job: what is tested, of the one data set, and all others, of what it is trained on."""
+    if tested is trained:
+        return tuple(tested.splits)
+    split = job.settings.split
+    others = tuple(name for name in trained.splits if name not in (split, job.untouched))
+    return (*others, split) if split in tested.splits else others
 
 
 def _cut(source: Source, match: ClassMatch) -> Source:

@@ -96,13 +96,14 @@ class Planner:
     def _cost_of_prepared(self, prepared: PreparedJob, local: bool) -> JobCost:
         job, model = prepared.job, prepared.model
         info = model.info if local else _before_fetch(model)
-        needs, reader = prepared.needs(info), prepared.reader(info)
-        indices = {split: reader.find(prepared.split(split))[1] for split in needs.splits}
+        needs = prepared.needs(info)
+        readers = prepared.readers(info, needs)
+        indices = {split: readers[split].find(prepared.split(split))[1] for split in needs.splits}
         images = total(prepared.count(split, index) for split, index in indices.items())
-        if local and self._is_done(prepared, needs, reader, indices):
+        if local and self._is_done(prepared, needs, readers, indices):
             return JobCost(job, images, done=True)
         memory = check_memory(prepared, needs, indices) if local else None
-        new_images = total(self._new_images(prepared, split, reader, index) for split, index in indices.items())
+        new_images = total(self._new_images(prepared, split, readers[split], index) for split, index in indices.items())
         new_texts = self._new_texts(prepared, needs, local)
         return JobCost(
             job=job,
@@ -118,12 +119,17 @@ class Planner:
         )
 
     def _is_done(
-        self, prepared: PreparedJob, needs: Needs, reader: SplitReader, indices: Mapping[str, DataIndex | None]
+        self,
+        prepared: PreparedJob,
+        needs: Needs,
+        readers: Mapping[str, SplitReader],
+        indices: Mapping[str, DataIndex | None],
     ) -> bool:
-        stored = {split: index for split, index in indices.items() if index is not None and not reader.missing(index)}
-        if len(stored) < len(indices):
-            return False
-        sets = {split: reader.identify(index) for split, index in stored.items()}
+        sets = {}
+        for split, index in indices.items():
+            if index is None or readers[split].missing(index):
+                return False
+            sets[split] = readers[split].identify(index)
         return self.results.read_done(job_hash(prepared, pedigree_of(prepared, needs, sets))) is not None
 
     def _is_first(self, *counted: str) -> bool:

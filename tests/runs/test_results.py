@@ -62,7 +62,7 @@ def test_what_failed_is_told_where_results_are_shown(run):
 
 def test_problems_are_told_as_by_the_command_line(run, tmp_path: Path):
     assert "there is no suite 'nosuch'" in str(user_error(run, "nosuch", "clip-tiny"))
-    assert "suite.tasks[0].datasets[0]: unknown data set 'fw'" in str(
+    assert "suite.tasks[0].datasets: unknown data set 'fw'" in str(
         user_error(run, {"tasks": [{"task": "zero_shot", "datasets": "fw"}]}, "clip-tiny")
     )
     assert "no such model; did you mean 'vit-b-32'?" in str(user_error(run, SUITE, ["vit-b-23"]))
@@ -100,7 +100,7 @@ def test_a_display_name_names_the_model_in_records_and_shares_its_embeddings(run
     assert stored == {
         path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "embeddings").rglob("*.safetensors")
     }
-    assert find_model("local:/a=b").name == "a=b"
+    assert find_model("local:/a=b").name == "local:/a=b"
 
 
 def test_several_suites_share_a_results_folder(run, tmp_path: Path):
