@@ -287,11 +287,11 @@ def test_the_classes_in_contributing_work(tmp_path: Path, monkeypatch: pytest.Mo
     suite.write_text(f"{scenes}tasks:\n{tasks}", encoding="utf-8")
     for model in ("contributed:Random", "clip-tiny"):
         results = run(str(suite), model, tmp_path / "results")
-    jobs = {(job.task, job.model): job for job in results.jobs()}
+    jobs = {(job.task, job.model): job for job in results.all().jobs()}
     assert {job.error for job in jobs.values()} == {""}
     assert jobs["majority", "contributed:Random"].main.value >= 1 / 8
     random, trained = (jobs["zero_shot", model].main.value for model in ("contributed:Random", "clip-tiny"))
-    (result,) = (result for result in results.analysis_results() if result.analysis == "range")
+    (result,) = (result for result in results.all().analysis_results() if result.analysis == "range")
     assert (result.about.dataset, result.records[0].value) == ("few", trained - random)
 
 

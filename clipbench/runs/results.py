@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 class Results(stored.Results):
     """Results of one run, or of whole folders; its `repr`, in a notebook too, is the table of models and data sets."""
 
-    def __init__(self, folders: Sequence[Path], only: Collection[str] | None = None) -> None:
-        """Show folders as one; `only`: of a single folder just the jobs with these hashes, as those of a run."""
-        super().__init__(folders[0], only)
-        if len(folders) > 1:
-            self.parts = tuple(map(stored.Results, folders))
+    def __init__(self, folder: Path, *others: Path, only: Collection[str] | None = None) -> None:
+        """Show a folder, or several as one; `only`: of a single one just the jobs with these hashes."""
+        super().__init__(folder, only)
+        if others:
+            self.parts = tuple(map(stored.Results, (folder, *others)))
 
     def all(self) -> Results:
         """Return everything that the folder holds, that of earlier runs and other suites too."""
-        return Results([part.folder for part in self.parts])
+        return Results(*(part.folder for part in self.parts))
 
     def report(self, path: str | Path, *, metric: str | None = None, title: str | None = None) -> Path:
         """Write them as a page (.html) or a table (.csv, .md, .tex); return the file's path.
@@ -75,4 +75,4 @@ def load_results(*folders: str | Path) -> Results:
         UserError: a folder holds no results, or only those of an older clipbench.
     """
     stored.load_results(*folders)
-    return Results([Path(folder) for folder in folders])
+    return Results(*map(Path, folders))

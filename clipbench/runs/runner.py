@@ -103,7 +103,7 @@ class Runner:
             if result.status == "failed":
                 self.progress.analysis_failed(result)
         self._write_page()
-        return Results([self.results.folder], frozenset(self._finished))
+        return Results(self.results.folder, only=frozenset(self._finished))
 
     def _try(self, model: OpenedModel, step: Callable[[OpenedModel], Value]) -> Value | None:
         """Take a step with a model; whatever it raises fails the jobs of this model, which is not touched again."""

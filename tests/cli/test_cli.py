@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -209,6 +210,8 @@ def test_the_exit_codes_are_told(clipbench: CommandLine):
     told = " ".join(output_of(clipbench("run", "--help")).split())
     assert "0 all jobs are done, 1 some failed" in told
     assert "2 wrong use, nothing ran, 70 clipbench itself failed, 130 interrupted" in told
+    page = (Path(package.__file__).parents[1] / "docs" / "suites.md").read_text().partition("### Exit codes")[2]
+    assert re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) == ["0", "1", "2", "3, 4", "70", "130, 143"]
 
 
 def test_code_is_told_with_its_file_and_can_be_refused(clipbench: CommandLine, tmp_path: Path):

@@ -170,11 +170,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return state  # type: ignore[no-any-return]
 
 
+def _shortened(line: str, length: int = 240) -> str:
+    """Cut a list of names after one of them; the shapes of a mismatch are never cut."""
+    if len(line) <= length:
+        return line
+    return f"{line[:length].rpartition(', ')[0] or line[:length]}, ..."
+
+
 def misfit(path: Path, architecture: str, problem: Exception | str) -> UserError:
     """Return the error for weights of another architecture; of torch's list of mismatches the first of each kind."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     shown = lines[1:3] if len(lines) > 1 else lines
     more = len(lines) - 1 - len(shown)
-    reason = "; ".join(line[:160] for line in shown) + (f"; and {more} more" if more > 0 else "")
+    reason = "; ".join(map(_shortened, shown)) + (f"; and {more} more" if more > 0 else "")
     fix = "name the architecture that they were trained with"
     return UserError(f"the weights do not fit {architecture} ({reason})", where=str(path), fix=fix)
