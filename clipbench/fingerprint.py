@@ -66,8 +66,10 @@ def digest_code(*classes: Any) -> str | None:
 def _is_own(module: str) -> bool:
     """Whether a module is neither Python's, nor clipbench's, nor installed."""
     package = module.partition(".")[0]
+    if package == "clipbench" or package in sys.stdlib_module_names:
+        return False
     parts = Path(getattr(sys.modules.get(module), "__file__", None) or "").parts
-    return package not in (*sys.stdlib_module_names, "clipbench") and not {"site-packages", "dist-packages"} & {*parts}
+    return "site-packages" not in parts and "dist-packages" not in parts
 
 
 def _code_of(module: str) -> str:

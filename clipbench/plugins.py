@@ -49,7 +49,8 @@ class Registry:
         Raises:
             UserError: there is none of that name, or the class is not of this kind.
         """
-        path = self.paths().get(name) or (name if is_dotted_path(name) else None)
+        # Built-in names first: to look for others reads the metadata of every installed package.
+        path = self.builtin.get(name) or self.paths().get(name) or (name if is_dotted_path(name) else None)
         if path is None:
             raise UnknownName(f"unknown {self.kind} {name!r}", where=where, fix=did_you_mean(name, self.paths()))
         cls = load_object(path, where=where) if path != name else load_code(path, where=where)

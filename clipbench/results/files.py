@@ -56,8 +56,8 @@ class _Kind(Generic[Parsed]):
 
 _JOB = TypeAdapter(JobResult)
 _ANALYSES = TypeAdapter(tuple[AnalysisResult, ...])
-_LARGE = re.compile(rb"[:,\[]\s*(-?\d[\d.]*[eE]\+?\d{3,}|-?\d{300,}[\d.eE+]*)")
-"""A number that a float may not hold."""
+_LARGE = re.compile(rb"\d[eE]\+?[3-9]\d\d|\d{309}")
+"""Where a number may stand that no float holds."""
 
 
 def _parse_job(document: dict[str, Any], name: str) -> JobResult:
@@ -129,7 +129,7 @@ def _parsed(path: Path, kind: _Kind[Any], known: tuple[int, ...]) -> Any:
     content = path.read_bytes()
     try:
         document = from_json(content, allow_inf_nan=False)
-        if any(math.isinf(float(number)) for number in _LARGE.findall(content)):
+        if any(_is_infinite(content, place.end()) for place in _LARGE.finditer(content)):
             raise ValueError("a number is infinite")
         written = document.pop("format", 0) if isinstance(document, dict) else None
         if type(written) is not int:
@@ -140,6 +140,15 @@ def _parsed(path: Path, kind: _Kind[Any], known: tuple[int, ...]) -> Any:
     except ValueError as error:
         fix = f"delete the file to {kind.remedy}"
         raise Damaged(f"is not {kind.name} ({_reason(error)})", where=str(path), fix=fix) from error
+
+
+def _is_infinite(content: bytes, end: int) -> bool:
+    """Whether what ends here is a number, and none that a float holds; digests look like such numbers."""
+    start = 1 + max(content.rfind(sign, 0, end) for sign in (b" ", b":", b",", b"[", b"\n"))
+    try:
+        return math.isinf(float(content[start:end]))
+    except ValueError:
+        return False
 
 
 def _reason(error: ValueError) -> str:

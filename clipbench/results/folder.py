@@ -41,7 +41,7 @@ class Results:
         Jobs that the suite's last run named stay named, before these: what is named last counts. Of several suites
         that share the folder, the one that was written first after the others comes last.
         """
-        path, others = self._run_path(str(run["suite"])), []
+        path, others = self.run_path(str(run["suite"])), []
         before: Mapping[str, Any] = {}
         for other in (self.folder / "runs").glob("*.json"):
             try:
@@ -52,11 +52,13 @@ class Results:
                 before = known
             else:
                 others.append(known.get("order", 0))
-        named = [job for job in before.get("jobs", ()) if job not in set(jobs) and self.job_path(job).exists()]
+        again = set(jobs)
+        named = [job for job in before.get("jobs", ()) if job not in again and (jobs or self.job_path(job).exists())]
         order = max(before.get("order", 0), 1 + max(others, default=0))
         write_document(path, {**run, "order": order, "jobs": [*named, *jobs]})
 
-    def _run_path(self, suite: str) -> Path:
+    def run_path(self, suite: str) -> Path:
+        """Return where the record of a suite's last run is or will be."""
         safe = re.sub(r"[^\w.-]+", "_", suite).strip(".")[:80]
         name = safe if safe and safe == suite else f"{safe}-{digest(suite)[:6]}"
         return self.folder / "runs" / f"{name}.json"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipbench.analyses.run import analyse
 from clipbench.embed.opened import OpenedModel
-from clipbench.errors import UnknownName, problem_of
+from clipbench.errors import UnknownName, UserError, problem_of
+from clipbench.fingerprint import digest
 from clipbench.models.custom import DottedSource
 from clipbench.plugins import code_file, is_dotted_path
 from clipbench.report.page import write_page
@@ -52,8 +53,9 @@ class Runner:
         self.models = open_models(models, options)
         self._unusable: dict[str, BaseException] = {}
         """Why a model cannot be used, by its name: that fails its jobs, and no others."""
-        self._finished: list[str] = []
         self._page_due = 0.0
+        self._finished: list[str] = []
+        """Hashes of the jobs so far, done before or now."""
         self._reported: set[str] = set()
 
     @cached_property
@@ -91,6 +93,7 @@ class Runner:
                 self.progress.fetching(model.name)
             self._try(model, lambda model: model.source.fetch())
         self._described = self._describe()
+        shown = self._is_shown()
         self.results.write_run(self._described)
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
@@ -102,8 +105,27 @@ class Runner:
         for result in analyse(StoredResults(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
-        self._write_page()
+        if shown and self._is_shown():
+            self.results.write_run(self._described, self._finished)
+            self.progress.page(self.results.folder / PAGE, "")
+        else:
+            self._write_page()
         return Results(self.results.folder, only=frozenset(self._finished))
+
+    def _is_shown(self) -> bool:
+        """Whether the page was written after all that it shows, by a run like this one."""
+        folder, page = self.results.folder, self.results.folder / PAGE
+        others = [path for path in (folder / "runs").glob("*.json") if path != self.results.run_path(self.suite.name)]
+        try:
+            written = page.stat().st_mtime_ns
+            files = (*others, *(folder / "jobs").iterdir(), *(folder / "analyses").glob("*.json"))
+            known = next((run for run in self.results.runs if run["suite"] == self.suite.name), {})
+            told = [
+                {key: run.get(key) for key in self._described if key != "started"} for run in (known, self._described)
+            ]
+            return digest(told[0]) == digest(told[1]) and all(path.stat().st_mtime_ns <= written for path in files)
+        except (OSError, UserError):
+            return False
 
     def _try(self, model: OpenedModel, step: Callable[[OpenedModel], Value]) -> Value | None:
         """Take a step with a model; whatever it raises fails the jobs of this model, which is not touched again."""
@@ -129,8 +151,9 @@ class Runner:
             if isinstance(prepared, BaseException):
                 raise prepared
             result, again = executor.execute(prepared)
-            result = self._with_model(result)
-            self.results.write_job(result)
+            if not again:
+                result = self._with_model(result)
+                self.results.write_job(result)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
@@ -138,6 +161,8 @@ class Runner:
             result = self._with_model(failure(job, regime, error))
             self.results.write_job(result)
         self._finished.append(result.hash)
+        if not again:
+            self.results.write_run(self._described, self._finished)
         if result.status == "done" and isinstance(prepared, PreparedJob):
             for name in prepared.failures:
                 self.results.forget_failure(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _SUFFIXES = {"fraction": "%", "difference": "points", "gap": "points", "rank": "
 _SMALL_P = 0.001
 
 
+@lru_cache(maxsize=50_000, typed=True)
 def number(value: float | None, unit: str = "fraction") -> str:
     """Return a value without its unit: '91.2' for the fraction 0.912, '+4.2' for a difference, '3.5' for a rank.
 
