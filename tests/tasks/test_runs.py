@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import clipbench
-from clipbench.suite.loading import load_suite
 
 NEIGHBOURS = "name: s\ntasks:\n  - {task: knn, datasets: digits, k: [5, 1, 999], temperature: null, limit: 200}\n"
 
 
 def run(tmp_path, suite, model):
     (tmp_path / "suite.yaml").write_text(suite)
-    options = clipbench.RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    return clipbench.run(load_suite(tmp_path / "suite.yaml"), [model], options)
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
+    return clipbench.run(tmp_path / "suite.yaml", [model], device="cpu", workers=0, **folders)
 
 
 def test_neighbours_keep_the_records_the_curve_and_the_seconds(tmp_path, monkeypatch):
