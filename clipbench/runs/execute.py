@@ -199,6 +199,8 @@ def _assemble(
     tables = {title: Table.of(frame) for title, frame in outcome.tables.items()}
     if prepared.unmatched:
         tables["unmatched_classes"] = Table(("class", "of"), prepared.unmatched)
+    if prepared.prompts:
+        tables["prompts"] = Table(*prepared.prompts.listing())
     return replace(
         _result(prepared.job, name, "done", pedigree),
         variant=prepared.variant,
