@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 from clipbench.datasets.base import Split
 from clipbench.embed import examples
 from clipbench.embed.encode import EncodeSettings, ImageEncoder
+from clipbench.embed.housekeeping import cache_entries
 from clipbench.embed.image_set import SplitReader
 from clipbench.embed.store import Store
 from clipbench.embed.texts import TextEncoder
@@ -63,6 +64,12 @@ class Pipeline:
             self.store.write_model("where it lies", self.model.info)
         return self.store.find_model("where it lies")
 
+    def named(self) -> Any:
+        listed = [entry.model for entry in cache_entries(self.store.root)]
+        self.store.write_name(self.model.info)
+        assert set(listed) <= {"linear", "unknown"}
+        return [entry.model for entry in cache_entries(self.store.root)]
+
     def widths(self) -> Any:
         if not self.store.measured("linear", "widths"):
             self.store.keep_measured("linear", "widths", {"projected": 16, "backbone": 192})
@@ -75,6 +82,7 @@ KINDS: dict[str, tuple[str, Callable[[Pipeline], Any]]] = {
     "tables": ("data/*.parquet", Pipeline.images),
     "locators": ("locators/*.json", Pipeline.images),
     "models": ("models/*.json", Pipeline.described),
+    "names": ("embeddings/*/model.json", Pipeline.named),
     "measurements": ("embeddings/linear/widths.json", Pipeline.widths),
 }
 
