@@ -52,6 +52,13 @@ def listed(names: Sequence[str], limit: int = 10) -> str:
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
+def splits_there_are(names: Iterable[str]) -> str:
+    """Return what to do where a data set lacks a split: which it has, and that one alone can be divided."""
+    known = sorted(names)
+    divide = "; `split: {train: 0.8, test: 0.2}` in its definition divides it" if len(known) == 1 else ""
+    return f"it has: {', '.join(known) or 'none'}{divide}"
+
+
 def did_you_mean(name: str, allowed: Iterable[str], limit: int = 12) -> str:
     """Return "did you mean 'x'?" for the nearest allowed name, or else the allowed names."""
     names = sorted(set(allowed))

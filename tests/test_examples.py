@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import clipbench as package
-from clipbench.datasets.base import decode
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
+from clipbench.datasets.decoding import decode
 from clipbench.models.base import ImageTextModel
 from clipbench.models.catalog import find_model
 from clipbench.results.folder import Results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -79,7 +79,8 @@ class ImageEncoder:
             progress: called with the number of images done since the last call, stored ones included.
 
         Raises:
-            UserError: an id occurs twice, or the model gives features that are not finite.
+            UserError: an id occurs twice, the view or the model's transform fails, or the model gives features that are
+                not finite.
         """
         through = view.fingerprint() if view else ""
         # Taken before reading: what changes meanwhile must make the split be read again.
@@ -87,18 +88,22 @@ class ImageEncoder:
         table = self.store.data.writer(label)
 
         def unseen() -> Iterator[Part]:
+            nonlocal locator
             for part in cut_into_parts(iter(shard) for shard in split.shards()):
                 table.add(part)
-                stored = self.store.find_part(self.fingerprint, part.key.seen_through(through))
+                if any(example.problem for example in part.examples):
+                    locator = None  # What could not be read now must be looked for again.
+                stored = self.store.find_part(self.fingerprint, part.key.seen_through(through, split.decoding))
                 if stored is None:
                     yield part
                 else:
                     self._resume(stored)
                     progress(len(part.examples))
 
-        for key, encoded in self._encode(unseen(), view, progress):
-            self.store.write_part(self.fingerprint, key.seen_through(through), encoded)
-        index = table.finish()
+        decoder = partial(Decoder, view=view, decoding=split.decoding)
+        for key, encoded in self._encode(unseen(), decoder, progress):
+            self.store.write_part(self.fingerprint, key.seen_through(through, split.decoding), encoded)
+        index = replace(table.finish(), decoding=split.decoding)
         self.store.data.remember(index, locator)
         return index
 
@@ -108,7 +113,7 @@ class ImageEncoder:
             self.batch_size = stored.batch_size
 
     def _encode(
-        self, parts: Iterator[Part], view: View | None, progress: Callable[[int], None]
+        self, parts: Iterator[Part], decoder: Callable[..., Decoder], progress: Callable[[int], None]
     ) -> Iterator[tuple[PartKey, StoredPart]]:
         first = next(parts, None)
         if first is None:
@@ -116,10 +121,10 @@ class ImageEncoder:
         model = self.load()
         started = time.perf_counter()
         done: list[_EncodedBatch] = []
-        decoder = Decoder(model.transform, view)
+        work, decode = chain([first], parts), decoder(model.transform)
         pinned = self.settings.device.startswith("cuda")
         try:
-            for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
+            for batch in batches(work, decode, self.batch_size, self.settings.workers, pinned=pinned):
                 # Without the pixels: those of a part of photographs are up to 2 GB.
                 done.append((batch.kept, batch.broken, self._forward(model, batch)))
                 count = len(batch.kept) + len(batch.broken)

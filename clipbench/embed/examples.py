@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clipbench.datasets.base import Example
+from clipbench.datasets.decoding import NO_TRAITS, USUAL, Decoding, Traits, traits_of
 from clipbench.embed.notes import discard, read_note, write_note
 from clipbench.errors import Damaged, UserError
 from clipbench.files import StatKey, stat_key, write_atomically
@@ -21,6 +22,7 @@ from clipbench.fingerprint import SetDigest, digest, digest_example, digest_file
 
 PART_ROWS = 1024
 PART_BYTES = 64 << 20
+TRAITS = tuple(field.name for field in fields(Traits))
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -29,6 +31,7 @@ _SCHEMA = pa.schema(
         ("labels", pa.list_(pa.int64())),
         ("captions", pa.list_(pa.string())),
         ("groups", pa.string()),
+        *((name, pa.bool_()) for name in TRAITS),
     ]
 )
 
@@ -41,10 +44,17 @@ class PartKey:
     """Of the ids and encoded bytes of its examples, in order."""
     rows: int
     """Its examples, broken ones included."""
+    traits: Traits = NO_TRAITS
+    """How many of its images have each."""
 
-    def seen_through(self, view: str) -> PartKey:
-        """Return the key of the same images seen through a view with this fingerprint ('' for none)."""
-        return replace(self, digest=digest([self.digest, view])) if view else self
+    def seen_through(self, view: str, decoding: Decoding = USUAL) -> PartKey:
+        """Return the key of the same images decoded so and seen through a view with this fingerprint ('' for none).
+
+        A decoding that concerns none of the images leaves the key as it is.
+        """
+        difference = decoding.difference(self.traits)
+        through = digest([view, difference]) if difference else view
+        return replace(self, digest=digest([self.digest, through])) if through else self
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Part:
     examples: tuple[Example, ...]
     digests: tuple[bytes, ...]
     """Of each example's id and encoded bytes."""
+    traits: tuple[Traits, ...]
+    """Of each image."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +79,23 @@ class DataIndex:
     """Of ids, labels and captions, likewise."""
     parts: tuple[PartKey, ...]
     table: Path
-    """Parquet: id, digest, label, labels, captions, groups (a JSON object); a row an example, in order."""
+    """Parquet: id, digest, label, labels, captions, groups (a JSON object), traits; a row an example, in order."""
+    decoding: Decoding = USUAL
+    """Of the split that it was looked up for."""
 
     @property
     def rows(self) -> int:
         """Number of examples, broken ones included."""
         return sum(part.rows for part in self.parts)
+
+    @property
+    def traits(self) -> Traits:
+        """How many of its images have each."""
+        return sum_traits(part.traits for part in self.parts)
+
+    def seen_through(self, view: str) -> tuple[PartKey, ...]:
+        """Return the keys of its parts, decoded as the split says and seen through a view ('' for none)."""
+        return tuple(part.seen_through(view, self.decoding) for part in self.parts)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read columns of the table.
@@ -107,8 +130,14 @@ def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
 
 def _close(examples: Sequence[Example]) -> Part:
     digests = tuple(digest_example(example.id, example.image) for example in examples)
-    key = PartKey(digest([item.hex() for item in digests]), len(examples))
-    return Part(key, tuple(examples), digests)
+    traits = tuple(traits_of(example.image) for example in examples)
+    key = PartKey(digest([item.hex() for item in digests]), len(examples), sum_traits(traits))
+    return Part(key, tuple(examples), digests, traits)
+
+
+def sum_traits(traits: Iterable[Traits]) -> Traits:
+    """Return how many images have each trait, of counts for some each."""
+    return Traits(*map(sum, zip(*map(astuple, (NO_TRAITS, *traits)), strict=True)))
 
 
 class ExampleTables:
@@ -118,10 +147,11 @@ class ExampleTables:
         self.folder = root / "data"
         self.locators = root / "locators"
 
-    def find(self, locator: str | None) -> DataIndex | None:
-        """Return what is known of the split with this locator, or None if it has to be read."""
+    def find(self, locator: str | None, decoding: Decoding = USUAL) -> DataIndex | None:
+        """Return what is known of the split with this locator and decoding, or None if it has to be read."""
         note = None if locator is None else read_note(self._locator_path(locator))
-        return None if note is None else find_table(self.folder / f"{note.get('table')}.parquet")
+        index = None if note is None else find_table(self.folder / f"{note.get('table')}.parquet")
+        return index and replace(index, decoding=decoding)
 
     def writer(self, label: str) -> TableWriter:
         """Return what takes the table of a split part by part, and writes it at its end."""
@@ -155,7 +185,7 @@ class TableWriter:
         Raises:
             UserError: an id occurs twice in the split.
         """
-        rows = [_row(example, item) for example, item in zip(part.examples, part.digests, strict=True)]
+        rows = [_row(*example) for example in zip(part.examples, part.digests, part.traits, strict=True)]
         for row in rows:
             short = digest_example(row["id"], b"")[:8]
             if short in self._seen:
@@ -170,19 +200,19 @@ class TableWriter:
     def finish(self) -> DataIndex:
         """Write the finished table, named by the digest of its file, and return its index."""
         parts = json.dumps([asdict(part) for part in self._parts])
-        digests = {"fingerprint": self._data.hexdigest(), "labels": self._labels.hexdigest()}
-        self._file.add_key_value_metadata({**digests, "parts": parts})
+        fingerprint, labels = self._data.hexdigest(), self._labels.hexdigest()
+        self._file.add_key_value_metadata({"fingerprint": fingerprint, "labels": labels, "parts": parts})
         self._file.close()
         content = self._content.getvalue()
         table = self.folder / f"{hashlib.sha256(content).hexdigest()}.parquet"
         index = find_table(table)
         if index is None:
             write_atomically(table, content)
-            index = DataIndex(**digests, parts=tuple(self._parts), table=table)
+            index = DataIndex(fingerprint, labels, tuple(self._parts), table)
         return index
 
 
-def _row(example: Example, item: bytes) -> dict[str, Any]:
+def _row(example: Example, item: bytes, traits: Traits) -> dict[str, Any]:
     return {
         "id": example.id,
         "digest": item,
@@ -190,6 +220,7 @@ def _row(example: Example, item: bytes) -> dict[str, Any]:
         "labels": None if example.labels is None else list(example.labels),
         "captions": list(example.captions),
         "groups": json.dumps(dict(example.groups), sort_keys=True) if example.groups else "",
+        **{name: bool(count) for name, count in asdict(traits).items()},
     }
 
 
@@ -214,7 +245,9 @@ def _open(table: Path, key: StatKey) -> DataIndex:
         if digest_file(table) != table.stem:
             raise Damaged(table, "checksum")
         metadata = pq.read_metadata(table).metadata
-        parts = tuple(PartKey(**part) for part in json.loads(metadata[b"parts"]))
+        parts = tuple(
+            PartKey(part["digest"], part["rows"], Traits(**part["traits"])) for part in json.loads(metadata[b"parts"])
+        )
         return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)
     except (OSError, KeyError, TypeError) as error:
         raise Damaged(table, f"{type(error).__name__}: {error}") from error

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.datasets.base import Split
+from clipbench.datasets.decoding import Traits
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
-from clipbench.embed.examples import DataIndex, PartKey, digest_labels
+from clipbench.embed.examples import TRAITS, DataIndex, PartKey, digest_labels
 from clipbench.embed.store import Store
 from clipbench.errors import Damaged, UserError
 from clipbench.fingerprint import SetDigest
@@ -56,6 +57,8 @@ class StoredSet:
     images: ImageSet
     broken: tuple[tuple[str, str], ...]
     """(id, problem) of every image that could not be read."""
+    notes: tuple[str, ...] = ()
+    """How images were decoded for which there is a choice."""
 
     def check_broken(self, max_broken: float, where: str) -> None:
         """Check that there are images, and that enough of them can be read.
@@ -82,6 +85,8 @@ class SetIdentity:
     """Of the ids and bytes of the set's examples, broken ones included."""
     labels: str
     """Digest of labels, captions and ids."""
+    decoding: str = ""
+    """How its images are decoded, as `Decoding.difference` says it; '' where there is no choice for any of them."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +106,15 @@ class SplitReader:
 
         If the whole split is embedded (seen through the view), a subset is taken from it and nothing is encoded again.
         """
-        index = self.store.data.find(split.locator())
+        index = self.store.data.find(split.locator(), split.decoding)
         if self.limit is None or (index is not None and not self.missing(index)):
             return split, index
         limited = LimitedSplit(split, self.limit)
-        return limited, self.store.data.find(limited.locator())
+        return limited, self.store.data.find(limited.locator(), split.decoding)
 
     def missing(self, index: DataIndex) -> int:
         """Return how many images of a split are not embedded."""
-        seen = ((part.rows, part.seen_through(self.view)) for part in index.parts)
-        return sum(rows for rows, part in seen if not self.store.has_part(self.model, part))
+        return sum(part.rows for part in index.seen_through(self.view) if not self.store.has_part(self.model, part))
 
     def identify(self, index: DataIndex) -> SetIdentity:
         """Return what a split that was read is, or its subset.
@@ -118,13 +122,14 @@ class SplitReader:
         That it is cut down to some classes follows from this and from which they are.
         """
         if self.limit is None or self.limit >= index.rows:
-            return SetIdentity(index.fingerprint, index.labels)
-        table = index.read(["id", "digest", "label", "labels", "captions"])
+            return SetIdentity(index.fingerprint, index.labels, index.decoding.difference(index.traits))
+        table = index.read(["id", "digest", "label", "labels", "captions", *TRAITS])
+        table = table.filter(_chosen(table, self.limit))
         data, labels = SetDigest(), SetDigest()
-        for row in table.take(np.flatnonzero(_chosen(table, self.limit))).to_pylist():
+        for row in table.to_pylist():
             data.add(row["digest"])
             labels.add(digest_labels(row))
-        return SetIdentity(data.hexdigest(), labels.hexdigest())
+        return SetIdentity(data.hexdigest(), labels.hexdigest(), index.decoding.difference(_traits(table)))
 
     def open(self, index: DataIndex, features: Sequence[str], classes: Mapping[int, int] | None = None) -> StoredSet:
         """Open a split that is embedded.
@@ -137,7 +142,7 @@ class SplitReader:
         Raises:
             Damaged: parts were not as they were written; they are gone now, so that they can be embedded again.
         """
-        table = index.read(["id", "label", "labels", "captions", "groups"])
+        table = index.read(["id", "label", "labels", "captions", "groups", *TRAITS])
         chosen = _chosen(table, self.limit)
         if classes is not None:
             chosen &= np.isin(table["label"].to_numpy(), list(classes))
@@ -150,7 +155,7 @@ class SplitReader:
         if classes is not None and images.labels is not None:
             images = replace(images, labels=np.array([classes[int(label)] for label in images.labels], np.int64))
         broken = tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items()))
-        return StoredSet(images, broken)
+        return StoredSet(images, broken, index.decoding.notes(_traits(table.filter(chosen)), int(chosen.sum())))
 
     def _readable(
         self, index: DataIndex, chosen: BoolArray
@@ -160,8 +165,7 @@ class SplitReader:
         parts: list[tuple[PartKey, IntArray]] = []
         problems: dict[int, str] = {}
         offset, lost = 0, None
-        for part in index.parts:
-            key = part.seen_through(self.view)
+        for part, key in zip(index.parts, index.seen_through(self.view), strict=True):
             stored = self.store.find_part(self.model, key)
             if stored is None:
                 lost = self.store.part_path(self.model, key)
@@ -179,6 +183,10 @@ class SplitReader:
     def _width(self, parts: Sequence[tuple[PartKey, IntArray]], name: str) -> int:
         filled = next((part for part, kept in parts if len(kept)), None)
         return self.store.read_part(self.model, filled, (name,)).features[name].shape[1] if filled else 0
+
+
+def _traits(table: pa.Table) -> Traits:
+    return Traits(*(int(table[name].to_numpy().sum()) for name in TRAITS))
 
 
 def _chosen(table: pa.Table, limit: int | None) -> BoolArray:

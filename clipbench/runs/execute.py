@@ -99,8 +99,9 @@ class Executor:
             outcome.examples.to_parquet(draft, index=False)
         thumbs = self.results.folder / "thumbs"
         show = self.thumbnails and prepared.tested.dataset.info.show_images
-        pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree.data) if show else ((), ())
-        notes = (*outcome.notes, *cut_texts, *picture_notes)
+        pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree) if show else ((), ())
+        decoded = [f"{split}: {note}" for split, stored in sets.items() for note in stored.notes]
+        notes = (*outcome.notes, *decoded, *cut_texts, *picture_notes)
         provenance = _provenance(prepared, outcome, time.perf_counter() - started)
         result = _assemble(prepared, pedigree, name, outcome, sets)
         return replace(result, pictures=pictures, notes=notes, provenance=provenance), False

@@ -24,7 +24,11 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
     settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude={"task", "datasets", "limit", "prompts"})
     tested = {split: known for split, known in sets.items() if split == job.settings.split} or sets
     fitted_on = {
-        split: [known.fingerprint, _labels_digest(known.labels, prepared.source(split), [])]
+        split: [
+            known.fingerprint,
+            _labels_digest(known.labels, prepared.source(split), []),
+            *([known.decoding] if known.decoding else []),
+        ]
         for split, known in sets.items()
         if split not in tested
     }
@@ -36,7 +40,7 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         tokenizer=model.tokenizer if needs.strings or needs.captions else "",
         precision=model.precision,
         data=_joined({split: known.fingerprint for split, known in tested.items()}),
-        view=job.view_fingerprint,
+        view=_seen_through(job.view_fingerprint, tested),
         subset=subset_of(job),
         labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
         training=digest(fitted_on) if fitted_on else "",
@@ -44,6 +48,12 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         protocol=f"{prepared.task.name}/{prepared.task.protocol}",
         settings=digest(settings),
     )
+
+
+def _seen_through(view: str, tested: Mapping[str, SetIdentity]) -> str:
+    """Return the view's fingerprint, and the decoding's too where that concerns an image of the evaluated split."""
+    decodings = sorted({known.decoding for known in tested.values()} - {""})
+    return digest([view, *decodings]) if decodings else view
 
 
 def subset_of(job: Job) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clipbench.errors import UserError
+from clipbench.errors import UserError, splits_there_are
 from clipbench.tasks.base import DatasetFacts, Metric
 
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def require_split(dataset: DatasetFacts, split: str) -> None:
     """Raise a UserError that names the splits that a data set has, if it lacks one."""
     if split not in dataset.splits:
-        have = ", ".join(sorted(dataset.splits)) or "none"
-        raise UserError(f"there is no split {split!r}", where=dataset.name, fix=f"it has: {have}")
+        raise UserError(f"there is no split {split!r}", where=dataset.name, fix=splits_there_are(dataset.splits))
 
 
 VALIDATION_NAMES = ("val", "validation", "valid", "dev")

@@ -14,7 +14,8 @@ from torch.nn.functional import normalize
 import clipbench.models.reference
 from clipbench.datasets.adapters.digits import Digits
 from clipbench.datasets.adapters.scenes.scenes import Scenes
-from clipbench.datasets.base import Dataset, decode
+from clipbench.datasets.base import Dataset
+from clipbench.datasets.decoding import decode
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest_file
 from clipbench.models.base import ImageTextModel

@@ -13,7 +13,7 @@ import torch
 
 from clipbench.datasets.adapters.digits import Digits
 from clipbench.datasets.adapters.scenes.scenes import split_of
-from clipbench.datasets.base import decode
+from clipbench.datasets.decoding import decode
 from clipbench.models.catalog import find_model
 from clipbench.models.reference.source import ReferenceTransform
 from clipbench.models.reference.towers import Architecture, ReferenceTowers
