@@ -190,6 +190,20 @@ def test_a_run_over_a_cache_whose_every_file_is_damaged_gives_the_same_records(
     assert [f"{path}: damaged" in caplog.text for path in files] == [True] * len(files)
 
 
+def test_what_is_done_is_planned_and_found_again_without_reading_embeddings(
+    make_runner: Callable[..., Runner], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    make_runner(SUITE).run()
+    for path in (tmp_path / "cache").rglob("*.safetensors"):
+        path.write_bytes(flip(path.read_bytes(), -9))
+    runner = make_runner(SUITE)
+    assert [job.done for job in runner.plan().jobs] == [True]
+    runner.run()
+    assert "damaged" not in caplog.text
+    make_runner(SUITE, output=tmp_path / "elsewhere").run()
+    assert caplog.text.count("damaged (checksum)") == 2
+
+
 def test_what_is_removed_during_a_run_is_made_again(make_runner: Callable[..., Runner], tmp_path: Path):
     runner = make_runner(SUITE)
     runner.run()
