@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import random
@@ -21,7 +23,7 @@ from clipbench.embed.housekeeping import cache_entries
 from clipbench.embed.image_set import SplitReader
 from clipbench.embed.store import Store
 from clipbench.embed.texts import TextEncoder
-from clipbench.errors import Damaged
+from clipbench.errors import Damaged, UserError
 from clipbench.runs.runner import Runner
 
 from .conftest import LinearModel, Squares
@@ -122,6 +124,33 @@ def test_a_file_that_is_something_else_is_made_again(kind: str, content: bytes, 
     (path,) = tmp_path.glob(pattern)
     path.write_bytes(content)
     assert read(Pipeline(tmp_path)) == expected
+    assert read(Pipeline(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("kind", ["embeddings", "texts", "tables", "locators"])
+def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pattern, read = KINDS[kind]
+    expected = read(Pipeline(tmp_path))
+    (path,) = tmp_path.glob(pattern)
+    opened = io.open
+
+    def refuse(file: Any, *arguments: Any, **options: Any) -> Any:
+        if file == path and "w" not in (arguments or ["r"])[0]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(file, *arguments, **options)
+
+    content = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        os.utime(path)
+        if path.suffix == ".json":
+            assert read(Pipeline(tmp_path)) == expected
+        else:
+            with pytest.raises(UserError, match=r"cannot be read \(Permission denied\); check its perm"):
+                read(Pipeline(tmp_path))
+    assert path.suffix == ".json" or path.read_bytes() == content
     assert read(Pipeline(tmp_path)) == expected
 
 
