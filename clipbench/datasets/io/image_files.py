@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -17,21 +19,31 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def read_image_file(path: Path) -> tuple[bytes, str | None]:
-    """Return (encoded bytes, None), or (b"", why the file could not be read)."""
+    """Return (encoded bytes, None), or (b"", why the file could not be read now)."""
     try:
-        content = path.read_bytes()
+        # A pipe would be waited for, and a device read for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            return b"", "is not a regular file"
+        return path.read_bytes(), None
     except (OSError, ValueError) as error:
-        return b"", f"{path} cannot be read ({getattr(error, 'strerror', None) or error})"
-    return content, None if content else f"{path} is empty"
+        return b"", f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def stat_key(path: Path) -> tuple[int, int]:
-    """Return (size, time of change in ns), or (-1, -1) where there is no such file."""
+def path_text(path: Path | str) -> str:
+    r"""Return a path as text; bytes of it that are no UTF-8 are written as `\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def stat_key(path: Path) -> tuple[int, ...]:
+    """Return (size, times of change of content and of status in ns, inode); -1 for each where there is no such file.
+
+    A set that was copied, or whose permissions changed, is therefore read again; its images are not encoded again.
+    """
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return (-1, -1)
-    return (status.st_size, status.st_mtime_ns)
+        return (-1, -1, -1, -1)
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 class FileSplit(NumberedSplit):
@@ -47,6 +59,8 @@ class FileSplit(NumberedSplit):
         """Iterate over consecutive examples; a file that cannot be read gives a broken one."""
         for example, path in self._files[rows.start : rows.stop]:
             content, problem = read_image_file(path)
+            if problem and not path.as_posix().endswith(example.id):
+                problem = f"{path_text(path)} {problem}"
             yield replace(example, image=content, problem=problem)
 
     def locator(self) -> str:

@@ -35,11 +35,7 @@ class ReferenceConfig:
 
 
 def write_reference(folder: Path, config: ReferenceConfig, towers: ReferenceTowers) -> None:
-    """Write a folder; matrices and kernels are rounded to float16, gains, biases and statistics are not.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
+    """Write a folder; matrices and kernels are rounded to float16, gains, biases and statistics are not."""
     from safetensors.torch import save
 
     document = {"format": FORMAT, **asdict(config)}
@@ -56,11 +52,7 @@ def _rounded(value: Tensor) -> Tensor:
 
 
 def find_files(folder: Path) -> tuple[Path, Path]:
-    """Return the paths of a folder's weights and configuration.
-
-    Raises:
-        Unavailable: one of the two is missing.
-    """
+    """Return the paths of a folder's weights and configuration; Unavailable where one of the two is missing."""
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             fix = "name a folder that 'python -m clipbench.training --output DIR' wrote"
@@ -69,11 +61,7 @@ def find_files(folder: Path) -> tuple[Path, Path]:
 
 
 def read_config(path: Path) -> ReferenceConfig:
-    """Read a configuration.
-
-    Raises:
-        UserError: the file is damaged or of a newer clipbench.
-    """
+    """Read a configuration; a UserError where it is damaged or of a newer clipbench."""
     from clipbench.models.reference.towers import Architecture
 
     document = read_json(path)
@@ -95,11 +83,7 @@ def _tuples(value: Any) -> Any:
 
 
 def read_towers(path: Path, architecture: Architecture, end_id: int) -> ReferenceTowers:
-    """Read weights, which have passed `check_weights`, into float32 towers, in evaluation mode, without gradients.
-
-    Raises:
-        UserError: they do not fit the architecture.
-    """
+    """Read weights, which have passed `check_weights`, into float32 towers; a UserError where they do not fit."""
     from safetensors.torch import load_file
 
     from clipbench.models.reference.towers import ReferenceTowers
