@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
-    from clipbench.results.folder import Results, load_results
-    from clipbench.runs.runner import RunOptions, run
+    from clipbench.runs.results import Results, load_results
+    from clipbench.runs.runner import run
     from clipbench.suite.init_shift import shift_suite
     from clipbench.suite.loading import Suite, load_suite
 
-__all__ = ["Results", "RunOptions", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"]
+__all__ = ["Results", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"]
 __all__ += ["Dataset", "DatasetInfo", "Example", "ImageFeatures", "ImageTextModel", "IndexedDataset", "ModelInfo"]
 __all__ += ["ModelPedigree", "Split", "Tokens", "UserError"]
 
@@ -28,8 +28,8 @@ _HOMES = {
     "clipbench.errors": "UserError",
     "clipbench.suite.init_shift": "shift_suite",
     "clipbench.models.base": "ImageFeatures ImageTextModel ModelInfo ModelPedigree Tokens",
-    "clipbench.results.folder": "Results load_results",
-    "clipbench.runs.runner": "RunOptions run",
+    "clipbench.runs.results": "Results load_results",
+    "clipbench.runs.runner": "run",
     "clipbench.suite.loading": "Suite load_suite",
 }
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+_JOINERS = "\u200c\u200d"
+"""Characters without width that words of some scripts, and emoji, are written with."""
 
 
 class UserError(Exception):
@@ -24,6 +28,14 @@ class UserError(Exception):
         return f"{text}; {self.fix}" if self.fix else text
 
 
+class UnknownName(UserError):
+    """A name that stands for nothing here: a misspelt model, a module that cannot be imported, a path without a file.
+
+    Or that may not be used: code, where code is refused. A run is refused for it before anything else happens; whatever
+    else is wrong with a part costs that part's jobs.
+    """
+
+
 class Unavailable(UserError):
     """A model or a data set that is not on this machine and cannot be fetched."""
 
@@ -34,6 +46,25 @@ class Damaged(UserError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"damaged ({reason})", where=str(path), fix="it is made again")
         self.path = path
+
+
+def problem_of(error: BaseException) -> str:
+    """Return an error as a message: a user's as it is, any other with its type."""
+    if isinstance(error, UserError):
+        return str(error)
+    # Half a character can be printed and stored by nobody.
+    told = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
+    return f"unexpected {type(error).__name__}" + (f": {told}" if told else "")
+
+
+def printable(text: str) -> str:
+    r"""Return text in one line that sends no command to a terminal: control characters are written out, as \x1b."""
+    return "".join(
+        character
+        if unicodedata.category(character)[0] != "C" or character in _JOINERS
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def quoted(names: Sequence[str], limit: int = 8) -> str:

@@ -72,7 +72,10 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def stat_key(path: Path) -> StatKey:
-    """Return a file's (size, time of change in ns, time of any change in ns, inode), or (-1,) * 4 if it is missing."""
+    """Return a file's (size, time of writing in ns, time of any change in ns, inode), or (-1,) * 4 if it is missing.
+
+    What was copied, or whose permissions changed, is therefore read again; its images are not encoded again.
+    """
     try:
         status = path.stat()
     except (OSError, ValueError):

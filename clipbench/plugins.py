@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Literal
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UnknownName, UserError, did_you_mean, problem_of
 
 Group = Literal["clipbench.models", "clipbench.datasets", "clipbench.tasks", "clipbench.analyses", "clipbench.sections"]
+
+NO_CODE = "CLIPBENCH_NO_CODE"
+"""The environment variable that forbids code which is named by its dotted path; installed packages are not meant."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Registry:
         # Built-in names first: to look for others reads the metadata of every installed package.
         path = self.builtin.get(name) or self.paths().get(name) or (name if is_dotted_path(name) else None)
         if path is None:
-            raise UserError(f"unknown {self.kind} {name!r}", where=where, fix=did_you_mean(name, self.paths()))
-        cls = load_object(path, where=where)
+            raise UnknownName(f"unknown {self.kind} {name!r}", where=where, fix=did_you_mean(name, self.paths()))
+        cls = load_object(path, where=where) if path != name else load_code(path, where=where)
         lacking = [member for member in self.members if not hasattr(cls, member)]
         if lacking:
             fix = f"see clipbench.extend.{self.kind.capitalize()} for what it has"
@@ -73,17 +76,40 @@ def load_object(dotted: str, *, where: str | None = None) -> Any:
     """Import `package.module:Name` and return it; modules in the working directory are found too.
 
     Raises:
-        UserError: no such module or name, or the module fails to import.
+        UnknownName: no such module or name, or the module fails to import, for whatever reason.
     """
     module_name, _, attribute = dotted.partition(":")
     if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
         sys.path.append(os.getcwd())  # noqa: PTH109
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # A module may raise anything while it is imported, or try to end the program.
+        missing = isinstance(error, ImportError)
         fix = "check the name, and that its package is installed or lies in the working directory"
-        raise UserError(f"cannot import {module_name!r} ({error})", where=where, fix=fix) from error
+        problem = f"cannot import {module_name!r} ({error if missing else problem_of(error)})"
+        raise UnknownName(problem, where=where, fix=fix if missing else "mend the module") from error
     try:
         return getattr(module, attribute)
     except AttributeError:
-        raise UserError(f"module {module_name!r} has no {attribute!r}", where=where, fix="check the name") from None
+        fix = did_you_mean(attribute, [name for name in vars(module) if not name.startswith("_")])
+        raise UnknownName(f"module {module_name!r} has no {attribute!r}", where=where, fix=fix) from None
+
+
+def load_code(dotted: str, *, where: str | None = None) -> Any:
+    """Import what a suite or a command line names by dotted path, as `load_object` does.
+
+    Raises:
+        UnknownName: as for `load_object`, or CLIPBENCH_NO_CODE is set, so that no such code may run.
+    """
+    if os.environ.get(NO_CODE, "0") not in {"", "0"}:
+        fix = f"leave out --no-code (or {NO_CODE}) if you trust it"
+        raise UnknownName(f"{dotted!r} is code, which is refused", where=where, fix=fix)
+    return load_object(dotted, where=where)
+
+
+def code_file(dotted: str) -> str:
+    """Return the file of the module that a dotted path names, once it is imported; '' where it has none."""
+    return str(getattr(sys.modules.get(dotted.partition(":")[0]), "__file__", None) or "")

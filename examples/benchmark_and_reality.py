@@ -16,7 +16,7 @@ def compare(benchmark: Path, real: Path, model: str, output: Path) -> clipbench.
     suite = output / "suite.yaml"
     suite.parent.mkdir(parents=True, exist_ok=True)
     suite.write_text(clipbench.shift_suite(benchmark, real).text, encoding="utf-8")
-    return clipbench.run(clipbench.load_suite(suite), [model], clipbench.RunOptions(output=output))
+    return clipbench.run(suite, [model], output=output)
 
 
 def main(benchmark: str, real: str, model: str = "clip-tiny") -> None:

@@ -42,7 +42,7 @@ def run(folder: Path, model: str, synonyms: dict[str, list[str]], output: Path) 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(suite, sort_keys=False, allow_unicode=True), encoding="utf-8")
     last = Last()
-    clipbench.run(clipbench.load_suite(path), [model], clipbench.RunOptions(output=output), last)
+    clipbench.run(path, [model], output=output, progress=last)
     assert last.job is not None  # the suite has one job
     return last.job
 

@@ -27,7 +27,7 @@ def probe(folder: Path, model: str, output: Path) -> clipbench.Results:
     output.mkdir(parents=True, exist_ok=True)
     suite = output / "suite.yaml"
     suite.write_text(SUITE.format(path=json.dumps(str(folder.resolve()))), encoding="utf-8")
-    return clipbench.run(clipbench.load_suite(suite), [model], clipbench.RunOptions(output=output))
+    return clipbench.run(suite, [model], output=output)
 
 
 def main(folder: str, model: str = "clip-tiny") -> None:

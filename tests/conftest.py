@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -81,18 +81,22 @@ def write_shard(folder: Path, samples: Iterable[Mapping[str, bytes]]) -> None:
 @pytest.fixture
 def make_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Runner]:
     """Make what runs the text of a suite over the colour words model of the examples, into folders of the test."""
-    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.runs.options import RunOptions
+    from clipbench.runs.runner import Runner
     from clipbench.suite.loading import load_suite
 
     monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
     folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
 
     def make(
-        suite: str, progress: object = None, model: str = "colour_words_model:ColourWords", **options: object
+        suite: str,
+        progress: object = None,
+        models: Sequence[object] = ("colour_words_model:ColourWords",),
+        **options: object,
     ) -> Runner:
         (tmp_path / "suite.yaml").write_text(suite)
         chosen = RunOptions(**{"device": "cpu", "workers": 0, **folders, **options})  # type: ignore[arg-type]
-        return Runner(load_suite(tmp_path / "suite.yaml"), [model], chosen, progress)  # type: ignore[arg-type]
+        return Runner(load_suite(tmp_path / "suite.yaml"), models, chosen, progress)  # type: ignore[arg-type]
 
     return make
 

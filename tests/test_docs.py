@@ -232,9 +232,8 @@ def test_yaml_blocks_load(name: str, tmp_path: Path):
 
 
 def run(suite: str, model: str, folder: Path, *only: str) -> package.Results:
-    options = package.RunOptions(output=folder, cache=folder.parent / "cache", device="cpu", workers=0)
-    chosen = package.load_suite(suite)
-    return package.run(chosen.only(only) if only else chosen, [model], options)
+    folders = {"output": folder, "cache": folder.parent / "cache"}
+    return package.run(suite, model, only=only, device="cpu", workers=0, **folders)
 
 
 def close(text: str, expected: str) -> bool:
@@ -284,11 +283,11 @@ def test_the_classes_in_contributing_work(tmp_path: Path, monkeypatch: pytest.Mo
     suite.write_text(f"{scenes}tasks:\n{tasks}", encoding="utf-8")
     for model in ("contributed:Random", "clip-tiny"):
         results = run(str(suite), model, tmp_path / "results")
-    jobs = {(job.task, job.model): job for job in results.jobs()}
+    jobs = {(job.task, job.model): job for job in results.all().jobs()}
     assert {job.error for job in jobs.values()} == {""}
     assert jobs["majority", "contributed:Random"].main.value >= 1 / 8
     random, trained = (jobs["zero_shot", model].main.value for model in ("contributed:Random", "clip-tiny"))
-    (result,) = (result for result in results.analysis_results() if result.analysis == "range")
+    (result,) = (result for result in results.all().analysis_results() if result.analysis == "range")
     assert (result.about.dataset, result.records[0].value) == ("few", trained - random)
 
 

@@ -31,7 +31,7 @@ def run(make_runner: Callable[..., Runner]) -> Callable[..., Results]:
     """Run a suite; with this fixture the examples can be imported, as with `PYTHONPATH=examples`."""
 
     def finish(suite: str, model: str = MODEL) -> Results:
-        results = make_runner(suite, model=model).run()
+        results = make_runner(suite, models=[model]).run()
         assert (results.folder / "report.html").stat().st_size > 0
         return results
 

@@ -47,7 +47,6 @@ CALLS = {
     "Picture": "id split role caption true_label= prediction=",
     "PromptSettings": "* task split= limit= datasets prompts=",
     "PromptedClasses": "name source classes strings templates= families= controls= names=",
-    "RunOptions": "output= data_root= device= precision= batch_size= workers= thumbnails= cache=",
     "Subject": "models= datasets= averaged= reference= split= task= prompts= condition= protocol= subset= "
     "limit= n= n_train=",
     "TableSpec": "name caption columns largest_by= curve= definition=",
@@ -67,13 +66,14 @@ CALLS = {
     "distinct_strings": "prompts",
     "fit_line": "names reference shift * continuity= n_reference= n_shift=",
     "load_results": "*folders",
-    "load_suite": "name_or_path",
+    "load_suite": "suite * code=",
     "published_pair": "reference shift",
     "read_correct": "jobs examples columns=",
     "require_joint_space": "model task",
     "require_split": "dataset split",
     "require_training": "settings dataset task",
-    "run": "suite models options= progress=",
+    "run": "suite models * only= limit= output= data_root= device= precision= batch_size= workers= thumbnails= "
+    "cache= progress=",
     "shift_suite": "benchmark real * prompts= output=",
     "side_by_side": "jobs find",
     "stored_feature": "settings model task",
@@ -96,7 +96,7 @@ MEMBERS = {
     "tables task variant",
     "PageData": "album analyses jobs leaderboard means rank results results_of unclaimed",
     "ProgressListener": "advanced analysis_failed fetching finished page planned started",
-    "Results": "analysis_results examples frame jobs wide",
+    "Results": "all analysis_results compare examples frame jobs report wide",
     "Section": "analyses name order show template title",
     "Split": "count download_bytes image keys locator shards",
     "Suite": "datasets description name only path tasks text",
@@ -106,7 +106,7 @@ MEMBERS = {
 
 VERDICTS = ("higher", "lower", "not_distinguishable", "undefined")
 
-ONLY_PROGRAMS = {"Results", "RunOptions", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"}
+ONLY_PROGRAMS = {"Results", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"}
 PLUGINS = sorted({*CALLS, *MEMBERS, "Verdict"} - ONLY_PROGRAMS)
 SHARED = "Dataset DatasetInfo Example ImageFeatures ImageTextModel IndexedDataset ModelInfo ModelPedigree Split Tokens"
 PROGRAMS = sorted({*ONLY_PROGRAMS, *SHARED.split(), "UserError"})

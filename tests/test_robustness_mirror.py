@@ -12,7 +12,7 @@ import pytest
 from clipbench.datasets.classes.imagenet import imagenet_class_names
 from clipbench.datasets.classes.matching import load_class_table
 from clipbench.results.folder import Results
-from clipbench.runs.runner import RunOptions, run
+from clipbench.runs.runner import run
 from clipbench.suite.loading import Suite, load_suite
 
 from .conftest import REPOSITORY, png, write_shard
@@ -46,8 +46,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def finish(mirror: Path, suite: Suite) -> Results:
     cache, output = mirror.parent / "cache", mirror.parent / "results"
-    options = RunOptions(output=output, cache=cache, data_root=mirror, device="cpu", workers=0)
-    return run(suite, [MODEL], options)
+    return run(suite, MODEL, output=output, cache=cache, data_root=mirror, device="cpu", workers=0)
 
 
 @pytest.mark.slow

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding
 from clipbench.analyses.registry import ANALYSES, analysis_names, load_analysis
-from clipbench.errors import UserError
+from clipbench.errors import UserError, problem_of
 from clipbench.fingerprint import digest, digest_code
 from clipbench.metrics.specs import Declared
-from clipbench.results.folder import MergedResults, Results
+from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record, Table
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def analyse(results: Results) -> tuple[AnalysisResult, ...]:
     # By what their results are called in a folder.
     asked: dict[str, Mapping[str, Any]] = {name: {"analysis": name} for name in analysis_names()}
     asked |= {f"{settings['analysis']}-{digest(dict(settings))[:12]}": settings for settings in results.analyses}
-    if not isinstance(results, MergedResults):
+    if not results.read_only:
         results.keep_analyses(asked)
     return tuple(found for file, settings in asked.items() for found in _attempt(file, settings, jobs, results))
 
@@ -50,10 +50,11 @@ def _attempt(
     name = str(settings["analysis"])
     try:
         return _made(file, settings, jobs, results)
-    except UserError as error:
-        return (_failed(name, str(error)),)
-    except Exception as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
-        return (_failed(name, f"unexpected {type(error).__name__}: {error}", traceback.format_exc()),)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - records are safe; one analysis must not hide the others
+        details = "" if isinstance(error, UserError) else traceback.format_exc()
+        return (_failed(name, problem_of(error), details),)
 
 
 def _made(
@@ -81,7 +82,7 @@ def _made(
 
     found = analysis.analyse(Evidence(evidence, examples), _settings(analysis, settings))
     made = tuple(_result(analysis, finding) for finding in _without_trials(found))
-    if not isinstance(results, MergedResults) and (made or results.has_analysis(file)):
+    if not results.read_only and (made or results.has_analysis(file)):
         results.write_analysis(file, INCOMPLETE if unread else key, made)
     return made
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from clipbench.cli.console import print_rows
+from clipbench.cli.console import print_rows, shown
 from clipbench.report.text import numbers
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def print_comparison(console: Console, frame: pd.DataFrame) -> None:
     frame = frame if "model" in frame else frame.assign(model="")
     rows = [_cells(row) for row in frame.astype(object).where(frame.notna(), None).to_dict("records")]
     if console.is_terminal:
-        console.print(f"first   {escape(first)}\nsecond  {escape(second)}\n", highlight=False, soft_wrap=True)
+        console.print(f"first   {shown(first)}\nsecond  {shown(second)}\n", highlight=False, soft_wrap=True)
         _print_table(console, rows)
         return
     heads = _HEADS | {"first": f"{first}, %", "second": f"{second}, %", "difference": "difference, points"}
@@ -50,15 +49,15 @@ def print_comparison(console: Console, frame: pd.DataFrame) -> None:
 def _print_table(console: Console, rows: Sequence[_Cells]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("job", overflow="fold")
-    shown = [name for name in _NUMBERS if name != "p"]
-    for name in shown:
+    heads = [name for name in _NUMBERS if name != "p"]
+    for name in heads:
         table.add_column(_HEADS.get(name, name), justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(escape(_job(row)), *(row[name] for name in shown))
+        table.add_row(shown(_job(row)), *(row[name] for name in heads))
     console.print(table)
     for row in rows:
         if row["note"]:
-            console.print(f"\n{escape(_job(row))}: {escape(row['note'])}", highlight=False, soft_wrap=True)
+            console.print(f"\n{shown(_job(row))}: {shown(row['note'])}", highlight=False, soft_wrap=True)
 
 
 def _job(row: _Cells) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.table import Table
 from rich.text import Text
 
+from clipbench.errors import printable
 from clipbench.report.text import numbers
 from clipbench.report.text.declared import as_shown, metric_of
 from clipbench.runs.progress import ProgressListener
@@ -24,39 +25,56 @@ if TYPE_CHECKING:
     from clipbench.embed.housekeeping import CacheEntry
     from clipbench.results.folder import Results
     from clipbench.results.records import AnalysisResult, JobResult, Record
-    from clipbench.runs.plan import JobCost, Plan
+    from clipbench.runs.plan import Plan
     from clipbench.tasks.job import Job
 
 
 class RunConsole(ProgressListener):
-    """Prints the plan, a progress bar where there is a terminal, and a line for each finished job."""
+    """Prints the plan, a line for each finished job and, of the job at work, a bar or now and then a line of text."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, debug: bool = False, every: float = 30.0) -> None:
+        """Print to a console; `debug`: also tracebacks; `every`: seconds between lines where it is no terminal."""
         self.console = console
+        self.debug = debug
+        self.every = every
         self.failed = 0
+        self.folder: Path | None = None
+        """Of the results."""
         self.page_path: Path | None = None
+        self._planned: list[bool] = []
+        """Of each job, whether it was done before."""
+        self._finished: list[bool] = []
+        """Of each job that was reached, whether it is done."""
+        self._said = ""
         self._progress: Progress | None = None
+        self._log: _Log | None = None
         self._page_problem = ""
 
     def planned(self, plan: Plan) -> None:
         """Print the plan."""
+        from clipbench.cli.plan import print_plan
+
+        self._planned = [job.done for job in plan.jobs]
         print_plan(self.console, plan)
 
     def started(self, job: Job, total: int | None, unit: str) -> None:
-        """Show a bar."""
+        """Show a bar, or begin to count."""
         self._stop()
         if not self.console.is_terminal:
+            self._log = _Log(job.label, total, unit, time.monotonic())
             return
         rate = _RateColumn(unit)
         columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), rate)
         self._progress = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
         self._progress.start()
-        self._progress.add_task(escape(job.label), total=total)
+        self._progress.add_task(shown(job.label), total=total)
 
     def advanced(self, count: int) -> None:
-        """Move the bar."""
+        """Move the bar, or print a line if it is time."""
         if self._progress is not None:
             self._progress.advance(self._progress.task_ids[0], count)
+        if self._log is not None and (line := self._log.advance(count, self.every)):
+            self.console.print(shown(line), highlight=False, soft_wrap=True)
 
     def finished(self, result: JobResult, again: bool) -> None:
         """Print a line for a job."""
@@ -64,10 +82,14 @@ class RunConsole(ProgressListener):
         other = result.matched or result.trained_on
         measured_on = f"{result.dataset} beside {other}" if other else result.dataset
         parts = (result.model, measured_on, result.task, result.variant, result.view)
-        name = escape(" · ".join(part for part in parts if part))
+        name = shown(" · ".join(part for part in parts if part))
+        self._finished.append(result.status == "done")
         if result.status == "failed":
             self.failed += 1
-            self.console.print(f"[red]failed[/]  {name}: {escape(result.error)}", highlight=False, soft_wrap=True)
+            why = "for the same reason" if result.error == self._said else result.error
+            self._said = result.error
+            self.console.print(f"[red]failed[/]  {name}: {shown(why)}", highlight=False, soft_wrap=True)
+            self._print_traceback(str(result.provenance.get("traceback", "")))
             return
         main = result.main and as_shown(result, result.main)
         took = "as before" if again else f"{result.provenance.get('seconds', 0):.1f} s"
@@ -78,14 +100,15 @@ class RunConsole(ProgressListener):
     def analysis_failed(self, result: AnalysisResult) -> None:
         """Print a line for an analysis."""
         self.failed += 1
-        line = f"[red]failed[/]  {escape(result.analysis)}: {escape(result.error)}"
+        line = f"[red]failed[/]  {shown(result.analysis)}: {shown(result.error)}"
         self.console.print(line, highlight=False, soft_wrap=True)
+        self._print_traceback(result.traceback)
 
     def page(self, path: Path, problem: str) -> None:
         """Remember where the page is; say at once if it could not be written."""
         self.page_path = path
         if problem and problem != self._page_problem:
-            self.console.print(f"[yellow]no page[/] {escape(str(path))}: {escape(problem)}", soft_wrap=True)
+            self.console.print(f"[yellow]no page[/] {shown(str(path))}: {shown(problem)}", soft_wrap=True)
         self._page_problem = problem
 
     def summarise(self, results: Results) -> None:
@@ -95,17 +118,54 @@ class RunConsole(ProgressListener):
         self.console.print()
         self.console.print(wide_text(results), markup=False, highlight=False, soft_wrap=True, end="")
         self.console.print()
-        self.console.print(f"results  {escape(str(results.folder))}", highlight=False, soft_wrap=True)
+        self.console.print(f"results  {shown(str(results.folder))}", highlight=False, soft_wrap=True)
         if self.page_path is not None and not self._page_problem:
-            self.console.print(f"page     {escape(str(self.page_path))}", highlight=False, soft_wrap=True)
+            self.console.print(f"page     {shown(str(self.page_path))}", highlight=False, soft_wrap=True)
         if self.failed:
             jobs, them = ("job", "it") if self.failed == 1 else ("jobs", "them")
             self.console.print(f"[red]{self.failed} {jobs} failed[/]; the same command runs {them} again")
 
+    def kept(self) -> str:
+        """Return what an interrupted run leaves, and how to go on."""
+        if not self._planned or self.folder is None:
+            return "interrupted before the first job; run the same command again"
+        done = sum(self._finished) + sum(self._planned[len(self._finished) :])
+        them = f"{done} of {len(self._planned)} jobs are done and kept in {printable(str(self.folder))}"
+        return f"interrupted: {them}; run the same command again to go on"
+
+    def _print_traceback(self, text: str) -> None:
+        if self.debug and text:
+            self.console.print("\n".join(map(printable, text.splitlines())), markup=False, highlight=False)
+
     def _stop(self) -> None:
+        self._log = None
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+@dataclass
+class _Log:
+    """What a job at work says of itself where there is no terminal to show a bar in."""
+
+    label: str
+    total: int | None
+    unit: str
+    started: float
+    count: int = 0
+    said: float = 0.0
+
+    def advance(self, count: int, every: float) -> str:
+        """Count; return a line if the last one, or the start, is so many seconds ago."""
+        self.count += count
+        now = time.monotonic()
+        if now - max(self.said, self.started) < every:
+            return ""
+        self.said, rate = now, self.count / max(now - self.started, 1e-9)
+        of = f" of {self.total:,}" if self.total else ""
+        left = f", {format_seconds((self.total - self.count) / rate)} left" if self.total and rate else ""
+        clock = datetime.now().astimezone().strftime("%H:%M:%S")
+        return f"{clock}  {self.label}: {self.count:,}{of} {self.unit} ({rate:,.0f}/s{left})"
 
 
 class _RateColumn(TextColumn):
@@ -117,6 +177,11 @@ class _RateColumn(TextColumn):
         """Return e.g. '412 images/s'."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} {self.unit}/s", style="progress.data.speed")
+
+
+def shown(text: str) -> str:
+    """Return text for a rich console: no markup in it, and no command to the terminal."""
+    return escape(printable(text))
 
 
 def format_record(record: Record) -> str:
@@ -146,80 +211,16 @@ def format_seconds(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def print_plan(console: Console, plan: Plan, *, problems: bool = False) -> None:
-    """Print what would be fetched, embedded and computed; with `problems` also why jobs will fail."""
-    for model, availability in plan.weights:
-        where = "here" if availability.local else f"to fetch ({format_bytes(availability.download_bytes)})"
-        console.print(
-            f"weights  {escape(model)}: {where}, {escape(availability.where)}", highlight=False, soft_wrap=True
-        )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("job", overflow="fold")
-    memory = any(job.memory_bytes for job in plan.jobs)
-    for column in ("images to embed", "texts to embed", "download", "time", *(("memory",) if memory else ())):
-        table.add_column(column, justify="right")
-    for label, job in _with_views_joined(plan.jobs):
-        cells = (*_plan_row(job), *((format_bytes(job.memory_bytes or 0),) if memory else ()))
-        table.add_row(escape(label), *cells)
-    console.print(table)
-    todo = [job for job in plan.jobs if not job.done and not job.problem]
-    console.print(f"{len(plan.jobs)} jobs, {len(todo)} to do, estimated time {format_seconds(plan.seconds)}")
-    if plan.long:
-        console.print("That is long: --only NAME runs one data set, --limit N a balanced part of each.")
-    for job in plan.jobs if problems else ():
-        if job.problem:
-            console.print(f"[red]will fail[/]  {escape(job.job.label)}: {escape(job.problem)}", soft_wrap=True)
-
-
-def _with_views_joined(jobs: Sequence[JobCost]) -> Iterator[tuple[str, JobCost]]:
-    """Yield jobs with their labels; those that differ only in the view, and in nothing that is shown, as one."""
-    for (measured, _, _), group in groupby(
-        jobs, key=lambda job: (job.job.measured, job.job.view is not None and not job.problem, job.done)
-    ):
-        members = list(group)
-        if members[0].job.view is None or members[0].problem or len(members) < 2:
-            yield from ((job.job.label, job) for job in members)
-        else:
-            yield f"{measured} · {len(members)} views", _joined(members)
-
-
-def _joined(jobs: Sequence[JobCost]) -> JobCost:
-    """Return one planned job that stands for several."""
-    from clipbench.runs.plan import total
-
-    return replace(
-        jobs[0],
-        images=total(job.images for job in jobs),
-        new_images=total(job.new_images for job in jobs),
-        new_texts=sum(job.new_texts for job in jobs),
-        seconds=total(job.seconds for job in jobs),
-    )
-
-
-def _plan_row(job: JobCost) -> tuple[str, str, str, str]:
-    if job.problem:
-        return ("", "", "", "[red]fails[/]")
-    if job.done:
-        return ("–", "–", "–", "done")
-    images = f"{_count(job.new_images)} of {_count(job.images)}"
-    texts = f"{job.new_texts:,} of {job.texts:,}" if job.texts else "captions" if job.captions else "–"
-    return (images, texts, format_bytes(job.download_bytes), format_seconds(job.seconds))
-
-
-def _count(number: int | None) -> str:
-    return "?" if number is None else f"{number:,}"
-
-
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None) -> Console:
     """Print a plain table: in a terminal folded to its width, else tab-separated for programs. Return the console."""
     console = console or Console(emoji=False)
     if not console.is_terminal:
         for row in (columns, *rows):
-            print("\t".join(row), file=console.file)
+            print("\t".join(numbers.formula_safe(printable(cell)) for cell in row), file=console.file)
         return console
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(shown, row))
     console.print(table)
     return console
 

@@ -7,9 +7,10 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,12 +18,15 @@ from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
 from clipbench.cli import results as cli_results
 from clipbench.cli.listing import LISTINGS, What
-from clipbench.errors import UserError
+from clipbench.errors import UserError, printable, problem_of
+from clipbench.plugins import NO_CODE
 
-if TYPE_CHECKING:
-    from clipbench.suite.loading import Suite
-
-DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, WRONG_USE, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130
+DEBUG = "CLIPBENCH_DEBUG"
+EXIT_CODES = (
+    "Exit codes: 0 all jobs are done, 1 some failed (of a dry run: will fail) and the others are done, 2 wrong use, "
+    "nothing ran, 70 clipbench itself failed, 130 interrupted: the same command goes on."
+)
 
 app = typer.Typer(
     name="clipbench",
@@ -40,18 +44,34 @@ app.add_typer(cli_results.app)
 
 
 def main() -> None:
-    """Run the command line; what a user did wrong is one message without a traceback."""
+    """Run the command line; whatever goes wrong is one message, and a traceback only with --debug."""
     _quieten_libraries()
+    if "--debug" in sys.argv[1:]:
+        # Wherever it stands: one adds it to the end of a command that failed.
+        sys.argv.remove("--debug")
+        os.environ[DEBUG] = "1"
     # Records stay until the end: to look for cycles among them took a sixth of the time of a large page.
     gc.set_threshold(50_000, 20, 20)
     try:
         app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(WRONG_USE)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - told in a line instead
+        _tell(error)
+        sys.exit(WRONG_USE if isinstance(error, UserError) else CRASHED)
+
+
+def _tell(error: Exception) -> None:
+    if _debugging():
+        traceback.print_exception(error)
+    message = printable(problem_of(error))
+    if not isinstance(error, UserError):
+        message = f"clipbench itself failed: {message}; please report it with what the same command says with --debug"
+    print(f"error: {message}", file=sys.stderr)
+
+
+def _debugging() -> bool:
+    return os.environ.get(DEBUG, "0") not in {"", "0"}
 
 
 def _quieten_libraries() -> None:
@@ -78,16 +98,23 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help=f"Show tracebacks; may stand anywhere. Also {DEBUG}=1.")
+    ] = False,
 ) -> None:
     pass
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def run(
     suite: Annotated[str, typer.Argument(help="A suite: a YAML file, or the name of a packaged one.")],
     model: Annotated[
         list[str],
-        typer.Option("--model", "-m", help="A catalog name, open_clip:ARCH/TAG, open_clip:local-dir:PATH, ... Repeat."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="A catalog name, open_clip:ARCH/TAG, open_clip:local-dir:PATH, ...; NAME=MODEL calls it NAME. Repeat.",
+        ),
     ],
     data_root: cli_prompts.DataRoot = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
@@ -101,13 +128,23 @@ def run(
     ] = None,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Keep thumbnails for the page.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    no_code: Annotated[
+        bool, typer.Option("--no-code", help=f"Refuse classes named as package.module:Class. Also {NO_CODE}=1.")
+    ] = False,
 ) -> None:
     """Run a suite of tasks over models; what is finished is never computed again."""
-    selected = _select(suite, only, limit)
+    if no_code:
+        os.environ[NO_CODE] = "1"
+    from clipbench.suite.loading import select
+
+    selected = select(suite, only or (), limit)
     from rich.console import Console
 
-    from clipbench.cli.console import RunConsole, print_plan
-    from clipbench.runs.runner import Runner, RunOptions
+    from clipbench.cli.console import RunConsole
+    from clipbench.cli.interrupts import Interrupts
+    from clipbench.cli.plan import print_plan
+    from clipbench.runs.options import RunOptions
+    from clipbench.runs.runner import Runner
 
     options = RunOptions(
         output=output,
@@ -118,22 +155,16 @@ def run(
         workers=workers,
         thumbnails=images,
     )
-    progress = RunConsole(Console(emoji=False))
-    runner = Runner(selected, model, options, progress)
-    if dry_run:
-        print_plan(progress.console, runner.plan(), problems=True)
-        return
-    progress.summarise(runner.run())
+    progress = RunConsole(Console(emoji=False), debug=_debugging())
+    with Interrupts(progress.kept):
+        runner = Runner(selected, model, options, progress)
+        progress.folder = runner.results.folder
+        if dry_run:
+            plan = runner.plan()
+            print_plan(progress.console, plan, problems=True)
+            raise typer.Exit(SOME_FAILED if any(job.problem for job in plan.jobs) else DONE)
+        progress.summarise(runner.run())
     raise typer.Exit(SOME_FAILED if progress.failed else DONE)
-
-
-def _select(name_or_path: str, only: list[str] | None, limit: int | None) -> Suite:
-    from clipbench.suite.loading import load_suite
-
-    suite = load_suite(name_or_path)
-    if only:
-        suite = suite.only(only)
-    return suite if limit is None else suite.with_limit(limit)
 
 
 def _batch_size(text: str) -> int | None:

@@ -10,6 +10,7 @@ from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.documents.marked_yaml import read_mapping
 from clipbench.documents.validation import show
 from clipbench.errors import UserError, did_you_mean, quoted
+from clipbench.plugins import is_dotted_path
 from clipbench.prompts.checks import classes_named
 from clipbench.prompts.filling import prompts_for
 from clipbench.prompts.sets import OWN, PromptSet, prompt_set
@@ -58,7 +59,7 @@ def show_prompts(
         UserError: no such set, data set, class or model, or the prompts do not fit the classes.
         Unavailable: the data set's class names, or the tokenizer, are not here and cannot be fetched.
     """
-    checked = load_suite(suite) if suite is not None else None
+    checked = load_suite(suite, code=False) if suite is not None else None
     choice = (_sets_of(checked, dataset) if checked else {}).get(name) or prompt_set(name)
     if checked and not dataset:
         raise UserError("a suite is named, but none of its data sets", fix="give --dataset NAME too")
@@ -123,6 +124,7 @@ def _defined_in(suite: Suite) -> Mapping[str, DatasetDefinition]:
     definitions = {
         name: define(name, entry, base=suite.path.parent, where=document.where(("datasets", name)))
         for name, entry in document.value.get("datasets", {}).items()
+        if not is_dotted_path(str(entry.get("adapter")))
     }
     return {**definitions, **suite.datasets}
 

@@ -18,8 +18,8 @@ from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo
 from clipbench.datasets.subset import DividedDataset, checked_shares
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, unmarked
 from clipbench.documents.validation import Problem, check, refuse, show
-from clipbench.errors import UserError, did_you_mean
-from clipbench.plugins import is_dotted_path, load_object, plugin_paths
+from clipbench.errors import UnknownName, UserError, did_you_mean
+from clipbench.plugins import is_dotted_path, load_code, load_object, plugin_paths
 
 ADAPTERS: Mapping[str, str] = MappingProxyType(
     {
@@ -81,9 +81,9 @@ def adapter_class(adapter: str, *, where: str | None = None) -> type[Dataset]:
     if dotted is None:
         if not is_dotted_path(adapter):
             fix = f"{did_you_mean(adapter, adapter_names())} (or name a class as `package.module:Class`)"
-            raise UserError(f"unknown adapter {adapter!r}", where=where, fix=fix)
+            raise UnknownName(f"unknown adapter {adapter!r}", where=where, fix=fix)
         dotted = adapter
-    constructor = load_object(dotted, where=where)
+    constructor = load_code(dotted, where=where) if dotted == adapter else load_object(dotted, where=where)
     if not (isinstance(constructor, type) and issubclass(constructor, Dataset)):
         problem = f"{dotted!r} is not a class derived from clipbench.Dataset"
         raise UserError(problem, where=where, fix="derive it from Dataset or IndexedDataset")

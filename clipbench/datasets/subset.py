@@ -145,7 +145,8 @@ class _Division:
                 content = hashlib.sha256(salt + hashlib.sha256(example.image).digest()).digest()
                 ids[content].append(example.id)
                 label = example.label if example.labels is None else example.labels
-                stratum[content] = min(stratum.get(content, label), label) if label is not None else None
+                # Of equal images with several labels one counts, whatever their order.
+                stratum[content] = min(stratum.get(content, label), label, key=repr)
         by_stratum: dict[Any, list[bytes]] = defaultdict(list)
         for content in sorted(ids):
             by_stratum[stratum[content]].append(content)

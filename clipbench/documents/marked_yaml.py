@@ -15,12 +15,15 @@ from clipbench.errors import UserError
 KeyPath = tuple[str | int, ...]
 """The way to a value: ("tasks", 2, "datasets")."""
 
-MAX_VALUES = 100_000
+MAX_BYTES = 1_000_000
+MAX_VALUES = 50_000
 """Aliases counted as often as they are used: what a file may expand to."""
 MAX_DEPTH = 50
 QUOTE_BRACES = "text that begins with '{' needs quotes"
 _UNQUOTED_TEMPLATE = re.compile(r"[-:]\s+\{c?\}\s*[^\s#,\]}]")
 """`- {} in the wild`, which YAML takes for a mapping and something after it."""
+_UNSPACED_DASH = re.compile(r"\s*-([A-Za-z_]\w*)\s*:")
+"""`-task: knn`, which YAML takes for a key that begins with a dash."""
 _STANDARD = "tag:yaml.org,2002:"
 _SCALARS = {"str", "int", "float", "bool", "null", "timestamp", "value"}
 
@@ -68,11 +71,12 @@ def read_mapping(path: Path, expected: str) -> MarkedYaml:
 
     Raises:
         UserError: it cannot be read, is not UTF-8 or not YAML, is empty or not a mapping, or holds duplicate
-            keys, tags other than YAML's own, several documents, or more than `MAX_VALUES` values.
+            keys, tags other than YAML's own, several documents, or more than `MAX_BYTES` bytes or `MAX_VALUES` values.
     """
     name = str(path)
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=name) from error
     return parse_mapping(content, name, expected)
@@ -80,6 +84,9 @@ def read_mapping(path: Path, expected: str) -> MarkedYaml:
 
 def parse_mapping(content: bytes, name: str, expected: str) -> MarkedYaml:
     """Parse the bytes of a YAML file that holds one mapping; errors as for `read_mapping`."""
+    if len(content) > MAX_BYTES:
+        fix = "write less, or name long lists in files of their own"
+        raise UserError(f"is larger than {MAX_BYTES / 1e6:.0f} MB", where=name, fix=fix)
     text = _decode(content, name)
     node = _compose(text, name)
     if node is None or (isinstance(node, yaml.ScalarNode) and node.tag == f"{_STANDARD}null"):
@@ -156,7 +163,7 @@ def _decode(content: bytes, name: str) -> str:
 
 def _compose(text: str, name: str) -> yaml.Node | None:
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _CountingLoader(text, name)
         first = loader.get_node() if loader.check_node() else None
         second = loader.get_node() if loader.check_node() else None
     except yaml.reader.ReaderError as error:
@@ -173,6 +180,23 @@ def _compose(text: str, name: str) -> yaml.Node | None:
     return first
 
 
+class _CountingLoader(yaml.SafeLoader):
+    """Refuses a document that holds too much while it is read: the whole of it would take minutes."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.file = name
+        self.count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.count += 1
+        if self.count > MAX_VALUES:
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            where = f"{self.file}:{event.start_mark.line + 1}"
+            raise UserError(f"holds more than {MAX_VALUES:,} values", where=where, fix="use a smaller file")
+        return super().compose_node(parent, index)
+
+
 def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> UserError:
     mark = error.problem_mark or error.context_mark
     where = f"{name}:{mark.line + 1}" if mark else name
@@ -184,9 +208,16 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> UserErro
         context = f" ({error.context} that begins on line {error.context_mark.line + 1})"
     fix = "text that contains ': ' needs quotes" if problem.startswith("mapping values are not") else None
     lines = text.splitlines()
+    for number in range(mark.line, max(mark.line - 3, -1), -1) if mark else ():
+        if number < len(lines) and (dash := _UNSPACED_DASH.match(lines[number])):
+            return _unspaced_dash(f"{name}:{number + 1}", dash[1])
     if mark and mark.line < len(lines) and _UNQUOTED_TEMPLATE.search(lines[mark.line]):
         fix = QUOTE_BRACES
     return UserError(f"is not valid YAML: {problem}{context}", where=where, fix=fix)
+
+
+def _unspaced_dash(where: str, key: str) -> UserError:
+    return UserError(f"'-{key}:' has no space behind its dash", where=where, fix=f"write '- {key}:'")
 
 
 class _Builder:
@@ -264,6 +295,8 @@ class _Builder:
             meaning = {"bool": "true or false", "null": "nothing", "timestamp": "a date"}.get(tag, "a number")
             problem = f"YAML reads the key {node.value} as {meaning}, and keys must be text"
             raise self._error(node, path, problem, f"write '{node.value}' in quotes")
+        if node.style is None and node.value == "-task":
+            raise _unspaced_dash(f"{self.name}:{_line(node)}", "task")
         return self._text(node, path)
 
     def _scalar(self, node: yaml.ScalarNode, tag: str, path: KeyPath) -> Any:

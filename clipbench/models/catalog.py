@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UnknownName, UserError, did_you_mean, nearest
 from clipbench.models.base import ModelSource
 from clipbench.models.custom import DottedSource
 from clipbench.models.located import LocatedSource, Location
@@ -29,6 +31,8 @@ ADAPTERS: Mapping[str, tuple[str, str]] = {
 The function's module (below clipbench.models) is imported when such a model is named. It returns None for any other
 form, and looks nothing up.
 """
+_REPOSITORY = re.compile(r"[\w-][\w.-]*/\w[\w.-]*")
+"""ORG/NAME on the hub, or ARCH/TAG of open_clip."""
 FORMS = (
     *(f"{adapter}:{form}" for adapter, (_, forms) in ADAPTERS.items() for form in forms.split()),
     "package.module:Class",
@@ -68,11 +72,19 @@ def find_model(spec: str) -> ModelSource:
     """Return the model that a name stands for; nothing is imported, looked for or loaded yet.
 
     Args:
-        spec: an alias (`vit-b-32`), one of `FORMS`, or a name that an installed package adds.
+        spec: an alias (`vit-b-32`), one of `FORMS`, or a name that an installed package adds. `NAME=` before it is
+            what results call the model.
 
     Raises:
         UserError: the name has no such form.
     """
+    name, equals, rest = spec.partition("=")
+    if equals and not re.search(r"[:/@\\]", name):
+        if not name.strip() or not rest:
+            raise UserError("expected NAME=MODEL", where=f"model {spec!r}", fix="e.g. mine=open_clip:ViT-B-32@FILE")
+        source = find_model(rest)
+        source.name = name.strip()
+        return source
     known = model_names()
     if spec in known:
         return _from_catalog(known[spec])
@@ -81,14 +93,29 @@ def find_model(spec: str) -> ModelSource:
         return LocatedSource(spec, _locate(adapter, arguments))
     if is_dotted_path(spec):
         return DottedSource(spec, spec)
-    forms = ", ".join(FORMS)
-    fix = f"{did_you_mean(spec, known)} Other forms: {forms}; `clipbench list models` shows all names"
-    raise UserError("no such model", where=f"model {spec!r}", fix=fix)
+    fix = f"{_nearest(spec, known)} Other forms: {', '.join(FORMS)}; `clipbench list models` shows all names"
+    raise UnknownName("no such model", where=f"model {spec!r}", fix=fix)
+
+
+def _nearest(spec: str, known: Collection[str]) -> str:
+    """Return what a name that stands for nothing may have meant: with the adapter that it lacks, or spelt otherwise."""
+    if _REPOSITORY.fullmatch(spec):
+        import open_clip
+
+        tags = {"/".join(pair).lower(): "/".join(pair) for pair in open_clip.list_pretrained()}
+        if near := next(iter(difflib.get_close_matches(spec.lower(), tags, n=1, cutoff=0.85)), None):
+            return f"did you mean 'open_clip:{tags[near]}'?"
+        return f"did you mean 'hf:{spec}'?"
+    near = nearest(spec.lower(), known)
+    holding = [name for name in known if spec.lower() in name] if len(spec) > 2 else []
+    if near is None and holding:
+        return f"did you mean {' or '.join(map(repr, holding[:5]))}?"
+    return did_you_mean(spec.lower(), known)
 
 
 def _from_catalog(entry: CatalogModel) -> ModelSource:
     if entry.adapter == "plugin":
-        return DottedSource(entry.alias, entry.architecture)
+        return DottedSource(entry.alias, entry.architecture, installed=True)
     location = _locate(entry.adapter, "/".join(filter(None, (entry.architecture, entry.tag))) or entry.alias)
     return LocatedSource(entry.alias, location, trained_on=entry.trained_on, download_bytes=entry.download_bytes)
 
@@ -98,7 +125,7 @@ def _locate(adapter: str, arguments: str) -> Location:
     location: Location | None = load_object(f"clipbench.models.{path}")(arguments)
     if location is None:
         fix = f"after {adapter}: comes {' or '.join(forms.split())}"
-        raise UserError(f"{arguments!r} names no model", where=f"model '{adapter}:{arguments}'", fix=fix)
+        raise UnknownName(f"{arguments!r} names no model", where=f"model '{adapter}:{arguments}'", fix=fix)
     return location
 
 

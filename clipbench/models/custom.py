@@ -21,7 +21,7 @@ from clipbench.models.base import (
     Precision,
     check_normalisation,
 )
-from clipbench.plugins import load_object
+from clipbench.plugins import load_code, load_object
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,14 +38,21 @@ class DottedSource(ModelSource):
     model: it maps (B, 3, H, W) to (B, F), and its attribute `transform` is its preprocessing.
     """
 
-    def __init__(self, name: str, path: str) -> None:
+    def __init__(self, name: str, path: str, *, installed: bool = False) -> None:
+        """Name a class by its dotted path; `installed`: a package that is installed gives it a name of its own."""
         self.name = name
         self.path = path
         self.about = path
+        self._import = load_object if installed else load_code
         self._run_key = uuid.uuid4().hex
 
     def look(self) -> Availability:
-        """Say that it is here: where its weights are is the class's own affair."""
+        """Import the class, and say that it is here: where its weights are is the class's own affair.
+
+        Raises:
+            UnknownName: there is no such class.
+        """
+        self._import(self.path, where=f"model {self.name}")
         return Availability(local=True, where=self.path)
 
     def fetch(self) -> None:
@@ -61,8 +68,9 @@ class DottedSource(ModelSource):
         Raises:
             UserError: no such class, members are missing, or its info has no digests.
         """
-        factory = load_object(self.path, where=self.name)
-        made = _make(factory, {"device": device, "precision": precision})
+        import torch
+
+        factory, made = self._made(device, precision)
         code = self._digest_code(factory, type(made))
         if _is_bare_module(made):
             return self._image_only(made, device, precision, code)
@@ -77,7 +85,16 @@ class DottedSource(ModelSource):
         known = made.info.pedigree
         pedigree = replace(known, architecture=digest([known.architecture, code])) if code else known
         model = {name: getattr(made, name) for name in members}
+        for step in ("encode_images", "encode_tokens"):
+            if step in model:
+                # Whoever wrote it: no gradients, and no memory for them.
+                model[step] = torch.inference_mode()(model[step])
         return cast(ImageModel, SimpleNamespace(**{**model, "info": replace(made.info, pedigree=pedigree)}))
+
+    def _made(self, device: str, precision: Precision) -> tuple[Any, Any]:
+        """Return what makes the model, and the model."""
+        factory = self._import(self.path, where=f"model {self.name}")
+        return factory, _make(factory, {"device": device, "precision": precision})
 
     def _digest_code(self, factory: Any, made: type) -> str:
         """Return what the model's code is known by; one of this run alone where its source cannot be read."""
@@ -140,6 +157,23 @@ class DottedSource(ModelSource):
         if empty:
             fix = "stored embeddings are keyed on them: make `info` with clipbench.extend.describe_module"
             raise UserError(f"the pedigree in `info` has no digest of {' and '.join(empty)}", where=self.name, fix=fix)
+
+
+class ObjectSource(DottedSource):
+    """A model that is made already: an object that fits `ImageModel`, or a torch module as for `DottedSource`."""
+
+    def __init__(self, model: Any) -> None:
+        kind, info = type(model), getattr(model, "info", None)
+        name = info.name if isinstance(info, ModelInfo) else kind.__name__
+        super().__init__(name, f"{kind.__module__}:{kind.__qualname__}")
+        self._model = model
+
+    def look(self) -> Availability:
+        """Say that it is here."""
+        return Availability(local=True, where="in this process")
+
+    def _made(self, device: str, precision: Precision) -> tuple[Any, Any]:
+        return type(self._model), self._model
 
 
 def describe_module(

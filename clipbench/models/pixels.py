@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipbench.errors import UserError
+from clipbench.errors import UnknownName
 from clipbench.fingerprint import digest
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision
 from clipbench.models.encoders import ImageEncoder
@@ -23,7 +23,7 @@ def parse_pixels(arguments: str) -> PixelLocation:
     """Return what stands behind `pixels:`; a UserError where it is no side of an image."""
     if not (arguments.isascii() and arguments.isdigit() and 1 <= int(arguments) <= _LARGEST):
         fix = f"after pixels: comes a whole number from 1 to {_LARGEST}, e.g. pixels:32"
-        raise UserError(f"{arguments!r} is no side of an image", where=f"model 'pixels:{arguments}'", fix=fix)
+        raise UnknownName(f"{arguments!r} is no side of an image", where=f"model 'pixels:{arguments}'", fix=fix)
     return PixelLocation(int(arguments))
 
 

@@ -28,7 +28,7 @@ from clipbench.report.sections.sets.section import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import definitions
-from clipbench.results.folder import MergedResults, Results
+from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def render(results: Results, title: str | None = None) -> str:
             anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
             runs=runs,
             rows=_rows(details),
-            merged=isinstance(results, MergedResults),
+            merged=len(results.parts) > 1,
             scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
             **_method([*leaderboard.jobs, *analyses]),
         )
@@ -120,7 +120,9 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[li
                 continue
             html = _template(section).render(section=content, **_shared(data.leaderboard))
             figures -= html.count('data-plot style="')
-        except Exception as error:  # noqa: BLE001 - a section that breaks must not cost the page
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a section that breaks must not cost the page
             html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
         # Rendered with everything in it escaped.
         shown.append({"name": section.name, "title": section.title, "html": Markup(html)})  # noqa: S704

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, printable
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.report.text import numbers
@@ -74,8 +73,10 @@ def footnotes(results: Results, metric: str | None = None) -> tuple[str, ...]:
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """Return a frame as CSV with its index; gaps are empty."""
-    return str(frame.to_csv(lineterminator="\n"))
+    """Return a frame as CSV with its index; gaps are empty, and no name is a formula to a spreadsheet."""
+    named = frame.rename(index=numbers.formula_safe, columns=numbers.formula_safe)
+    safe = named.map(lambda value: numbers.formula_safe(value) if isinstance(value, str) else value)
+    return str(safe.to_csv(lineterminator="\n"))
 
 
 def to_markdown(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
@@ -107,7 +108,7 @@ def wide_text(results: Results) -> str:
     """Return the leaderboard with intervals as aligned plain text, for a terminal.
 
     Data sets are rows where there are more columns than models; task, setting and metric then have columns of
-    their own, as far as they tell rows apart. Control characters in names are replaced, so that a name cannot
+    their own, as far as they tell rows apart. Control characters in names are written out, so that a name cannot
     send commands to the terminal.
     """
     from rich.cells import cell_len, set_cell_size
@@ -116,15 +117,15 @@ def wide_text(results: Results) -> str:
     if not table.models:
         return "No job has finished yet.\n"
     if len(table.columns) > len(table.models):
-        grid = [[_printable(text) for text in row] for row in _turned(table)]
+        grid = [[printable(_one_line(text)) for text in row] for row in _turned(table)]
     else:
-        grid = _grid(leaderboard(results, intervals="range"), _printable)
+        grid = _grid(leaderboard(results, intervals="range"), lambda text: printable(_one_line(text)))
     widths = [max(map(cell_len, column)) for column in zip(*grid, strict=True)]
     lines = [
         "  ".join(set_cell_size(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
-    notes = [_printable(note) for note in _notes(table)]
+    notes = [printable(_one_line(note)) for note in _notes(table)]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
@@ -211,10 +212,3 @@ def _escape_latex(text: str) -> str:
     escaped = _one_line(text).translate(_LATEX)
     # A bracket right behind the \\ of the row before would be read as its optional argument.
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        character if unicodedata.category(character)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
-        for character in _one_line(text)
-    )

@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 class Results:
     """The folder of a run: `runs/`, `jobs/`, `examples/`, `thumbs/`, `analyses/`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, only: Collection[str] | None = None) -> None:
+        """Open a folder; `only`: show just the jobs with these hashes."""
         self.folder = folder
+        self.only = only
         self.parts: tuple[Results, ...] = (self,)
         """The folders that are seen as one."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is a part of a folder, or several folders: what is found of these is kept in none."""
+        return self.only is not None or len(self.parts) > 1
 
     def write_run(self, run: Mapping[str, Any], jobs: Sequence[str] = ()) -> None:
         """Write the suite as run, versions and machine, and the hashes of the run's jobs so far.
@@ -125,7 +132,7 @@ class Results:
             job: (order, place) for order, run in enumerate(self.runs) for place, job in enumerate(run.get("jobs", ()))
         }
         for path in sorted((self.folder / "jobs").glob("*.json")):
-            if (job := read_job(path)) is not None:
+            if (self.only is None or path.stem in self.only) and (job := read_job(path)) is not None:
                 yield Candidate(job, str(self.folder), claimed.get(job.hash, (-1, -1)))
 
     def forget_failure(self, job_hash: str) -> None:

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clipbench.embed.image_set import SplitReader, StoredSet
-from clipbench.errors import Damaged, UserError
+from clipbench.errors import Damaged, UserError, problem_of
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
 from clipbench.results.records import JobResult, Pedigree, Record, Status, Table
 from clipbench.runs.identity import job_hash, pedigree_of, subset_of
-from clipbench.runs.jobs import PreparedJob, problem_of
+from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.memory import check_memory
 from clipbench.runs.thumbnails import keep_thumbnails
 from clipbench.tasks.base import Cache, Inputs, Needs, Outcome, Value
@@ -77,16 +77,18 @@ class Executor:
     def _execute(self, prepared: PreparedJob) -> tuple[JobResult, bool]:
         started = time.perf_counter()
         info = prepared.model.info
-        needs, reader = prepared.needs(info), prepared.reader(info)
-        indices = self._embed_images(prepared, needs, reader)
-        pedigree = pedigree_of(prepared, needs, {split: reader.identify(index) for split, index in indices.items()})
+        needs = prepared.needs(info)
+        readers = prepared.readers(info, needs)
+        indices = self._embed_images(prepared, needs, readers)
+        known = {split: readers[split].identify(index) for split, index in indices.items()}
+        pedigree = pedigree_of(prepared, needs, known)
         name = job_hash(prepared, pedigree)
         if (stored := self.results.read_done(name)) is not None:
             return stored, True
         sets = {}
         for split, index in indices.items():
             source = prepared.source(split)
-            sets[split] = reader.open(index, needs.features, source.cut)
+            sets[split] = readers[split].open(index, needs.features, source.cut)
             sets[split].check_broken(self.max_broken, f"{source.definition.name}/{split}")
         cache = self.cache.in_scope(_cache_scope(prepared, pedigree))
         cut_texts = self._embed_texts(prepared, needs, sets, cache)
@@ -105,18 +107,20 @@ class Executor:
         result = _assemble(prepared, pedigree, name, outcome, sets)
         return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
 
-    def _embed_images(self, prepared: PreparedJob, needs: Needs, reader: SplitReader) -> dict[str, DataIndex]:
+    def _embed_images(
+        self, prepared: PreparedJob, needs: Needs, readers: Mapping[str, SplitReader]
+    ) -> dict[str, DataIndex]:
         """Embed what is not stored yet of each split; stops before and in between if the job cannot fit in memory."""
         check_memory(prepared, needs, {})
         job, encoder = prepared.job, prepared.model.images
         indices = {}
         for name in needs.splits:
-            split, index = reader.find(prepared.split(name))
-            if index is None or reader.missing(index):
+            split, index = readers[name].find(prepared.split(name))
+            if index is None or readers[name].missing(index):
                 source = prepared.source(name).definition
                 self.progress.started(job, index.rows if index else split.count or source.counts.get(name), "images")
                 label = f"{source.name}/{name}"
-                index = encoder.embed(split, label, view=job.view, progress=self.progress.advanced)
+                index = encoder.embed(split, label, view=prepared.view(name), progress=self.progress.advanced)
             indices[name] = index
         # Some layouts only say how many images there are once they have been read.
         check_memory(prepared, needs, indices)
@@ -143,9 +147,10 @@ class Executor:
         return (f"{len(cut)} of {unique} texts are longer than the model's context and were cut, e.g. {cut[0]!r}.",)
 
 
-def failure(job: Job, regime: str, error: Exception) -> JobResult:
+def failure(job: Job, regime: str, error: BaseException) -> JobResult:
     """Return the result of a job that failed; it is run again the next time."""
     details = "" if isinstance(error, UserError) else "".join(traceback.format_exception(error))
+    details = details.encode(errors="backslashreplace").decode()
     return replace(
         _result(job, job.failure_hash, "failed", Pedigree(subset=subset_of(job))),
         error=problem_of(error),
@@ -156,13 +161,13 @@ def failure(job: Job, regime: str, error: Exception) -> JobResult:
 
 def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResult:
     """Return what a result says of what was asked."""
-    task = load_task(job.settings.task)
+    task, declared = _told_of_task(job.settings.task)
     return JobResult(
         hash=name,
         model=job.model,
         dataset=job.dataset,
         split=job.settings.split,
-        task=task.name,
+        task=task,
         variant=job.settings.variant,
         status=status,
         pedigree=pedigree,
@@ -172,8 +177,19 @@ def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResul
         prompts=job.settings.prompts_name,
         condition=job.settings.condition,
         limit=job.settings.limit,
-        declared=Declared() if task.name in TASKS else Declared.by(task),
+        declared=declared,
     )
+
+
+def _told_of_task(name: str) -> tuple[str, Declared]:
+    """Return what a task calls itself and declares; of a plug-in that breaks, what the suite calls it."""
+    try:
+        task = load_task(name)
+        return task.name, Declared() if task.name in TASKS else Declared.by(task)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - it is why the job failed, which has to be recorded
+        return name, Declared()
 
 
 def _assemble(
@@ -183,6 +199,8 @@ def _assemble(
     tables = {title: Table.of(frame) for title, frame in outcome.tables.items()}
     if prepared.unmatched:
         tables["unmatched_classes"] = Table(("class", "of"), prepared.unmatched)
+    if prepared.prompts:
+        tables["prompts"] = Table(*prepared.prompts.listing())
     return replace(
         _result(prepared.job, name, "done", pedigree),
         variant=prepared.variant,
@@ -225,13 +243,8 @@ def _provenance(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict
 
 
 def _cache_scope(prepared: PreparedJob, pedigree: Pedigree) -> str:
-    """Return a digest of all that a job rests on, save what it is tested on.
-
-    The view belongs to it where something is fitted on images, which were seen through it too; a text classifier
-    saw none, and the views of a corruption study share one.
-    """
-    view = pedigree.view if pedigree.training else ""
-    rests_on = (pedigree.training, pedigree.prompts, pedigree.protocol, pedigree.settings, pedigree.subset, view)
+    """Return a digest of all that a job rests on, save what it is tested on: the views of a study share it."""
+    rests_on = (pedigree.training, pedigree.prompts, pedigree.protocol, pedigree.settings, pedigree.subset)
     return digest([prepared.model.fingerprint, *rests_on, list(prepared.facts.classes)])
 
 

@@ -23,7 +23,7 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
     job, info = prepared.job, prepared.model.info
     model, has_text = info.pedigree, bool(needs.strings or needs.captions)
     # What is left as the protocol has it is left out, so that a setting that is added later changes nothing.
-    apart = {"task", "datasets", "limit", "prompts"}
+    apart = {"task", "datasets", "split", "limit", "prompts"}
     settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude_defaults=True, exclude=apart)
     tested = {split: known for split, known in sets.items() if split == job.settings.split} or sets
     fitted_on = {
@@ -83,6 +83,8 @@ def job_hash(prepared: PreparedJob, pedigree: Pedigree) -> str:
     """Return the name of the job's files: a digest of what is measured and of its pedigree."""
     job = prepared.job
     parts = {name: part for name, part in asdict(pedigree).items() if part}
+    if job.settings.split != "test":
+        parts["split"] = job.settings.split
     measured = [job.model, job.dataset, job.settings.task, prepared.variant, parts]
     return digest([*measured, job.other] if job.other else measured)[:32]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.base import Dataset, DatasetDefinition, Split
+from clipbench.datasets.base import Dataset, DatasetDefinition, Split, View
 from clipbench.datasets.catalog import open_dataset
 from clipbench.datasets.classes.matching import ClassMatch, match_classes
 from clipbench.embed.image_set import SplitReader
 from clipbench.errors import UserError
 from clipbench.prompts.filling import prompts_for
-from clipbench.tasks.base import DatasetFacts, Needs, Task
+from clipbench.tasks.base import DatasetFacts, Needs, Task, TaskSettings
 from clipbench.tasks.job import Job
 from clipbench.tasks.prompts import PromptChoice, PromptedClasses
 from clipbench.tasks.registry import load_task
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clipbench.embed.opened import OpenedModel
     from clipbench.models.base import ModelInfo
     from clipbench.suite.loading import Suite
+    from clipbench.tasks.base import SuiteEntry
 
 
 class OpenedDatasets:
@@ -31,14 +32,22 @@ class OpenedDatasets:
     def __init__(self, definitions: Mapping[str, DatasetDefinition], data_root: Path | None) -> None:
         self.definitions = definitions
         self.data_root = data_root
-        self._opened: dict[str, Dataset] = {}
+        self._opened: dict[str, Dataset | BaseException] = {}
         self._prompts: dict[Hashable, PromptedClasses] = {}
 
     def open(self, name: str) -> Dataset:
-        """Open a data set, or return it if it is open."""
+        """Open a data set, or return it if it is open; one that could not be opened is not tried again."""
         if name not in self._opened:
-            self._opened[name] = open_dataset(self.definitions[name], data_root=self.data_root)
-        return self._opened[name]
+            try:
+                self._opened[name] = open_dataset(self.definitions[name], data_root=self.data_root)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, for this job and the next that needs it
+                self._opened[name] = error
+        opened = self._opened[name]
+        if isinstance(opened, BaseException):
+            raise opened
+        return opened
 
     def source(self, name: str, classes: Mapping[int, int] | None = None) -> Source:
         """Return an open data set, cut down to `classes` where they are given."""
@@ -99,10 +108,17 @@ class PreparedJob:
             raise UserError(f"{self.task.name} needs {' and '.join(lacking)} features", where=info.name, fix=fix)
         return needs
 
-    def reader(self, info: ModelInfo) -> SplitReader:
-        """Return what finds and opens its splits in the store."""
-        fingerprint = info.pedigree.fingerprint()
-        return SplitReader(self.model.store, fingerprint, self.job.view_fingerprint, self.job.settings.limit)
+    def view(self, split: str) -> View | None:
+        """Return the change that a split's images are seen through; what is fitted on is never changed."""
+        return self.job.view if split == self.job.settings.split else None
+
+    def readers(self, info: ModelInfo, needs: Needs) -> dict[str, SplitReader]:
+        """Return what finds and opens each of its splits in the store."""
+        model, views = info.pedigree.fingerprint(), {split: self.view(split) for split in needs.splits}
+        return {
+            split: SplitReader(self.model.store, model, view.fingerprint() if view else "", self.job.settings.limit)
+            for split, view in views.items()
+        }
 
     def source(self, split: str) -> Source:
         """Return the data set that a split is read from."""
@@ -139,16 +155,16 @@ class PreparedJob:
         return count if count is None or limit is None else min(count, limit)
 
 
-Preparation = tuple[Job, PreparedJob | Exception]
+Preparation = tuple[Job, PreparedJob | BaseException]
 """A job with what was opened for it, or with why that failed."""
 
 
 def prepare_jobs(suite: Suite, models: Sequence[OpenedModel], datasets: OpenedDatasets) -> tuple[Preparation, ...]:
     """Prepare what a suite asks of each model, in its order; jobs that come to the same are one, where the first is."""
-    asked = [job for entry in suite.tasks for job in entry.jobs()]
+    asked = [job for entry in suite.tasks for job in _asked(entry)]
     distinct: dict[Hashable, Preparation] = {}
-    for job, prepared in (prepare(job, model, datasets) for model in models for job in asked):
-        key = job.failure_hash if isinstance(prepared, Exception) else prepared.key
+    for job, prepared in (prepare(job, model, datasets, problem) for model in models for job, problem in asked):
+        key = job.failure_hash if isinstance(prepared, BaseException) else prepared.key
         _, first = distinct.get(key, (job, prepared))
         if isinstance(first, PreparedJob) and isinstance(prepared, PreparedJob):
             first = replace(first, failures=first.failures | prepared.failures)
@@ -156,13 +172,35 @@ def prepare_jobs(suite: Suite, models: Sequence[OpenedModel], datasets: OpenedDa
     return tuple(distinct.values())
 
 
-def prepare(asked: Job, model: OpenedModel, datasets: OpenedDatasets) -> Preparation:
+def _asked(entry: SuiteEntry) -> list[tuple[Job, BaseException | None]]:
+    """Return an entry's jobs; where a plug-in's settings break, one for each data set that they name, and why."""
+    try:
+        jobs = list(entry.jobs())
+        for job in jobs:
+            # What is told of a job when it fails must be there.
+            assert job.label
+            assert job.failure_hash
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - must not cost the other entries' jobs
+        plain = TaskSettings(task=entry.task, split=entry.split, limit=entry.limit, datasets=("",))
+        names = dict.fromkeys(name for _, name in entry.named())
+        return [(Job(name, plain.model_copy(update={"datasets": (name,)})), error) for name in names]
+    return [(job, None) for job in jobs]
+
+
+def prepare(
+    asked: Job, model: OpenedModel, datasets: OpenedDatasets, problem: BaseException | None = None
+) -> Preparation:
     """Join a job with its model, open its data sets and fill its prompts.
 
-    Whatever is raised meanwhile, by a user's class too, is this job's failure and returned as such.
+    Whatever is raised meanwhile, by a user's class too, is this job's failure and returned as such; so is a `problem`
+    that it came with.
     """
     job = asked = replace(asked, model=model.name)
     try:
+        if problem is not None:
+            raise problem
         dataset = datasets.open(asked.dataset)
         match = _match(asked, dataset, datasets)
         tested, trained = _sources(asked, match, datasets)
@@ -173,7 +211,7 @@ def prepare(asked: Job, model: OpenedModel, datasets: OpenedDatasets) -> Prepara
             name=asked.dataset,
             classes=classes,
             multilabel=dataset.multilabel,
-            splits=tuple(dict.fromkeys((*trained.dataset.splits, *dataset.splits))),
+            splits=_splits(asked, tested.dataset, trained.dataset),
             regime=dataset.info.regime,
             main_metric=dataset.info.main_metric,
         )
@@ -188,13 +226,10 @@ def prepare(asked: Job, model: OpenedModel, datasets: OpenedDatasets) -> Prepara
             unmatched=_unmatched(asked, match),
             failures=frozenset({asked.failure_hash, job.failure_hash}),
         )
-    except Exception as error:  # noqa: BLE001 - must not cost the other jobs
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - must not cost the other jobs
         return job, error
-
-
-def problem_of(error: Exception) -> str:
-    """Return an error as a message: a user's as it is, any other with its type."""
-    return str(error) if isinstance(error, UserError) else f"unexpected {type(error).__name__}: {error}"
 
 
 def _match(job: Job, dataset: Dataset, datasets: OpenedDatasets) -> ClassMatch | None:
@@ -220,6 +255,15 @@ def _sources(job: Job, match: ClassMatch | None, datasets: OpenedDatasets) -> tu
     if not job.trained_on:
         return tested, tested
     return tested, _cut(datasets.source(job.trained_on, match.of_reference), match)
+
+
+def _splits(job: Job, tested: Dataset, trained: Dataset) -> tuple[str, ...]:
+    """Return the splits of a job: what is tested, of the one data set, and all others, of what it is trained on."""
+    if tested is trained:
+        return tuple(tested.splits)
+    split = job.settings.split
+    others = tuple(name for name in trained.splits if name not in (split, job.untouched))
+    return (*others, split) if split in tested.splits else others
 
 
 def _cut(source: Source, match: ClassMatch) -> Source:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from clipbench.errors import problem_of
 from clipbench.models.base import Availability, ModelInfo, ModelPedigree
 from clipbench.runs.identity import job_hash, pedigree_of
-from clipbench.runs.jobs import Preparation, PreparedJob, problem_of
+from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.memory import check_memory
 from clipbench.tasks.job import Job
 
@@ -42,6 +43,8 @@ class JobCost:
     """Of data, to be fetched by this job; None if it is not known."""
     seconds: float | None = None
     """Estimated time of embedding; None without a rate."""
+    guess: bool = False
+    """The rate is that of a few images: no run was timed yet."""
     memory_bytes: int | None = None
     """What the task then holds at once; None if that does not grow with the data, or is not known."""
     done: bool = False
@@ -55,8 +58,10 @@ class Plan:
     """What each job of a run costs, in order, and what has to be fetched first."""
 
     jobs: tuple[JobCost, ...]
-    weights: tuple[tuple[str, Availability], ...]
-    """Each model's name and where its weights are."""
+    weights: tuple[tuple[str, Availability | None], ...]
+    """Each model's name and where its weights are; None where its jobs will fail for want of the model."""
+    code: tuple[tuple[str, str], ...] = ()
+    """Each dotted path that the suite or the command line names, and the file of its module."""
 
     @property
     def seconds(self) -> float | None:
@@ -77,32 +82,28 @@ class Planner:
         self._texts: dict[str, set[str]] = {}
         self._counted: set[tuple[str, ...]] = set()
 
-    def plan(self, jobs: Sequence[Preparation], weights: Mapping[str, Availability]) -> Plan:
-        """Plan jobs; fetches nothing, but loads a model that is here to measure how fast it is.
-
-        `weights` says where those of each model are, by its name.
-        """
-        costs = tuple(self._cost(job, prepared, weights[job.model].local) for job, prepared in jobs)
-        return Plan(costs, tuple(weights.items()))
-
-    def _cost(self, job: Job, prepared: PreparedJob | Exception, local: bool) -> JobCost:
+    def cost(self, job: Job, prepared: PreparedJob | BaseException, local: bool) -> JobCost:
+        """Plan a job; fetches nothing, but loads a model that is here (`local`) to measure how fast it is."""
         try:
-            if isinstance(prepared, Exception):
+            if isinstance(prepared, BaseException):
                 raise prepared
             return self._cost_of_prepared(prepared, local)
-        except Exception as error:  # noqa: BLE001 - what a user's class raises must not cost the other jobs
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - what a user's class raises must not cost the other jobs
             return JobCost(job, problem=problem_of(error))
 
     def _cost_of_prepared(self, prepared: PreparedJob, local: bool) -> JobCost:
         job, model = prepared.job, prepared.model
         info = model.info if local else _before_fetch(model)
-        needs, reader = prepared.needs(info), prepared.reader(info)
-        indices = {split: reader.find(prepared.split(split))[1] for split in needs.splits}
+        needs = prepared.needs(info)
+        readers = prepared.readers(info, needs)
+        indices = {split: readers[split].find(prepared.split(split))[1] for split in needs.splits}
         images = total(prepared.count(split, index) for split, index in indices.items())
-        if local and self._is_done(prepared, needs, reader, indices):
+        if local and self._is_done(prepared, needs, readers, indices):
             return JobCost(job, images, done=True)
         memory = check_memory(prepared, needs, indices) if local else None
-        new_images = total(self._new_images(prepared, split, reader, index) for split, index in indices.items())
+        new_images = total(self._new_images(prepared, split, readers[split], index) for split, index in indices.items())
         new_texts = self._new_texts(prepared, needs, local)
         return JobCost(
             job=job,
@@ -113,16 +114,22 @@ class Planner:
             captions=needs.captions,
             download_bytes=sum(self._download(prepared, split) for split in needs.splits),
             seconds=_seconds(model, new_images, new_texts) if local else None,
+            guess=local and bool(new_images or new_texts) and bool(model.rates().get("guess")),
             memory_bytes=memory,
         )
 
     def _is_done(
-        self, prepared: PreparedJob, needs: Needs, reader: SplitReader, indices: Mapping[str, DataIndex | None]
+        self,
+        prepared: PreparedJob,
+        needs: Needs,
+        readers: Mapping[str, SplitReader],
+        indices: Mapping[str, DataIndex | None],
     ) -> bool:
-        stored = {split: index for split, index in indices.items() if index is not None and not reader.missing(index)}
-        if len(stored) < len(indices):
-            return False
-        sets = {split: reader.identify(index) for split, index in stored.items()}
+        sets = {}
+        for split, index in indices.items():
+            if index is None or readers[split].missing(index):
+                return False
+            sets[split] = readers[split].identify(index)
         return self.results.read_done(job_hash(prepared, pedigree_of(prepared, needs, sets))) is not None
 
     def _is_first(self, *counted: str) -> bool:

@@ -3,67 +3,56 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipbench.analyses.run import analyse
-from clipbench.embed.device import default_workers, resolve_device, resolve_precision
-from clipbench.embed.encode import EncodeSettings
-from clipbench.embed.housekeeping import default_cache
 from clipbench.embed.opened import OpenedModel
-from clipbench.embed.store import Store
-from clipbench.errors import UserError
+from clipbench.errors import UnknownName, UserError, problem_of
 from clipbench.fingerprint import digest
-from clipbench.models.catalog import find_model
+from clipbench.models.custom import DottedSource
+from clipbench.plugins import code_file, is_dotted_path
 from clipbench.report.page import write_page
-from clipbench.results.folder import Results
+from clipbench.results.folder import Results as StoredResults
 from clipbench.runs.environment import describe_machine, versions
 from clipbench.runs.execute import Executor, failure
 from clipbench.runs.jobs import OpenedDatasets, Preparation, PreparedJob, prepare_jobs
+from clipbench.runs.options import RunOptions, open_models
 from clipbench.runs.plan import Plan, Planner
 from clipbench.runs.progress import ProgressListener
+from clipbench.runs.results import Results
+from clipbench.suite.loading import Suite, select
 
 if TYPE_CHECKING:
+    from clipbench.models.base import ImageModel
     from clipbench.results.records import JobResult
-    from clipbench.suite.loading import Suite
     from clipbench.tasks.job import Job
 
 PAGE = "report.html"
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line can say about a run; the suite says the rest."""
-
-    output: Path | None = None
-    """The results folder; by default results/<suite's name>."""
-    data_root: Path | None = None
-    """A folder of local mirrors, looked at before the hub."""
-    device: str = "auto"
-    precision: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    """Processes that decode images; by default by device and cores."""
-    thumbnails: bool = True
-    """Keep thumbnails for the page."""
-    cache: Path = field(default_factory=default_cache)
+Value = TypeVar("Value")
 
 
 class Runner:
     """One run of a suite over models into a results folder."""
 
     def __init__(
-        self, suite: Suite, models: Sequence[str], options: RunOptions, progress: ProgressListener | None = None
+        self,
+        suite: Suite,
+        models: Sequence[str | ImageModel],
+        options: RunOptions,
+        progress: ProgressListener | None = None,
     ) -> None:
         self.suite = suite
         self.options = options
         self.progress = progress or ProgressListener()
-        self.results = Results(options.output or Path("results") / suite.name)
-        self.models = _open_models(models, options)
+        self.results = StoredResults(options.folder(suite.name))
+        self.models = open_models(models, options)
+        self._unusable: dict[str, BaseException] = {}
+        """Why a model cannot be used, by its name: that fails its jobs, and no others."""
         self._page_due = 0.0
         self._finished: list[str] = []
         """Hashes of the jobs so far, done before or now."""
@@ -76,34 +65,44 @@ class Runner:
         return prepare_jobs(self.suite, self.models, datasets)
 
     def plan(self) -> Plan:
-        """Return the plan; fetches nothing.
+        """Return the plan; fetches nothing. What a part of the run raises is in it as why that part's jobs will fail.
 
         Raises:
-            Unavailable: a model's weights can be had neither here nor by download.
+            UnknownName: a model's name stands for nothing: no module, no architecture, no weights of that name.
         """
-        weights = {model.name: model.source.look() for model in self.models}
-        return Planner(self.results).plan(self.jobs, weights)
+        weights = {model.name: self._try(model, lambda model: model.source.look()) for model in self.models}
+        here = {name for name, there in weights.items() if there and there.local}
+        for model in self.models:
+            if model.name in here:
+                self._try(model, lambda model: model.info)
+        planner = Planner(self.results)
+        costs = [
+            planner.cost(job, self._unusable.get(job.model, prepared), job.model in here) for job, prepared in self.jobs
+        ]
+        return Plan(tuple(costs), tuple(weights.items()), self._code())
 
     def run(self) -> Results:
         """Run all jobs that are not done; a job that fails is recorded and the others go on.
 
         Raises:
-            Unavailable: a model's weights can be had neither here nor by download; nothing has run then.
+            UnknownName: as for `plan`; nothing has run then.
         """
         self.progress.planned(self.plan())
         for model in self.models:
-            self.progress.fetching(model.name)
-            model.source.fetch()
+            if model.name not in self._unusable:
+                self.progress.fetching(model.name)
+            self._try(model, lambda model: model.source.fetch())
         self._described = self._describe()
         shown = self._is_shown()
         self.results.write_run(self._described)
         executor = Executor(self.results, self.suite.max_broken, self.options.thumbnails, self.progress)
         for model in self.models:
+            self._try(model, lambda model: model.info)
             for job, prepared in self.jobs:
                 if job.model == model.name:
-                    self._attempt(executor, job, prepared)
-            model.close()
-        for result in analyse(Results(self.results.folder)):
+                    self._attempt(executor, job, self._unusable.get(job.model, prepared))
+            self._try(model, OpenedModel.close)
+        for result in analyse(StoredResults(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
         if shown and self._is_shown():
@@ -111,7 +110,7 @@ class Runner:
             self.progress.page(self.results.folder / PAGE, "")
         else:
             self._write_page()
-        return self.results
+        return Results(self.results.folder, only=frozenset(self._finished))
 
     def _is_shown(self) -> bool:
         """Whether the page was written after all that it shows, by a run like this one."""
@@ -128,15 +127,38 @@ class Runner:
         except (OSError, UserError):
             return False
 
-    def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | Exception) -> None:
+    def _try(self, model: OpenedModel, step: Callable[[OpenedModel], Value]) -> Value | None:
+        """Take a step with a model; whatever it raises fails the jobs of this model, which is not touched again."""
+        if model.name in self._unusable:
+            return None
         try:
-            if isinstance(prepared, Exception):
+            return step(model)
+        except (KeyboardInterrupt, UnknownName):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a model that breaks must not cost the other models' jobs
+            self._unusable[model.name] = error
+            return None
+
+    def _code(self) -> tuple[tuple[str, str], ...]:
+        """Return what the suite and the command line name by dotted path, with the file that each comes from."""
+        named = [definition.adapter for definition in self.suite.datasets.values()]
+        named += [entry.task for entry in self.suite.tasks]
+        named += [model.source.path for model in self.models if isinstance(model.source, DottedSource)]
+        return tuple((name, code_file(name)) for name in dict.fromkeys(named) if is_dotted_path(name))
+
+    def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | BaseException) -> None:
+        try:
+            if isinstance(prepared, BaseException):
                 raise prepared
             result, again = executor.execute(prepared)
-        except Exception as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
-            result, again = failure(job, self.suite.datasets[job.dataset].info.regime, error), False
-        if not again:
-            result = self._with_model(result)
+            if not again:
+                result = self._with_model(result)
+                self.results.write_job(result)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - one job's crash must not lose the jobs after it
+            regime, again = self.suite.datasets[job.dataset].info.regime, False
+            result = self._with_model(failure(job, regime, error))
             self.results.write_job(result)
         self._finished.append(result.hash)
         if not again:
@@ -163,9 +185,11 @@ class Runner:
         path = self.results.folder / PAGE
         started = time.monotonic()
         try:
-            write_page(Results(self.results.folder), path)
-        except Exception as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
-            self.progress.page(path, f"{type(error).__name__}: {error}")
+            write_page(StoredResults(self.results.folder), path)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - records are safe; a page can be made of them at any time
+            self.progress.page(path, problem_of(error))
         else:
             self.progress.page(path, "")
         ended = time.monotonic()
@@ -191,33 +215,52 @@ class Runner:
         }
 
 
-def _open_models(specs: Sequence[str], options: RunOptions) -> tuple[OpenedModel, ...]:
-    device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
-    workers = default_workers(device) if options.workers is None else options.workers
-    settings = EncodeSettings(device, options.batch_size, workers)
-    store = Store(options.cache)
-    sources = [find_model(spec) for spec in specs]
-    names = [source.name for source in sources]
-    for name in names:
-        if names.count(name) > 1:
-            fix = "results tell models apart by name; leave one out, or rename its folder"
-            raise UserError(f"two models are called {name!r}", where="--model", fix=fix)
-    return tuple(OpenedModel(source, store, precision, settings) for source in sources)
-
-
 def run(
-    suite: Suite, models: Sequence[str], options: RunOptions | None = None, progress: ProgressListener | None = None
+    suite: Suite | str | Path | Mapping[str, Any],
+    models: Sequence[str | ImageModel] | str,
+    *,
+    only: Sequence[str] | str = (),
+    limit: int | None = None,
+    output: str | Path | None = None,
+    data_root: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    thumbnails: bool = True,
+    cache: str | Path | None = None,
+    progress: ProgressListener | None = None,
 ) -> Results:
-    """Run a suite over models and return the results; what is done already is not done again.
+    """Run a suite over models and return this run's results; what is done already is not done again.
 
     Args:
-        suite: from `load_suite`.
-        models: as on the command line, e.g. 'vit-b-32' or 'open_clip:ViT-B-32/laion2b_s34b_b79k'.
-        options: device, output folder and the like.
+        suite: a YAML file, a packaged suite's name, the mapping that such a file holds, or what `load_suite` gives.
+        models: each by its name on the command line, e.g. 'vit-b-32', 'mine=open_clip:ViT-B-32@FILE' or
+            'package.module:Class', or as an object that fits `ImageModel` or `ImageTextModel`.
+        only: the data sets to run, by default all of the suite.
+        limit: use so many examples a set.
+        output: the results folder, by default results/<suite's name>.
+        data_root: a folder of local mirrors, looked at before the hub.
+        device: 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'.
+        precision: 'auto', 'float32', 'bfloat16' or 'float16'.
+        batch_size: images a batch, by default by device.
+        workers: processes that decode images, by default by device and cores.
+        thumbnails: keep thumbnails for the page.
+        cache: the folder of embeddings, by default that of the command line.
         progress: hears of each step.
 
     Raises:
-        UserError: a model is unknown or cannot be had. Failures of single jobs are in the results instead.
+        UserError: the suite is wrong, or a name stands for nothing. Failures of jobs are in the results instead.
     """
-    return Runner(suite, models, options or RunOptions(), progress).run()
+    options = RunOptions(
+        output=None if output is None else Path(output),
+        data_root=None if data_root is None else Path(data_root),
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+        thumbnails=thumbnails,
+        **({} if cache is None else {"cache": Path(cache)}),
+    )
+    chosen = select(suite, [only] if isinstance(only, str) else only, limit)
+    return Runner(chosen, [models] if isinstance(models, str) else models, options, progress).run()

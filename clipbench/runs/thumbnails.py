@@ -38,7 +38,9 @@ def keep_thumbnails(
             if not (folder / name).exists():
                 write_atomically(folder / name, _thumbnail(prepared, picture))
             kept.append({**asdict(picture), "thumb": name})
-        except Exception as error:  # noqa: BLE001 - whatever a data set's own code raises
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a data set's own code raises
             failed.append(f"No thumbnail of {picture.id}: {type(error).__name__}: {error}")
     return tuple(kept), tuple(failed)
 

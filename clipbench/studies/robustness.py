@@ -32,6 +32,7 @@ class RobustnessSettings(SuiteEntry):
     reference: str = Field(description="The data set that stands for the benchmark.")
     shifts: Names = Field(description="Data sets of the same classes from elsewhere.", min_length=1)
     split: str = Field(default="test", description="The split to evaluate, of the reference and of every shift.")
+    shift_split: str = Field(default="", description="The split of every shift, where it is called otherwise.")
     prompts: PromptChoices = Field(
         default=(),
         description="Prompt sets by name, or templates with {} for the class name; each makes one comparison. Left "
@@ -92,18 +93,24 @@ class RobustnessSettings(SuiteEntry):
         return [job for prompts in choices for job in self._jobs(prompts)]
 
     def _jobs(self, prompts: PromptChoices) -> Iterator[Job]:
-        asked: dict[str, Any] = {"split": self.split, "limit": self.limit, "prompts": prompts}
-        sets = (self.reference, *self.shifts)
-        zero_shot = {name: ZeroShotSettings(task="zero_shot", datasets=(name,), **asked) for name in sets}
+        splits = {self.reference: self.split, **dict.fromkeys(self.shifts, self.shift_split or self.split)}
+        asked: dict[str, Any] = {"limit": self.limit, "prompts": prompts}
+        zero_shot = {
+            name: ZeroShotSettings(task="zero_shot", datasets=(name,), split=split, **asked)
+            for name, split in splits.items()
+        }
         yield Job(self.reference, zero_shot[self.reference])
         for shift in self.shifts:
             matching = Matching(self.reference, shift, self._table(shift))
             both = [Job(name, zero_shot[name], matching=matching) for name in (self.reference, shift)]
             yield from both
             if self.fitted_head:
-                near, far = (WiseFtSettings(task="wise_ft", datasets=(job.dataset,), **asked) for job in both)
+                near, far = (
+                    WiseFtSettings(task="wise_ft", datasets=(job.dataset,), split=splits[job.dataset], **asked)
+                    for job in both
+                )
                 yield replace(both[0], settings=near)
-                yield replace(both[1], settings=far, trained_on=self.reference)
+                yield replace(both[1], settings=far, trained_on=self.reference, untouched=self.split)
 
     def _table(self, shift: str) -> Mapping[str, tuple[str, ...]]:
         table = self.classes.get(shift, {})
@@ -116,12 +123,14 @@ class RobustnessSettings(SuiteEntry):
 
     def analyses(self) -> Sequence[Mapping[str, Any]]:
         """Return the settings of the analysis of gaps and effective robustness."""
-        kept = {"reference", "shifts", "split", "baselines", "relative_to", "continuity"}
+        # What is left as it was when there was no such setting keeps the analyses made then.
+        other = {"shift_split"} if self.shift_split else set()
+        kept = {"reference", "shifts", "split", "baselines", "relative_to", "continuity", *other}
         asked: list[Mapping[str, Any]] = [{"analysis": "robustness", **self.model_dump(mode="json", include=kept)}]
         if self.reference == IMAGENET:
             asked.append({"analysis": "published_pair"})
         if self.fitted_head:
-            pair = self.model_dump(mode="json", include={"reference", "shifts", "split"})
+            pair = self.model_dump(mode="json", include={"reference", "shifts", "split", *other})
             asked.append({"analysis": "robustness_pair", **pair})
         return asked
 

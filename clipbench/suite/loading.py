@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import catalog_definitions
-from clipbench.documents.marked_yaml import read_mapping
+from clipbench.documents.marked_yaml import read_mapping, unmarked
 from clipbench.documents.packaged import find_suite
 from clipbench.documents.validation import check, refuse
 from clipbench.errors import UserError, did_you_mean
@@ -69,23 +70,36 @@ class Suite:
         return dataclasses.replace(self, tasks=tasks)
 
 
-def load_suite(name_or_path: str | Path) -> Suite:
+def select(suite: Suite | str | Path | Mapping[str, Any], only: Sequence[str] = (), limit: int | None = None) -> Suite:
+    """Return a suite, read if it is not yet, with just some data sets, and every task limited; errors as they raise."""
+    suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    suite = suite.only(only) if only else suite
+    return suite if limit is None else suite.with_limit(limit)
+
+
+def load_suite(suite: str | Path | Mapping[str, Any], *, code: bool = True) -> Suite:
     """Read and check a suite; data sets are not opened, only their names and arguments are checked.
 
     Args:
-        name_or_path: a YAML file, or the name of a packaged suite.
+        suite: a YAML file, the name of a packaged suite, or the mapping that such a file would hold, whose paths start
+            from the working directory.
+        code: import the classes that it names by dotted path; False leaves out the tasks and data sets that they are.
 
     Raises:
         UserError: there is no such suite, or something in it is wrong; the message names the line, what to
             write instead, and the lines of whatever else is wrong.
     """
-    path = find_suite(name_or_path)
-    document = read_mapping(path, EXPECTED)
+    if isinstance(suite, Mapping):
+        path = Path("suite")
+        document = dataclasses.replace(unmarked(suite, "suite"), text=json.dumps(suite, indent=1, default=str))
+    else:
+        path = find_suite(suite)
+        document = read_mapping(path, EXPECTED)
     keys, problems = check(SuiteKeys, document)
-    entries = read_datasets(document, path.parent, problems)
+    entries = read_datasets(document, path.parent, problems, code=code)
     definitions = {**catalog_definitions(), **{name: entry for name, entry in entries.items() if entry}}
     broken = {name for name, entry in entries.items() if not entry}
-    reader = TaskReader(document, path.parent, definitions, broken)
+    reader = TaskReader(document, path.parent, definitions, broken, code=code)
     tasks = tuple(reader.read())
     refuse(document, [*problems, *reader.problems])
     assert keys is not None  # without problems there are keys
@@ -95,7 +109,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
         description=keys.description,
         path=path,
         text=document.text,
-        datasets={name: reader.datasets[name] for name in names},
+        datasets={name: reader.datasets[name] for name in names if code or name in reader.datasets},
         tasks=tasks,
         studies=tasks,
         max_broken=keys.max_broken,

@@ -13,6 +13,7 @@ from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import adapter_names, argument_schema, catalog_definitions, read_definition
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml
 from clipbench.documents.validation import Problem
+from clipbench.plugins import is_dotted_path
 from clipbench.prompts.sets import is_prompt_file, read_choice
 from clipbench.studies.registry import entry_names, load_entry
 
@@ -50,8 +51,10 @@ class SuiteKeys(BaseModel):
         return name
 
 
-def read_datasets(document: MarkedYaml, base: Path, problems: list[Problem]) -> dict[str, DatasetDefinition | None]:
-    """Return the suite's own data sets; None for one that is wrong, after noting why."""
+def read_datasets(
+    document: MarkedYaml, base: Path, problems: list[Problem], *, code: bool = True
+) -> dict[str, DatasetDefinition | None]:
+    """Return the suite's own data sets; None for one that is wrong, after noting why, or a class that stays unread."""
     entries = document.value.get("datasets")
     definitions: dict[str, DatasetDefinition | None] = {}
     for name, entry in entries.items() if isinstance(entries, dict) else ():
@@ -59,7 +62,8 @@ def read_datasets(document: MarkedYaml, base: Path, problems: list[Problem]) -> 
             fix = "choose another name, or delete this entry to use the catalog's"
             problems.append(Problem(("datasets", name), f"the catalog has a data set {name!r} already", fix))
         else:
-            definitions[name] = _read_dataset(document, base, name, problems) if isinstance(entry, dict) else None
+            readable = isinstance(entry, dict) and (code or not is_dotted_path(str(entry.get("adapter"))))
+            definitions[name] = _read_dataset(document, base, name, problems) if readable else None
     return definitions
 
 

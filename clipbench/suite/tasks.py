@@ -10,7 +10,7 @@ from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import define
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, render
 from clipbench.documents.validation import Problem, check, show, unquoted_fix
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, problem_of
 from clipbench.plugins import is_dotted_path
 from clipbench.prompts.sets import OWN, read_choice
 from clipbench.studies.registry import entry_names, load_entry
@@ -22,7 +22,13 @@ class TaskReader:
     """Reads `tasks` of one document; `problems` grows while it does."""
 
     def __init__(
-        self, document: MarkedYaml, base: Path, datasets: Mapping[str, DatasetDefinition], broken: set[str]
+        self,
+        document: MarkedYaml,
+        base: Path,
+        datasets: Mapping[str, DatasetDefinition],
+        broken: set[str],
+        *,
+        code: bool = True,
     ) -> None:
         self.document = document
         self.base = base
@@ -31,6 +37,8 @@ class TaskReader:
         """Those that tasks may name; those that they name by dotted path are added."""
         self.broken = broken
         """Names of data sets that are wrong themselves; naming one is no second problem."""
+        self.code = code
+        """Whether classes may be imported that are named by dotted path; else they are passed over."""
         self.problems: list[Problem] = []
         self._jobs: dict[tuple[Any, ...], KeyPath] = {}
 
@@ -40,12 +48,23 @@ class TaskReader:
         tasks = []
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             path: KeyPath = ("tasks", index)
-            settings = self._settings(entry, path) if isinstance(entry, dict) else None
-            if settings is not None:
-                tasks.append(settings)
-                for keys, name in settings.named():
-                    self.problems += self._dataset_problems(settings, name, self._item((*path, *keys)))
+            try:
+                tasks += self._read_entry(entry, path) if isinstance(entry, dict) else []
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - of a plug-in's own settings
+                self.problems.append(Problem(path, f"the settings of {entry['task']!r} break: {problem_of(error)}"))
         return tasks
+
+    def _read_entry(self, entry: dict[str, Any], path: KeyPath) -> list[SuiteEntry]:
+        if not self.code and is_dotted_path(str(entry.get("task"))):
+            return []
+        settings = self._settings(entry, path)
+        if settings is None:
+            return []
+        for keys, name in settings.named():
+            self.problems += self._dataset_problems(settings, name, self._item((*path, *keys)))
+        return [settings]
 
     def _settings(self, entry: dict[str, Any], path: KeyPath) -> SuiteEntry | None:
         model = self._model(entry, path)
@@ -88,6 +107,8 @@ class TaskReader:
         return settings.model_copy(update={"prompts": tuple(sets)})
 
     def _dataset_problems(self, settings: SuiteEntry, name: str, place: KeyPath) -> Iterator[Problem]:
+        if not self.code and is_dotted_path(name):
+            return
         if name not in self.datasets and name not in self.broken and is_dotted_path(name):
             yield from self._define_plugin(name, place)
         if name in self.broken:

@@ -29,7 +29,8 @@ Memory = Callable[[Mapping[str, int], int], int]
 class SuiteEntry(BaseModel, ABC):
     """What every entry of a suite's `tasks` has, be it one task or a study of several jobs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is not finite has no digest, and no meaning.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     task: str
     split: str = Field(default="test", description="The split to evaluate.")

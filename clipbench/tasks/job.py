@@ -37,6 +37,8 @@ class Job:
     """Which other set's classes it is cut down to; None: it has all its classes."""
     trained_on: str = ""
     """The data set that splits beside the evaluated one are taken from; '' for the evaluated set itself."""
+    untouched: str = ""
+    """A split of that data set which nothing is learnt from: what this job is compared with is tested on it."""
     model: str = ""
     """'' in what a suite's entry asks of every model."""
 

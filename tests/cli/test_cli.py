@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -92,7 +93,10 @@ def test_a_second_run_encodes_nothing_and_imports_no_torch(clipbench: CommandLin
 
 def test_a_dry_run_prints_the_plan_and_runs_nothing(clipbench: CommandLine, suite: Path, tmp_path: Path):
     plan = output_of(clipbench("run", suite, "--model", "clip-tiny", "--dry-run"))
-    assert all(words in plan for words in ("60 of 60", "weights  clip-tiny: here", "estimated time"))
+    (line,) = (line.split() for line in plan.splitlines() if line.startswith("  few-scenes"))
+    assert line[-4:-2] == ["60", "8"]
+    assert "weights  clip-tiny: here" in plan
+    assert "estimated time" in plan
     assert not (tmp_path / "results").exists()
     assert not stored(tmp_path)
 
@@ -154,10 +158,10 @@ RUN = ["run", "small.yaml", "--model", "clip-tiny"]
         ([*RUN, "--precision", "int4"], "--precision: unknown precision 'int4'"),
         ([*RUN, "--batch-size", "many"], "--batch-size: not a batch size: 'many'"),
         ([*RUN, "--model", "clip-tiny"], "two models are called 'clip-tiny'"),
-        (
-            [*RUN, "--model", "vit-b-32"],
-            "as open_clip:ARCH@FILE or open_clip:local-dir:PATH; --model clip-tiny runs offline",
-        ),  # it cannot be had, and nothing runs
+        ([*RUN, "--model", "one=clip-tiny", "-m", "one=pixels:4"], "leave one out, or name it anew with --model NAME="),
+        ([*RUN, "--output", "small.yaml"], "small.yaml: is a file; name a folder for the results with --output"),
+        ([*RUN, "--model", "=clip-tiny"], "expected NAME=MODEL"),
+        ([*RUN[:2], "--no-code", "-m", "colour_words_model:ColourWords"], "is code, which is refused"),
         (["report", "nowhere"], "nowhere: holds no results"),
         (["run", "small.yaml"], "--model"),
         (["list", "planets"], "planets"),
@@ -172,6 +176,66 @@ def test_wrong_use_is_one_message_and_exit_code_2(
     assert words in wrong.stderr
     assert "Traceback" not in wrong.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_of_jobs_that_will_fail_ends_with_1(clipbench: CommandLine, tmp_path: Path):
+    (tmp_path / "mixed.yaml").write_text(SMALL.replace("few-scenes: {", "few-scenes: {adapter: folder, path: x} #"))
+    run = clipbench("run", "mixed.yaml", "-m", "clip-tiny", "-m", "vit-b-32", "--dry-run")
+    assert run.returncode == 1
+    assert "will fail  clip-tiny · few-scenes" in run.stdout
+    assert "--model clip-tiny runs offline" in run.stdout
+
+
+def test_a_crash_of_our_own_is_one_line_and_exit_code_70(clipbench: CommandLine, suite: Path, tmp_path: Path):
+    # No file of clipbench's is ever a folder.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import clipbench.results.folder as folder\n"
+        "def broken(*folders): raise ZeroDivisionError('a bug of ours \x1b[31m')\n"
+        "folder.load_results = broken\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{Path(package.__file__).parents[1]}"}
+    run = clipbench("report", "x", env=environment)
+    assert run.returncode == 70
+    assert run.stderr.splitlines() == [
+        r"error: clipbench itself failed: unexpected ZeroDivisionError: a bug of ours \x1b[31m; please report it with "
+        "what the same command says with --debug"
+    ]
+    for debug in (["--debug"], []):
+        run = clipbench("report", "x", *debug, env={**environment, "CLIPBENCH_DEBUG": "" if debug else "1"})
+        assert run.returncode == 70
+        assert "Traceback" in run.stderr
+
+
+def test_the_exit_codes_are_told(clipbench: CommandLine):
+    told = " ".join(output_of(clipbench("run", "--help")).split())
+    assert "0 all jobs are done, 1 some failed" in told
+    assert "2 wrong use, nothing ran, 70 clipbench itself failed, 130 interrupted" in told
+    page = (Path(package.__file__).parents[1] / "docs" / "suites.md").read_text().partition("### Exit codes")[2]
+    assert re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) == ["0", "1", "2", "3, 4", "70", "130, 143"]
+
+
+def test_code_is_told_with_its_file_and_can_be_refused(clipbench: CommandLine, tmp_path: Path):
+    example = Path(package.__file__).parents[1] / "examples" / "colour_words_model.py"
+    (tmp_path / "own.py").write_text(example.read_text() + "from clipbench.datasets.adapters.digits import Digits\n")
+    (tmp_path / "own.yaml").write_text(SMALL.replace("adapter: scenes, by: shape, n: 60", "adapter: 'own:Digits'"))
+    run = ["run", "own.yaml", "--model", "words=own:ColourWords", "--limit", "20", "--dry-run"]
+    plan = output_of(clipbench(*run))
+    for name in ("own:Digits", "own:ColourWords"):
+        assert f"code     {name} ({tmp_path / 'own.py'})" in plan
+    for refused in (clipbench(*run, "--no-code"), clipbench(*run, env={"CLIPBENCH_NO_CODE": "1"})):
+        assert refused.returncode == 2
+        assert "own.yaml:4: datasets.few-scenes.adapter: 'own:Digits' is code, which is refused" in refused.stderr
+
+
+def test_listings_never_import_the_code_of_a_suite(clipbench: CommandLine, tmp_path: Path):
+    (tmp_path / "own.py").write_text("raise SystemExit('imported')")
+    (tmp_path / "own.yaml").write_text(
+        SMALL.replace("adapter: scenes, by: shape, n: 60", "adapter: 'own:Digits'")
+        + "  - {task: 'own:Task', datasets: digits}\n  - {task: zero_shot, datasets: ['own:Set'], "
+        "prompts: {name: mine, templates: ['one {}.']}}\n"
+    )
+    output = output_of(clipbench("prompts", "show", "mine", "--suite", "own.yaml", "--dataset", "digits"))
+    assert "one zero." in output
 
 
 LISTED = {

@@ -80,6 +80,7 @@ for kind in ("ICO", "EPS", "PDF", "PCX", "TGA", "ICNS", "JPEG2000", "SGI"):
     except (OSError, KeyError):  # Pillow was built without it
         continue
 CASES |= {
+    "two views of a camera": (image(encoded(plain(), "MPO", save_all=True, append_images=[plain(colour=GREEN)])), RED),
     "SVG": (image(b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"), NOT_DECODED),
     "a PostScript program": (image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n"), NOT_DECODED),
     "a pickle": (image(b"\x80\x04\x95\x1b\0\0\0\0\0\0\0\x8c\x02os\x94\x8c\x06system\x94\x93\x94."), NOT_DECODED),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipbench.datasets.catalog import define, open_dataset
+from clipbench.datasets.subset import LimitedSplit
 from clipbench.errors import UserError
 
 from .conftest import examples
@@ -82,6 +83,14 @@ def test_the_locator_changes_with_the_data_the_share_and_the_seed(photographs, l
     later(photographs / "animals/cat/0.png")
     locators.append(divided(photographs).split("test").locator())
     assert len(set(locators)) == 5
+
+
+def test_a_limit_takes_from_a_share(photographs):
+    dataset = divided(photographs)
+    limited = LimitedSplit(dataset.split("test"), 6)
+    chosen = [example for shard in limited.shards() for example in shard]
+    assert Counter(example.label for example in chosen) == {0: 3, 1: 3}
+    assert {example.id for example in chosen} < set(ids(dataset, "test"))
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ def test_alias_bombs_are_refused_quickly(bomb: str) -> None:
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: x\n" + "y: 1\n" * 2_000_000, "a.yaml: is larger than 1 MB"),
+        ("tasks:\n" + "- [1, 1]\n" * 60_000, "holds more than 50,000 values"),
+    ],
+    ids=["bytes", "values"],
+)
+def test_a_large_file_is_refused_while_it_is_read(text: str, says: str) -> None:
+    started = time.monotonic()
+    assert says in str(user_error(parse, text))
+    assert time.monotonic() - started < 20
+
+
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     error = user_error(read_mapping, tmp_path, "write a mapping")
     assert str(error) == f"{tmp_path}: cannot be read (Is a directory)"

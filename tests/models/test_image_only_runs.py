@@ -8,8 +8,9 @@ import PIL.Image
 import pytest
 import torch
 
+from clipbench.runs.options import RunOptions
 from clipbench.runs.progress import ProgressListener
-from clipbench.runs.runner import Runner, RunOptions
+from clipbench.runs.runner import Runner
 from clipbench.suite.loading import load_suite
 
 from .conftest import save_timm

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -190,9 +191,10 @@ def test_nothing_has_finished(make_results: Make) -> None:
 
 
 def test_a_run_without_its_description(make_results: Make) -> None:
-    assert "<title>bare</title>" in render(
-        make_results(classification("a", "digits", 0.5), name="bare", run={"suite": ""})
-    )
+    results = make_results(classification("a", "digits", 0.5), name="bare", run={"suite": ""})
+    assert "<title>bare</title>" in render(results)
+    shutil.rmtree(results.folder / "runs")
+    assert "<title>bare</title>" in render(results)
 
 
 def test_any_task_with_any_metrics_is_shown(make_results: Make) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipbench import Results, RunOptions, load_suite, run
+from clipbench import Results, run
 from clipbench.cli.console import RunConsole
 from clipbench.report.page import render, write_report
 
@@ -65,11 +65,11 @@ def measured(tmp_path: Path) -> tuple[Results, str]:
     install(tmp_path / "site", "clipbench.tasks", "noise", "noise_task:Noise", PLUGIN)
     suite, printed = tmp_path / "noise.yaml", io.StringIO()
     suite.write_text("tasks:\n  - {task: noise, datasets: digits, limit: 20}\n", encoding="utf-8")
-    options = RunOptions(output=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
     listener = RunConsole(Console(file=printed, width=120))
     with pytest.MonkeyPatch.context() as installed:
         installed.syspath_prepend(tmp_path / "site")
-        results = run(load_suite(suite), ["clip-tiny"], options, listener)
+        results = run(suite, "clip-tiny", device="cpu", progress=listener, **folders)
         listener.summarise(results)
     return results, printed.getvalue()
 

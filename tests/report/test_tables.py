@@ -65,6 +65,14 @@ def test_csv_keeps_numbers_and_names_as_they_are(make_results: Make) -> None:
     assert sorted(rows[1:]) == [["a", "", "0.25"], ['a,"b"\nc', "0.5", ""], ["z", "", ""]]
 
 
+def test_no_name_is_a_formula_in_a_spreadsheet_and_numbers_stay() -> None:
+    frame = pd.DataFrame({"=cmd()": [-0.5], "@x": ["-1.5"], "y": ["+a"]}, index=pd.Index(["-2+3"], name="model"))
+    assert list(csv.reader(io.StringIO(tables.to_csv(frame)))) == [
+        ["model", "'=cmd()", "'@x", "y"],
+        ["'-2+3", "-0.5", "-1.5", "'+a"],
+    ]
+
+
 def test_markdown_cells_cannot_be_broken_by_names() -> None:
     frame = pd.DataFrame(
         {"a|b": ["1"], "new\nline": ["`x`"], "<b>&": ["[x](http://y)"], "*s* _u_ a_b": ["\\"]},
@@ -94,9 +102,10 @@ def test_plain_text_is_aligned_and_cannot_command_a_terminal(make_results: Make)
     results = make_results(*(classification(name, "digits", 0.5) for name in ("a", "\x1b[31mred", "模型")))
     text = tables.wide_text(results)
     assert "\x1b" not in text
+    assert r"\x1b[31mred" in text
     rows = text.splitlines()
-    assert rows[0] == "model     digits (top-1, %)"
-    assert "模型      50.0 [46.9, 53.1]" in rows
+    assert rows[0] == "model        digits (top-1, %)"
+    assert "模型         50.0 [46.9, 53.1]" in rows
 
 
 def test_wide_text_turns_a_wide_table_round(plausible: Results) -> None:

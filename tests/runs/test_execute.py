@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +10,7 @@ import PIL.Image
 import pytest
 
 from clipbench import Example, IndexedDataset
-from clipbench.datasets.corruptions.corruption import Corruption
-from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.runs.execute import Executor
-from clipbench.runs.jobs import OpenedDatasets, prepare
 from clipbench.runs.progress import ProgressListener
 
 SUITE = """
@@ -99,21 +94,3 @@ def test_a_page_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, job
     assert jobs(progress=Ear())["few"].status == "done"
     assert all("report.html" in problem for problem in problems)
     assert problems
-
-
-def test_a_head_fitted_on_images_seen_through_one_view_is_not_used_for_another(tmp_path: Path, make_runner):
-    runner = make_runner(
-        "datasets: {few: {adapter: scenes, by: colour, n: 60}}\ntasks: [{task: wise_ft, datasets: [few], C: 1}]"
-    )
-    (asked,) = runner.suite.tasks[0].jobs()
-    together, apart = (Executor(Results(tmp_path / name), 0.0, False, runner.progress) for name in ("one", "two"))
-
-    def executed(executor: Executor, corruption: str) -> JobResult:
-        job = replace(asked, view=Corruption(corruption, 5, protocol="adapted"))
-        _, prepared = prepare(job, runner.models[0], OpenedDatasets(runner.suite.datasets, None))
-        return executor.execute(prepared)[0]
-
-    first, second = executed(together, "contrast"), executed(together, "brightness")
-    alone = executed(apart, "brightness")
-    assert (second.records, second.tables) == (alone.records, alone.tables)
-    assert first.records != second.records

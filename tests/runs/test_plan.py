@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from clipbench import Example, IndexedDataset
-from clipbench.cli.console import format_bytes, format_seconds, print_plan
+from clipbench.cli.console import format_bytes, format_seconds
+from clipbench.cli.plan import print_plan
 from clipbench.models.base import Availability
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener

@@ -47,6 +47,12 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "tab": ("name: mine\ntasks:\n\t- task: zero_shot\n", "3", "indent with spaces"),
     "colon_in_text": ("name: mine\ndescription: Leaves: which?\n", "2", "text that contains ': ' needs quotes"),
     "undefined_alias": (TASK.replace("[digits]", "*small"), "4", "undefined alias 'small'"),
+    "no_space_behind_a_dash": (
+        "name: x\ntasks:\n  - task: zero_shot\n    datasets: digits\n  -task: knn\n    datasets: digits\n",
+        "5",
+        "'-task:' has no space behind its dash; write '- task:'",
+    ),
+    "no_space_behind_all_dashes": ("tasks:\n  -task: knn\n  -task: knn\n", "2", "write '- task:'"),
     "key_read_as_boolean": ("datasets:\n  no: {adapter: folder}\n", "2: datasets", "write 'no' in quotes"),
     # The suite's own keys.
     "unknown_top_level_key": ("name: mine\ntask:\n  - task: zero_shot\n", "2: task", "did you mean 'tasks'?"),

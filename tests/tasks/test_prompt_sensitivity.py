@@ -311,8 +311,8 @@ tasks:
       - name: described
         descriptions:{described}
 """)
-    options = clipbench.RunOptions(tmp_path / "results", cache=tmp_path / "cache", device="cpu", workers=0)
-    jobs = clipbench.run(clipbench.load_suite(suite), ["clip-tiny"], options).jobs()
+    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
+    jobs = clipbench.run(suite, "clip-tiny", device="cpu", workers=0, **folders).jobs()
     assert [job.error for job in jobs] == ["", ""]
     roles = {job.variant: job.tables["templates"].frame()["role"].tolist() for job in jobs}
     assert roles == {"templates": ["", ""], "described": ["", "", "baseline", "baseline"]}

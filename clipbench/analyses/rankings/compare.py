@@ -13,8 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from clipbench.analyses.base import Finding
-from clipbench.analyses.comparable import SAME, read_correct, side_by_side, subject_of
+from clipbench.analyses.comparable import SAME, differing, not_compared, read_correct
 from clipbench.errors import UserError, did_you_mean
 from clipbench.results.choice import fullest
 from clipbench.results.folder import Results
@@ -22,7 +21,7 @@ from clipbench.results.records import JobResult
 from clipbench.stats.paired import compare_pair
 from clipbench.stats.significance import holm
 
-_NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p")
+_NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")
 
 
 def compare(results: Results, first: Results | str | None = None, second: str | None = None) -> pd.DataFrame:
@@ -121,19 +120,30 @@ def _two(models: Sequence[str], first: str | None, second: str | None, where: st
 
 def _row(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
     job = jobs[0]
-    (finding,) = side_by_side(jobs, lambda both: _finding(both, examples))
     row = {name: getattr(job, name) for name in ("dataset", "split", "task", "variant")}
     row |= {"subset": job.pedigree.subset, "view": job.view, "matched": job.matched, "trained_on": job.trained_on}
-    table = finding.tables.get("comparison")
-    row |= {name: None if table is None else table[name].item() for name in _NUMBERS}
-    return row | {"p_holm": None, "note": " ".join(finding.notes)}
+    measured: dict[str, Any] = {}
+    note = ""
+    if parts := differing(*jobs):
+        note = not_compared(parts)
+    else:
+        try:
+            measured = _measure(jobs, examples)
+        except UserError as error:
+            note = f"Not compared: {error}."
+    return row | {name: measured.get(name) for name in _NUMBERS} | {"note": note}
 
 
-def _finding(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> Finding:
+def _measure(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
     first, second = read_correct(jobs, examples)[:, :, 0]
-    comparison = compare_pair(first, second)
-    interval = comparison.interval
-    values = (len(first), float(first.mean()), float(second.mean()), comparison.difference)
-    row = (*values, interval.low, interval.high, interval.kind, comparison.p)
-    table = pd.DataFrame([row], columns=list(_NUMBERS))
-    return Finding(subject_of(jobs), (), {"comparison": table}, tuple(job.hash for job in jobs))
+    found = compare_pair(first, second)
+    return {
+        "n": len(first),
+        "first": float(first.mean()),
+        "second": float(second.mean()),
+        "difference": found.difference,
+        "low": found.interval.low,
+        "high": found.interval.high,
+        "interval": found.interval.kind,
+        "p": found.p,
+    }

@@ -90,13 +90,22 @@ class MatchedPair:
         return self.drawn_reference - self.drawn_shift
 
 
-def matched_pairs(jobs: Sequence[JobResult], reference: str, shift: str, split: str) -> tuple[MatchedPair, ...]:
+def matched_pairs(
+    jobs: Sequence[JobResult], reference: str, shift: str, split: str, shift_split: str = ""
+) -> tuple[MatchedPair, ...]:
     """Return the pairs of a reference and a shift: one for each model, task and prompt set.
+
+    Evaluated is the same split of both, or `shift_split` of the shift.
 
     Of each set the job on all examples counts, else that on most. Both must have been decided among the same classes.
     Jobs on the classes of the other set go before whole ones.
     """
-    usable = [(job, top1) for job in fullest(jobs) if job.split == split and not job.view and (top1 := _top1(job))]
+    splits = {reference: split, shift: shift_split or split}
+    usable = [
+        (job, top1)
+        for job in fullest(jobs)
+        if job.split == splits.get(job.dataset) and not job.view and (top1 := _top1(job))
+    ]
     pairs = [
         MatchedPair(first, second, on_first, on_second)
         for first, on_first in usable

@@ -46,6 +46,8 @@ class RobustnessPairSettings(AnalysisSettings):
     reference: str
     shifts: tuple[str, ...]
     split: str = "test"
+    shift_split: str = ""
+    """The split of the shifts, where it is called otherwise."""
 
 
 class RobustnessPair:
@@ -83,7 +85,7 @@ class RobustnessPair:
         """Return one finding for each model and prompt set."""
         by_model: dict[tuple[str, ...], list[MatchedPair]] = defaultdict(list)
         for shift in settings.shifts:
-            for pair in matched_pairs(evidence.jobs, settings.reference, shift, settings.split):
+            for pair in matched_pairs(evidence.jobs, settings.reference, shift, settings.split, settings.shift_split):
                 by_model[pair.key].append(pair)
         return [_finding(pairs, evidence) for pairs in by_model.values()]
 

@@ -51,6 +51,8 @@ class RobustnessAnalysisSettings(AnalysisSettings):
     reference: str
     shifts: tuple[str, ...]
     split: str = "test"
+    shift_split: str = ""
+    """The split of the shifts, where it is called otherwise."""
     baselines: tuple[str, ...] = ()
     relative_to: str = ""
     continuity: float | None = None
@@ -108,7 +110,7 @@ class RobustnessAnalysis:
         """Set each shift beside the reference among the same classes, model by model."""
         by_model: dict[tuple[str, ...], list[_Judged]] = defaultdict(list)
         for shift in settings.shifts:
-            pairs = matched_pairs(evidence.jobs, settings.reference, shift, settings.split)
+            pairs = matched_pairs(evidence.jobs, settings.reference, shift, settings.split, settings.shift_split)
             for pair in pairs:
                 baseline, why_not = find_baseline(settings.baselines, settings.continuity, pair, pairs)
                 parent = _parent(pair, pairs, settings.relative_to)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from clipbench.datasets.base import Example, NumberedSplit
+from clipbench.files import stat_key
 from clipbench.fingerprint import digest
 
 IMAGE_SUFFIXES = frozenset(
@@ -32,18 +33,6 @@ def read_image_file(path: Path) -> tuple[bytes, str | None]:
 def path_text(path: Path | str) -> str:
     r"""Return a path as text; bytes of it that are no UTF-8 are written as `\xff`."""
     return os.fsencode(path).decode(errors="backslashreplace")
-
-
-def stat_key(path: Path) -> tuple[int, ...]:
-    """Return (size, times of change of content and of status in ns, inode); -1 for each where there is no such file.
-
-    A set that was copied, or whose permissions changed, is therefore read again; its images are not encoded again.
-    """
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return (-1, -1, -1, -1)
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 class FileSplit(NumberedSplit):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from clipbench.errors import UserError
+from clipbench.errors import UnknownName, UserError
 from clipbench.models.base import Precision
 from clipbench.models.encoders import ImageEncoder
 from clipbench.models.located import Location, RemoteFile, TrainedOn
@@ -93,7 +93,7 @@ class HfLocation(Location):
             return files
         if not self.folder.is_dir():
             fix = "after hf: comes ORG/NAME on the hub, or a folder that save_pretrained wrote"
-            raise UserError("no such folder", where=str(self.folder), fix=fix)
+            raise UnknownName("no such folder", where=str(self.folder), fix=fix)
         for names in self._needed():
             self.path(*names)
         return []

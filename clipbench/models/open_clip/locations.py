@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UnknownName, UserError, did_you_mean
 from clipbench.models.base import Precision
 from clipbench.models.encoders import DualEncoder
 from clipbench.models.located import Location, RemoteFile, TrainedOn
@@ -133,8 +133,8 @@ class NamedLocation(OpenClipLocation):
         declared: Config = open_clip.get_pretrained_cfg(self.architecture, self.tag)
         if not declared:
             where = f"model open_clip:{self.architecture}/{self.tag}"
-            fix = did_you_mean(self.tag, tags) if tags else "name a checkpoint as open_clip:ARCH@FILE"
-            raise UserError(f"open_clip has no weights {self.tag!r} for {self.architecture}", where=where, fix=fix)
+            fix = did_you_mean(self.tag, tags, limit=40) if tags else "name a checkpoint as open_clip:ARCH@FILE"
+            raise UnknownName(f"open_clip has no weights {self.tag!r} for {self.architecture}", where=where, fix=fix)
         return declared
 
     def _weights(self) -> HubFile:
@@ -203,7 +203,7 @@ def builtin_config(architecture: str) -> Config:
     config: Config | None = open_clip.get_model_config(architecture)
     if config is None:
         fix = did_you_mean(architecture, open_clip.list_models())
-        raise UserError("open_clip has no such architecture", where=f"architecture {architecture!r}", fix=fix)
+        raise UnknownName("open_clip has no such architecture", where=f"architecture {architecture!r}", fix=fix)
     return config
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from clipbench.errors import Unavailable, UserError
+from clipbench.errors import Unavailable, UnknownName, UserError
 from clipbench.files import read_json, write_atomically
 
 if TYPE_CHECKING:
@@ -52,10 +52,17 @@ def _rounded(value: Tensor) -> Tensor:
 
 
 def find_files(folder: Path) -> tuple[Path, Path]:
-    """Return the paths of a folder's weights and configuration; Unavailable where one of the two is missing."""
+    """Return the paths of a folder's weights and configuration.
+
+    Raises:
+        UnknownName: there is no such folder.
+        Unavailable: one of the two is missing.
+    """
+    fix = "name a folder that 'python -m clipbench.training --output DIR' wrote"
+    if not folder.is_dir():
+        raise UnknownName("no such folder", where=str(folder), fix=fix)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            fix = "name a folder that 'python -m clipbench.training --output DIR' wrote"
             raise Unavailable(f"holds no {name}", where=str(folder), fix=fix)
     return folder / WEIGHTS, folder / CONFIG
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UnknownName, did_you_mean
 from clipbench.fingerprint import digest, digest_file
 from clipbench.models.base import ImageFeatures, ModelInfo, ModelPedigree, Precision, check_normalisation
 from clipbench.models.encoders import DualEncoder, ImageEncoder
@@ -54,7 +54,7 @@ class ReferenceTransform:
 def parse_packaged(arguments: str) -> ReferenceLocation:
     """Return the location of a model that is part of the package; a UserError where there is none of this name."""
     if arguments not in PACKAGED:
-        raise UserError(f"no model {arguments!r} is part of clipbench", fix=did_you_mean(arguments, PACKAGED))
+        raise UnknownName(f"no model {arguments!r} is part of clipbench", fix=did_you_mean(arguments, PACKAGED))
     return ReferenceLocation(Path(__file__).parent / arguments)
 
 

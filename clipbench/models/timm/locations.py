@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UnknownName, UserError, did_you_mean
 from clipbench.models.image_only import ImageOnlyLocation
 from clipbench.models.located import RemoteFile
 from clipbench.models.weights.hub_file import HubFile, names_on_hub
@@ -106,7 +106,7 @@ class NamedLocation(ImageOnlyLocation):
             return UrlFile(config.url, own_copy=f"timm:{self.name}@FILE")
         fix = did_you_mean(self.name, _pretrained_names(str(config.architecture)) or _pretrained_names("*"))
         problem = "timm has no weights for it"
-        raise UserError(problem, where=f"model timm:{self.name}", fix=f"{fix} Or name some as timm:{self.name}@FILE")
+        raise UnknownName(problem, where=f"model timm:{self.name}", fix=f"{fix} Or name some as timm:{self.name}@FILE")
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def declared(name: str) -> Any:
     where = f"model timm:{name}"
     if not timm.is_model(architecture):
         fix = did_you_mean(architecture, timm.list_models())
-        raise UserError(f"timm has no architecture {architecture!r}", where=where, fix=fix)
+        raise UnknownName(f"timm has no architecture {architecture!r}", where=where, fix=fix)
     try:
         config = get_pretrained_cfg(name)
     except RuntimeError:
@@ -173,7 +173,7 @@ def declared(name: str) -> Any:
     if config is None:
         tags = [other.partition(".")[2] for other in _pretrained_names(architecture)]
         problem = f"timm has no weights {tag!r} for {architecture}" if tag else "timm describes no weights for it"
-        raise UserError(problem, where=where, fix=did_you_mean(tag or architecture, tags or _pretrained_names("*")))
+        raise UnknownName(problem, where=where, fix=did_you_mean(tag or architecture, tags or _pretrained_names("*")))
     return config
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UnknownName, UserError, did_you_mean
 from clipbench.models.image_only import ImageOnlyLocation
 from clipbench.models.located import RemoteFile
 from clipbench.models.weights.url_file import UrlFile
@@ -85,11 +85,11 @@ class TorchvisionLocation(ImageOnlyLocation):
         where = f"model torchvision:{self.name}"
         if self.name not in known:
             problem = f"torchvision has no classification architecture {self.name!r}"
-            raise UserError(problem, where=where, fix=did_you_mean(self.name, known))
+            raise UnknownName(problem, where=where, fix=did_you_mean(self.name, known))
         weights = models.get_model_weights(self.name)
         if self.weights not in weights.__members__:
             problem = f"torchvision has no weights {self.weights!r} for {self.name}"
-            raise UserError(problem, where=where, fix=did_you_mean(self.weights, weights.__members__))
+            raise UnknownName(problem, where=where, fix=did_you_mean(self.weights, weights.__members__))
         if weights[self.weights].meta.get("categories") is None:
             whole = [name for name, other in weights.__members__.items() if other.meta.get("categories")]
             problem = f"{self.weights} are weights of the first layers only"

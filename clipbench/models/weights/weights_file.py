@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.errors import UserError
+from clipbench.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,7 @@ _RESAVE = "save it again as safetensors, or as torch.save({'state_dict': model.s
 def require_file(path: Path) -> Path:
     """Return the path of a checkpoint that was named behind '@', if there is such a file."""
     if not path.is_file():
-        raise UserError("no such file", where=str(path), fix="check the path after @")
+        raise UnknownName("no such file", where=str(path), fix="check the path after @")
     return path
 
 
@@ -41,7 +41,7 @@ def find_weights(folder: Path, names: Sequence[str], config_name: str) -> Path:
 def read_config(path: Path, hint: str = "") -> dict[str, Any]:
     """Read the JSON object beside a model's weights; `hint` is what may be wrong if it is not there."""
     if not path.parent.is_dir():
-        raise UserError("no such folder", where=str(path.parent), fix="check the path after local-dir:")
+        raise UnknownName("no such folder", where=str(path.parent), fix="check the path after local-dir:")
     try:
         document: dict[str, Any] = {}
         document.update(json.loads(path.read_bytes()))
@@ -154,11 +154,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return state  # type: ignore[no-any-return]
 
 
+def _shortened(line: str, length: int = 240) -> str:
+    """Cut a list of names after one of them; the shapes of a mismatch are never cut."""
+    if len(line) <= length:
+        return line
+    return f"{line[:length].rpartition(', ')[0] or line[:length]}, ..."
+
+
 def misfit(path: Path, architecture: str, problem: Exception | str) -> UserError:
     """Return the error for weights of another architecture; of torch's list of mismatches the first of each kind."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
     shown = lines[1:3] if len(lines) > 1 else lines
     more = len(lines) - 1 - len(shown)
-    reason = "; ".join(line[:160] for line in shown) + (f"; and {more} more" if more > 0 else "")
+    reason = "; ".join(map(_shortened, shown)) + (f"; and {more} more" if more > 0 else "")
     fix = "name the architecture that they were trained with"
     return UserError(f"the weights do not fit {architecture} ({reason})", where=str(path), fix=fix)

@@ -25,7 +25,7 @@ class _Unloadable:
 
     order, analyses, template = 1000, (), ""
 
-    def __init__(self, name: str, error: Exception) -> None:
+    def __init__(self, name: str, error: BaseException) -> None:
         self.name = self.title = name
         self.error = error
 
@@ -46,5 +46,7 @@ def _load(name: str) -> Section:
         if not isinstance(section.order, int) or not isinstance(section.analyses, tuple):
             raise TypeError(f"the order of section {name!r} is no whole number, or its analyses are no tuple")
         return section
-    except Exception as error:  # noqa: BLE001 - a plug-in that cannot be imported must not cost the page
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a plug-in that cannot be imported must not cost the page
         return cast(Section, _Unloadable(name, error))

@@ -124,3 +124,17 @@ def duration(seconds: float) -> str:
 def percent_of_level(level: float | None) -> str:
     """Return '95 %' for the level 0.95, '' for None."""
     return "" if level is None else f"{100 * level:g}\u202f%"
+
+
+def formula_safe(text: str) -> str:
+    """Return a cell that a spreadsheet takes for text: what it would compute gets an apostrophe; numbers stay.
+
+    Source: OWASP, CSV injection.
+    """
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
