@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from clipbench.cli.console import print_plan
+from clipbench.cli.plan import print_plan
 from clipbench.embed.encode import EncodeSettings
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.runner import Runner
