@@ -126,7 +126,7 @@ def check_command(words: list[str]) -> None:
         if word in options and not getattr(options[word], "is_flag", False):
             assert rest or len(words) <= 3, f"{words}: {word} wants a value"
             given.setdefault(word, []).append(rest.pop(0) if rest else "VALUE")
-    check_names(command.name, given)
+    check_names(command.name if words[1:2] == [command.name] else "", given)
 
 
 def check_names(command: str, given: dict[str, list[str]]) -> None:

@@ -56,8 +56,8 @@ class _Kind(Generic[Parsed]):
 
 _JOB = TypeAdapter(JobResult)
 _ANALYSES = TypeAdapter(tuple[AnalysisResult, ...])
-_LARGE = re.compile(rb"\d[eE]\+?[3-9]\d\d|\d{309}")
-"""Where a number may stand that no float holds."""
+_LARGE = re.compile(rb"(?:\d[eE]\+?[3-9]\d\d|\d{309})[\d.eE+]*(?=[\s,\]}])")
+"""The end of what may be a number that no float holds."""
 
 
 def _parse_job(document: dict[str, Any], name: str) -> JobResult:

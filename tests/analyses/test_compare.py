@@ -197,3 +197,50 @@ def test_a_terminal_shows_what_fits_into_eighty_columns(made_up):
     note = "Not compared: data differs between the jobs."
     assert lines[-1] == f"changed · val · zero_shot · photo, C = 1 · fog/1: {note}"
     assert max(map(len, lines[:-1])) <= 80
+
+
+def two_runs(another, **changes: Any) -> list[Any]:
+    """Two folders with model m, right about 60 and 80 of the same 100 images."""
+    runs = [another("one"), another("two")]
+    for run, right, more in zip(runs, (60, 80), ({}, changes), strict=True):
+        pedigree = {"weights": "w"} | more
+        run.answers("m", np.arange(100) < right, pedigree=pedigree)
+    return runs
+
+
+def test_one_model_of_two_runs_is_compared_and_what_differs_is_said(another):
+    one, two = (run.results for run in two_runs(another, weights="other", precision="float16"))
+    table = clipbench.compare(one, two)
+    (row,) = table.to_dict("records")
+    assert (row["model"], row["n"], row["first"], row["second"]) == ("m", 100, 0.6, 0.8)
+    assert row["note"] == "Of the model weights, precision differ."
+    assert table.attrs == {"first": f"m in {one.folder}", "second": f"m in {two.folder}"}
+    merged = clipbench.load_results(one.folder, two.folder)
+    pd.testing.assert_frame_equal(clipbench.compare(merged), table)
+    pd.testing.assert_frame_equal(clipbench.compare(merged, "m", "m"), table)
+    back = clipbench.compare(two, one, "m").to_dict("records")[0]
+    assert back["difference"] == -row["difference"]
+
+
+def test_two_runs_on_other_images_are_not_compared(another):
+    one, two = (run.results for run in two_runs(another, data="other images"))
+    (row,) = clipbench.compare(one, two).to_dict("records")
+    assert (row["note"], row["n"]) == ("Not compared: data differs between the jobs.", None)
+
+
+def test_a_run_beside_itself_differs_in_nothing(another):
+    run, _ = (run.results for run in two_runs(another))
+    (row,) = clipbench.compare(run, run).to_dict("records")
+    assert (row["difference"], row["note"]) == (0, "")
+
+
+def test_several_models_of_two_runs_are_rows_each(another):
+    runs = two_runs(another)
+    for run, name in zip(runs, ("ours", "theirs"), strict=True):
+        run.answers("second", [True, False])
+        run.answers(name, [True, True])
+    one, two = (run.results for run in runs)
+    table = clipbench.compare(one, two)
+    assert table["model"].tolist() == ["m", "second"]
+    assert table.attrs == {"first": str(one.folder), "second": str(two.folder)}
+    assert "they share no model 'ours'" in str(user_error(clipbench.compare, one, two, "ours"))

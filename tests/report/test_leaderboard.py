@@ -86,11 +86,17 @@ def test_one_name_for_two_models_is_noted_and_gets_no_mean() -> None:
     assert means(leaderboard)[0].by_model == {}
 
 
-def test_subsets_stand_in_columns_of_their_own() -> None:
-    jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), subset="limit 100")]
+def test_a_model_measured_on_fewer_examples_stands_in_the_same_column_unranked() -> None:
+    trial = altered(classification("c", "digits", 0.9), subset="limit 100")
+    jobs = [classification("a", "digits", 0.5), classification("b", "digits", 0.6), trial]
     leaderboard = make_leaderboard(jobs)
-    assert [column.name for column in leaderboard.columns] == ["digits", "digits (limit 100)"]
-    assert not any(cell.best for column in leaderboard.columns for cell in column.cells.values())
+    (column,) = leaderboard.columns
+    assert (column.name, column.subset) == ("digits", "")
+    assert {model: cell.footnote for model, cell in column.cells.items()} == {"a": None, "b": None, "c": 1}
+    assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
+    assert [note.text for note in leaderboard.footnotes] == ["subset differs from a and b; not ranked."]
+    (group,) = means(leaderboard)
+    assert set(group.by_model) == {"a", "b"}
 
 
 def test_a_job_that_failed_early_stands_in_the_column_that_it_would_have_been_in() -> None:

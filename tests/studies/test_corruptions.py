@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -177,6 +179,17 @@ def test_a_model_named_as_reference_that_did_not_run_is_said(two_models):
     finding = analyse(two_models, relative_to="older")[0]
     assert "No mCE: older has no finished jobs on the same images." in finding.notes
     assert not any(metric.name.startswith("mce") for metric in finding.metrics)
+
+
+@pytest.mark.parametrize("part", ["data", "labels", "prompts", "protocol"])
+def test_a_reference_of_this_name_that_rests_on_something_else_is_none(two_models, part: str):
+    for at, job in enumerate(two_models.jobs):
+        if job.model == "old":
+            two_models.jobs[at] = replace(job, pedigree=replace(job.pedigree, **{part: "other"}))
+    new, old = analyse(two_models, relative_to="old")
+    assert f"No mCE: {part} differs from that of old." in new.notes
+    assert not any(metric.name.startswith("mce") for metric in new.metrics)
+    assert values_of(old)["mce_2"] == pytest.approx(1)
 
 
 def test_on_imagenet_errors_are_divided_by_the_published_ones_of_alexnet(given):

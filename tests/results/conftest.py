@@ -1,0 +1,5 @@
+"""Results folders with made-up jobs."""
+
+from ..analyses.conftest import another, made_up
+
+__all__ = ["another", "made_up"]
