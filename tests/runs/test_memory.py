@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipbench.cli.console import print_plan
+from clipbench.cli.plan import print_plan
 from clipbench.runs.runner import Runner
 
 SUITE = """
