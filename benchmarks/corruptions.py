@@ -32,8 +32,9 @@ from open_clip_pair import Pair, build_pair, parser_with_common_options
 from rich.console import Console
 from rich.table import Table
 
-from clipbench.datasets.base import Split, decode
+from clipbench.datasets.base import Split
 from clipbench.datasets.corruptions.corruption import Corruption, available
+from clipbench.datasets.decoding import decode
 from clipbench.embed.encode import CPU_BATCH, EncodeSettings, ImageEncoder
 from clipbench.embed.loader import Decoder
 from clipbench.embed.store import Store

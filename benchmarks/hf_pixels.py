@@ -50,7 +50,8 @@ def compare(kind: str, settings: dict, backend: str, images: list[PIL.Image.Imag
     with tempfile.TemporaryDirectory() as folder:
         theirs.save_pretrained(folder)
         ours = read_preprocessing(Path(folder) / "preprocessor_config.json")
-    pixels = ours.normalise(torch.stack([ours.transform(image) for image in images]))
+    transform, normalise = ours.split()
+    pixels = normalise(torch.stack([transform(image) for image in images]))
     wanted = torch.stack([torch.as_tensor(theirs(image, return_tensors="np")["pixel_values"][0]) for image in images])
     levels = (pixels - wanted).abs() * 255 * torch.tensor(ours.std)[:, None, None]
     found, other = (model(pixel_values=given.float()).pooler_output.double() for given in (pixels, wanted))

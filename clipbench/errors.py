@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _JOINERS = "\u200c\u200d"
 """Characters without width that words of some scripts, and emoji, are written with."""
@@ -37,6 +38,14 @@ class UnknownName(UserError):
 
 class Unavailable(UserError):
     """A model or a data set that is not on this machine and cannot be fetched."""
+
+
+class Damaged(UserError):
+    """A file that is not as it was written, and can be made again."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"damaged ({reason})", where=str(path), fix="it is made again")
+        self.path = path
 
 
 def problem_of(error: BaseException) -> str:
@@ -72,6 +81,13 @@ def listed(names: Sequence[str], limit: int = 10) -> str:
     """Return the first names of a list as a sentence holds them, and how many more: "oak, maple and 3 more"."""
     more = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+def splits_there_are(names: Iterable[str]) -> str:
+    """Return what to do where a data set lacks a split: which it has, and that one alone can be divided."""
+    known = sorted(names)
+    divide = "; `split: {train: 0.8, test: 0.2}` in its definition divides it" if len(known) == 1 else ""
+    return f"it has: {', '.join(known) or 'none'}{divide}"
 
 
 def did_you_mean(name: str, allowed: Iterable[str], limit: int = 12) -> str:

@@ -10,7 +10,8 @@ from clipbench import _resolve
 if TYPE_CHECKING:
     from clipbench.analyses.base import Analysis, AnalysisSettings, Evidence, Finding, verdict_of
     from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
-    from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, IndexedSplit, Split, decode
+    from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, IndexedSplit, Split
+    from clipbench.datasets.decoding import Decoding, decode
     from clipbench.errors import Unavailable, UserError, did_you_mean
     from clipbench.metrics.shift import fit_line
     from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from clipbench.tasks.requirements import require_joint_space, require_split
 
 # Data sets, models, tasks and the steps that they share, intervals, analyses, how it all is shown, progress, errors.
-__all__ = ["Dataset", "DatasetInfo", "Example", "IndexedDataset", "IndexedSplit", "Split", "decode"]
+__all__ = ["Dataset", "DatasetInfo", "Example", "IndexedDataset", "IndexedSplit", "Split"]
+__all__ += ["Decoding", "decode"]
 __all__ += ["ImageFeatures", "ImageModel", "ImageTextModel", "ModelInfo", "ModelPedigree", "Tokens", "describe_module"]
 __all__ += ["DatasetFacts", "ImageSet", "Inputs", "Metric", "Needs", "Outcome", "Picture", "PromptedClasses", "Task"]
 __all__ += ["ArrayFeatures", "Condition", "FeatureSettings", "PromptSettings", "TaskSettings"]
@@ -60,7 +62,8 @@ __all__ += ["Unavailable", "UserError", "did_you_mean"]
 _HOMES = {
     "clipbench.analyses.base": "Analysis AnalysisSettings Evidence Finding verdict_of",
     "clipbench.analyses.comparable": "read_correct side_by_side subject_of",
-    "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset IndexedSplit Split decode",
+    "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset IndexedSplit Split",
+    "clipbench.datasets.decoding": "Decoding decode",
     "clipbench.errors": "Unavailable UserError did_you_mean",
     "clipbench.runs.progress": "ProgressListener",
     "clipbench.metrics.shift": "fit_line",

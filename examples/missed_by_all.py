@@ -10,12 +10,9 @@ Installed as a package whose pyproject.toml has
 it is made of any results with zero-shot jobs of two models or more. The section's template lies beside this file.
 """
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from clipbench.extend import (
-    AnalysisResult,
     AnalysisSettings,
     ColumnSpec,
     Finding,
@@ -55,14 +52,6 @@ class MissedByAll:
         return Finding(subject_of(jobs), (metric,), {"images": images}, tuple(job.hash for job in jobs))
 
 
-@dataclass(frozen=True)
-class Missed:
-    results: tuple[AnalysisResult, ...]
-
-    def __len__(self):
-        return 0  # it draws no figures
-
-
 class MissedByAllSection:
     name = "missed_by_all"
     title = "Missed by all"
@@ -71,5 +60,4 @@ class MissedByAllSection:
     template = "missed_by_all.html.j2"
 
     def show(self, data, figures):
-        results = data.results_of(*self.analyses)
-        return Missed(results) if results else None
+        return data.results_of(*self.analyses) or None  # None: no section

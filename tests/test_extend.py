@@ -27,6 +27,7 @@ CALLS = {
     "Condition": "shots= features= head=",
     "CurveSpec": "x y log_x= second= second_label= chosen= chosen_param= chosen_label= open_ended= "
     "hollow_unless= legend=",
+    "Decoding": "exif= alpha=",
     "DatasetFacts": "name classes multilabel splits regime= main_metric=",
     "DatasetInfo": "name regime= main_metric= prompts= description= source= licence= show_images=",
     "Example": "id image label= labels= captions= groups= problem=",
@@ -58,7 +59,7 @@ CALLS = {
     "class_prompts": "prompts dataset task",
     "compare": "results first= second=",
     "decide": "images classifier model where",
-    "decode": "image",
+    "decode": "image decoding=",
     "describe_module": "name weights * transform tokenizer= architecture= precision= logit_scale= logit_bias= "
     "features= trained_on= context_length= library=",
     "did_you_mean": "name allowed limit=",

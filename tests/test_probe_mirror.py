@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clipbench.datasets.base import decode
 from clipbench.datasets.catalog import catalog_definitions, open_dataset
+from clipbench.datasets.decoding import decode
 from clipbench.results.folder import load_results
 
 from .conftest import CommandLine, png, write_shard

@@ -40,7 +40,6 @@ class Finding:
     metrics: tuple[Metric, ...]
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
-    """Hashes of the jobs it rests on."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know beside them, e.g. why there are none."""
     verdict: Verdict = "undefined"

@@ -82,6 +82,7 @@ def _quieten_libraries() -> None:
     warnings.filterwarnings("ignore", module=r"(torch|torchvision|open_clip|timm|huggingface_hub|PIL)(\.|$)")
     for name in ("huggingface_hub", "open_clip", "timm", "datasets", None):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("clipbench").setLevel(logging.WARNING)
 
 
 def _version(wanted: bool) -> None:
@@ -271,7 +272,10 @@ def cache_size() -> None:
 
 @cache_app.command("prune")
 def cache_prune(
-    model: Annotated[str | None, typer.Option(help="Remove this model's embeddings: name or fingerprint.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Remove this model's embeddings: its name, or eight digits or more of its fingerprint."),
+    ] = None,
     unused_days: Annotated[
         float | None, typer.Option(min=0, help="Remove models to which nothing was added for so many days.")
     ] = None,

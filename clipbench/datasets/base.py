@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clipbench.errors import UserError
+from clipbench.datasets.decoding import USUAL, Decoding, decode
+from clipbench.errors import UserError, splits_there_are
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -24,7 +24,7 @@ class Example:
     id: str
     """Unique within its split and stable between copies of the data set."""
     image: bytes
-    """The encoded file (JPEG, PNG, WebP, PPM, ...); b"" if it could not be read, with `problem` set."""
+    """The encoded file (JPEG, PNG, WebP, PPM, ...); b"" if there is none, or with `problem` set."""
     label: int | None = None
     """Index into the data set's classes."""
     labels: tuple[int, ...] | None = None
@@ -33,7 +33,8 @@ class Example:
     groups: Mapping[str, str] = field(default_factory=dict)
     """Named attributes to break results down by, e.g. {"style": "sketch"}."""
     problem: str | None = None
-    """Why the image could not be read. Such an example is counted as broken and never stops a run."""
+    """Why the image could not be read now: it counts as broken and never stops a run, and the next run looks again.
+    What the image's bytes themselves cause is found when they are decoded, and is none of this."""
 
 
 Shard = Iterable[Example]
@@ -47,6 +48,8 @@ class Split(ABC):
     """Number of examples, or None where the layout does not say (then known at the end)."""
     download_bytes: int = 0
     """What reading this split would download first; 0 if it is local."""
+    decoding: Decoding = USUAL
+    """How its images are decoded; `Dataset.split` sets what is declared of the data set."""
 
     @abstractmethod
     def shards(self) -> Sequence[Shard]:
@@ -67,7 +70,7 @@ class Split(ABC):
                 yield example.id, example.label
 
     def image(self, example_id: str) -> PIL.Image.Image:
-        """Return one decoded image, for a thumbnail; overridden where a lookup is cheaper than a scan.
+        """Return one image, decoded as for a model; overridden where a lookup is cheaper than a scan.
 
         Raises:
             KeyError: no such example.
@@ -75,7 +78,7 @@ class Split(ABC):
         for shard in self.shards():
             for example in shard:
                 if example.id == example_id:
-                    return decode(example.image)
+                    return decode(example.image, self.decoding)
         raise KeyError(example_id)
 
 
@@ -113,6 +116,10 @@ class DatasetDefinition:
     """File and line of the definition, for messages."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Examples a split, where the catalog knows them: for the plan, before anything is fetched."""
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of `Decoding` that are declared; the others are the adapter's."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """What the one split is divided into, as `subset.DividedDataset` takes it; empty: it stays whole."""
 
 
 class Dataset(ABC):
@@ -128,6 +135,8 @@ class Dataset(ABC):
     templates: tuple[str, ...] = ()
     """The data set's own prompt templates with `{}` for the class name, where it ships some."""
     multilabel: bool = False
+    decoding: Decoding = USUAL
+    """How its images are decoded where its definition does not say."""
 
     @property
     @abstractmethod
@@ -135,28 +144,19 @@ class Dataset(ABC):
         """The splits by name. Reading this mapping never reads images."""
 
     def split(self, name: str) -> Split:
-        """Return a split.
+        """Return a split, which decodes images as this data set does.
 
         Raises:
             UserError: there is none of that name.
         """
         try:
-            return self.splits[name]
+            split = self.splits[name]
         except KeyError:
-            names = ", ".join(sorted(self.splits)) or "none"
-            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=f"it has: {names}") from None
-
-
-def decode(image: bytes) -> PIL.Image.Image:
-    """Decode an encoded image to RGB, the way every image reaches a model.
-
-    Raises:
-        OSError, ValueError, SyntaxError and others: whatever the decoder raises on a broken file.
-    """
-    import PIL.Image
-
-    with PIL.Image.open(io.BytesIO(image)) as opened:
-        return opened.convert("RGB")
+            fix = splits_there_are(self.splits)
+            raise UserError(f"there is no split {name!r}", where=self.info.name, fix=fix) from None
+        # A user's split may be a frozen dataclass, and knows nothing of what a suite declares of the data set.
+        object.__setattr__(split, "decoding", self.decoding)
+        return split
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class NumberedSplit(Split):
     def image(self, example_id: str) -> PIL.Image.Image:
         """Return one decoded image."""
         number = self.position(example_id)
-        return decode(next(self.read(range(number, number + 1))).image)
+        return decode(next(self.read(range(number, number + 1))).image, self.decoding)
 
 
 class IndexedSplit(NumberedSplit):

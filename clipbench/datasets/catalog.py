@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from clipbench.datasets.base import Dataset, DatasetDefinition, DatasetInfo
+from clipbench.datasets.subset import DividedDataset, checked_shares
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, unmarked
 from clipbench.documents.validation import Problem, check, refuse, show
 from clipbench.errors import UnknownName, UserError, did_you_mean
@@ -35,6 +37,11 @@ INJECTED = ("base", "catalog_name", "data_root")
 """Arguments that an adapter may have and that are no keys: they are given when the data set is opened."""
 
 
+Shares = Annotated[dict[str, float], AfterValidator(checked_shares)]
+SPLIT = "split"
+"""The one declaration whose name an adapter may have an argument of too: shares are no text."""
+
+
 class Declarations(BaseModel):
     """What a suite may say of any data set, beside its adapter's arguments."""
 
@@ -50,6 +57,13 @@ class Declarations(BaseModel):
     source: str = Field(default="", description="Who made it, and where it is described.")
     licence: str = Field(default="", description="Under which terms it may be used.")
     show_images: bool = Field(default=True, description="False where no picture of it may be shown in a page.")
+    exif: Literal["", "apply", "ignore"] = Field(
+        default="", description="Whether images are turned as their EXIF orientation says; by default the adapter's."
+    )
+    split: Shares | None = Field(default=None, description="Shares that the one split is divided into.")
+    alpha: Literal["", "drop", "white", "black"] = Field(
+        default="", description="What is seen of a transparent pixel: the colour behind it, or white or black."
+    )
 
 
 def adapter_names() -> tuple[str, ...]:
@@ -88,9 +102,16 @@ def catalog_definitions() -> Mapping[str, DatasetDefinition]:
 
 
 def _catalog_entry(name: str, entry: dict[str, Any]) -> DatasetDefinition:
-    adapter, counts = entry.pop("adapter"), entry.pop("counts", {})
-    declared = {key: entry.pop(key) for key in Declarations.model_fields if key in entry}
-    return DatasetDefinition(name, adapter, entry, DatasetInfo(name, **declared), where="catalog.yaml", counts=counts)
+    return replace(_definition(name, entry), where="catalog.yaml", counts=entry.pop("counts", {}))
+
+
+def _definition(name: str, values: dict[str, Any]) -> DatasetDefinition:
+    """Take apart the mapping of a definition: what is left of it are the adapter's arguments."""
+    shares = {} if isinstance(values.get(SPLIT), str) else values.pop(SPLIT, None) or {}
+    declared = {key: values.pop(key) for key in Declarations.model_fields.keys() - {SPLIT} if key in values}
+    decoding: dict[str, Any] = {key: value for key in ("exif", "alpha") if (value := declared.pop(key, ""))}
+    adapter, info = declared.pop("adapter"), DatasetInfo(name, **declared)
+    return DatasetDefinition(name, adapter, values, info, decoding=decoding, shares=shares)
 
 
 def define(name: str, mapping: Mapping[str, Any], *, base: Path | None, where: str = "") -> DatasetDefinition:
@@ -126,9 +147,8 @@ def read_definition(
     checked, problems = check(model, document, path, strict=False)
     if checked is None:
         return None, problems
-    values = {key: _resolve(getattr(checked, key), base) for key in checked.model_fields_set if key != "adapter"}
-    declared = {key: values.pop(key) for key in Declarations.model_fields if key in values}
-    return DatasetDefinition(name, adapter, values, DatasetInfo(name, **declared), base, document.where(path)), []
+    values = {key: _resolve(getattr(checked, key), base) for key in checked.model_fields_set}
+    return replace(_definition(name, values), base=base, where=document.where(path)), []
 
 
 def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None) -> Dataset:
@@ -143,6 +163,9 @@ def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None
     accepted = inspect.signature(constructor).parameters
     given = {name: injected[name] for name in INJECTED if name in accepted}
     dataset = constructor(**definition.arguments, **given)
+    dataset.decoding = replace(dataset.decoding, **definition.decoding)
+    if definition.shares:
+        dataset = DividedDataset(dataset, definition.shares, definition.where or definition.name)
     dataset.info = definition.info
     return dataset
 
@@ -169,11 +192,12 @@ def _arguments_model(adapter: str) -> type[BaseModel]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
             problem = f"{constructor.__qualname__} takes {parameter}, so a suite's keys cannot be checked"
             raise UserError(problem, where=adapter, fix="name its arguments, keyword-only")
-        if name in Declarations.model_fields or name.startswith("_"):
+        if name in Declarations.model_fields.keys() - {SPLIT} or name.startswith("_"):
             problem = f"{constructor.__qualname__} has an argument {name!r}, which a suite cannot give"
             raise UserError(problem, where=adapter, fix="rename the argument")
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (hints.get(name, Any), default)
+        hint = hints.get(name, Any)
+        fields[name] = (hint | Shares if name == SPLIT else hint, default)
     return create_model(f"{constructor.__name__}Arguments", __base__=Declarations, **fields)
 
 

@@ -42,7 +42,7 @@ def classes_of(cells: Iterable[object], *, column: str, where: str) -> tuple[str
             raise _unnamed(column, label, where)
         names.add(label.strip())
     names.discard("")
-    if names and all(name.isdecimal() for name in names):
+    if names and all(is_number(name) for name in names):
         raise _unnamed(column, min(names), where)
     return tuple(sorted(names))
 
@@ -50,6 +50,11 @@ def classes_of(cells: Iterable[object], *, column: str, where: str) -> tuple[str
 def _unnamed(column: str, label: object, where: str) -> UserError:
     fix = "list the class names, in label order, under `classes:`"
     return UserError(f"column {column!r} holds numbers ({label!r}) and nothing names the classes", where=where, fix=fix)
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is a plain whole number; Python's own `int` takes `0_1` and the digits of every script."""
+    return text.isascii() and text.isdecimal()
 
 
 def _listed(cell: object) -> list[object]:
@@ -88,7 +93,7 @@ class ClassIndex:
             raise ValueError(f"label {text!r} is the name of several classes; write the position instead")
         if text in self._positions:
             return self._positions[text]
-        if text.isdecimal():
+        if is_number(text):
             return self.checked(int(text))
         nearest = did_you_mean(text, self.classes)
         raise ValueError(f"label {text!r} is not among the {len(self.classes)} classes; {nearest}")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, TypeVar, cast, get_args
 
 from clipbench.errors import UserError
 from clipbench.models.base import Precision
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Encoded = TypeVar("Encoded")
+_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 def resolve_device(choice: str) -> str:
@@ -64,6 +72,30 @@ def forbid_tf32() -> None:
 
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def encode_within_memory(encode: Callable[[Tensor], Encoded], inputs: Tensor, size: int) -> tuple[list[Encoded], int]:
+    """Encode (B, ...) inputs in chunks of `size` rows, or of half as many for as long as memory does not hold them.
+
+    Returns:
+        What `encode` gave for each chunk, and the size that fitted, for the rest of the run.
+
+    Raises:
+        UserError: not even one row fits.
+    """
+    import torch
+
+    while True:
+        try:
+            return [encode(chunk) for chunk in torch.split(inputs, size)], size
+        except (RuntimeError, MemoryError) as error:
+            # torch.OutOfMemoryError is raised for CUDA alone; what others raise has no class of its own.
+            if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+                raise
+            if min(size, len(inputs)) == 1:
+                fix = "choose a smaller model, another --device or a lower --precision"
+                raise UserError("not even a batch of one fits in the device's memory", fix=fix) from error
+        size = min(size, len(inputs)) // 2
 
 
 def default_workers(device: str) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from clipbench.arrays import Float32Array
 from clipbench.datasets.base import Split, View
+from clipbench.embed.device import encode_within_memory
 from clipbench.embed.examples import DataIndex, Part, PartKey, cut_into_parts
 from clipbench.embed.loader import Batch, Decoder, batches
 from clipbench.embed.store import Store, StoredPart
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from clipbench.models.base import ImageModel
 
 
+_EncodedBatch = tuple[list[int], dict[int, str], dict[str, Float32Array]]
+"""Positions of the images that could be read, problems of the others, features."""
 CPU_BATCH = 64
 ACCELERATOR_BATCH = 256
 
@@ -36,6 +40,11 @@ class EncodeSettings:
     """None: by device, and as before when a run is resumed."""
     workers: int = 0
 
+    @property
+    def first_batch(self) -> int:
+        """The batch size that a run begins with, if it does not resume another."""
+        return self.batch_size or (CPU_BATCH if self.device == "cpu" else ACCELERATOR_BATCH)
+
 
 class ImageEncoder:
     """Encodes splits with one model; loads the model only when an image has to be encoded."""
@@ -47,7 +56,7 @@ class ImageEncoder:
         self.fingerprint = fingerprint
         self.store = store
         self.settings = settings
-        self.batch_size = settings.batch_size or (CPU_BATCH if settings.device == "cpu" else ACCELERATOR_BATCH)
+        self.batch_size = settings.first_batch
         self.encoded = 0
         """Images encoded so far; those found in the store do not count."""
         self.seconds = 0.0
@@ -70,81 +79,75 @@ class ImageEncoder:
             progress: called with the number of images done since the last call, stored ones included.
 
         Raises:
-            UserError: an id occurs twice, or the model gives features that are not finite.
+            UserError: an id occurs twice, the view or the model's transform fails, or the model gives features that are
+                not finite.
         """
         through = view.fingerprint() if view else ""
         # Taken before reading: what changes meanwhile must make the split be read again.
         locator = split.locator()
-        with self.store.data.writer(label) as table:
+        table = self.store.data.writer(label)
 
-            def unseen() -> Iterator[Part]:
-                for part in cut_into_parts(iter(shard) for shard in split.shards()):
-                    table.add(part)
-                    if self.store.has_part(self.fingerprint, part.key.seen_through(through)):
-                        self._resume(part.key.seen_through(through))
-                        progress(len(part.examples))
-                    else:
-                        yield part
+        def unseen() -> Iterator[Part]:
+            nonlocal locator
+            for part in cut_into_parts(iter(shard) for shard in split.shards()):
+                table.add(part)
+                if any(example.problem for example in part.examples):
+                    locator = None  # What could not be read now must be looked for again.
+                stored = self.store.find_part(self.fingerprint, part.key.seen_through(through, split.decoding))
+                if stored is None:
+                    yield part
+                else:
+                    self._resume(stored)
+                    progress(len(part.examples))
 
-            for part, stored in self._encode(unseen(), view, progress):
-                self.store.write_part(self.fingerprint, part.key.seen_through(through), stored)
-            index = table.finish()
+        decoder = partial(Decoder, view=view, decoding=split.decoding)
+        for key, encoded in self._encode(unseen(), decoder, progress):
+            self.store.write_part(self.fingerprint, key.seen_through(through, split.decoding), encoded)
+        index = replace(table.finish(), decoding=split.decoding)
         self.store.data.remember(index, locator)
         return index
 
-    def _resume(self, stored: PartKey) -> None:
+    def _resume(self, stored: StoredPart) -> None:
         """Take over the batch size of an earlier run, so that its results and this one's are bit-identical."""
         if self.settings.batch_size is None and self.encoded == 0:
-            self.batch_size = self.store.read_part(self.fingerprint, stored).batch_size
+            self.batch_size = stored.batch_size
 
     def _encode(
-        self, parts: Iterator[Part], view: View | None, progress: Callable[[int], None]
-    ) -> Iterator[tuple[Part, StoredPart]]:
+        self, parts: Iterator[Part], decoder: Callable[..., Decoder], progress: Callable[[int], None]
+    ) -> Iterator[tuple[PartKey, StoredPart]]:
         first = next(parts, None)
         if first is None:
             return
         model = self.load()
         started = time.perf_counter()
-        done: list[tuple[Batch, dict[str, Float32Array]]] = []
-        decoder = Decoder(model.transform, view)
+        done: list[_EncodedBatch] = []
+        work, decode = chain([first], parts), decoder(model.transform)
         pinned = self.settings.device.startswith("cuda")
-        for batch in batches(chain([first], parts), decoder, self.batch_size, self.settings.workers, pinned=pinned):
-            done.append((batch, self._forward(model, batch)))
-            count = len(batch.kept) + len(batch.broken)
-            self.encoded += count
-            progress(count)
-            if batch.last:
-                yield batch.part, _join(done, self.batch_size)
-                done = []
-        self.seconds += time.perf_counter() - started
+        try:
+            for batch in batches(work, decode, self.batch_size, self.settings.workers, pinned=pinned):
+                # Without the pixels: those of a part of photographs are up to 2 GB.
+                done.append((batch.kept, batch.broken, self._forward(model, batch)))
+                count = len(batch.kept) + len(batch.broken)
+                self.encoded += count
+                progress(count)
+                if batch.last:
+                    yield batch.key, _join(done, self.batch_size)
+                    done = []
+        finally:
+            self.seconds += time.perf_counter() - started
 
     def _forward(self, model: ImageModel, batch: Batch) -> dict[str, Float32Array]:
         if batch.pixels is None:
             return {}
-        features = self._with_back_off(model, batch.pixels)
+        chunks, self.batch_size = encode_within_memory(partial(encode_images, model), batch.pixels, self.batch_size)
+        features = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
         for name, array in features.items():
             bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
             if len(bad):
-                example = batch.part.examples[batch.kept[int(bad[0])]]
+                example = batch.ids[batch.kept[int(bad[0])] - batch.start]
                 fix = "try --precision float32 (or bfloat16, which has float32's range)"
-                raise UserError(f"the model's {name} features are not finite", where=f"image {example.id!r}", fix=fix)
+                raise UserError(f"the model's {name} features are not finite", where=f"image {example!r}", fix=fix)
         return features
-
-    def _with_back_off(self, model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
-        """Encode; where the device's memory does not hold the batch, halve it, for the rest of the run too."""
-        import torch
-
-        if len(pixels) <= self.batch_size:
-            try:
-                return encode_images(model, pixels)
-            except torch.OutOfMemoryError as error:
-                if len(pixels) == 1:
-                    fix = "choose a smaller model, another --device or a lower --precision"
-                    raise UserError("not even one image fits in the device's memory", fix=fix) from error
-            self.batch_size = len(pixels) // 2
-        # The loader's batches keep the first size; after a back-off they are cut to the one that fits.
-        chunks = [self._with_back_off(model, chunk) for chunk in torch.split(pixels, self.batch_size)]
-        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def encode_images(model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
@@ -154,9 +157,9 @@ def encode_images(model: ImageModel, pixels: Tensor) -> dict[str, Float32Array]:
     return {name: value.float().cpu().numpy() for name, value in named.items() if value is not None}
 
 
-def _join(done: list[tuple[Batch, dict[str, Float32Array]]], batch_size: int) -> StoredPart:
-    kept = np.array([at for batch, _ in done for at in batch.kept], dtype=np.int64)
-    broken = {at: problem for batch, _ in done for at, problem in batch.broken.items()}
-    names = next((list(features) for _, features in done if features), [])
-    features = {name: np.concatenate([f[name] for _, f in done if f]) for name in names}
+def _join(done: Sequence[_EncodedBatch], batch_size: int) -> StoredPart:
+    kept = np.array([at for kept, _, _ in done for at in kept], dtype=np.int64)
+    broken = {at: problem for _, broken, _ in done for at, problem in broken.items()}
+    names = next((list(features) for _, _, features in done if features), [])
+    features = {name: np.concatenate([f[name] for _, _, f in done if f]) for name in names}
     return StoredPart(kept, features, broken, batch_size)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clipbench.datasets.base import Example
-from clipbench.errors import UserError
-from clipbench.files import read_json, write_atomically
-from clipbench.fingerprint import SetDigest, digest, digest_example
+from clipbench.datasets.decoding import NO_TRAITS, USUAL, Decoding, Traits, traits_of
+from clipbench.embed.notes import discard, read_note, write_note
+from clipbench.errors import Damaged, UserError
+from clipbench.files import StatKey, stat_key, write_atomically
+from clipbench.fingerprint import SetDigest, digest, digest_example, digest_file
 
 PART_ROWS = 1024
 PART_BYTES = 64 << 20
+TRAITS = tuple(field.name for field in fields(Traits))
 _SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -28,6 +31,7 @@ _SCHEMA = pa.schema(
         ("labels", pa.list_(pa.int64())),
         ("captions", pa.list_(pa.string())),
         ("groups", pa.string()),
+        *((name, pa.bool_()) for name in TRAITS),
     ]
 )
 
@@ -40,10 +44,17 @@ class PartKey:
     """Of the ids and encoded bytes of its examples, in order."""
     rows: int
     """Its examples, broken ones included."""
+    traits: Traits = NO_TRAITS
+    """How many of its images have each."""
 
-    def seen_through(self, view: str) -> PartKey:
-        """Return the key of the same images seen through a view with this fingerprint ('' for none)."""
-        return replace(self, digest=digest([self.digest, view])) if view else self
+    def seen_through(self, view: str, decoding: Decoding = USUAL) -> PartKey:
+        """Return the key of the same images decoded so and seen through a view with this fingerprint ('' for none).
+
+        A decoding that concerns none of the images leaves the key as it is.
+        """
+        difference = decoding.difference(self.traits)
+        through = digest([view, difference]) if difference else view
+        return replace(self, digest=digest([self.digest, through])) if through else self
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,8 @@ class Part:
     examples: tuple[Example, ...]
     digests: tuple[bytes, ...]
     """Of each example's id and encoded bytes."""
+    traits: tuple[Traits, ...]
+    """Of each image."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +79,34 @@ class DataIndex:
     """Of ids, labels and captions, likewise."""
     parts: tuple[PartKey, ...]
     table: Path
-    """Parquet: id, digest, label, labels, captions, groups (a JSON object); a row an example, in order."""
+    """Parquet: id, digest, label, labels, captions, groups (a JSON object), traits; a row an example, in order."""
+    decoding: Decoding = USUAL
+    """Of the split that it was looked up for."""
 
     @property
     def rows(self) -> int:
         """Number of examples, broken ones included."""
         return sum(part.rows for part in self.parts)
 
+    @property
+    def traits(self) -> Traits:
+        """How many of its images have each."""
+        return sum_traits(part.traits for part in self.parts)
+
+    def seen_through(self, view: str) -> tuple[PartKey, ...]:
+        """Return the keys of its parts, decoded as the split says and seen through a view ('' for none)."""
+        return tuple(part.seen_through(view, self.decoding) for part in self.parts)
+
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Read columns of the table."""
-        return pq.read_table(self.table, columns=list(columns))
+        """Read columns of the table.
+
+        Raises:
+            Damaged: it is gone.
+        """
+        try:
+            return pq.read_table(self.table, columns=list(columns))
+        except OSError as error:
+            raise Damaged(self.table, str(error.strerror)) from error
 
 
 def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
@@ -99,56 +130,53 @@ def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
 
 def _close(examples: Sequence[Example]) -> Part:
     digests = tuple(digest_example(example.id, example.image) for example in examples)
-    key = PartKey(digest([item.hex() for item in digests]), len(examples))
-    return Part(key, tuple(examples), digests)
+    traits = tuple(traits_of(example.image) for example in examples)
+    key = PartKey(digest([item.hex() for item in digests]), len(examples), sum_traits(traits))
+    return Part(key, tuple(examples), digests, traits)
+
+
+def sum_traits(traits: Iterable[Traits]) -> Traits:
+    """Return how many images have each trait, of counts for some each."""
+    return Traits(*map(sum, zip(*map(astuple, (NO_TRAITS, *traits)), strict=True)))
 
 
 class ExampleTables:
     """The tables of all splits that were read, in the cache folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.folder = root / "data"
+        self.locators = root / "locators"
 
-    def find(self, locator: str | None) -> DataIndex | None:
-        """Return what is known of the split with this locator, or None if it has to be read."""
-        if locator is None or not (path := self._locator_path(locator)).exists():
-            return None
-        table = self.root / "data" / f"{read_json(path)['data']}.parquet"
-        return _open(table) if table.exists() else None
+    def find(self, locator: str | None, decoding: Decoding = USUAL) -> DataIndex | None:
+        """Return what is known of the split with this locator and decoding, or None if it has to be read."""
+        note = None if locator is None else read_note(self._locator_path(locator))
+        index = None if note is None else find_table(self.folder / f"{note.get('table')}.parquet")
+        return index and replace(index, decoding=decoding)
 
-    @contextmanager
-    def writer(self, label: str) -> Iterator[TableWriter]:
-        """Write the table of a split part by part; call `finish` at its end. Without it nothing is kept."""
-        folder = self.root / "data"
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{uuid.uuid4().hex}.part"
-        writer = TableWriter(draft, label)
-        try:
-            yield writer
-        finally:
-            writer.file.close()
-            draft.unlink(missing_ok=True)
+    def writer(self, label: str) -> TableWriter:
+        """Return what takes the table of a split part by part, and writes it at its end."""
+        return TableWriter(self.folder, label)
 
     def remember(self, index: DataIndex, locator: str | None) -> None:
         """Find this index by its locator from now on."""
         if locator is not None:
-            write_atomically(self._locator_path(locator), json.dumps({"data": index.table.stem}).encode())
+            write_note(self._locator_path(locator), {"table": index.table.stem})
 
     def _locator_path(self, locator: str) -> Path:
-        return self.root / "locators" / f"{digest(locator)}.json"
+        return self.locators / f"{digest(locator)}.json"
 
 
 class TableWriter:
-    """Writes one split's table; memory is that of one part."""
+    """Gathers one split's table in memory, which is some hundred bytes an example."""
 
-    def __init__(self, draft: Path, label: str) -> None:
-        self.draft = draft
+    def __init__(self, folder: Path, label: str) -> None:
+        self.folder = folder
         self.label = label
-        self.file = pq.ParquetWriter(draft, _SCHEMA)
+        self._content = pa.BufferOutputStream()
+        self._file = pq.ParquetWriter(self._content, _SCHEMA)
         self._parts: list[PartKey] = []
         self._data = SetDigest()
         self._labels = SetDigest()
-        self._groups: list[str] = []
         self._seen: set[bytes] = set()
 
     def add(self, part: Part) -> None:
@@ -157,7 +185,7 @@ class TableWriter:
         Raises:
             UserError: an id occurs twice in the split.
         """
-        rows = [_row(example, item) for example, item in zip(part.examples, part.digests, strict=True)]
+        rows = [_row(*example) for example in zip(part.examples, part.digests, part.traits, strict=True)]
         for row in rows:
             short = digest_example(row["id"], b"")[:8]
             if short in self._seen:
@@ -167,22 +195,24 @@ class TableWriter:
             self._data.add(row["digest"])
             self._labels.add(digest_labels(row))
         self._parts.append(part.key)
-        self._groups.append(digest([row["groups"] for row in rows]))
-        self.file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+        self._file.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
 
     def finish(self) -> DataIndex:
-        """Put the finished table in its place and return its index."""
+        """Write the finished table, named by the digest of its file, and return its index."""
+        parts = json.dumps([asdict(part) for part in self._parts])
         fingerprint, labels = self._data.hexdigest(), self._labels.hexdigest()
-        parts = [asdict(part) for part in self._parts]
-        metadata = {"fingerprint": fingerprint, "labels": labels, "parts": json.dumps(parts), "label": self.label}
-        self.file.add_key_value_metadata(metadata)
-        self.file.close()
-        place = self.draft.with_name(f"{digest([parts, labels, self._groups])}.parquet")
-        self.draft.replace(place)
-        return DataIndex(fingerprint, labels, tuple(self._parts), place)
+        self._file.add_key_value_metadata({"fingerprint": fingerprint, "labels": labels, "parts": parts})
+        self._file.close()
+        content = self._content.getvalue()
+        table = self.folder / f"{hashlib.sha256(content).hexdigest()}.parquet"
+        index = find_table(table)
+        if index is None:
+            write_atomically(table, content)
+            index = DataIndex(fingerprint, labels, tuple(self._parts), table)
+        return index
 
 
-def _row(example: Example, item: bytes) -> dict[str, Any]:
+def _row(example: Example, item: bytes, traits: Traits) -> dict[str, Any]:
     return {
         "id": example.id,
         "digest": item,
@@ -190,6 +220,7 @@ def _row(example: Example, item: bytes) -> dict[str, Any]:
         "labels": None if example.labels is None else list(example.labels),
         "captions": list(example.captions),
         "groups": json.dumps(dict(example.groups), sort_keys=True) if example.groups else "",
+        **{name: bool(count) for name, count in asdict(traits).items()},
     }
 
 
@@ -198,7 +229,25 @@ def digest_labels(row: Mapping[str, Any]) -> bytes:
     return bytes.fromhex(digest([row["id"], row["label"], row["labels"], row["captions"]]))
 
 
-def _open(table: Path) -> DataIndex:
-    metadata = pq.read_metadata(table).metadata
-    parts = tuple(PartKey(**part) for part in json.loads(metadata[b"parts"]))
-    return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)
+def find_table(table: Path) -> DataIndex | None:
+    """Return the index of a table that is stored; None if it is not, or was damaged and is gone now."""
+    try:
+        return _open(table, stat_key(table)) if table.exists() else None
+    except Damaged as damage:
+        discard(damage)
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _open(table: Path, key: StatKey) -> DataIndex:
+    """Check a table against its name and open it; one that did not change since is not read again."""
+    try:
+        if digest_file(table) != table.stem:
+            raise Damaged(table, "checksum")
+        metadata = pq.read_metadata(table).metadata
+        parts = tuple(
+            PartKey(part["digest"], part["rows"], Traits(**part["traits"])) for part in json.loads(metadata[b"parts"])
+        )
+        return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)
+    except (OSError, KeyError, TypeError) as error:
+        raise Damaged(table, f"{type(error).__name__}: {error}") from error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipbench.files import read_json
+from clipbench.errors import UserError, did_you_mean
+from clipbench.files import cannot_write, read_json, stat_key
 
 DRAFT_AGE = 24 * 3600
 """Seconds after which a draft belongs to no running process."""
@@ -43,51 +47,74 @@ def cache_entries(root: Path) -> list[CacheEntry]:
 
 def cache_bytes(root: Path) -> int:
     """Return the size of everything in the store."""
-    return sum(path.stat().st_size for path in _files(root))
+    return sum(max(0, stat_key(path)[0]) for path in _files(root))
 
 
 def prune(root: Path, *, model: str | None = None, unused_days: float | None = None, everything: bool = False) -> int:
     """Remove what was left by killed runs and, if asked, embeddings; return the bytes freed.
 
+    Drafts younger than a day stay, whatever is asked: a running process may be writing them.
+
     Args:
         root: the cache folder.
-        model: remove this model's embeddings; a name or the beginning of a fingerprint.
+        model: remove this model's embeddings; its name, or at least eight digits that its fingerprint begins with.
         unused_days: remove models to which nothing was added for so many days.
         everything: remove all embeddings and what is known of models and data sets.
+
+    Raises:
+        UserError: there is no such model, or the folder cannot be written.
     """
-    before = cache_bytes(root)
-    now = time.time()
+    before, now = cache_bytes(root), time.time()
+    entries = cache_entries(root)
+    chosen = _named(model, entries) if model is not None else set()
+    if unused_days is not None:
+        chosen |= {entry.fingerprint for entry in entries if now - entry.last_written > unused_days * 86400}
     for path in _files(root):
-        if everything or (path.name.endswith(".part") and now - path.stat().st_mtime > DRAFT_AGE):
-            path.unlink(missing_ok=True)
-    for entry in cache_entries(root):
-        named = model is not None and (entry.model == model or entry.fingerprint.startswith(model))
-        stale = unused_days is not None and now - entry.last_written > unused_days * 86400
-        for path in _files(root, entry.fingerprint) if named or stale else ():
-            path.unlink(missing_ok=True)
+        if path.name.endswith(".part"):
+            removed = now - stat_key(path)[1] / 1e9 > DRAFT_AGE
+        else:
+            removed = everything or path.parent.name in chosen
+        if removed:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(path, error) from error
     for folder in [folder for kind in _OF_MODELS for folder in root.glob(f"{kind}/*/")]:
-        if not any(folder.iterdir()):
+        with suppress(OSError):  # what is not empty
             folder.rmdir()
     return before - cache_bytes(root)
 
 
+def _named(model: str, entries: Sequence[CacheEntry]) -> set[str]:
+    """Return the fingerprints of the entries that a user names."""
+    begins = re.fullmatch("[0-9a-f]{8,}", model) is not None
+    named = {e.fingerprint for e in entries if e.model == model or (begins and e.fingerprint.startswith(model))}
+    if not named:
+        known = [entry.model for entry in entries]
+        fix = f"{did_you_mean(model, known)} (or at least eight digits of a fingerprint: clipbench cache list)"
+        raise UserError(f"the cache holds nothing of a model {model!r}", where="--model", fix=fix)
+    return named
+
+
 def _entry(root: Path, fingerprint: str) -> CacheEntry:
     description = root / "embeddings" / fingerprint / "model.json"
-    known = read_json(description) if description.exists() else {}
+    known: dict[str, str] = {}
+    with suppress(UserError):  # of an older version it has no checksum, and a damaged one is made again when used
+        known = read_json(description)
     images, texts = ([*(root / kind / fingerprint).glob("*.safetensors")] for kind in _OF_MODELS)
-    stats = [path.stat() for path in images + texts]
+    keys = [stat_key(path) for path in images + texts]
     return CacheEntry(
         model=str(known.get("model", "unknown")),
         precision=str(known.get("precision", "")),
         fingerprint=fingerprint,
         image_files=len(images),
         text_files=len(texts),
-        bytes=sum(stat.st_size for stat in stats),
-        last_written=max((stat.st_mtime for stat in stats), default=0.0),
+        bytes=sum(size for size, *_ in keys),
+        last_written=max((changed / 1e9 for _, changed, *_ in keys), default=0.0),
     )
 
 
-def _files(root: Path, fingerprint: str = "") -> list[Path]:
-    """Return the store's own files, or those of one model; nothing else that may lie in its folder."""
-    kinds = _OF_MODELS if fingerprint else (*_OF_MODELS, "data", "locators", "models")
-    return [path for kind in kinds for path in (root / kind / fingerprint).rglob("*") if path.is_file()]
+def _files(root: Path) -> list[Path]:
+    """Return the store's own files; nothing else that may lie in its folder."""
+    kinds = (*_OF_MODELS, "data", "locators", "models")
+    return [path for kind in kinds for path in (root / kind).rglob("*") if path.is_file()]

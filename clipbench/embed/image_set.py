@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.datasets.base import Split
+from clipbench.datasets.decoding import Traits
 from clipbench.datasets.subset import LimitedSplit, balanced_ids
-from clipbench.embed.examples import DataIndex, PartKey, digest_labels
+from clipbench.embed.examples import TRAITS, DataIndex, PartKey, digest_labels
 from clipbench.embed.store import Store
-from clipbench.errors import UserError
+from clipbench.errors import Damaged, UserError
 from clipbench.fingerprint import SetDigest
 from clipbench.tasks.base import Features, ImageSet
 
@@ -56,6 +57,8 @@ class StoredSet:
     images: ImageSet
     broken: tuple[tuple[str, str], ...]
     """(id, problem) of every image that could not be read."""
+    notes: tuple[str, ...] = ()
+    """How images were decoded for which there is a choice."""
 
     def check_broken(self, max_broken: float, where: str) -> None:
         """Check that there are images, and that enough of them can be read.
@@ -84,6 +87,8 @@ class SetIdentity:
     """Digest of labels, captions and ids."""
     n: int
     """Number of examples, broken ones included."""
+    decoding: str = ""
+    """How its images are decoded, as `Decoding.difference` says it; '' where there is no choice for any of them."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +108,15 @@ class SplitReader:
 
         If the whole split is embedded (seen through the view), a subset is taken from it and nothing is encoded again.
         """
-        index = self.store.data.find(split.locator())
+        index = self.store.data.find(split.locator(), split.decoding)
         if self.limit is None or (index is not None and not self.missing(index)):
             return split, index
         limited = LimitedSplit(split, self.limit)
-        return limited, self.store.data.find(limited.locator())
+        return limited, self.store.data.find(limited.locator(), split.decoding)
 
     def missing(self, index: DataIndex) -> int:
         """Return how many images of a split are not embedded."""
-        seen = ((part.rows, part.seen_through(self.view)) for part in index.parts)
-        return sum(rows for rows, part in seen if not self.store.has_part(self.model, part))
+        return sum(part.rows for part in index.seen_through(self.view) if not self.store.has_part(self.model, part))
 
     def identify(self, index: DataIndex) -> SetIdentity:
         """Return what a split that was read is, or its subset.
@@ -120,13 +124,14 @@ class SplitReader:
         That it is cut down to some classes follows from this and from which they are.
         """
         if self.limit is None or self.limit >= index.rows:
-            return SetIdentity(index.fingerprint, index.labels, index.rows)
-        table = index.read(["id", "digest", "label", "labels", "captions"])
+            return SetIdentity(index.fingerprint, index.labels, index.rows, index.decoding.difference(index.traits))
+        table = index.read(["id", "digest", "label", "labels", "captions", *TRAITS])
+        table = table.filter(_chosen(table, self.limit))
         data, labels = SetDigest(), SetDigest()
-        for row in table.take(np.flatnonzero(_chosen(table, self.limit))).to_pylist():
+        for row in table.to_pylist():
             data.add(row["digest"])
             labels.add(digest_labels(row))
-        return SetIdentity(data.hexdigest(), labels.hexdigest(), self.limit)
+        return SetIdentity(data.hexdigest(), labels.hexdigest(), self.limit, index.decoding.difference(_traits(table)))
 
     def open(self, index: DataIndex, features: Sequence[str], classes: Mapping[int, int] | None = None) -> StoredSet:
         """Open a split that is embedded.
@@ -135,8 +140,11 @@ class SplitReader:
             index: of the split.
             features: which of 'projected' and 'backbone' to open.
             classes: keep the examples of these classes (after the limit), whose labels become those given here.
+
+        Raises:
+            Damaged: parts were not as they were written; they are gone now, so that they can be embedded again.
         """
-        table = index.read(["id", "label", "labels", "captions", "groups"])
+        table = index.read(["id", "label", "labels", "captions", "groups", *TRAITS])
         chosen = _chosen(table, self.limit)
         if classes is not None:
             chosen &= np.isin(table["label"].to_numpy(), list(classes))
@@ -149,7 +157,7 @@ class SplitReader:
         if classes is not None and images.labels is not None:
             images = replace(images, labels=np.array([classes[int(label)] for label in images.labels], np.int64))
         broken = tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items()))
-        return StoredSet(images, broken)
+        return StoredSet(images, broken, index.decoding.notes(_traits(table.filter(chosen)), int(chosen.sum())))
 
     def _readable(
         self, index: DataIndex, chosen: BoolArray
@@ -158,21 +166,29 @@ class SplitReader:
         rows: list[IntArray] = [np.empty(0, np.int64)]
         parts: list[tuple[PartKey, IntArray]] = []
         problems: dict[int, str] = {}
-        offset = 0
-        for part in index.parts:
-            key = part.seen_through(self.view)
-            stored = self.store.read_part(self.model, key)
+        offset, lost = 0, None
+        for part, key in zip(index.parts, index.seen_through(self.view), strict=True):
+            stored = self.store.find_part(self.model, key)
+            if stored is None:
+                lost = self.store.part_path(self.model, key)
+                continue
             inside = chosen[offset : offset + part.rows]
             kept = np.flatnonzero(inside[stored.kept])
             rows.append(offset + stored.kept[kept])
             parts.append((key, kept))
             problems.update({offset + row: problem for row, problem in stored.broken.items() if inside[row]})
             offset += part.rows
+        if lost is not None:
+            raise Damaged(lost, "it was removed")
         return np.concatenate(rows), tuple(parts), problems
 
     def _width(self, parts: Sequence[tuple[PartKey, IntArray]], name: str) -> int:
         filled = next((part for part, kept in parts if len(kept)), None)
         return self.store.read_part(self.model, filled, (name,)).features[name].shape[1] if filled else 0
+
+
+def _traits(table: pa.Table) -> Traits:
+    return Traits(*(int(table[name].to_numpy().sum()) for name in TRAITS))
 
 
 def _chosen(table: pa.Table, limit: int | None) -> BoolArray:

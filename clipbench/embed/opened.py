@@ -6,7 +6,7 @@ import gc
 import time
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from clipbench.embed.device import forbid_tf32
 from clipbench.embed.encode import EncodeSettings, ImageEncoder, encode_images
@@ -30,6 +30,7 @@ class OpenedModel:
         self.precision = precision
         self.settings = settings
         self._model: ImageModel | None = None
+        self._known: dict[str, Mapping[str, Any]] = {}
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -72,23 +73,36 @@ class OpenedModel:
 
     @property
     def _rate(self) -> str:
-        return f"rate-{self.settings.device.partition(':')[0]}"
+        return f"rate-{self.settings.device.partition(':')[0]}-{self.settings.first_batch}"
 
     def rates(self) -> Mapping[str, float]:
-        """Return images and texts a second on this device, as last measured; measure them if they never were."""
+        """Return images and texts a second on this device, in batches of this size.
+
+        They are those of the last run that encoded many; before the first, those of a few images and texts, and then
+        'guess' is True.
+        """
         wanted = {"images", "texts"} if self.info.has_text else {"images"}
-        if not wanted <= set(self.store.measured(self.fingerprint, self._rate)):
-            self.store.keep_measured(self.fingerprint, self._rate, _measure(self.load(), self.info))
-        return self.store.measured(self.fingerprint, self._rate)
+        return self._measured(self._rate, wanted, lambda: {**_measure(self.load(), self.info), "guess": True})
 
     @property
     def widths(self) -> Mapping[str, int]:
         """The width of each feature, as stored or seen in one forward pass."""
-        if not self.store.measured(self.fingerprint, "widths"):
+
+        def measure() -> dict[str, int]:
             model = self.load()
-            widths = {name: array.shape[1] for name, array in encode_images(model, _blank(model, 1)).items()}
-            self.store.keep_measured(self.fingerprint, "widths", widths)
-        return self.store.measured(self.fingerprint, "widths")
+            return {name: array.shape[1] for name, array in encode_images(model, _blank(model, 1)).items()}
+
+        return self._measured("widths", {self.info.features[0]}, measure)
+
+    def _measured(self, name: str, wanted: set[str], measure: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what is stored of a measurement, else measure; where the store cannot keep it this object does."""
+        if name not in self._known:
+            known = self.store.measured(self.fingerprint, name)
+            if not wanted <= set(known):
+                known = {**measure(), **known}
+                self.store.keep_measured(self.fingerprint, name, known)
+            self._known[name] = known
+        return self._known[name]
 
     def close(self) -> None:
         """Free the model's memory, and remember how fast it was where it encoded enough to tell."""
@@ -98,9 +112,12 @@ class OpenedModel:
 
         encoders = (("images", self.images), ("texts", self.texts))
         rates = {name: encoder.encoded / encoder.seconds for name, encoder in encoders if encoder.encoded >= 256}
+        if "images" in rates:
+            rates["guess"] = False
         if rates:
             self.store.keep_measured(self.fingerprint, self._rate, rates)
         self._model = None
+        self._known.clear()
         gc.collect()
         if self.settings.device.startswith("cuda"):
             torch.cuda.empty_cache()

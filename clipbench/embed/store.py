@@ -10,8 +10,10 @@ from typing import Any
 
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.embed.examples import ExampleTables, PartKey
+from clipbench.embed.notes import discard, read_note, write_note
 from clipbench.embed.texts import TextFiles
-from clipbench.files import read_json, read_tensors, write_atomically
+from clipbench.errors import Damaged
+from clipbench.files import check_tensors, read_tensors, write_tensors
 from clipbench.fingerprint import digest
 from clipbench.models.base import ModelInfo, ModelPedigree
 
@@ -40,7 +42,8 @@ class Store:
     models/KEY.json                     from a model's cheap key to its fingerprint
 
     Every file is written whole by rename, and its name is a digest of what is in it, so any number of
-    processes may share the folder: at worst two of them compute the same part.
+    processes may share the folder: at worst two of them compute the same part. Every file holds a checksum of its
+    content; one that is damaged is told of, removed and made again.
     """
 
     def __init__(self, root: Path) -> None:
@@ -52,26 +55,40 @@ class Store:
         return self.root / "embeddings" / model / f"{part.digest}.safetensors"
 
     def has_part(self, model: str, part: PartKey) -> bool:
-        """Say whether a part is stored."""
+        """Say whether a part is stored, without reading it."""
         return self.part_path(model, part).exists()
+
+    def find_part(self, model: str, part: PartKey) -> StoredPart | None:
+        """Return a part without its features; None if it is not stored, or was damaged and is gone now."""
+        try:
+            return self.read_part(model, part) if self.has_part(model, part) else None
+        except Damaged as damage:
+            discard(damage)
+            return None
 
     def write_part(self, model: str, part: PartKey, stored: StoredPart) -> None:
         """Store a part; one that another process stored meanwhile is replaced by the same content."""
-        from safetensors.numpy import save
-
         tensors: dict[str, Any] = {"kept": stored.kept, **stored.features}
         metadata = {"batch_size": str(stored.batch_size), "broken": json.dumps(stored.broken)}
-        write_atomically(self.part_path(model, part), save(tensors, metadata))
+        write_tensors(self.part_path(model, part), tensors, metadata)
 
     def read_part(self, model: str, part: PartKey, features: Sequence[str] = ()) -> StoredPart:
         """Read a part with the features named.
 
         Raises:
-            UserError: the file is damaged.
+            Damaged: the file is not as it was written.
         """
-        tensors, metadata = read_tensors(self.part_path(model, part), ("kept", *features))
-        broken = {int(row): problem for row, problem in json.loads(metadata["broken"]).items()}
-        return StoredPart(tensors.pop("kept"), tensors, broken, int(metadata["batch_size"]))
+        path = self.part_path(model, part)
+        check_tensors(path)
+        tensors, metadata = read_tensors(path, ("kept", *features))
+        try:
+            broken = {int(row): problem for row, problem in json.loads(metadata["broken"]).items()}
+            stored = StoredPart(tensors.pop("kept"), tensors, broken, int(metadata["batch_size"]))
+        except (KeyError, ValueError) as error:
+            raise Damaged(path, f"its metadata lack {error}") from error
+        if len(stored.kept) + len(broken) != part.rows:
+            raise Damaged(path, f"it is of {len(stored.kept) + len(broken)} images, not of {part.rows}")
+        return stored
 
     def texts(self, model: str) -> TextFiles:
         """Return the strings that a model has embedded."""
@@ -79,32 +96,28 @@ class Store:
 
     def find_model(self, locator: str | None) -> ModelInfo | None:
         """Return what a model with this locator said of itself when it was last loaded."""
-        path = self._model_path(locator)
-        if path is None or not path.exists():
+        document = read_note(self._model_path(locator)) if locator is not None else None
+        if document is None:
             return None
-        document = read_json(path)
         for name in ("features", "trained_on"):
             document[name] = None if document[name] is None else tuple(document[name])
         return ModelInfo(**{**document, "pedigree": ModelPedigree(**document["pedigree"])})
 
     def write_model(self, locator: str | None, info: ModelInfo) -> None:
         """Remember what a loaded model says of itself."""
-        path = self._model_path(locator)
-        if path is not None:
-            write_atomically(path, json.dumps(asdict(info), indent=1).encode())
+        if locator is not None:
+            write_note(self._model_path(locator), asdict(info))
         named = self.root / "embeddings" / info.pedigree.fingerprint() / "model.json"
-        if not named.exists():
-            write_atomically(named, json.dumps({"model": info.name, **asdict(info.pedigree)}, indent=1).encode())
+        if read_note(named) is None:
+            write_note(named, {"model": info.name, **asdict(info.pedigree)})
 
-    def _model_path(self, locator: str | None) -> Path | None:
-        return None if locator is None else self.root / "models" / f"{digest(locator)}.json"
+    def _model_path(self, locator: str) -> Path:
+        return self.root / "models" / f"{digest(locator)}.json"
 
     def measured(self, model: str, name: str) -> dict[str, Any]:
-        """Return what was measured of a model, e.g. its 'widths' or 'rate-cpu'; empty if nothing was."""
-        path = self.root / "embeddings" / model / f"{name}.json"
-        return read_json(path) if path.exists() else {}
+        """Return what was measured of a model, e.g. its 'widths' or 'rate-cpu-64'; empty if nothing was."""
+        return read_note(self.root / "embeddings" / model / f"{name}.json") or {}
 
     def keep_measured(self, model: str, name: str, measured: Mapping[str, Any]) -> None:
         """Remember what was measured of a model, beside or instead of what was measured before."""
-        path = self.root / "embeddings" / model / f"{name}.json"
-        write_atomically(path, json.dumps({**self.measured(model, name), **measured}).encode())
+        write_note(self.root / "embeddings" / model / f"{name}.json", {**self.measured(model, name), **measured})

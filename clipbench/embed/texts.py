@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clipbench.arrays import Float32Array
-from clipbench.files import read_tensors, write_atomically
+from clipbench.embed.device import encode_within_memory
+from clipbench.embed.notes import discard
+from clipbench.errors import Damaged
+from clipbench.files import check_tensors, read_tensors, write_tensors
 from clipbench.models.base import cutting_is_exact
 
 if TYPE_CHECKING:
@@ -45,7 +48,11 @@ class TextFiles:
 
     def _refresh(self) -> None:
         for path in sorted({*self.folder.glob("*.safetensors")} - self._known):
-            stored, _ = read_tensors(path, ("keys", "truncated"))
+            try:
+                stored, _ = read_tensors(path, ("keys", "truncated"))
+            except Damaged as damage:
+                discard(damage)
+                continue
             for row, (key, cut) in enumerate(zip(stored["keys"], stored["truncated"], strict=True)):
                 self._places.setdefault(key.tobytes(), _Place(path, row, bool(cut)))
             self._known.add(path)
@@ -55,14 +62,23 @@ class TextFiles:
         self._refresh()
         return [string for string in dict.fromkeys(strings) if _key(string) not in self._places]
 
+    def drop_damaged(self, strings: Sequence[str]) -> None:
+        """Check the files that hold some strings; those in damaged ones are missing from then on."""
+        self._refresh()
+        for file in {place.file for place in map(self._places.get, map(_key, strings)) if place is not None}:
+            try:
+                check_tensors(file)
+            except Damaged as damage:
+                discard(damage)
+                self._known.discard(file)
+                self._places = {key: place for key, place in self._places.items() if place.file != file}
+
     def add(self, strings: Sequence[str], embeddings: Float32Array, truncated: Sequence[bool]) -> None:
         """Store the embeddings of some strings: (T, D) float32, and which were cut by the tokenizer."""
-        from safetensors.numpy import save
-
         keys = np.stack([np.frombuffer(_key(string), np.uint8) for string in strings])
         tensors: dict[str, Any] = {"keys": keys, "embeddings": embeddings, "truncated": np.asarray(truncated, np.uint8)}
         name = hashlib.sha256(keys.tobytes()).hexdigest()
-        write_atomically(self.folder / f"{name}.safetensors", save(tensors))
+        write_tensors(self.folder / f"{name}.safetensors", tensors)
         self._refresh()
 
     def get(self, strings: Sequence[str]) -> Float32Array:
@@ -70,10 +86,12 @@ class TextFiles:
 
         Raises:
             KeyError: a string is not embedded.
+            Damaged: a file is not as it was written.
         """
         places = [self._places[_key(string)] for string in strings]
         embeddings = np.empty((0, 0), np.float32)
         for file in dict.fromkeys(place.file for place in places):
+            check_tensors(file)
             stored = read_tensors(file, ("embeddings",))[0]["embeddings"]
             if not len(embeddings):
                 embeddings = np.empty((len(places), stored.shape[1]), np.float32)
@@ -105,6 +123,7 @@ class TextEncoder:
 
         `progress` is called with the number of strings done since the last call, stored ones included.
         """
+        self.files.drop_damaged(strings)
         missing = self.files.missing(strings)
         progress(len(strings) - len(missing))
         if not missing:
@@ -132,10 +151,13 @@ def encode_tokens(
     """
     import torch
 
-    embeddings = np.empty((0, 0), np.float32)
+    embeddings, batch = np.empty((0, 0), np.float32), BATCH
     for rows, length in _buckets(tokens, cut):
         filled = torch.cat([rows, rows[:1].expand(BATCH - len(rows))])
-        encoded = model.encode_tokens(tokens.ids[filled, :length])[: len(rows)].float().cpu().numpy()
+        chunks, batch = encode_within_memory(
+            lambda ids: model.encode_tokens(ids).float().cpu(), tokens.ids[filled, :length], batch
+        )
+        encoded = torch.cat(chunks)[: len(rows)].numpy()
         if not len(embeddings):
             embeddings = np.empty((len(tokens.ids), encoded.shape[1]), np.float32)
         embeddings[rows.numpy()] = encoded

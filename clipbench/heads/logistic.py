@@ -8,10 +8,13 @@ them or fewer. No centred, turned or float64 copy of the features is made.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from clipbench.heads.problem import ELEMENTS, Head, Problem
 from clipbench.heads.scaled import ScaledObjective
@@ -131,6 +134,36 @@ def _minimise(problem: Problem, C: float, start: Head, dtype: torch.dtype, toler
         _, gradient = scaled.value_and_gradient(flat)
     converged = bool(gradient.abs().max() <= tolerance)
     return Fit(scaled.unpack(flat.detach()), int(optimiser.state[flat]["n_iter"]), converged)
+
+
+def fit_with_scikit(
+    problem: Problem,
+    C: float,  # noqa: N803 - the field's and scikit-learn's name
+    start: Head | None = None,
+    *,
+    final: bool = False,
+    max_iterations: int = MAX_ITERATIONS,
+) -> Fit:
+    """Fit as `fit` does, by `sklearn.linear_model.LogisticRegression`, as a second opinion; on the CPU.
+
+    scikit-learn's default tolerance holds, so that the head is the one of the paper's public example. The problem has
+    one class an example and no weights to be pulled towards; a final fit is in float64 instead of float32.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    assert problem.towards is None
+    targets = problem.targets.cpu().numpy()
+    assert targets.ndim == 1 or targets.shape[1] == 1
+    estimator = LogisticRegression(C=C, fit_intercept=problem.intercept, max_iter=max_iterations, warm_start=True)
+    if start is not None:
+        estimator.coef_, estimator.intercept_ = start.weight, start.bias
+    with warnings.catch_warnings():
+        # Whether it converged is in the result.
+        warnings.filterwarnings("ignore", module="sklearn", message="lbfgs failed to converge")
+        estimator.fit((problem.features.double() if final else problem.features).cpu().numpy(), targets.ravel())
+    iterations = int(estimator.n_iter_[0])
+    head = Head(estimator.coef_.astype(np.float64), estimator.intercept_.astype(np.float64))
+    return Fit(head, iterations, iterations < max_iterations)
 
 
 @contextmanager

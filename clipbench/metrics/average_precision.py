@@ -17,19 +17,15 @@ class PrecisionRecall:
 
     Args:
         scores: (n,) finite.
-        positive: (n,) bool.
+        positive: (n,) bool, at least one.
 
     Raises:
-        ValueError: the shapes differ, a score is not finite or nothing is positive.
+        ValueError: a score is not finite.
     """
 
     def __init__(self, scores: NDArray[Any], positive: BoolArray) -> None:
-        if scores.ndim != 1 or scores.shape != positive.shape:
-            raise ValueError(f"scores and positive must be (n,), got {scores.shape} and {positive.shape}")
         if not np.isfinite(scores).all():
             raise ValueError("scores must be finite")
-        if not positive.any():
-            raise ValueError("needs at least one positive")
         self._order = np.argsort(-scores, kind="stable")
         ranked = scores[self._order]
         # For each place, the last place with the same score.

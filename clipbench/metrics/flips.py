@@ -31,13 +31,7 @@ class Flips:
 
 
 def flips(predictions: NDArray[Any]) -> Flips:
-    """Count the different predictions of each example among (n, T) classes, 0 or more, that T classifiers gave.
-
-    Raises:
-        ValueError: not a matrix with at least one column.
-    """
-    if predictions.ndim != 2 or not predictions.shape[1]:
-        raise ValueError(f"predictions must be (n, T) with T > 0, got {predictions.shape}")
+    """Count the different predictions of each example among (n, T) classes, 0 or more, that T > 0 classifiers gave."""
     size = max(1, _CELLS // predictions.shape[1])
     starts = range(0, max(1, len(predictions)), size)
     parts = [_of_block(predictions[start : start + size].astype(np.int64)) for start in starts]

@@ -58,33 +58,20 @@ class Gallery:
 
     @classmethod
     def of(cls, vectors: Float32Array, device: str = "cpu") -> Gallery:
-        """Make one of (N, D) float32 unit vectors, N < 2^31; MPS lacks float64, so there the CPU computes.
-
-        Raises:
-            ValueError: not a matrix with at least one row.
-        """
+        """Make one of (N, D) float32 unit vectors, 0 < N < 2^31; MPS lacks float64, so there the CPU computes."""
         import torch
 
-        if vectors.ndim != 2 or not len(vectors):
-            raise ValueError(f"the gallery must be (N, D) with N > 0, got {vectors.shape}")
         return cls(torch.as_tensor(vectors, device="cpu" if device.startswith("mps") else device))
 
     def nearest(self, queries: Float32Array, k: int) -> Neighbours:
-        """Search every row for each of (n, D) float32 unit vectors.
+        """Search every row for the k <= N nearest of each of (n, D) float32 unit vectors.
 
         Candidates come from float32 products. Where these are too close to settle an order, they are computed
         again in float64, so that neither the sizes of chunks nor the places of rows decide. Besides the gallery,
         what is held does not grow with it.
-
-        Raises:
-            ValueError: shapes do not fit, or k is not 1 to N.
         """
         import torch
 
-        if queries.ndim != 2 or queries.shape[1] != self.vectors.shape[1]:
-            raise ValueError(f"queries must be (n, {self.vectors.shape[1]}), got {queries.shape}")
-        if not 1 <= k <= len(self.vectors):
-            raise ValueError(f"k must be 1 to {len(self.vectors)}, got {k}")
         keys = np.empty((len(queries), k), np.int64)
         for start in range(0, len(queries), _QUERIES):
             batch = torch.as_tensor(queries[start : start + _QUERIES], device=self.vectors.device)
@@ -154,16 +141,10 @@ def search_memory(rows: int, width: int) -> int:
 
 
 def log_votes(labels: IntArray, similarities: Float64Array, classes: int, temperature: float | None) -> Float32Array:
-    """Return the logarithms of the votes for each class, less a constant of each query; -inf without a vote.
+    """Return (n, C) logarithms of the votes for each class, less a constant of each query; -inf without a vote.
 
-    Args:
-        labels: (n, k) class indices of the neighbours.
-        similarities: (n, k) their cosines.
-        classes: C.
-        temperature: each neighbour votes with exp(similarity / temperature); None: with 1.
-
-    Returns:
-        (n, C) float32. Their softmax is the share of the votes.
+    Each of (n, k) neighbours votes for its label with exp(similarity / temperature), or with 1. The softmax is the
+    share of the votes.
 
     Source: Wu et al. 2018 (arXiv 1805.01978), section 3.4.
     """

@@ -35,8 +35,7 @@ def ranks_of_best(queries: Float32Array, gallery: Float32Array, copies: IntArray
         copies: (G,) how many entries of the gallery have this row.
         right: what is right.
 
-    Returns:
-        (Q,) int64. Scores are held for as many queries at a time as fit a tile of fixed size.
+    Scores are held for as many queries at a time as fit a tile of fixed size.
     """
     ranks = np.empty(len(queries), np.int64)
     shared = np.flatnonzero(copies > 1)
@@ -67,5 +66,4 @@ class WeightedMedian:
         total = until[:, -1:]
         lower = np.count_nonzero(until <= (total - 1) // 2, axis=1)
         upper = np.count_nonzero(until <= total // 2, axis=1)
-        middle: Float64Array = (self._values[lower] + self._values[upper]) / 2
-        return middle
+        return np.asarray((self._values[lower] + self._values[upper]) / 2)

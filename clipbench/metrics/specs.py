@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,13 @@ class TableSpec:
     def column(self, name: str) -> ColumnSpec | None:
         """Return the spec of a column; None if it is not shown."""
         return next((column for column in self.columns if column.name == name), None)
+
+    def frame(self, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+        """Return rows as a table of these columns, each followed by those of its interval's ends."""
+        import pandas as pd
+
+        names = [name for column in self.columns for name in (column.name, column.low, column.high) if name]
+        return pd.DataFrame(rows, columns=names)
 
 
 @dataclass(frozen=True)

@@ -22,18 +22,11 @@ def unit_rows(features: Float32Array) -> tuple[Float32Array, BoolArray]:
 
 
 def refuse_directionless(ids: Sequence[str], what: str, model: str) -> None:
-    """Stop if any ids are given: those whose features are not usable.
-
-    Raises:
-        UserError: naming how many there are and the first.
-    """
+    """Raise a UserError that tells how many features are not usable, and the first, if any ids are given."""
     if not ids:
         return
-    raise UserError(
-        f"features that are NaN, infinite or all zero: {len(ids):,} of the {what}, the first {ids[0]!r}",
-        where=model,
-        fix="try --precision float32; if that does not help, check the weights",
-    )
+    problem = f"features that are NaN, infinite or all zero: {len(ids):,} of the {what}, the first {ids[0]!r}"
+    raise UserError(problem, where=model, fix="try --precision float32; if that does not help, check the weights")
 
 
 def distinct_rows(rows: Float32Array) -> tuple[Float32Array, IntArray]:

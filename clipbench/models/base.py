@@ -128,7 +128,6 @@ class ImageModel(Protocol):
 
     def encode_images(self, pixels: Tensor) -> ImageFeatures:
         """Encode (B, 3, H, W) pixels as `transform` gives them, on any device, in one forward pass."""
-        ...
 
 
 @runtime_checkable
@@ -140,11 +139,9 @@ class ImageTextModel(ImageModel, Protocol):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Tokenise B texts."""
-        ...
 
     def encode_tokens(self, ids: Tensor) -> Tensor:
         """Encode (B, L) ids into (B, D) float, not normalised; L is the context length or, for 'cut', less."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -194,23 +194,13 @@ def describe_module(
     """Return the info of a torch model, with the digests that stored embeddings are keyed on.
 
     Args:
-        name: as shown in results.
+        name: as shown in results; precision and all from `logit_scale` on are as in `ModelInfo` too.
         weights: `module.state_dict()`.
-        transform: anything JSON-like that changes when the preprocessing does, e.g. the `repr` of a
-            torchvision transform.
+        transform: anything JSON-like that changes when the preprocessing does, e.g. the `repr` of torchvision's.
         tokenizer: likewise for the tokenizer; None for an image-only model.
         architecture: likewise for what is computed with the weights, e.g. `repr(module)`.
-        precision: what the model computes in.
-        logit_scale, logit_bias, features, trained_on, context_length, library: as in `ModelInfo`.
-
-    Raises:
-        UserError: a description holds a memory address, so it would differ in each process.
     """
-    described = (("transform", transform), ("tokenizer", tokenizer), ("architecture", architecture))
-    for part, description in described:
-        if " at 0x" in repr(description):
-            fix = "describe it by what it does, e.g. a dict of sizes and means"
-            raise UserError(f"the description of the {part} holds a memory address", where=name, fix=fix)
+    _check_descriptions(name, transform=transform, tokenizer=tokenizer, architecture=architecture)
     pedigree = ModelPedigree(
         weights=digest_tensors(weights),
         transform=digest(transform),
@@ -218,17 +208,16 @@ def describe_module(
         precision=precision,
         architecture=digest(architecture),
     )
-    return ModelInfo(
-        name=name,
-        pedigree=pedigree,
-        has_text=tokenizer is not None,
-        logit_scale=logit_scale,
-        logit_bias=logit_bias,
-        features=features,
-        trained_on=trained_on,
-        context_length=context_length,
-        library=library,
-    )
+    has_text = tokenizer is not None
+    return ModelInfo(name, pedigree, has_text, logit_scale, logit_bias, features, trained_on, context_length, library)
+
+
+def _check_descriptions(name: str, **described: Any) -> None:
+    """Raise a UserError if a description holds a memory address, so that it would differ in each process."""
+    for part, description in described.items():
+        if " at 0x" in repr(description):
+            fix = "describe it by what it does, e.g. a dict of sizes and means"
+            raise UserError(f"the description of the {part} holds a memory address", where=name, fix=fix)
 
 
 def _make(factory: Any, options: Mapping[str, Any]) -> Any:

@@ -43,15 +43,7 @@ def pooling_encoder(
     transform: Transform,
     normalise: Callable[[Tensor], Tensor] | None = None,
 ) -> ImageEncoder:
-    """Put a module that gives pooled features on a device, in evaluation mode; its model raises where it does not.
-
-    Args:
-        info: what the model is.
-        device: 'cpu', 'cuda', ...
-        module: (B, 3, H, W) -> (B, F).
-        transform: as for `ImageEncoder`.
-        normalise: likewise.
-    """
+    """Put a module, (B, 3, H, W) -> (B, F), on a device, in evaluation mode; encoding raises where it does not pool."""
     module = module.float().eval().to(device)
     return ImageEncoder(info, device, transform, normalise, lambda pixels: _encode(module, pixels, info.name))
 
@@ -80,10 +72,7 @@ class ImageOnlyLocation(Location):
 
     @abstractmethod
     def build(self, where: str) -> Network:
-        """Build the network with its weights on the CPU.
-
-        Args:
-            where: for messages, e.g. 'model resnet-50'.
+        """Build the network with its weights on the CPU; `where` is for messages, e.g. 'model resnet-50'.
 
         Raises:
             UserError: the weights do not fit, or the architecture has no pooled features.

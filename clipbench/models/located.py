@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from clipbench.errors import Unavailable
+from clipbench.files import stat_key
 from clipbench.fingerprint import digest
 from clipbench.models.base import Availability, ImageModel, ModelSource, Precision
 from clipbench.models.weights.weights_file import check_weights
@@ -46,11 +47,7 @@ class RemoteFile(ABC):
         """Return where it is on this machine, or None; never uses the network."""
 
     def path(self, model: str) -> Path:
-        """Return where it is on this machine, on behalf of a model.
-
-        Raises:
-            Unavailable: it was not fetched.
-        """
+        """Return where it is on this machine, on behalf of a model; Unavailable where it was not fetched."""
         path = self.cached()
         if path is None:
             raise self.unavailable(model, "it was not fetched")
@@ -100,9 +97,7 @@ class RemoteFile(ABC):
     def _ask(self, model: str) -> tuple[str, int | None]:
         """Return the name under which it can be downloaded, and its size in bytes if the server says it.
 
-        Raises:
-            Unavailable: as for `size`.
-            Unreachable: nobody answers within `ANSWER_SECONDS`.
+        Errors are those of `size`, or Unreachable where nobody answers within `ANSWER_SECONDS`.
         """
 
     @abstractmethod
@@ -152,14 +147,7 @@ class Location(ABC):
 
     @abstractmethod
     def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> ImageModel:
-        """Load as `ModelSource.load` does; the weights have passed `check_weights`.
-
-        Args:
-            name: of the model.
-            device: 'cpu', 'cuda', ...
-            precision: that the forward passes compute in.
-            trained_on: declared pre-training data; None for what the location itself declares.
-        """
+        """Load as `ModelSource.load` does; `trained_on` is declared, None for what the location itself declares."""
 
 
 class LocatedSource(ModelSource):
@@ -231,7 +219,7 @@ class LocatedSource(ModelSource):
         key = {
             "name": self.name,
             "location": [repr(self.location), self.location.declared()],
-            "files": [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in self.location.files()],
+            "files": [[str(path), *stat_key(path)] for path in self.location.files()],
             "trained_on": self._trained_on,
             "versions": [version(package) for package in (*self.location.packages, "torch")],
             # What was remembered before there was a number stays known.

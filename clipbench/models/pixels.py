@@ -20,11 +20,7 @@ _LARGEST = 512
 
 
 def parse_pixels(arguments: str) -> PixelLocation:
-    """Return what stands behind `pixels:`.
-
-    Raises:
-        UserError: it is no side of an image.
-    """
+    """Return what stands behind `pixels:`; a UserError where it is no side of an image."""
     if not (arguments.isascii() and arguments.isdigit() and 1 <= int(arguments) <= _LARGEST):
         fix = f"after pixels: comes a whole number from 1 to {_LARGEST}, e.g. pixels:32"
         raise UnknownName(f"{arguments!r} is no side of an image", where=f"model 'pixels:{arguments}'", fix=fix)

@@ -233,11 +233,7 @@ def _nearest(name: str) -> str:
 
 
 def prompt_set(choice: PromptChoice) -> PromptSet:
-    """Return a prompt choice as a set: loaded by name or path, or made of an inline template or set.
-
-    Raises:
-        UserError: there is no such set, or something is wrong with it.
-    """
+    """Return a prompt choice as a set: loaded by name or path, or made of an inline template or set."""
     if isinstance(choice, PromptSet):
         return choice
     if isinstance(choice, InlinePrompts):

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from clipbench.errors import Unavailable, UserError
+from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
 from clipbench.models.located import LocatedSource
 
@@ -84,11 +84,7 @@ def _without_weights(architecture: str, model: str) -> Recipe:
     files = HubTokenizer(name)
     if files.cached() is None:
         files.fetch(model)
-    configuration = files.cached()
-    if configuration is None:
-        problem = f"{name} was downloaded, but holds no tokenizer_config.json with a vocabulary"
-        raise Unavailable(problem, where=f"model {model}", fix="report it to the repository's owner")
-    return Recipe(architecture, Path(), config, tokenizer_folder=configuration.parent)
+    return Recipe(architecture, Path(), config, tokenizer_folder=files.path(model).parent)
 
 
 def _loaded_tokenizer(source: ModelSource) -> Tokenize:

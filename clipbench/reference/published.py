@@ -1,14 +1,14 @@
-"""Published accuracies of models on ImageNet and a shift of it, pair by pair."""
+"""Published accuracies: open_clip's zero-shot results, and models on ImageNet and a shift of it, pair by pair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
-from clipbench.reference.families import architecture_family
-from clipbench.reference.openclip import openclip_models
-from clipbench.reference.sources import PairEntry, number, rows, sources
+from clipbench.reference.families import architecture_family, pretraining_family
+from clipbench.reference.sources import Column, PairEntry, number, rows, sources
 
 REFERENCE = "imagenet"
 STANDARD = "standard"
@@ -16,6 +16,34 @@ ZERO_SHOT = "zero_shot"
 
 _TESTBED = "imagenet-testbed"
 _OPEN_CLIP = "open-clip"
+
+
+@dataclass(frozen=True)
+class OpenClipModel:
+    """A model of open_clip's table."""
+
+    name: str
+    """'ViT-B-32/openai'."""
+    family: str
+    accuracies: Mapping[str, float]
+    """Data set, by its catalog name where there is one -> its main metric, a fraction."""
+
+
+def openclip_columns() -> Mapping[str, Column]:
+    """Return the data sets of the table with the metric of each and its images."""
+    return sources()[_OPEN_CLIP].columns
+
+
+@cache
+def openclip_models() -> tuple[OpenClipModel, ...]:
+    """Return the models in the published order; rows that repeat another's figures are one."""
+    source, models = sources()[_OPEN_CLIP], []
+    for row in rows(_OPEN_CLIP):
+        accuracies = {column: number(source, row, column) for column in source.columns}
+        name = f"{row['architecture']}/{row['pretrained']}"
+        known = {column: value for column, value in accuracies.items() if value is not None}
+        models.append(OpenClipModel(name, pretraining_family(name), MappingProxyType(known)))
+    return tuple(models)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ class Robustness:
     expected: float | None
     """None where the model's ImageNet accuracy is not class-matched."""
     rho: float | None
-    """Effective robustness."""
     interval: Interval | None
     """Of rho, over models in the line and over images."""
     warnings: tuple[str, ...]

@@ -13,10 +13,10 @@ from clipbench.report.leaderboard import Cell, Column, Leaderboard
 from clipbench.report.pictures import Album, Shown, thumbs_of
 from clipbench.report.run_metadata import Fact, facts
 from clipbench.report.sections.prompts.figures import prompt_curves
-from clipbench.report.sections.prompts.lead import lead
 from clipbench.report.text.declared import declared
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Record
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,11 @@ class JobDetail:
     record: Record | None
     """What the leaderboard shows of it."""
     footnote: int | None
-    lead: str
-    """What was found, in a sentence, where the task has one for it; else ''."""
+    wordings: Mapping[str, Record]
+    """By metric what the sentence that opens a job of prompt sensitivity is made of; empty for other jobs."""
     metrics: grids.Grid | None
     tables: tuple[grids.Grid, ...]
     curves: Mapping[str, Curve]
-    """Figures, by the name of the table that they are drawn of."""
     classes: list[list[Any]] | None
     """Rows of the searchable table of classes, or None where the tables show all classes."""
     pictures: tuple[Shown, ...]
@@ -48,7 +47,6 @@ class ColumnDetail:
 
     column: Column
     about: Mapping[str, Any]
-    """What the data set declares."""
     jobs: tuple[JobDetail, ...]
 
 
@@ -97,7 +95,7 @@ def _job_detail(
         job=job,
         record=cell.record,
         footnote=cell.footnote,
-        lead=lead(job),
+        wordings=_wordings(job),
         metrics=grids.metrics(job) if job.records else None,
         tables=grids.of_result(job),
         curves=curves.get(job.hash, {}),
@@ -106,3 +104,9 @@ def _job_detail(
         pedigree=facts(asdict(job.pedigree)),
         run_metadata=facts(job.provenance),
     )
+
+
+def _wordings(job: JobResult) -> Mapping[str, Record]:
+    known = {record.metric: record for record in job.records if record.value is not None}
+    whole = job.task == PromptSensitivity.name and {"range", "best", "worst", "flip_share"} <= known.keys()
+    return known if whole else {}

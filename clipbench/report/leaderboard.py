@@ -158,11 +158,7 @@ def make_leaderboard(jobs: Sequence[JobResult], metric: str | None = None) -> Le
 
 
 def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
-    """Gather the jobs of each column.
-
-    A job that failed before its split or prompts were known joins the columns that it could have
-    been part of; it stands for itself only where there are none.
-    """
+    """Gather the jobs of each column; one that failed before its key was known joins all that it may belong to."""
     grouped: dict[tuple[str, ...], list[JobResult]] = defaultdict(list)
     for job in jobs:
         if job.status == "done":

@@ -30,7 +30,6 @@ class Outcomes:
     silent: tuple[AnalysisResult, ...]
     """Without a number: their notes say why."""
     errors: tuple[str, ...]
-    """Why the analysis broke, where it did."""
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from markupsafe import Markup
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.report import headline, run_metadata, tables
-from clipbench.report.averages import means, order_by_merit
+from clipbench.report import run_metadata, tables
+from clipbench.report.averages import means, order_by_merit, telling
 from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
 from clipbench.report.figures import figures
 from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.sets.bars import gap as draw_gap
+from clipbench.report.sections.sets.section import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import definitions
@@ -89,7 +89,8 @@ def render(results: Results, title: str | None = None) -> str:
         .get_template("page.html.j2")
         .render(
             **_shared(leaderboard),
-            **headline.headline(leaderboard, group_means, jobs),
+            told=[(model, telling(group_means, model)) for model in leaderboard.models],
+            aside=[job for job in jobs if not job.plain],
             title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
@@ -118,7 +119,7 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[li
             if content is None:
                 continue
             html = _template(section).render(section=content, **_shared(data.leaderboard))
-            figures -= len(content)
+            figures -= html.count('data-plot style="')
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a section that breaks must not cost the page

@@ -10,7 +10,6 @@ from pathlib import Path
 from clipbench.results.folder import Results
 
 PER_JOB = 12
-"""Pictures that one job shows."""
 
 PER_FILE = 64 * 1024
 """Bytes; a larger file is no thumbnail."""
@@ -32,7 +31,6 @@ class Shown:
     uri: str = ""
     """data: URI, or '' where there is no thumbnail."""
     why_not: str = ""
-    """Why there is none."""
 
 
 class Album:

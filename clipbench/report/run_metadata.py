@@ -31,7 +31,6 @@ class Run:
     name: str
     description: str
     groups: tuple[tuple[str, tuple[Fact, ...]], ...]
-    """Titles with facts: versions, machine, ..."""
     suite: str
     """Its text; '' where the run has none."""
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clipbench.embed.image_set import SplitReader, StoredSet
-from clipbench.errors import UserError, problem_of
+from clipbench.errors import Damaged, UserError, problem_of
 from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
@@ -35,7 +35,7 @@ _CUT_TEXTS = object()
 """The key of what embedding the prompts gave; no task can use it for something else."""
 
 
-class SharedCache:
+class SharedCache(Cache):
     """What the last job computed from all but its evaluated split, for the next one if that rests on the same."""
 
     def __init__(self) -> None:
@@ -68,6 +68,13 @@ class Executor:
 
     def execute(self, prepared: PreparedJob) -> tuple[JobResult, bool]:
         """Return a job's result, and whether it was there before; whatever is raised is the job's failure."""
+        try:
+            return self._execute(prepared)
+        except Damaged:
+            # What is damaged leaves the cache when it is next looked for, and is embedded again.
+            return self._execute(prepared)
+
+    def _execute(self, prepared: PreparedJob) -> tuple[JobResult, bool]:
         started = time.perf_counter()
         info = prepared.model.info
         needs = prepared.needs(info)
@@ -93,8 +100,9 @@ class Executor:
             outcome.examples.to_parquet(draft, index=False)
         thumbs = self.results.folder / "thumbs"
         show = self.thumbnails and prepared.tested.dataset.info.show_images
-        pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree.data) if show else ((), ())
-        notes = (*outcome.notes, *cut_texts, *picture_notes, *model.source.notes)
+        pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree) if show else ((), ())
+        decoded = [f"{split}: {note}" for split, stored in sets.items() for note in stored.notes]
+        notes = (*outcome.notes, *decoded, *cut_texts, *picture_notes, *model.source.notes)
         provenance = _provenance(prepared, outcome, time.perf_counter() - started)
         result = _assemble(prepared, pedigree, name, outcome, sets)
         return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
@@ -191,6 +199,8 @@ def _assemble(
     tables = {title: Table.of(frame) for title, frame in outcome.tables.items()}
     if prepared.unmatched:
         tables["unmatched_classes"] = Table(("class", "of"), prepared.unmatched)
+    if prepared.prompts:
+        tables["prompts"] = Table(*prepared.prompts.listing())
     return replace(
         _result(prepared.job, name, "done", pedigree),
         variant=prepared.variant,

@@ -27,7 +27,11 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
     settings: dict[str, Any] = job.settings.model_dump(mode="json", exclude_defaults=True, exclude=apart)
     tested = {split: known for split, known in sets.items() if split == job.settings.split} or sets
     fitted_on = {
-        split: [known.fingerprint, _labels_digest(known.labels, prepared.source(split), [])]
+        split: [
+            known.fingerprint,
+            _labels_digest(known.labels, prepared.source(split), []),
+            *([known.decoding] if known.decoding else []),
+        ]
         for split, known in sets.items()
         if split not in tested
     }
@@ -42,7 +46,7 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         # Six digits: exp() may differ in the last one between machines.
         scale=f"{info.logit_scale:.6g} {info.logit_bias:+.6g}" if has_text else "",
         data=_joined({split: known.fingerprint for split, known in tested.items()}),
-        view=job.view_fingerprint,
+        view=_seen_through(job.view_fingerprint, tested),
         subset=subset_of(job) if any(_is_cut(prepared, split, known.n) for split, known in sets.items()) else "",
         labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
         training=digest(fitted_on) if fitted_on else "",
@@ -50,6 +54,12 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         protocol=protocol_of(prepared.task),
         settings=digest(settings),
     )
+
+
+def _seen_through(view: str, tested: Mapping[str, SetIdentity]) -> str:
+    """Return the view's fingerprint, and the decoding's too where that concerns an image of the evaluated split."""
+    decodings = sorted({known.decoding for known in tested.values()} - {""})
+    return digest([view, *decodings]) if decodings else view
 
 
 def subset_of(job: Job) -> str:

@@ -35,9 +35,9 @@ def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, Data
     needed, device = needs.memory(known, width), prepared.model.settings.device
     available = _device_memory(device)
     if available is not None and needed > available:
-        place = "the GPU" if device.startswith("cuda") else "this machine"
+        place = "free on the GPU are" if device.startswith("cuda") else "this machine has"
         raise UserError(
-            f"{prepared.task.name} needs {needed / 1e9:,.1f} GB of memory, {place} has {available / 1e9:,.1f} GB",
+            f"{prepared.task.name} needs {needed / 1e9:,.1f} GB of memory, {place} {available / 1e9:,.1f} GB",
             where=prepared.job.dataset,
             fix="use fewer examples (--limit), or more memory",
         )
@@ -45,11 +45,13 @@ def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, Data
 
 
 def _device_memory(device: str) -> int | None:
-    """Return what a GPU or else this machine has, or the container's share of it; None where it cannot be asked."""
+    """Return what is free of a GPU, else this machine's, or the container's share of it; None if it cannot be asked."""
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.get_device_properties(device).total_memory
+        # What torch holds without using it counts as taken there, but is there for the task.
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
     try:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

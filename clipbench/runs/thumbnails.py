@@ -15,6 +15,7 @@ from clipbench.tasks.base import Outcome, Picture
 
 if TYPE_CHECKING:
     from clipbench.datasets.base import View
+    from clipbench.results.records import Pedigree
     from clipbench.runs.jobs import PreparedJob
 
 SIDE = 128
@@ -22,17 +23,17 @@ SIDE = 128
 
 
 def keep_thumbnails(
-    prepared: PreparedJob, outcome: Outcome, folder: Path, data: str
+    prepared: PreparedJob, outcome: Outcome, folder: Path, pedigree: Pedigree
 ) -> tuple[tuple[Mapping[str, str], ...], tuple[str, ...]]:
     """Store thumbnails of what an outcome shows; return what a page needs to show them, and notes.
 
-    An image that can't be shown does not cost the job its numbers, but is noted. `data` is the data's fingerprint.
+    An image that can't be shown does not cost the job its numbers, but is noted.
     """
     kept, failed = [], []
     view = prepared.job.view
     for picture in _seen_through(view, outcome) if view else outcome.pictures:
-        shown = picture.id + (f"|{view.fingerprint()}" if view else "")
-        name = f"{data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
+        shown = picture.id + (f"|{pedigree.view}" if pedigree.view else "")
+        name = f"{pedigree.data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
         try:
             if not (folder / name).exists():
                 write_atomically(folder / name, _thumbnail(prepared, picture))

@@ -48,6 +48,11 @@ class Interval:
     level: float = 0.95
 
 
+def ends(interval: Interval | None) -> tuple[float | None, float | None]:
+    """Return the ends of an interval; None for both where there is none."""
+    return (None, None) if interval is None else (interval.low, interval.high)
+
+
 def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
     """Return the Wilson score interval of a proportion: of the share of n trials, which may be an effective number.
 
@@ -73,16 +78,11 @@ def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
 def student(values: Sequence[float]) -> Interval:
     """Return the 95 % interval of the mean that independent draws have, from at least two of them, taken as normal.
 
-    Raises:
-        ValueError: fewer than two values.
-
     Formula: mean +- t * s / sqrt(n), with the 0.975 quantile of Student's t with n - 1 degrees of freedom (Student
     1908).
     """
     from scipy.special import stdtrit
 
-    if len(values) < 2:
-        raise ValueError(f"needs at least two values, got {len(values)}")
     mean = fmean(values)
     half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
     return Interval(mean - half, mean + half, "student")

@@ -16,8 +16,6 @@ from clipbench.stats.intervals import Interval
 KIND = "line and examples"
 """Of an interval that holds the line's uncertainty and that of the examples."""
 
-_ENDS = (1 - 0.95) / 2, (1 + 0.95) / 2
-
 
 @dataclass(frozen=True)
 class LineDraws:
@@ -93,16 +91,11 @@ def _few_families(random: np.random.Generator, sizes: IntArray, resamples: int) 
 
 
 def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Float64Array:
-    """Return (B,) accuracies in resamples of n examples of which some are right.
+    """Return (B,) accuracies in resamples of n > 0 examples of which some are right.
 
     Resampling right and wrong answers draws a binomial number of right ones. None or all right would never vary:
     their share is corrected by half an example.
-
-    Raises:
-        ValueError: no examples.
     """
-    if n < 1:
-        raise ValueError("needs at least one example")
     share = right / n if 0 < right < n else float(corrected(right, n))
     return np.asarray(np.random.default_rng(seed).binomial(n, share, resamples) / n)
 

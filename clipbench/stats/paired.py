@@ -1,18 +1,21 @@
-"""Differences of two classifiers on the same examples."""
+"""Two classifiers on the same examples: their difference, its interval, and a test of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
 from clipbench.stats.intervals import Interval
+from clipbench.stats.significance import mcnemar
 
 KIND = "paired bootstrap"
 
@@ -20,17 +23,11 @@ KIND = "paired bootstrap"
 def paired_difference(
     first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> tuple[float, Interval]:
-    """Return the accuracy of the first minus that of the second, and its 95 % interval over examples.
+    """Return the accuracy of the first minus that of the second, and its 95 % interval over (n,) the same examples.
 
     Where every resample repeats the value, because the two are right about the same examples or one is right
     about all and the other about none, the interval is Tango's score interval (Tango 1998, "Equivalence test and
     confidence interval for the difference in proportions for the paired-sample design"), of kind 'score'.
-
-    Args:
-        first: (n,) whether the first is right.
-        second: (n,) whether the second is right about the same examples.
-        resamples: number of resamples.
-        seed: of the random draws.
 
     Raises:
         ValueError: no examples, or not the same number.
@@ -47,9 +44,6 @@ def paired_recall_difference(
     neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals
     of the classes with one difference, -1, 0 or 1, are combined by square-and-add (Newcombe 1998, "Interval
     estimation for the difference between independent proportions"), into an interval of kind 'score'.
-
-    Args:
-        labels: (n,) true classes; the rest as for `paired_difference`, errors included.
     """
     if not len(labels) == len(first) == len(second) or not len(first):
         raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
@@ -90,3 +84,45 @@ def _distances(cells: IntArray) -> Iterator[tuple[float, float, float]]:
         # Tango's equation solved for n pairs of one kind; a difference of 1 cannot be exceeded.
         ends = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[difference]
         yield len(together) / len(counts), ends[0] * z2 / (n + z2), ends[1] * z2 / (n + z2)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The accuracy of the first minus that of the second."""
+
+    difference: float
+    interval: Interval
+    p: float
+    """Of McNemar's exact test."""
+
+    @property
+    def numbers(self) -> tuple[float, float, float, float]:
+        """Difference, its interval's ends, and p."""
+        return self.difference, self.interval.low, self.interval.high, self.p
+
+
+def compare_pair(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
+    """Compare what two classifiers are right about, (n,) the same examples."""
+    difference, interval = paired_difference(first, second)
+    p = mcnemar(np.count_nonzero(first & ~second), np.count_nonzero(second & ~first))
+    return Comparison(difference, interval, float(p))
+
+
+@dataclass(frozen=True)
+class Span:
+    """How far several classifiers lie apart: the best on these examples beside the worst."""
+
+    best: int
+    worst: int
+    """Their places; of equals the first."""
+    difference: float
+    interval: Interval
+    """Of these two, not below 0, since no other two are further apart."""
+
+
+def span(right: NDArray[Any]) -> Span:
+    """Compare the best and the worst of K classifiers, by what each is right about: (n, K)."""
+    accuracy = right.mean(axis=0)
+    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
+    difference, interval = paired_difference(right[:, best], right[:, worst])
+    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))

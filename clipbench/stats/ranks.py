@@ -16,11 +16,8 @@ Signs = NDArray[np.int8]
 def order_signs(values: NDArray[Any]) -> Signs:
     """Return which of two models is ahead, for every pair: 1 the first, -1 the second, 0 neither.
 
-    Args:
-        values: (..., M, T) of M models with T templates, comparable within a template, e.g. counts of right answers.
-
-    Returns:
-        (..., P, T) for the P = M (M - 1) / 2 pairs, in the order of `itertools.combinations`.
+    (..., M, T) values of M models with T templates, comparable within a template, give (..., P, T) for the
+    P = M (M - 1) / 2 pairs, in the order of `itertools.combinations`.
     """
     first, second = np.triu_indices(values.shape[-2], 1)
     one, other = values[..., first, :], values[..., second, :]
@@ -30,17 +27,12 @@ def order_signs(values: NDArray[Any]) -> Signs:
 def mean_tau_b(signs: Signs) -> Float64Array:
     """Return the mean over all pairs of templates of Kendall's tau-b between the orders of the models.
 
-    A template under which all models are equal has no order and is left out.
+    (..., P, T) signs, as `order_signs` returns them, give (...) values from -1 to 1. A template under which all models
+    are equal has no order and is left out; NaN where fewer than two templates have one.
 
     Source: Kendall 1945, "The treatment of ties in ranking problems". With the signs of one template divided by the
     root of the number of pairs that it does not tie, tau-b is the inner product of two templates' signs, so the
     sum over all pairs of templates follows from the length of their sum.
-
-    Args:
-        signs: (..., P, T) as `order_signs` returns them.
-
-    Returns:
-        (...) values from -1 to 1; NaN where fewer than two templates have an order.
     """
     untied = np.count_nonzero(signs, axis=-2)
     scaled = signs / np.sqrt(np.maximum(untied, 1))[..., None, :]
@@ -48,26 +40,19 @@ def mean_tau_b(signs: Signs) -> Float64Array:
     pairs = ordered * (ordered - 1)
     twice = np.square(scaled.sum(axis=-1)).sum(axis=-1) - ordered
     # Rounding must not lead beyond the ends.
-    mean: Float64Array = np.where(pairs > 0, np.clip(twice / np.maximum(pairs, 1), -1, 1), np.nan)
-    return mean
+    return np.asarray(np.where(pairs > 0, np.clip(twice / np.maximum(pairs, 1), -1, 1), np.nan))
 
 
 def flip_shares(signs: Signs) -> Float64Array:
-    """Return (..., P): of each pair of models, the share of pairs of templates that put the two in opposite orders.
-
-    Args:
-        signs: (..., P, T) of two templates or more; one under which the two are equal flips nothing.
-    """
+    """Return (..., P): of each pair of models, the share of pairs of templates that put the two in opposite orders."""
     ahead, behind = np.count_nonzero(signs > 0, axis=-1), np.count_nonzero(signs < 0, axis=-1)
-    shares: Float64Array = ahead * behind / _template_pairs(signs)
-    return shares
+    return np.asarray(ahead * behind / _template_pairs(signs))
 
 
 def tie_shares(signs: Signs) -> Float64Array:
     """Return (..., P): of each pair of models, the share of pairs of templates with one under which they are equal."""
     untied = np.count_nonzero(signs, axis=-1)
-    shares: Float64Array = 1 - untied * (untied - 1) / 2 / _template_pairs(signs)
-    return shares
+    return np.asarray(1 - untied * (untied - 1) / 2 / _template_pairs(signs))
 
 
 def _template_pairs(signs: Signs) -> float:

@@ -14,16 +14,10 @@ ALPHA = 0.05
 
 
 def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:
-    """Return the p value of McNemar's exact test: of examples about which one of two is right, is it as often either?
+    """Return p values of McNemar's exact test: of examples about which one of two is right, is it as often either?
 
-    Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
-
-    Args:
-        only_first: (...) counts of examples about which only the first is right.
-        only_second: (...) likewise; examples about which both or neither is right say nothing.
-
-    Returns:
-        (...) p values, each by itself; 1 where no example tells the two apart.
+    From (...) counts of those about which only the first is right, and only the second; 1 where there are none. Source:
+    McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
     """
     from scipy.stats import binom
 
@@ -48,15 +42,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def mean_is_zero(values: Float64Array) -> float:
-    """Return the two-sided p value of the mean of (n,) differences being zero, by a paired t test.
-
-    1 where all are zero, 0 where all are another number.
-
-    Raises:
-        ValueError: fewer than two values.
-    """
-    if len(values) < 2:
-        raise ValueError("a t test needs two values or more")
+    """Return the two-sided p value of the mean of two or more (n,) differences being zero, by a paired t test."""
     if np.ptp(values) == 0:
         return 1.0 if values[0] == 0 else 0.0
     from scipy.stats import ttest_1samp

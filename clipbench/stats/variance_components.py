@@ -66,20 +66,14 @@ def variance_components(
 
     Args:
         responses: (n, T) or (n, T, W) numbers, or whether each is right.
-        axes: a name for each axis.
+        axes: a name for each axis, which has two levels or more.
         resampled: the axes that intervals are wanted over; all of them if None.
-        resamples: number of resamples.
-        seed: of the random draws.
 
     Returns:
         By source: each axis, each pair of three axes as "first x second", and "residual".
-
-    Raises:
-        ValueError: not two or three axes, not one name for each, an axis with one level, or an unknown name.
     """
     y = np.asarray(responses, np.float64)
     resampled = axes if resampled is None else resampled
-    _check(y.shape, axes, resampled)
     # Less one of them: a large common part costs no digits, and whole numbers stay whole.
     y = y - y.flat[0]
     values = {source: float(drawn[0]) for source, drawn in _estimates(np.ones((1, len(y))), _levels(y, 0)).items()}
@@ -92,15 +86,6 @@ def variance_components(
         name = RESIDUAL if len(source) == len(axes) else " x ".join(axes[axis] for axis in source)
         found[name] = Component(value if abs(value) > least else 0.0, wide)
     return found
-
-
-def _check(shape: tuple[int, ...], axes: Sequence[str], resampled: Sequence[str]) -> None:
-    if len(shape) not in (2, 3) or min(shape) < 2:
-        raise ValueError(f"needs two or three axes with at least two levels each, got {shape}")
-    if not len(set(axes)) == len(axes) == len(shape):
-        raise ValueError(f"needs a name of its own for each of {len(shape)} axes, got {', '.join(axes)}")
-    if unknown := [axis for axis in resampled if axis not in axes]:
-        raise ValueError(f"no axis {unknown[0]!r} to resample, only {', '.join(axes)}")
 
 
 @dataclass(frozen=True)
@@ -135,8 +120,7 @@ def _turned(rows: Float64Array) -> Float64Array:
     if k <= n:
         return rows
     squares, directions = np.linalg.eigh(rows @ rows.T)
-    turned: Float64Array = directions * np.sqrt(np.maximum(squares, 0))
-    return turned
+    return np.asarray(directions * np.sqrt(np.maximum(squares, 0)))
 
 
 def _subsets(axes: Sequence[int]) -> Iterator[Source]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbench.datasets.adapters.folder import SPLIT_FOLDERS
+from clipbench.datasets.adapters.folder import SPLIT_FOLDERS, ImageFolder
 from clipbench.datasets.base import Dataset
 from clipbench.datasets.catalog import catalog_definitions, define, open_dataset
 from clipbench.datasets.classes.matching import ClassMatch, match_classes
@@ -120,7 +120,9 @@ def _open(place: Path, name: str) -> tuple[Dataset, Side]:
     if adapter == "hf":
         return dataset, Side(name, path, {**arguments, "splits": {"test": split}}, split)
     if adapter == "folder":
-        return _dataset(name, arguments, path / split), Side(name, path / split, arguments, split)
+        assert isinstance(dataset, ImageFolder)
+        folder = dataset.split_folders[split]
+        return _dataset(name, arguments, folder), Side(name, folder, arguments, split)
     fix = f"call the split {split!r} `test`"
     raise UserError(f"has no split `test` but {', '.join(dataset.splits)}", where=str(place), fix=fix)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,13 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from clipbench.arrays import Float32Array, IntArray
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.job import Job
-from clipbench.tasks.prompts import Names, PromptChoice, name_of
+from clipbench.tasks.prompts import Names, PromptChoice, PromptedClasses, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
-    from clipbench.tasks.prompts import PromptedClasses
 
 Feature = Literal["projected", "backbone"]
 Value = TypeVar("Value")
@@ -93,11 +93,8 @@ class TaskSettings(DatasetsEntry):
 
     def jobs(self) -> Sequence[Job]:
         """Return one job for each data set and variant."""
-        return [
-            Job(name, variant.model_copy(update={"datasets": (name,)}))
-            for name in self.datasets
-            for variant in self.variants()
-        ]
+        pairs = product(self.datasets, self.variants())
+        return [Job(name, variant.model_copy(update={"datasets": (name,)})) for name, variant in pairs]
 
     def variants(self) -> Sequence[TaskSettings]:
         """Return the settings of one job each, e.g. one for each prompt set."""
@@ -151,19 +148,11 @@ class Needs:
     """What `evaluate` holds at once, where that grows with the data; None: it does not."""
 
 
-class Cache(Protocol):
-    """Values that a task computes from all but the evaluated split, shared by the jobs that rest on the same."""
+class Cache:
+    """Values that a task computes from all but the evaluated split; a run shares them, this one computes them anew."""
 
     def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         """Return the value of a key, which need only tell it from the task's other values; computes it if missing."""
-        ...
-
-
-class NoCache:
-    """Computes every value anew."""
-
-    def get_or_compute(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """Return what `compute` returns."""
         return compute()
 
 
@@ -173,15 +162,12 @@ class Features(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """(n, D)."""
-        ...
 
     def chunks(self, rows: int = 4096) -> Iterator[tuple[int, Float32Array]]:
         """Iterate over (first row, (<= rows, D) array), in order."""
-        ...
 
     def load(self) -> Float32Array:
         """Return everything as one array."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -238,7 +224,7 @@ class Inputs:
     """(T strings) -> (T, D) float32, not normalised; only strings that were asked for in `Needs`."""
     device: str = "cpu"
     """Where torch may compute."""
-    cache: Cache = field(default_factory=NoCache)
+    cache: Cache = field(default_factory=Cache)
     """Of jobs that differ only in what they are tested on."""
 
 
@@ -309,13 +295,7 @@ class Task(Protocol[SettingsT]):
     def needs(
         self, settings: SettingsT, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Say what has to be embedded.
-
-        Raises:
-            UserError: the task cannot be done on this data set or with this model.
-        """
-        ...
+        """Say what has to be embedded; a UserError where the task cannot be done on this data set or with the model."""
 
     def evaluate(self, inputs: Inputs, settings: SettingsT, prompts: PromptedClasses | None) -> Outcome:
         """Compute the outcome; reads nothing but its arguments."""
-        ...

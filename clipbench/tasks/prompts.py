@@ -122,6 +122,18 @@ class PromptedClasses:
         """What the strings are made of: which belong to one template or name, what is compared, and labels."""
         return self.templates, tuple(sorted(self.families.items())), self.controls, self.names
 
+    def listing(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Return columns and rows that say every string, as short as possible, for a reader of the results.
+
+        Where all strings are templates filled with a class's one name: each template, and its first prompt. Else each
+        class with each of its prompts.
+        """
+        # A translated template is called by its language, which is no part of its string.
+        if not self.names and self.strings[0] == tuple(fill(text, self.classes[0]) for text in self.templates):
+            return ("template", "first_prompt"), tuple(zip(self.templates, self.strings[0], strict=True))
+        classes = zip(self.classes, self.strings, strict=True)
+        return ("class", "prompt"), tuple((name, text) for name, strings in classes for text in strings)
+
 
 def fill(template: str, class_name: str) -> str:
     """Put a class name in the place of `{}` or `{c}`; the name itself is never read as a template."""

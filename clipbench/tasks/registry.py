@@ -28,9 +28,5 @@ def task_names() -> tuple[str, ...]:
 
 
 def load_task(name: str, *, where: str | None = None) -> Task[Any]:
-    """Import a task by its name, or by the dotted path of its class, and make it; `where` names the place in messages.
-
-    Raises:
-        UserError: there is no such task, or the class is not one.
-    """
+    """Import a task by its name or by its class's dotted path, and make it; `where` names the place in messages."""
     return cast(Task[Any], _REGISTRY.load(name, where=where))

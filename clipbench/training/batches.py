@@ -15,7 +15,7 @@ from torch.nn import functional
 from clipbench.datasets.adapters.digits import Digits
 from clipbench.datasets.adapters.scenes.attributes import TRAINED_STYLES
 from clipbench.datasets.adapters.scenes.scenes import draw_scenes
-from clipbench.datasets.base import decode
+from clipbench.datasets.decoding import decode
 from clipbench.training.captions import digit_caption, scene_caption
 
 if TYPE_CHECKING:

@@ -33,7 +33,6 @@ class Progress:
     step: int
     loss: float
     scale: float
-    """The logit scale."""
     seconds: float
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clipbench.analyses.base import Analysis, Evidence, Finding
 from clipbench.analyses.run import analyse
 from clipbench.fingerprint import digest
 from clipbench.results.folder import Results
@@ -85,6 +86,34 @@ class MadeUp:
         """Change a job's per-example table."""
         path = self.results.examples_path(name)
         change(pd.read_parquet(path)).to_parquet(path)
+
+
+class Given:
+    """Zero-shot jobs in memory, each right about the first so many of n images."""
+
+    def __init__(self) -> None:
+        self.jobs: list[JobResult] = []
+        self.tables: dict[str, pd.DataFrame] = {}
+
+    def add(self, model, dataset, right, n, *, prompts="own", examples=False, pedigree=(), **fields) -> None:
+        name = "|".join(part for part in (model, dataset, fields.get("matched"), fields.get("view")) if part)
+        known = {"weights": model, "data": dataset, "labels": dataset, "prompts": prompts}
+        parts = Pedigree(**known | {"view": fields.get("view", "")} | dict(pedigree))
+        record = Record("top1", right / n, n=n, main=True)
+        named = {"variant": prompts, "prompts": prompts, "status": "done", "records": (record,)}
+        self.jobs.append(JobResult(name, model, dataset, "test", "zero_shot", pedigree=parts, **named, **fields))
+        if examples:
+            table = pd.DataFrame({"id": [f"i{number}" for number in range(n)], "correct": np.arange(n) < right})
+            self.tables[name] = table.sample(frac=1, random_state=len(name))
+
+    def analyse(self, analysis: Analysis[Any], **settings: Any) -> Sequence[Finding]:
+        chosen = analysis.Settings(analysis=analysis.name, **settings)
+        return analysis.analyse(Evidence(self.jobs, self.tables.__getitem__), chosen)
+
+
+@pytest.fixture
+def given() -> Given:
+    return Given()
 
 
 @pytest.fixture

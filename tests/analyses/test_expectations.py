@@ -10,9 +10,10 @@ import pytest
 from clipbench.analyses.base import AnalysisSettings, Evidence
 from clipbench.analyses.robustness.expectations import Expectations
 from clipbench.analyses.run import _result
-from clipbench.reference.openclip import openclip_models
-from clipbench.report.sections.comparisons.sentences import sentences
+from clipbench.reference.published import openclip_models
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record, Subject, Table
+
+from ..report.findings import said
 
 
 def job(dataset: str, top1: float, n: int, prompts: str = "", recall: float | None = None, **more: Any) -> JobResult:
@@ -47,11 +48,11 @@ def test_a_weak_side_is_said_in_points_with_its_interval():
     (row,) = finding.tables["line"].dicts()
     assert (row["models"], row["source"], row["outside"]) == (117, "open_clip results", False)
     assert against.params["spread"] == row["spread"] > 0.1
-    assert sentences(finding) == (
+    assert said(finding) == [
         f"For its ImageNet accuracy this model is {-100 * against.value:.1f} points weak at mnist: 48.4\u202f% against "
         f"{100 * expected.value:.1f}\u202f% expected of the 117 published models, which lie "
         f"{100 * row['spread']:.1f} points (standard deviation) about the line there.",
-    )
+    ]
 
 
 def test_a_published_model_lies_as_far_from_the_line_as_its_residual():
@@ -63,13 +64,13 @@ def test_a_published_model_lies_as_far_from_the_line_as_its_residual():
     expected, against = finding.records
     assert (100 * expected.value, 100 * against.value) == pytest.approx((22.1, 1.1), abs=0.05)
     assert finding.verdict == "not_distinguishable"
-    assert "neither clearly weak nor clearly strong at clevr-count" in sentences(finding)[0]
+    assert "neither clearly weak nor clearly strong at clevr-count" in said(finding)[0]
 
 
 def test_a_strong_side_of_a_set_that_publishes_mean_per_class_recall():
     (finding,) = findings(IMAGENET, job("pets", 0.5, 3669, recall=0.95))
     assert finding.records[0].metric == "expected_mean_per_class_recall"
-    assert (finding.verdict, "points strong at pets" in sentences(finding)[0]) == ("higher", True)
+    assert (finding.verdict, "points strong at pets" in said(finding)[0]) == ("higher", True)
     assert findings(IMAGENET, job("pets", 0.95, 3669)) == []
     (perfect,) = findings(IMAGENET, job("caltech101", 1.0, 600, recall=1.0))
     assert perfect.records[1].low < perfect.records[1].high
@@ -94,8 +95,8 @@ def test_without_imagenet_or_a_published_column_nothing_is_said(jobs: tuple[JobR
 
 def test_another_checkpoint_under_the_same_name_is_not_compared():
     (finding,) = findings(IMAGENET, replace(MNIST, pedigree=Pedigree(weights="others")))
-    assert (finding.records, finding.verdict, sentences(finding)) == ((), "undefined", ())
-    assert finding.notes == ("Not compared: weights differs between the jobs.",)
+    assert (finding.records, finding.verdict) == ((), "undefined")
+    assert said(finding) == list(finding.notes) == ["Not compared: weights differs between the jobs."]
 
 
 def test_several_prompts_are_each_set_beside_their_own_imagenet_or_the_best():
@@ -110,6 +111,6 @@ def test_what_the_line_cannot_know_is_said():
     outside, little = findings(
         job("imagenet", 0.95, 50_000), job("mnist", 0.9, 10_000), job("kitti-distance", 0.3, 711)
     )
-    assert "lies outside that of the published models (0.8 to 84.4\u202f%)" in sentences(outside)[-1]
+    assert "lies outside that of the published models (0.8 to 84.4\u202f%)" in said(outside)[-1]
     assert outside.tables["line"].dicts()[0]["outside"]
-    assert "ImageNet accuracy says little about kitti-distance" in sentences(little)[1]
+    assert "ImageNet accuracy says little about kitti-distance" in said(little)[1]

@@ -46,14 +46,6 @@ def test_of_rising_curves_it_is_the_inverse_of_interpolation():
     assert (higher >= found).all()
 
 
-def test_many_curves_at_once_are_each_on_their_own():
-    generator = np.random.default_rng(0)
-    curves, levels = generator.random((50, 5)), generator.random(50)
-    numbers = np.array([1, 2, 4, 8, 16])
-    together = examples_to_reach(numbers, curves, levels)
-    assert together.tolist() == [reach(curve, level) for curve, level in zip(curves, levels, strict=True)]
-
-
 @pytest.mark.parametrize("numbers", [[], [0, 1], [1, 1], [4, 2]])
 def test_numbers_that_do_not_ascend_are_refused(numbers):
     with pytest.raises(ValueError, match="ascending"):

@@ -6,8 +6,9 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from clipbench.datasets.base import INDEXED_SHARD, Dataset, Example, IndexedDataset, IndexedSplit, Split, decode
+from clipbench.datasets.base import INDEXED_SHARD, Dataset, Example, IndexedDataset, IndexedSplit, Split
 from clipbench.datasets.catalog import define, open_dataset
+from clipbench.datasets.decoding import BrokenImage, decode
 from clipbench.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -59,7 +60,7 @@ def test_every_image_reaches_the_model_as_rgb(mode):
 
 
 def test_a_broken_image_raises_when_it_is_decoded():
-    with pytest.raises(OSError, match="cannot identify"):
+    with pytest.raises(BrokenImage, match="none of JPEG, PNG, WebP, GIF, BMP, TIFF, PPM"):
         decode(b"not an image")
 
 

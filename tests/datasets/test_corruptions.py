@@ -17,12 +17,13 @@ from scipy import ndimage, stats
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
 from clipbench.datasets.adapters.webdataset import WebDataset
-from clipbench.datasets.base import Example, decode
+from clipbench.datasets.base import Example
 from clipbench.datasets.corruptions import blur, digital
 from clipbench.datasets.corruptions.constants import CIFAR_C, EXTRA, IMAGENET_C, KINDS, SEVERITIES, STANDARD
 from clipbench.datasets.corruptions.corruption import Corruption, available
 from clipbench.datasets.corruptions.random import Draws, to_pixels
 from clipbench.datasets.corruptions.weather import PHOTOGRAPHS
+from clipbench.datasets.decoding import decode
 from clipbench.embed.examples import cut_into_parts
 from clipbench.embed.loader import Decoder, batches
 from clipbench.errors import UserError
@@ -217,10 +218,12 @@ def test_cifar_c_has_weaker_constants_and_takes_no_other_size():
         view(PIL.Image.new("RGB", (33, 32)), "a")
 
 
-def test_an_image_that_cifar_c_refuses_is_a_broken_image(png):
+def test_an_image_that_cifar_c_refuses_fails_the_job_by_its_id(png):
     decoder = Decoder(to_tensor, Corruption("snow", 1, "cifar-c"))
-    problem = decoder[Example("a", png(side=16), label=0)]
-    assert problem.startswith("ValueError: CIFAR-C is for images of 32 x 32, not 16 x 16")
+    failure = decoder[Example("a", png(side=16), label=0)]
+    assert failure.where == "image 'a'"
+    says = "the view snow/1/cifar-c failed (ValueError: CIFAR-C is for images of 32 x 32, not 16 x 16"
+    assert failure.problem.startswith(says)
 
 
 @pytest.mark.usefixtures("frost")

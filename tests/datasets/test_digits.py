@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from clipbench.datasets.adapters.digits import COUNTS, Digits, halves
-from clipbench.datasets.base import decode
+from clipbench.datasets.decoding import decode
 
 from .conftest import examples
 

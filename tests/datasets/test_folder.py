@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
@@ -67,10 +68,53 @@ def test_split_folders_are_splits_and_share_their_classes(tmp_path, write):
     }
 
 
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (("Train", "TEST"), ["test", "train"]),
+        (("training", "testing"), ["test", "train"]),
+        (("Training", "Validation", "eval"), ["train", "val", "validation"]),
+        (("valid", "dev"), ["dev", "valid"]),
+    ],
+)
+def test_split_folders_are_told_in_any_case(tmp_path, write, folders, names):
+    dataset = ImageFolder(path=write(tmp_path, *(f"{folder}/{name}/1.png" for folder in folders for name in "ab")))
+    assert (sorted(dataset.splits), dataset.classes) == (names, ("a", "b"))
+
+
 def test_a_class_called_train_is_no_split_and_the_one_split_can_be_named(tmp_path, write):
     folder = write(tmp_path, "train/1.png", "test/2.png")
     assert ImageFolder(path=folder).classes == ("test", "train")
     assert list(ImageFolder(path=folder, split="field").splits) == ["field"]
+
+
+def test_a_divided_folder_is_not_called_one_split(tmp_path, write):
+    folder = write(tmp_path, "train/a/1.png", "test/a/2.png")
+    with pytest.raises(UserError, match=r"test/, train/ look like splits, and `split` names .*; leave out `split`"):
+        ImageFolder(path=folder, split="test")
+    classes = {"train": "a train", "test": "a test"}
+    assert ImageFolder(path=folder, classes=classes).classes == ("a test", "a train")
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (["train/a/1.png", "test/a/2.png", "docs/3.png"], r"test/, train/ look like splits, and docs/ do not"),
+        (["train/a/1.png", "test/2.png"], r"train/ look like splits, and test/ do not"),
+        (["Train/a/1.png", "train_old/a/2.png"], r"Train/ look like splits, and train_old/ do not"),
+        (["cat/1.png", "test/a/2.png"], r"test/ look like splits, and cat/ do not"),
+        (["train/a/1.png", "Training/a/2.png"], r"Training/, train/ look like splits, and two of them are one split"),
+    ],
+)
+def test_folders_of_which_some_look_like_splits_are_refused_until_they_are_said_to_be_classes(
+    tmp_path, write, files, says
+):
+    folder = write(tmp_path / "set", *files)
+    with pytest.raises(UserError, match=rf"set: {says}; move what is no split elsewhere.*add `split: test`"):
+        ImageFolder(path=folder)
+    dataset = ImageFolder(path=folder, split="test")
+    assert len(dataset.classes) == len({file.partition("/")[0] for file in files})
+    assert list(dataset.splits) == ["test"]
 
 
 @pytest.mark.parametrize("classes", [["an ant", "a bear"], {"polar_bear": "a bear", "ant": "an ant"}])
@@ -107,9 +151,9 @@ def test_an_image_that_cannot_be_read_is_broken_and_the_others_are_read(animals)
     (animals / "ant/a.png").write_bytes(b"")
     (animals / "ant/gone.png").symlink_to("nowhere.png")
     assert {e.id: e.problem for e in examples(ImageFolder(path=animals))} == {
-        "ant/a.png": f"{animals}/ant/a.png is empty",
+        "ant/a.png": None,
         "ant/deep/er/x.webp": None,
-        "ant/gone.png": f"{animals}/ant/gone.png cannot be read (No such file or directory)",
+        "ant/gone.png": "cannot be read (No such file or directory)",
         "polar_bear/A.JPG": None,
         "polar_bear/b.png": None,
     }
@@ -130,16 +174,51 @@ def test_file_names_of_an_older_encoding_are_read_and_class_names_are_not_guesse
     assert ImageFolder(path=animals, classes=["Käfer", "Eisbär"]).split("test").count == 5
 
 
-def test_links_are_followed_to_files_within_the_folder_alone(animals, tmp_path, write):
+def test_links_are_followed_within_the_folder_and_beyond_it_where_that_is_declared(animals, tmp_path, write):
     (animals / "polar_bear/link.png").symlink_to(animals / "ant/a.png")
-    assert ("polar_bear/link.png", 1) in _keys(animals)
+    (animals / "polar_bear/more").symlink_to(animals / "ant/deep", target_is_directory=True)
+    inside = [("polar_bear/link.png", 1), ("polar_bear/more/er/x.webp", 1)]
+    assert set(inside) < set(_keys(animals))
     write(tmp_path, "secret.png", "elsewhere/x.png")
     for place in ("ant/link.png", "ant/deep/link.png", "cat", "ant/more"):
-        target, says = ("secret.png", "leaves .*animals") if "." in place else ("elsewhere", "to a folder")
-        (animals / place).symlink_to(tmp_path / target)
-        with pytest.raises(UserError, match=rf"{re.escape(place)}: is a link (that )?{says}"):
+        (animals / place).symlink_to(tmp_path / ("secret.png" if "." in place else "elsewhere"))
+        with pytest.raises(UserError, match=rf"{re.escape(place)}: is a link that leaves .*add `links: follow`"):
             ImageFolder(path=animals)
+        assert len(_keys(animals, links="follow")) > 6
         (animals / place).unlink()
+
+
+def test_imagenet_s_usual_layout_of_links_into_another_tree(tmp_path, write):
+    """val/ is a folder of links, or a link itself."""
+    write(tmp_path, "raw/ant/1.png", "raw/bee/2.png", "set/train/ant/3.png")
+    (tmp_path / "set/val").mkdir()
+    for name in ("ant", "bee"):
+        (tmp_path / "set/val" / name).symlink_to(tmp_path / "raw" / name)
+    for linked in (False, True):
+        if linked:
+            shutil.rmtree(tmp_path / "set/val")
+            (tmp_path / "set/val").symlink_to(tmp_path / "raw")
+        dataset = ImageFolder(path=tmp_path / "set", links="follow")
+        assert list(dataset.split("val").keys()) == [("val/ant/1.png", 0), ("val/bee/2.png", 1)]
+        with pytest.raises(UserError, match=r"val/ant: is a link that leaves .*add `links: follow`"):
+            ImageFolder(path=tmp_path / "set")
+
+
+def test_links_in_a_circle_end(animals):
+    (animals / "ant/self.png").symlink_to(animals / "ant/self.png")
+    problems = {e.id: e.problem for e in examples(ImageFolder(path=animals))}
+    assert "Too many levels of symbolic links" in problems["ant/self.png"]
+    (animals / "ant/self.png").unlink()
+    for place, target in (("ant/up", "ant"), ("ant/deep/bear", "polar_bear"), ("polar_bear/ant", "ant")):
+        (animals / place).symlink_to(animals / target)
+    for links in ("inside", "follow"):
+        with pytest.raises(UserError, match="is a link to a folder around it; remove the link"):
+            ImageFolder(path=animals, links=links)
+    for place in ("ant/up", "ant/deep/bear"):
+        (animals / place).unlink()
+    (animals / "cat").symlink_to("nowhere")
+    with pytest.raises(UserError, match="cat: is a link to nothing; it would be a class or a split without images"):
+        ImageFolder(path=animals)
 
 
 def test_a_folder_without_classes_or_images_says_what_was_expected(tmp_path, write):
@@ -160,6 +239,18 @@ def test_the_locator_changes_with_any_file(animals, later):
     changed = ImageFolder(path=animals).split("test").locator()
     (animals / "ant/a.png").rename(animals / "ant/b.png")
     assert len({before, changed, ImageFolder(path=animals).split("test").locator()}) == 3
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_the_locator_changes_where_size_and_time_do_not(animals, replaced):
+    file, other = animals / "ant/a.png", animals.parent / "other.png"
+    before, written = ImageFolder(path=animals).split("test").locator(), file.stat().st_mtime_ns
+    target = other if replaced else file
+    target.write_bytes(file.read_bytes()[::-1])
+    os.utime(target, ns=(written, written))
+    if replaced:
+        other.replace(file)
+    assert ImageFolder(path=animals).split("test").locator() != before
 
 
 @pytest.mark.shared_data

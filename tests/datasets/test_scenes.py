@@ -12,7 +12,7 @@ from scipy import ndimage
 from clipbench.arrays import BoolArray
 from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, COMBINATIONS, STYLES, Dice, scenery_at
 from clipbench.datasets.adapters.scenes.scenes import Scenes, draw_scenes, split_of
-from clipbench.datasets.base import decode
+from clipbench.datasets.decoding import decode
 from clipbench.errors import UserError
 
 from .conftest import examples as read

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -117,6 +119,19 @@ def test_an_example_that_could_not_be_read_is_broken_with_its_reason(model, stor
     split = IndexedSplit(2, lambda index: unread[index], lambda: None)
     index = encoder(model, store, settings).embed(split, "files")
     assert SplitReader(store, "linear").open(index, ()).broken == (("a", "no such file: a.jpg"),)
+
+
+def test_what_is_all_there_needs_no_writing(model, store, settings, monkeypatch):
+    split = IndexedSplit(40, lambda index: Squares()[index], lambda: None)
+    first = encoder(model, store, settings).embed(split, "squares")
+
+    def refuse(file: int) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert encoder(model, store, settings).embed(split, "squares") == first
+    with pytest.raises(UserError, match="its file system is read-only"):
+        encoder(model, store, settings).embed(Squares(seed=1).split("test"), "others")
 
 
 def test_a_split_that_changes_while_it_is_read_is_read_again(model, store, settings):
@@ -284,11 +299,3 @@ def test_chunks_are_the_whole_in_pieces(model, store, settings, monkeypatch):
     assert max(len(piece) for piece in pieces.values()) == 3
     np.testing.assert_array_equal(np.concatenate(list(pieces.values())), features.load())
     assert list(pieces) == np.cumsum([0, *[len(piece) for piece in pieces.values()]])[:-1].tolist()
-
-
-def test_a_damaged_file_says_which_and_what_to_do(model, store, settings):
-    index = encoder(model, store, settings).embed(Squares().split("test"), "squares")
-    path = store.part_path("linear", index.parts[0])
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match=rf"{path.name}: damaged embeddings .*; delete it and run again"):
-        SplitReader(store, "linear").open(index, ())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from clipbench.embed import texts
+from clipbench.embed.store import Store
 from clipbench.embed.texts import TextEncoder, TextFiles
+from clipbench.errors import UserError
 
 from .conftest import LinearModel
 
@@ -56,6 +59,37 @@ def test_an_embedding_does_not_depend_on_its_company(model, store):
     TextEncoder(lambda: model, alone).embed([WORDS[1]])
     TextEncoder(lambda: model, together).embed(WORDS)
     assert np.array_equal(alone.get([WORDS[1]]), together.get([WORDS[1]]))
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("MPS backend out of memory"), MemoryError()]
+)
+def test_the_batch_is_halved_where_memory_runs_out(store: Store, error: Exception):
+    class Narrow(LinearModel):
+        def encode_tokens(self, ids: torch.Tensor) -> torch.Tensor:
+            if len(ids) > limit:
+                raise error
+            return super().encode_tokens(ids)
+
+    limit = 20
+    wide, narrow = store.texts("wide"), store.texts("narrow")
+    strings = [f"{'long ' * (row % 4)}text {row}" for row in range(150)]
+    TextEncoder(LinearModel, wide).embed(strings)
+    encoder = TextEncoder(Narrow, narrow)
+    encoder.embed(strings)
+    assert np.array_equal(wide.get(strings), narrow.get(strings))
+    limit = 0
+    with pytest.raises(UserError, match="not even a batch of one fits"):
+        encoder.embed(["another"])
+
+
+def test_other_errors_of_a_model_are_not_taken_for_a_lack_of_memory(text_encoder, monkeypatch):
+    def fail(self: LinearModel, ids: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("shapes do not agree")
+
+    monkeypatch.setattr(LinearModel, "encode_tokens", fail)
+    with pytest.raises(RuntimeError, match="shapes do not agree"):
+        text_encoder.embed(WORDS)
 
 
 def test_texts_that_were_cut_are_known(text_encoder):

@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
 
-from clipbench.heads.logistic import fit, memory, threads_for
+from clipbench.heads.logistic import fit, fit_with_scikit, memory, threads_for
 from clipbench.heads.problem import ELEMENTS, Head, Problem, class_targets
 
 
@@ -120,9 +120,20 @@ def test_neither_where_it_starts_nor_chunks_matter(monkeypatch):
     assert np.abs(cold.head.weight - pieces.head.weight).max() < 1e-5
 
 
-def test_a_fit_that_was_cut_short_says_so():
-    cut = fit(problem(*digits()), 1.0, final=True, max_iterations=3)
+@pytest.mark.parametrize("solve", [fit, fit_with_scikit])
+def test_a_fit_that_was_cut_short_says_so(solve):
+    cut = solve(problem(*digits()), 1.0, final=True, max_iterations=3)
     assert (cut.converged, cut.iterations) == (False, 3)
+
+
+@pytest.mark.parametrize("classes", [10, 2])
+def test_scikit_learns_own_estimator_as_solver(classes):
+    features, labels = digits()
+    labels = labels if classes == 10 else (labels > 4).astype(np.int64)
+    found = fit_with_scikit(problem(features, labels, classes), 0.01, final=True)
+    reference = LogisticRegression(C=0.01, max_iter=1000).fit(features.astype(np.float64), labels)
+    assert found.head.weight == pytest.approx(reference.coef_, abs=1e-12)
+    assert (found.iterations, found.converged) == (reference.n_iter_[0], True)
 
 
 def test_a_search_fit_goes_on_in_float64_where_float32_is_too_coarse():

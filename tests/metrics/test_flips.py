@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from clipbench.metrics import flips as module
 from clipbench.metrics.flips import flips
@@ -22,9 +21,3 @@ def test_flips_do_not_depend_on_how_many_are_sorted_at_a_time(monkeypatch):
     for name, column in vars(flips(predictions)).items():
         assert np.array_equal(column, getattr(whole, name))
     assert whole.different.tolist() == [len(set(row)) for row in predictions.tolist()]
-
-
-@pytest.mark.parametrize("shape", [(3,), (3, 0)])
-def test_flips_need_a_matrix_with_columns(shape):
-    with pytest.raises(ValueError, match=r"must be \(n, T\)"):
-        flips(np.zeros(shape, np.int64))

@@ -69,32 +69,6 @@ def test_of_equally_similar_rows_the_lower_is_nearer(copies):
     assert np.array_equal(found.rows[:, : min(30, copies)], np.tile(places[:30], (50, 1)))
 
 
-def test_a_model_that_sees_no_difference_has_the_first_rows_as_neighbours():
-    same = unit(np.ones((40_000, 24)) * np.arange(1, 25))
-    found = Gallery.of(same).nearest(same[:5], 50)
-    assert np.array_equal(found.rows, np.tile(np.arange(50), (5, 1)))
-    np.testing.assert_allclose(found.similarities, 1, atol=1e-6)
-
-
-def test_opposite_directions_are_found_last():
-    gallery = unit([[-1, 0], [0, 1], [1, 0]])
-    found = Gallery.of(gallery).nearest(unit([[1, 0]]), 3)
-    assert found.rows.tolist() == [[2, 1, 0]]
-    assert found.similarities.tolist() == [[1, 0, -1]]
-
-
-def test_what_does_not_fit_is_refused():
-    axes = Gallery.of(unit(np.eye(3)))
-    for k in (0, 4):
-        with pytest.raises(ValueError, match=f"k must be 1 to 3, got {k}"):
-            axes.nearest(unit(np.eye(3)), k)
-    with pytest.raises(ValueError, match=r"the gallery must be \(N, D\) with N > 0, got \(0, 3\)"):
-        Gallery.of(unit(np.eye(3))[:0])
-    with pytest.raises(ValueError, match=r"queries must be \(n, 3\), got \(2, 2\)"):
-        axes.nearest(unit(np.eye(2)), 1)
-    assert axes.nearest(np.zeros((0, 3), np.float32), 2).rows.shape == (0, 2), "no queries have no neighbours"
-
-
 def shares(logs):
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)

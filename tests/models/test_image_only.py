@@ -21,7 +21,7 @@ from clipbench.models.catalog import find_model, model_names
 from clipbench.models.timm.locations import trained_on_of_tag
 from clipbench.models.torchvision.build import take_off_classifier
 
-from .conftest import Malicious, assert_refused, differing, load, noise, pedigree, random_weights, relative, save_timm
+from .conftest import assert_refused, differing, load, noise, pedigree, random_weights, relative, save_timm
 
 CATALOG = model_names()
 TIMM = [name for name, model in CATALOG.items() if model.adapter == "timm"]
@@ -275,11 +275,3 @@ def test_an_architecture_without_a_vector_before_its_classifier_is_refused(tmp_p
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), tmp_path / "w.pth")
     message = "squeezenet1_1 does not end in a linear classifier; its features before"
     assert_refused(f"torchvision:squeezenet1_1@{tmp_path / 'w.pth'}", message, step="load")
-
-
-@pytest.mark.parametrize("name", ["timm:test_resnet", "torchvision:resnet18"])
-def test_a_pickle_that_holds_code_is_refused_and_not_run(name, tmp_path):
-    torch.save({"state_dict": Malicious(tmp_path / "marker")}, tmp_path / "evil.pth")
-    for step in ("look", "load"):
-        assert_refused(f"{name}@{tmp_path / 'evil.pth'}", "is a pickle that refers to io.open", step)
-    assert not (tmp_path / "marker").exists()

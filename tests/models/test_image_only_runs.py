@@ -72,27 +72,6 @@ def test_a_suite_of_zero_shot_alone_embeds_nothing(blocks):
     assert not list((blocks / "cache").rglob("*.safetensors"))
 
 
-def test_the_quickstart_plans_the_probes_and_refuses_the_rest_by_name(clipbench, tmp_path):
-    save_timm(tmp_path / "supervised")
-    done = clipbench("run", "quickstart", "--model", MODEL, "--dry-run", "--limit", "50")
-    assert done.returncode == 0, done.stderr
-    lines = (done.stdout + done.stderr).splitlines()
-    failing = [line for line in lines if line.startswith("will fail")]
-    suite = load_suite("quickstart")
-    needs_text = {"zero_shot": "zero_shot", "robustness": "zero_shot"} | {
-        name: name for name in ("retrieval", "prompt_sensitivity")
-    }
-    # The robustness study's jobs are zero_shot's, and its reference is among the data sets of zero_shot.
-    wanted = [
-        (needs_text[task.task], name) for task in suite.tasks if task.task in needs_text for _, name in task.named()
-    ]
-    assert len(failing) == len(set(wanted))
-    assert all(any(f"supervised: {name} needs a model" in line for name in needs_text.values()) for line in failing)
-    probed = [line for line in lines if "linear_probe" in line]
-    assert probed
-    assert not any("fails" in line for line in probed)
-
-
 def test_what_is_not_here_yet_refuses_by_name_too(blocks, no_hub):
     zero_shot, probe = planned(blocks, "efficientnet-b0").plan().jobs
     assert zero_shot.problem.startswith("efficientnet-b0: zero_shot needs a model that embeds images and texts")

@@ -65,6 +65,13 @@ def test_it_is_here_and_its_locator_follows_the_files(spec, weights, config):
     assert source.about.endswith(" best")
 
 
+def test_weights_that_changed_within_their_size_and_time_are_looked_at_again(spec, weights):
+    before, status = find_model(spec).locator(), weights.stat()
+    weights.write_bytes(weights.read_bytes())
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert find_model(spec).locator() != before
+
+
 def test_a_copy_is_the_same_model_and_a_lower_precision_another(spec, folder):
     exact, rough = load(spec), load(spec, "bfloat16")
     shutil.copytree(folder, folder.with_name("copy"))

@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from clipbench.errors import UserError
 from clipbench.models.base import ImageTextModel
 from clipbench.models.open_clip.build import digest_transform
-from clipbench.models.transforms import Normalisation
 
 from .conftest import assert_refused, differing, load, pedigree
 
@@ -44,27 +43,6 @@ def test_a_real_checkpoint_is_described_by_its_own_configuration(cifar_clip):
     assert (info.logit_bias, info.context_length, info.trained_on) == (0.0, 77, None)
     assert info.library == f"open_clip {open_clip.__version__}"
     assert isinstance(cifar_clip, ImageTextModel)
-
-
-@pytest.mark.shared_data
-def test_a_real_checkpoint_gives_open_clips_embeddings(cifar_clip, cifar_test, shared_data):
-    place = f"local-dir:{shared_data / 'models' / 'cifar-clip'}"
-    theirs, _, transform = open_clip.create_model_and_transforms(place)
-    theirs.eval()
-    images = cifar_test[0][:8]
-    pixels = torch.stack([cifar_clip.transform(image) for image in images])
-    expected_pixels = torch.stack([transform(image) for image in images])
-    assert pixels.dtype == torch.uint8
-    assert torch.equal(Normalisation(transform.transforms[-1])(pixels), expected_pixels)
-    from_bytes, from_floats = (cifar_clip.encode_images(given).projected for given in (pixels, expected_pixels))
-    assert torch.equal(from_bytes, from_floats)
-    texts = ["a photo of a cat.", "a blurry photo of a truck."]
-    ids = open_clip.get_tokenizer(place)(texts)
-    assert torch.equal(cifar_clip.tokenize(texts).ids, ids)
-    with torch.no_grad():
-        assert torch.equal(cifar_clip.encode_tokens(ids), theirs.encode_text(ids))
-        found, wanted = cifar_clip.encode_images(pixels).projected, theirs.encode_image(expected_pixels)
-    assert (found - wanted).abs().max() < 1e-6 * wanted.abs().max()
 
 
 @pytest.mark.shared_data

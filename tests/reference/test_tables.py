@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from clipbench.datasets.catalog import catalog_definitions
-from clipbench.reference.openclip import openclip_columns, openclip_models
+from clipbench.reference.published import openclip_columns, openclip_models
 from clipbench.reference.sources import number, rows, sources
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
 import random
 from dataclasses import replace
 from pathlib import Path
 
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
+from clipbench.stats import intervals
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -28,10 +28,8 @@ STYLES = ("photo", "sketch", "negative", "noise")
 
 
 def wilson(correct: int, n: int) -> tuple[float, float]:
-    z, p = 1.959963984540054, correct / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = intervals.wilson(correct, n)
+    return interval.low, interval.high
 
 
 def proportion(metric: str, share: float, n: int = 1000, *, main: bool = False) -> Record:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from clipbench.metrics.specs import Declared, MetricSpec
-from clipbench.report.averages import means
-from clipbench.report.headline import opening, sentences
+from clipbench.report.averages import means, order_by_merit, telling
 from clipbench.report.leaderboard import make_leaderboard
+from clipbench.report.page import environment
 from clipbench.results.records import JobResult
 
 from .fitted import few_shot, linear_probe, wise_ft
@@ -21,11 +21,13 @@ from .made_up import classification, failure, retrieval
 def test_a_mean_and_its_interval() -> None:
     jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
     mean = means(make_leaderboard(jobs))[0].by_model["a"]
-    assert mean.value == pytest.approx(0.7)
-    records = [job.records[0] for job in jobs]
-    below = [record.value - record.low for record in records]  # type: ignore[operator]
-    assert mean.low == pytest.approx(0.7 - math.sqrt(below[0] ** 2 + below[1] ** 2) / 2)
-    assert mean.level == 0.95
+    below = [(job.records[0].value or 0) - (job.records[0].low or 0) for job in jobs]
+    assert (mean.value, mean.level) == (pytest.approx(0.7), 0.95)
+    assert mean.low == pytest.approx(0.7 - math.hypot(*below) / 2)
+    # A value without an interval leaves the mean without one.
+    jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], low=None, high=None, level=None),))
+    mean = means(make_leaderboard(jobs))[0].by_model["a"]
+    assert (mean.value, mean.low, mean.high) == (pytest.approx(0.7), None, None)
 
 
 def test_regimes_and_tasks_are_not_mixed() -> None:
@@ -46,12 +48,10 @@ def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
         declared = Declared("effect of wording", (spec,), measures_prompts=True)
         return replace(job, records=(replace(job.records[0], metric="mean"),), declared=declared)
 
-    leaderboard = make_leaderboard([measured("wording", 0.6), measured("languages", 0.2)])
-    groups = means(leaderboard)
-    found = [(group.measurement.prompts, group.by_model["a"].value) for group in groups]
+    jobs = [measured("wording", 0.6), measured("languages", 0.2)]
+    found = [(group.measurement.prompts, group.by_model["a"].value) for group in means(make_leaderboard(jobs))]
     assert found == [("languages", 0.2), ("wording", 0.6)]
-    (sentence,) = sentences(leaderboard, groups)
-    assert [phrase.meaning for phrase in sentence.phrases] == [
+    assert said_of(*jobs) == [
         "mean of templates on x (effect of wording, languages)",
         "mean of templates on x (effect of wording, wording)",
     ]
@@ -75,7 +75,9 @@ def test_a_data_set_counts_once_however_many_prompt_sets_it_has() -> None:
 def test_a_model_that_lacks_a_set_is_not_ranked() -> None:
     jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
     jobs += [classification("c", "x", 0.99), failure("c", "y", "missing")]
-    (group,) = means(make_leaderboard(jobs))
+    leaderboard = make_leaderboard(jobs)
+    (group,) = means(leaderboard)
+    assert order_by_merit(leaderboard, [group]).models == ("b", "a", "c")
     assert not group.by_model["c"].complete
     assert [model for model, mean in group.by_model.items() if mean.best] == ["b"]
 
@@ -86,40 +88,6 @@ def test_marked_cells_are_not_averaged() -> None:
     jobs.append(replace(odd, pedigree=replace(odd.pedigree, prompts="other")))
     (group,) = means(make_leaderboard(jobs))
     assert set(group.by_model) == {"a", "b"}
-
-
-def test_a_value_without_an_interval_leaves_the_mean_without_one() -> None:
-    jobs = [classification("a", "x", 0.5), classification("a", "y", 0.9)]
-    jobs[1] = replace(jobs[1], records=(replace(jobs[1].records[0], low=None, high=None, level=None),))
-    mean = means(make_leaderboard(jobs))[0].by_model["a"]
-    assert mean.value == pytest.approx(0.7)
-    assert mean.low is None
-    assert mean.high is None
-
-
-def test_the_sentence_of_a_model() -> None:
-    jobs = [classification("clip-tiny", name, 0.912) for name in ("u", "v")]
-    jobs.append(classification("clip-tiny", "w", 0.43, regime="shift"))
-    leaderboard = make_leaderboard(jobs)
-    (sentence,) = sentences(leaderboard, means(leaderboard))
-    assert [(phrase.value, phrase.meaning) for phrase in sentence.phrases] == [
-        ("91.2\u202f%", "mean top-1 over 2 benchmark sets"),
-        ("43.0\u202f%", "top-1 on w"),
-    ]
-
-
-def test_a_data_set_with_several_prompt_sets_is_not_passed_off_as_one_number() -> None:
-    leaderboard = make_leaderboard([classification("a", "x", 0.5, variant=variant) for variant in ("p", "q")])
-    assert sentences(leaderboard, means(leaderboard))[0].phrases[0].meaning == "mean top-1 over 2 columns of x"
-
-
-def test_a_mean_over_some_of_the_sets_and_a_model_that_failed_say_so() -> None:
-    jobs = [classification("a", name, 0.5) for name in "xyz"] + [classification("b", "x", 0.9)]
-    leaderboard = make_leaderboard([*jobs, failure("c", "x", "missing")])
-    _, some, none = sentences(leaderboard, means(leaderboard))
-    assert some.phrases[0].meaning == "mean top-1 over only 1 of 3 benchmark sets"
-    assert none.instead == "all its jobs failed"
-    assert opening(leaderboard) == "3 models on 3 data sets, 5 jobs, 1 of them failed."
 
 
 TOWARDS = "towards the text classifier"
@@ -146,23 +114,38 @@ def test_conditions_are_not_averaged_together(jobs: list[JobResult], expected: l
 
 
 def said_of(*jobs: JobResult) -> list[str]:
-    leaderboard = make_leaderboard(jobs)
-    phrases = sentences(leaderboard, means(leaderboard))[0].phrases
-    return [phrase.meaning.replace("\N{NO-BREAK SPACE}", " ") for phrase in phrases]
+    """What the page says of the model a."""
+    meaning = environment().get_template("macros.html.j2").module.meaning
+    told = telling(means(make_leaderboard(jobs)), "a")
+    return [meaning(mean, fewest).replace("\N{NO-BREAK SPACE}", " ") for mean, fewest in told]
 
 
-def test_few_shot_is_one_phrase_of_the_most_and_the_fewest_shots() -> None:
-    jobs = [few_shot("a", name, k, 0.5 + k / 100) for name in "xy" for k in (1, 2, 4)]
-    assert said_of(*jobs) == ["mean top-1 over 2 benchmark sets (4 shots; 51.0\u202f% with 1 shot)"]
+FEW = [few_shot("a", name, k, 0.5) for name in "xy" for k in (1, 2)]
 
 
-def test_the_most_shots_that_all_sets_have_are_named() -> None:
-    jobs = [few_shot("a", name, k, 0.5) for name in "xy" for k in (1, 2)]
-    jobs += [few_shot("a", "x", 4, 0.9)]
-    jobs += [few_shot("b", name, 4, 0.9) for name in "xy"]
-    assert said_of(*jobs) == ["mean top-1 over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"]
-
-
-def test_of_several_features_the_default_is_named() -> None:
-    jobs = [linear_probe("a", "x", 0.8, features="projected"), linear_probe("a", "x", 0.6)]
-    assert said_of(*jobs) == ["top-1 on x (linear probe)"]
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        (
+            [*(classification("a", name, 0.9) for name in "uv"), classification("a", "w", 0.4, regime="shift")],
+            ["mean top-1 over 2 benchmark sets", "top-1 on w"],
+        ),
+        ([classification("a", "x", 0.5, variant=variant) for variant in "pq"], ["mean top-1 over 2 columns of x"]),
+        (
+            [classification("a", "x", 0.5), *(classification("b", name, 0.9) for name in "xyz")],
+            ["mean top-1 over only 1 of 3 benchmark sets"],
+        ),
+        (FEW, ["mean top-1 over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"]),
+        (
+            [*FEW, few_shot("a", "x", 4, 0.9), *(few_shot("b", name, 4, 0.9) for name in "xy")],
+            ["mean top-1 over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"],
+        ),
+        (
+            [linear_probe("a", "x", 0.8, features="projected"), linear_probe("a", "x", 0.6)],
+            ["top-1 on x (linear probe)"],
+        ),
+    ],
+    ids=["regimes", "prompt sets", "incomplete", "most and fewest shots", "shots that all sets have", "features"],
+)
+def test_what_is_said_of_a_model_names_what_its_means_are_over(jobs: list[JobResult], said: list[str]) -> None:
+    assert said_of(*jobs) == said

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from clipbench.analyses.run import analyse
 from clipbench.report.figures.matrix import MOST, NUMBERED
-from clipbench.report.page import render
-from clipbench.report.sections.comparisons.rank_flips import matrix
-from clipbench.report.sections.comparisons.section import ComparisonsSection, Part
+from clipbench.report.page import render as render_page
+from clipbench.report.sections.comparisons.section import ComparisonsSection, Part, matrix
 from clipbench.report.sections.corruptions.section import CorruptionsSection
+from clipbench.report.sections.error_consistency.section import ErrorConsistencySection
 from clipbench.report.sections.robustness.section import RobustnessSection
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, Record, Subject
 from clipbench.tasks.base import Condition
 
-from .analysis_results import difference, finding, markup, shown, table
+from .findings import difference, finding, page_data, render, result, said, table
 from .made_up import HOSTILE, classification
 from .test_page import Outline
 
@@ -34,31 +32,34 @@ CURVE = {"what": "few_shot", "examples_per_class": 16, "top1": 0.4, "low": 0.3, 
 
 
 def parts(*results: AnalysisResult) -> tuple[Part, ...]:
-    return shown(SECTION, *results, jobs=JOBS).parts
+    return SECTION.show(page_data(*results, jobs=JOBS), 0) or ()
+
+
+def markup(*results: AnalysisResult) -> str:
+    return render(SECTION, page_data(*results))
 
 
 def probe(model: str, dataset: str, *records: Record) -> AnalysisResult:
     curve = table({**CURVE, "what": "zero_shot", "examples_per_class": 0, "top1": 0.9}, CURVE)
-    return finding("probe_vs_zero_shot", [model], dataset, records, tables={"shots_curve": curve})
+    measured = records or [difference("top1_difference", 0.1, 0.05)]
+    return finding("probe_vs_zero_shot", [model], dataset, measured, tables={"shots_curve": curve})
 
 
 def test_differences_are_points_with_a_sign_and_bold_where_zero_is_left_out() -> None:
-    clear, unclear = difference(0.042, 0.021, 0.063), difference(-0.0131, -0.05, 0.02)
-    (part,) = parts(probe("a", "d2", clear), probe("b", "d10", unclear))
+    values = {"a": (0.042, 0.021), "b": (-0.0131, 0.035)}
+    found = [probe(model, "d2", difference("top1_difference", *value)) for model, value in values.items()]
+    (part,) = parts(*found)
     assert part.title == "Linear probe against zero-shot"
     assert [head.text for head in part.heads] == ["top-1 difference, points"]
     assert [[(cell.text, cell.small, cell.clear) for cell in row.cells] for row in part.rows] == [
         [("+4.2", "[+2.1, +6.3]", True)],
-        [("−1.3", "[−5.0, +2.0]", False)],
+        [("−1.3", "[−4.8, +2.2]", False)],
     ]
-    assert [row.sentences for row in part.rows] == [
-        ("Fitted on its training split, the probe is 4.2 points better than zero-shot in top-1.",),
-        ("Fitted on its training split, the probe is 1.3 points worse than zero-shot in top-1.",),
-    ]
+    assert said(found[1]) == ["Fitted on its training split, the probe is 1.3 points worse than zero-shot in top-1."]
 
 
 def test_results_stand_by_regime_data_set_and_model() -> None:
-    (part,) = parts(*(probe(model, name, difference(0.1, 0, 0.2)) for model in "ba" for name in ("d10", "d2", "d1")))
+    (part,) = parts(*(probe(model, name) for model in "ba" for name in ("d10", "d2", "d1")))
     order = [(row.result.about.dataset, row.result.about.model) for row in part.rows]
     assert order == [(name, model) for name in ("d2", "d10", "d1") for model in "ab"]
 
@@ -67,58 +68,49 @@ def test_a_number_that_is_not_reached_leaves_its_cell_open() -> None:
     params = {"below": 0.0, "beyond": 0.0}
     reached = Record("shots_to_match", 3.96, "examples per class", 2.0, 5.2, 0.95, "bootstrap", 300, params=params)
     missed = replace(reached, value=None, low=None, high=None, params={"below": 0.0, "beyond": 1.0})
-    (part,) = parts(probe("a", "d2", difference(0.1, 0.05, 0.2), reached), probe("b", "d2", missed))
+    (part,) = parts(probe("a", "d2", difference("top1_difference", 0.1, 0.05), reached), probe("b", "d2", missed))
     assert part.heads[1].text == "labels to match zero-shot, examples per class"
     assert [(cell.text, cell.small) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
     assert [cell.text for cell in part.rows[1].cells] == ["–", "–"]
-    assert part.rows[1].sentences == ("Zero-shot is worth more than 16 labelled examples a class.",)
 
 
 def test_what_is_compared_is_told_by_condition_and_prompts() -> None:
-    plain, about = probe("b", "d2", difference(0.1, 0, 0.2)), Subject(("a",), ("d2",), split="val", subset="limit 9")
+    plain, about = probe("b", "d2"), Subject(("a",), ("d2",), split="val", subset="limit 9")
     first = replace(plain, about=replace(about, prompts="photo", condition=Condition(head="C = 1")))
     told = [(row.subset, row.compared) for row in parts(first, plain)[0].rows]
     assert told == [("split test", ""), ("split val, limit 9", "C = 1, prompts photo")]
 
 
 def test_an_analysis_without_a_section_has_its_part_after_the_others() -> None:
-    other = finding("nobodys", "ab", "d2", [Record("loudness", 0.5, "dB")])
-    known, unknown = parts(other, probe("a", "d2", difference(0.1, 0, 0.2)))
+    known, unknown = parts(finding("nobodys", "ab", "d2", [Record("loudness", 0.5, "dB")]), probe("a", "d2"))
     assert (known.title, unknown.title) == ("Linear probe against zero-shot", "Nobodys")
-    assert [(head.text, cell.text) for head, cell in zip(unknown.heads, unknown.rows[0].cells, strict=True)] == [
-        ("loudness, dB", "0.5")
-    ]
+    assert (unknown.heads[0].text, unknown.rows[0].cells[0].text) == ("loudness, dB", "0.5")
 
 
 def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: Results) -> None:
-    page = render(fitted)
+    page = render_page(fitted)
     assert page.index('id="leaderboard"') < page.index('id="comparisons"') < page.index('id="sets"')
     assert '<a href="#comparisons">Comparisons</a>' in page
-    text = Outline(page).text
     kinds = ("95 % paired bootstrap", "95 % t-interval over random draws of the training examples")
     for words in ("labelled examples a class", "prompts photo", "Accuracy by labelled examples", *kinds):
-        assert words in text
-    for folder in ("examples", "analyses"):
-        shutil.rmtree(fitted.folder / folder)
-    lost = Outline(markup(SECTION, *analyse(fitted), jobs=fitted.jobs())).text
-    assert lost.count("Not compared:") == 6
-    assert "per-example table is missing" in lost
+        assert words in Outline(page).text
 
 
 def test_without_results_there_is_no_section(plausible: Results) -> None:
-    assert [shown(section, jobs=JOBS) for section in (SECTION, RobustnessSection(), CorruptionsSection())] == [None] * 3
-    page = render(plausible)
+    sections = (SECTION, RobustnessSection(), CorruptionsSection(), ErrorConsistencySection())
+    assert [section.show(page_data(jobs=JOBS), 0) for section in sections] == [None] * 4
+    page = render_page(plausible)
     assert 'id="comparisons"' not in page
     assert 'href="#comparisons"' not in page
 
 
 def test_an_analysis_that_broke_is_said_and_hides_no_other() -> None:
-    broken = AnalysisResult("h", "probe_vs_zero_shot", 0, "failed", error="KeyError: 'label'")
+    broken = result("probe_vs_zero_shot", Subject(), status="failed", error="KeyError: 'label'")
     whole = finding("nobodys", "a", "d2")
     first, second = parts(broken, whole)
     assert (first.errors, first.rows) == (("KeyError: 'label'",), ())
     assert [row.result for row in second.rows] == [whole]
-    assert "Not made: KeyError: 'label'" in Outline(markup(SECTION, broken, whole)).text
+    assert "Not made: KeyError: 'label'" in Outline(markup(broken, whole)).text
 
 
 def test_hostile_results_stay_texts() -> None:
@@ -126,7 +118,7 @@ def test_hostile_results_stay_texts() -> None:
     extra = table({texts[0]: texts[2], texts[1]: texts[3]})
     records = [Record(texts[7], 0.5, texts[2])]
     found = finding(texts[3], [texts[0]], texts[1], records, tables={texts[4]: extra}, notes=tuple(texts))
-    outline = Outline(markup(SECTION, replace(found, about=replace(found.about, prompts=texts[5]))))
+    outline = Outline(markup(replace(found, about=replace(found.about, prompts=texts[5]))))
     assert not [tag for tag, _ in outline.elements if tag in {"script", "img", "svg", "b"}]
     assert all(" ".join(text.split()) in outline.text for text in texts)
 
@@ -148,7 +140,8 @@ def flips(models: Sequence[str], shares: Sequence[float] | None = None, p_holm: 
 
 
 def test_a_pair_has_its_share_on_both_sides_of_an_empty_diagonal() -> None:
-    made = matrix(flips("bac", [0.25, 0.0, 0.5]))
+    found = flips("bac", [0.25, 0.0, 0.5])
+    made = matrix(found)
     assert [model for model, _ in made.models] == ["b", "a", "c"]
     assert [[cell.text for cell in row] for row in made.rows] == [
         ["", "25.0", "0.0"],
@@ -160,6 +153,11 @@ def test_a_pair_has_its_share_on_both_sides_of_an_empty_diagonal() -> None:
     assert made.rows[2][1].hover == f"50.0\u202f%: {ahead}"
     assert made.sentence == "Most often a and c: 50.0\u202f%; 1 of 3 pairs never changes places."
     assert matrix(flips("abc")).sentence == "None of 3 pairs changes places."
+    # In the table below the largest share comes first.
+    (grid,) = parts(found)[0].rows[0].tables
+    largest = {head.text: (entry.text, entry.small) for head, entry in zip(grid.heads, grid.rows[0], strict=True)}
+    assert largest["order flips"] == ("50.0\u202f%", "")
+    assert largest["difference, points"] == ("+10.0", "[0.0, +20.0]")
 
 
 @pytest.mark.parametrize(("p", "firm"), [(0.01, [False, False, True]), (0.2, [False] * 3)])
@@ -175,7 +173,7 @@ def test_two_models_and_results_without_the_table_have_no_matrix() -> None:
 
 
 def test_with_many_models_cells_say_their_number_to_pointers_and_screen_readers_alone() -> None:
-    few, many = (markup(SECTION, flips([f"m{place}" for place in range(count)])) for count in (NUMBERED, NUMBERED + 1))
+    few, many = (markup(flips([f"m{place}" for place in range(count)])) for count in (NUMBERED, NUMBERED + 1))
     assert "heat matrix bare" not in few
     assert '<table class="heat matrix bare">' in many
     assert ["Bold: one is ahead" in page for page in (few, many)] == [True, False]
@@ -183,30 +181,19 @@ def test_with_many_models_cells_say_their_number_to_pointers_and_screen_readers_
 
 
 def test_of_more_models_than_it_has_room_for_the_best_are_shown() -> None:
-    models = [f"m{place}" for place in range(MOST + 3)]
-    made = matrix(flips(models))
-    assert len(made.models) == len(made.rows) == MOST
-    assert made.left_out == 3
-    assert "3 more models are left out." in markup(SECTION, flips(models))
+    found = flips([f"m{place}" for place in range(MOST + 3)])
+    assert (len(matrix(found).models), len(matrix(found).rows)) == (MOST, MOST)
+    assert "3 more models are left out." in markup(found)
 
 
 def test_names_are_text_and_long_ones_are_cut_and_stand_whole_in_the_title() -> None:
     names = [f"open_clip:a-very-long-architecture-{place}/laion2b_s34b_b79k" for place in range(3)]
-    assert f'<bdi title="{names[0]}">a-very-long-architecture-0</bdi>' in markup(SECTION, flips(names))
-    page = markup(SECTION, flips(["a", HOSTILE["quotes"], HOSTILE["script"]]))
-    assert not [markup for markup in (HOSTILE["script"], "<svg/onload") if markup in page]
-
-
-def test_the_table_of_pairs_names_the_share_and_its_difference() -> None:
-    (part,) = parts(flips("abc", [0.25, 0.0, 0.5]))
-    (grid,) = part.rows[0].tables
-    # The largest share comes first.
-    second = dict(zip([head.text for head in grid.heads], grid.rows[1], strict=True))
-    assert second["order flips"].text == "25.0\u202f%"
-    assert (second["difference, points"].text, second["difference, points"].small) == ("+10.0", "[0.0, +20.0]")
+    assert f'<bdi title="{names[0]}">a-very-long-architecture-0</bdi>' in markup(flips(names))
+    page = markup(flips(["a", HOSTILE["quotes"], HOSTILE["script"]]))
+    assert not [text for text in (HOSTILE["script"], "<svg/onload") if text in page]
 
 
 def test_of_many_data_sets_the_first_are_open() -> None:
-    page = markup(SECTION, *[flips("abc")] * 8)
+    page = markup(*[flips("abc")] * 8)
     assert page.count('class="chart pairs"') == 8
     assert "<summary>2 more data sets</summary>" in page

@@ -9,10 +9,10 @@ import pytest
 
 from clipbench.report.sections.corruptions.section import CorruptionsSection
 from clipbench.results.folder import Results
-from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
+from clipbench.results.records import AnalysisResult, Record, Subject, Table
 
+from .findings import KINDS, MEANS, SEVERITIES, corrupted, page_data, pictured, render, result, specs, view_job, words
 from .made_up import HOSTILE
-from .shifted import KINDS, MEANS, SEVERITIES, corrupted, page_data, pictured, render, result, specs, view_job, words
 from .test_page import Outline
 
 
@@ -79,8 +79,7 @@ def test_each_corruption_is_a_picture(
 
 def test_jobs_without_pictures_leave_the_strip_out() -> None:
     job = view_job("a", "cifar10", "fog/3", 0.5)
-    gone: JobResult = replace(job, hash="0" * 32)
-    data = page_data(corrupted("a", "cifar10", 0.9, names=["fog"], jobs=[job, gone]), jobs=[job])
+    data = page_data(corrupted("a", "cifar10", 0.9, names=["fog"], jobs=[job, replace(job, hash="0" * 32)]), jobs=[job])
     assert "strip" not in render(CorruptionsSection(), data)
 
 
@@ -98,17 +97,12 @@ def test_more_models_than_colours_are_in_the_table_alone() -> None:
 
 
 def test_panels_that_do_not_all_fit_are_left_out_together() -> None:
-    page = show(corrupted("a", "cifar10", 0.9), figures=10)
-    assert specs(page, "corruption-1-") == []
-    assert "15 more figures are left out" in words(page)
-
-
-def test_what_was_not_computed_or_broke_is_said() -> None:
     about = Subject(("a",), ("cifar10",), protocol="cifar-c")
     silent = result("corruption_error", about, notes=("Not computed: gone.",))
-    text = words(show(silent, result("corruption_error", Subject(), status="failed", error="KeyError: 'y'")))
-    assert "a on cifar10 , cifar-c : Not computed: gone." in text
-    assert "Not made: KeyError: 'y'" in text
+    page = show(corrupted("a", "cifar10", 0.9), silent, figures=10)
+    assert "a on cifar10 , cifar-c : Not computed: gone." in words(page)
+    assert specs(page, "corruption-1-") == []
+    assert "15 more figures are left out" in words(page)
 
 
 def test_hostile_results_stay_texts() -> None:

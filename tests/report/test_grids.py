@@ -48,11 +48,10 @@ def texts(grid: Grid) -> list[list[str]]:
 
 def test_columns_stand_as_declared_with_intervals_beside_their_values() -> None:
     (grid,) = shown(GAINS, NAMES, *ROWS)
-    assert grid.caption == "Gains"
-    assert [head.text for head in grid.heads] == ["name", "gain of, points", "p, Holm", "n"]
-    assert [head.numeric for head in grid.heads] == [False, True, True, True]
+    heads = {head.text: head.numeric for head in grid.heads}
+    assert heads == {"name": False, "gain of, points": True, "p, Holm": True, "n": True}
     assert texts(grid) == [["a", "+1.2 [−1.0, +3.0]", "< 0.001", "12,345"], ["b", "−50.0", "0.250", "–"]]
-    assert grid.note == "Of all images."
+    assert (grid.caption, grid.note) == ("Gains", "Of all images.")
 
 
 def test_a_long_table_shows_its_largest_rows() -> None:
@@ -64,10 +63,8 @@ def test_a_long_table_shows_its_largest_rows() -> None:
 
 
 def test_rows_of_a_curve_stand_by_x_and_the_chosen_one_says_so() -> None:
-    curve = CurveSpec("k", "top1", chosen="best")
-    spec = TableSpec(
-        "curve", "Curve", (ColumnSpec("k", unit="count"), ColumnSpec("top1", unit="fraction")), curve=curve
-    )
+    columns = (ColumnSpec("k", unit="count"), ColumnSpec("top1", unit="fraction"))
+    spec = TableSpec("curve", "Curve", columns, curve=CurveSpec("k", "top1", chosen="best"))
     (grid,) = shown(spec, ("k", "top1", "best"), (20, 0.5, False), (5, 0.6, True))
     assert texts(grid) == [["5 chosen", "60.0\u202f%"], ["20", "50.0\u202f%"]]
 

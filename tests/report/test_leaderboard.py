@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from clipbench.metrics.specs import Declared, MetricSpec
-from clipbench.report.averages import means, order_by_merit
+from clipbench.report.averages import means
 from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.results.records import JobResult, Record
 
@@ -40,15 +40,8 @@ def test_the_best_values_of_a_column_are_marked(
     values: dict[str, float | None], higher_is_better: bool | None, best: list[str]
 ) -> None:
     declared = Declared(metrics=(MetricSpec("level", "level", "dB", higher_is_better),))
-    jobs = [
-        replace(
-            classification(model, "d", 0.5),
-            task="noise",
-            records=(Record("level", value, main=True),),
-            declared=declared,
-        )
-        for model, value in values.items()
-    ]
+    like = replace(classification("a", "d", 0.5), task="noise", declared=declared)
+    jobs = [replace(like, model=name, records=(Record("level", value, main=True),)) for name, value in values.items()]
     column = one_column(make_leaderboard(jobs))
     assert [model for model, cell in column.cells.items() if cell.best] == best
     assert column.heading == "level, dB"
@@ -56,13 +49,7 @@ def test_the_best_values_of_a_column_are_marked(
 
 @pytest.mark.parametrize(
     ("part", "words"),
-    [
-        ("data", "data differ"),
-        ("labels", "labels differ"),
-        ("prompts", "prompts differ"),
-        ("protocol", "protocol differs"),
-        ("settings", "settings differ"),
-    ],
+    [("protocol", "differs"), *((part, "differ") for part in ("data", "labels", "prompts", "settings"))],
 )
 def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, words: str) -> None:
     jobs = [classification(name, "digits", share) for name, share in (("a", 0.5), ("b", 0.6))]
@@ -73,7 +60,7 @@ def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, w
     assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
     (note,) = leaderboard.footnotes
     assert note.models == ("c",)
-    assert note.text == f"{words} from a and b; not ranked."
+    assert note.text == f"{part} {words} from a and b; not ranked."
 
 
 def test_where_there_is_no_majority_none_is_ranked() -> None:
@@ -83,16 +70,12 @@ def test_where_there_is_no_majority_none_is_ranked() -> None:
     assert leaderboard.footnotes[0].text == "data and prompts differ between a and b; none of them is ranked."
 
 
-def test_different_main_metrics_are_not_compared() -> None:
-    jobs = [classification(name, "digits", 0.5) for name in "abc"]
-    jobs[2] = replace(jobs[2], records=(proportion("mean_per_class_recall", 0.9, main=True),))
-    leaderboard = make_leaderboard(jobs)
-    assert leaderboard.footnotes[0].text == "metric differs from a and b; not ranked."
-
-
-def test_what_belongs_to_the_model_may_differ_between_models() -> None:
+def test_different_main_metrics_are_not_compared_but_what_belongs_to_the_model_may_differ() -> None:
     jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), precision="bfloat16")]
     assert make_leaderboard(jobs).footnotes == ()
+    odd = replace(classification("c", "digits", 0.5), records=(proportion("mean_per_class_recall", 0.9, main=True),))
+    (note,) = make_leaderboard([*jobs, odd]).footnotes
+    assert note.text == "metric differs from a and b; not ranked."
 
 
 def test_one_name_for_two_models_is_noted_and_gets_no_mean() -> None:
@@ -103,11 +86,17 @@ def test_one_name_for_two_models_is_noted_and_gets_no_mean() -> None:
     assert means(leaderboard)[0].by_model == {}
 
 
-def test_subsets_stand_in_columns_of_their_own() -> None:
-    jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), subset="limit 100")]
+def test_a_model_measured_on_fewer_examples_stands_in_the_same_column_unranked() -> None:
+    trial = altered(classification("c", "digits", 0.9), subset="limit 100")
+    jobs = [classification("a", "digits", 0.5), classification("b", "digits", 0.6), trial]
     leaderboard = make_leaderboard(jobs)
-    assert [column.name for column in leaderboard.columns] == ["digits", "digits (limit 100)"]
-    assert not any(cell.best for column in leaderboard.columns for cell in column.cells.values())
+    (column,) = leaderboard.columns
+    assert (column.name, column.subset) == ("digits", "")
+    assert {model: cell.footnote for model, cell in column.cells.items()} == {"a": None, "b": None, "c": 1}
+    assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
+    assert [note.text for note in leaderboard.footnotes] == ["subset differs from a and b; not ranked."]
+    (group,) = means(leaderboard)
+    assert set(group.by_model) == {"a", "b"}
 
 
 def test_a_job_that_failed_early_stands_in_the_column_that_it_would_have_been_in() -> None:
@@ -125,13 +114,6 @@ def test_columns_stand_by_task_regime_and_natural_order() -> None:
     jobs += [classification("a", name, 0.5) for name in ("set-10", "set-2")]
     jobs.append(classification("a", "set-1", 0.5, regime="shift"))
     assert [column.name for column in make_leaderboard(jobs).columns] == ["set-2", "set-10", "set-1", "captions"]
-
-
-def test_models_are_ordered_by_their_complete_means() -> None:
-    jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
-    jobs.append(classification("c", "x", 0.99))
-    leaderboard = make_leaderboard(jobs)
-    assert order_by_merit(leaderboard, means(leaderboard)).models == ("b", "a", "c")
 
 
 def test_a_pedigree_written_for_one_metric_does_not_hide_the_others() -> None:
@@ -156,15 +138,11 @@ def test_tasks_stand_from_zero_shot_to_retrieval() -> None:
 def test_few_shot_columns_stand_by_the_number_of_shots_and_by_features() -> None:
     jobs = [few_shot("a", name, k, 0.5) for name in ("set-10", "set-2") for k in (16, 1, 2)]
     jobs += [few_shot("a", "set-2", k, 0.5, features="projected") for k in (2, 1)]
-    labels = [column.label for column in make_leaderboard(jobs).columns]
-    assert labels[:5] == [
-        "set-2 (1 shot)",
-        "set-2 (2 shots)",
-        "set-2 (16 shots)",
-        "set-2 (1 shot, projected)",
-        "set-2 (2 shots, projected)",
+    assert [column.label for column in make_leaderboard(jobs).columns] == [
+        *(f"set-2 ({condition})" for condition in ("1 shot", "2 shots", "16 shots")),
+        *(f"set-2 ({condition}, projected)" for condition in ("1 shot", "2 shots")),
+        *(f"set-10 ({condition})" for condition in ("1 shot", "2 shots", "16 shots")),
     ]
-    assert labels[5:] == ["set-10 (1 shot)", "set-10 (2 shots)", "set-10 (16 shots)"]
 
 
 def test_a_label_leaves_out_the_task_that_the_heading_above_it_says() -> None:

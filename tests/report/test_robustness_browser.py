@@ -9,8 +9,7 @@ import pytest
 from clipbench.report.sections.robustness import baseline
 from clipbench.results.folder import Results
 
-from .made_up import classification
-from .shifted import (
+from .findings import (
     PUBLISHED,
     corrupted,
     expected,
@@ -20,6 +19,7 @@ from .shifted import (
     published,
     published_model,
 )
+from .made_up import classification
 from .visits import DESKTOP, PHONE, Visit
 
 pytestmark = pytest.mark.browser

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
-import pytest
 
-from clipbench.errors import UserError
 from clipbench.report import tables
 from clipbench.results.folder import Results
 
+from ..conftest import user_error
 from .made_up import HOSTILE, classification, failure, retrieval
 
 Make = Callable[..., Results]
@@ -35,20 +34,12 @@ def test_intervals_as_text(make_results: Make) -> None:
 
 def test_another_metric(make_results: Make) -> None:
     results = make_results(classification("a", "digits", 0.5), retrieval("a", "captions", 0.4))
-    frame = tables.leaderboard(results, "top5")
-    assert frame.to_dict() == {"digits": {"a": 0.7}}
-
-
-def test_a_metric_that_nothing_reports_is_an_error(make_results: Make) -> None:
-    with pytest.raises(UserError, match=r"no job reports 'top_1'; did you mean 'top1'\?"):
-        tables.leaderboard(make_results(classification("a", "digits", 0.5)), "top_1")
-
-
-def test_ranks_are_no_percentages(make_results: Make) -> None:
-    frame = tables.leaderboard(
-        make_results(retrieval("a", "captions", 0.4)), "text_to_image_median_rank", intervals="range"
-    )
+    assert tables.leaderboard(results, "top5").to_dict() == {"digits": {"a": 0.7}}
+    # Ranks are no percentages.
+    frame = tables.leaderboard(results, "text_to_image_median_rank", intervals="range")
     assert frame.to_dict() == {"captions (text to image median rank)": {"a": "12 [10, 14.5]"}}
+    error = user_error(tables.leaderboard, results, "top_1")
+    assert str(error).endswith("no job reports 'top_1'; did you mean 'top1'?")
 
 
 def test_what_cannot_be_compared_carries_its_mark_into_every_text(make_results: Make) -> None:
@@ -123,21 +114,14 @@ def test_wide_text_turns_a_wide_table_round(plausible: Results) -> None:
     assert any(line.startswith("scenes-distance") and line.endswith("failed") for line in lines)
 
 
-def test_many_few_shot_columns_stay_readable_in_a_terminal(fitted: Results) -> None:
+def test_few_shot_columns_in_every_text(fitted: Results) -> None:
     lines = tables.wide_text(fitted).splitlines()
     assert max(map(len, lines)) <= 120
     rows = [line.split("  ") for line in lines if line.startswith("digits")]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     assert [row[2] for row in cells if row[1] == "few-shot"] == ["1 shot", "2 shots", "4 shots", "8 shots", "16 shots"]
-    assert [row[1] for row in cells if row[1] != "few-shot"] == [
-        "zero-shot classification",
-        "linear probe",
-        "k nearest neighbours",
-        "WiSE-FT head",
-    ]
-
-
-def test_few_shot_columns_in_every_text(fitted: Results) -> None:
+    others = ["zero-shot classification", "linear probe", "k nearest neighbours", "WiSE-FT head"]
+    assert [row[1] for row in cells if row[1] != "few-shot"] == others
     frame = tables.leaderboard(fitted, intervals="range")
     rows = tables.to_markdown(frame).splitlines()
     assert len({row.count("|") for row in rows}) == 1
@@ -162,7 +146,6 @@ def test_forty_models_on_thirty_sets_with_hostile_names(make_results: Make) -> N
     ]
     results = make_results(*jobs)
     frame = tables.leaderboard(results, intervals="range")
-    assert frame.shape == (40, 30)
     markdown = tables.to_markdown(frame).splitlines()
-    assert len(markdown) == 42
+    assert (frame.shape, len(markdown)) == ((40, 30), 42)
     assert {len(row.replace(r"\|", "").split("|")) for row in markdown} == {33}

@@ -12,18 +12,18 @@ from markupsafe import escape
 from clipbench.report.figures.curve import Curve
 from clipbench.report.page import render
 from clipbench.report.sections.prompts.figures import prompt_curves
-from clipbench.report.sections.prompts.lead import lead
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import HOSTILE
 
 TEMPLATES = Table(
-    ("position", "template", "family", "first_prompt", "top1", "low", "high"),
+    ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
     (
-        (0, "a photo of a {}.", "noise", "a photo of a cat.", 0.6, 0.55, 0.65),
-        (1, "a <b>phto</b> of a {}.", "noise", "a phto of a cat.", 0.7, 0.65, 0.75),
-        (2, "{}", "", "cat", 0.5, None, None),
+        (0, "a photo of a {}.", "noise", "", "a photo of a cat.", 0.6, 0.55, 0.65),
+        (1, "a <b>phto</b> of a {}.", "", "", "a phto of a cat.", 0.62, 0.57, 0.67),
+        (2, "not a {}.", "noise", "control", "not a cat.", 0.7, 0.65, 0.75),
+        (3, "{}", "", "baseline", "cat", 0.5, None, None),
     ),
 )
 FAMILIES = Table(
@@ -38,15 +38,6 @@ FAMILY_EFFECTS = Table(
     (
         ("plural", "a photo of a {}.", 4, -0.4, -0.45, -0.35, 0.001, 0.002),
         ("case", "a photo of a {}.", 3, 0.001, -0.01, 0.01, 0.6, 0.6),
-    ),
-)
-ROLES = Table(
-    ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
-    (
-        (0, "a photo of a {}.", "noise", "", "a photo of a cat.", 0.6, 0.55, 0.65),
-        (1, "a picture of a {}.", "", "", "a picture of a cat.", 0.62, 0.57, 0.67),
-        (2, "not a {}.", "noise", "control", "not a cat.", 0.7, 0.65, 0.75),
-        (3, "{}", "", "baseline", "cat", 0.5, 0.45, 0.55),
     ),
 )
 GAINS = Table(
@@ -110,18 +101,23 @@ def drawn(name: str, table: Table) -> Curve:
     return prompt_curves(job(**{name: table}))[name]
 
 
-def test_templates_are_drawn_best_first_beside_the_ensemble_of_all():
+def test_templates_are_drawn_best_first_beside_the_ensemble_of_those_that_count():
     curve = drawn("templates", TEMPLATES)
     points, ensemble = curve.figure.spec["data"]
-    assert points["x"] == [0.7, 0.6, 0.5]
-    assert curve.figure.spec["layout"]["yaxis"]["ticktext"] == [
-        "a &lt;b&gt;phto&lt;/b&gt; of a {}.",
-        "a photo of a {}.",
-        "{}",
-    ]
-    assert points["error_x"]["array"][2] is None
-    assert ensemble["x"] == [0.66, 0.66]
-    assert curve.figure.summary == "top-1 of 3 templates, from 70.0\u202f% to 50.0\u202f%"
+    assert (points["x"], ensemble["x"]) == ([0.7, 0.62, 0.6, 0.5], [0.66, 0.66])
+    ticks = curve.figure.spec["layout"]["yaxis"]["ticktext"]
+    assert ticks == ["not a {}.", "a &lt;b&gt;phto&lt;/b&gt; of a {}.", "a photo of a {}.", "{}"]
+    assert points["error_x"]["array"][3] is None
+    assert points["meta"]["hollow"] == [True, False, False, False]
+    assert points["marker"]["symbol"] == ["circle", "circle", "circle", "diamond"]
+    marks = "; hollow: controls, meant to be worse; diamonds: baselines. These count in no mean and no ensemble"
+    assert curve.legend.endswith(marks)
+    summary = "top-1 of 2 templates, from 62.0\u202f% to 60.0\u202f%"
+    assert curve.figure.summary == f"{summary}; beside them 2 that count in no mean"
+    # Without roles no mark is explained.
+    plain = drawn("templates", Table(TEMPLATES.columns, TEMPLATES.rows[:2]))
+    assert plain.figure.summary == summary
+    assert plain.legend == curve.legend.removesuffix(marks)
 
 
 @pytest.mark.parametrize(
@@ -151,26 +147,6 @@ def test_a_family_is_named_with_the_number_of_its_other_templates():
     assert figure.summary == "differences: plural (4) −40.0\u202fpoints; case (3) +0.1\u202fpoints"
 
 
-def test_controls_and_baselines_are_marked_and_count_in_no_mean():
-    curve = drawn("templates", ROLES)
-    points = curve.figure.spec["data"][0]
-    assert points["x"] == [0.7, 0.62, 0.6, 0.5]
-    assert points["meta"]["hollow"] == [True, False, False, False]
-    assert points["marker"]["symbol"] == ["circle", "circle", "circle", "diamond"]
-    assert curve.legend.endswith(
-        "hollow: controls, meant to be worse; diamonds: baselines. These count in no mean and no ensemble"
-    )
-    assert curve.figure.summary == (
-        "top-1 of 2 templates, from 62.0\u202f% to 60.0\u202f%; beside them 2 that count in no mean"
-    )
-
-
-def test_without_roles_no_mark_is_explained():
-    assert drawn("templates", TEMPLATES).legend == (
-        "Best first: top-1 of each template alone, with intervals; dashed: all of them averaged"
-    )
-
-
 def test_families_with_several_plain_templates_name_none_of_them():
     rows = (*FAMILIES.rows, ("language", "{}", "German: ein Foto von {}.", 0.0, -0.1, 0.1, 1.0, 1.0))
     assert "against the plain one of its family;" in drawn("families", Table(FAMILIES.columns, rows)).legend
@@ -195,36 +171,42 @@ def test_variance_without_intervals_over_templates_has_one_mark_a_row():
     assert curve.legend.endswith("over images")
 
 
-def test_what_was_found_stands_in_the_line_that_opens_a_job(make_results: Callable[..., Results]):
+def test_a_job_shows_its_notes_and_what_images_were_taken_for(make_results: Callable[..., Results]):
     named = {"true_label": HOSTILE["script"], "prediction": "cat (3 of 4 templates), dog (1)"}
     picture = {"id": "1", "role": "flips between prompts", "thumb": "", **named}
-    page = render(make_results(replace(job(templates=ROLES), notes=NOTES, pictures=(picture,))))
-    line = page[page.index('<details id="job-0-0">') :].split("</summary>")[0]
-    assert escape(FINDING) in line
+    page = render(make_results(replace(job(templates=TEMPLATES), notes=NOTES, pictures=(picture,))))
     assert NOTES[0] in page
     assert "Flips between prompts</p>" in page
     assert '<span class="soft">predicted</span> <bdi>cat (3 of 4 templates), dog (1)</bdi>' in page
     assert HOSTILE["script"] not in page
 
 
-def test_what_was_found_is_a_sentence_from_records() -> None:
-    assert lead(job()) == FINDING
-    classes = Table(("class", "n"), (("cat", 3), ("dog", 4)))
-    assert lead(job(per_class=classes)) == f"{FINDING} Chance is 50.0 %."
-    steady = with_metric(job(), "range", 0.0, templates=3)
-    assert lead(steady) == "Top-1 is 50.0 % with each of 3 templates; 25.0 % of images change their prediction."
-    named = with_metric(job(), "names_range", 0.1, best="names 1", worst="canonical names", lowest=0.3)
-    assert lead(named).removeprefix(FINDING) == (
-        " With the list of names it moves by 10.0 points: from 30.0 % (canonical names) to 40.0 % (names 1), all "
-        "templates averaged."
-    )
-    alike = with_metric(job(), "names_range", 0.0, best="canonical names", worst="canonical names", lowest=0.3)
-    assert lead(alike).removeprefix(FINDING) == " With every list of names it is 30.0 %, all templates averaged."
+STEADY = "Top-1 is 50.0 % with each of 3 templates; 25.0 % of images change their prediction."
+CLASSES = Table(("class", "n"), (("cat", 3), ("dog", 4)))
+NAMES_OF = {"best": "names 1", "worst": "canonical names", "lowest": 0.3}
+MOVED = "With the list of names it moves by 10.0 points: from 30.0 % (canonical names) to 40.0 % (names 1)"
 
 
-def test_a_failed_job_and_those_of_other_tasks_have_no_such_sentence() -> None:
-    assert lead(replace(job(), status="failed", records=())) == ""
-    assert lead(replace(job(), task="zero_shot")) == ""
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (job(), FINDING),
+        (job(per_class=CLASSES), f"{FINDING} Chance is 50.0 %."),
+        (with_metric(job(), "range", 0.0, templates=3), STEADY),
+        (with_metric(job(), "names_range", 0.1, **NAMES_OF), f"{FINDING} {MOVED}, all templates averaged."),
+        (
+            with_metric(job(), "names_range", 0.0, **NAMES_OF),
+            f"{FINDING} With every list of names it is 30.0 %, all templates averaged.",
+        ),
+        (replace(job(), status="failed", records=()), None),
+        (replace(job(), task="zero_shot"), None),
+    ],
+)
+def test_what_was_found_is_said_in_the_line_that_opens_a_job(
+    make_results: Callable[..., Results], found: JobResult, said: str | None
+) -> None:
+    line = render(make_results(found)).split('<details id="job-0-0">')[1].split("</summary>")[0]
+    assert line.endswith(f'<span class="lead"><bdi>{escape(said)}</bdi></span>') if said else "lead" not in line
 
 
 def without(table: Table, column: str) -> Table:
@@ -237,7 +219,7 @@ def without(table: Table, column: str) -> Table:
         ("choice", without(CHOICE, "how")),
         ("families", without(FAMILIES, "template")),
         ("variance", without(VARIANCE, "component")),
-        ("templates", Table(TEMPLATES.columns, tuple((*row[:4], None, None, None) for row in TEMPLATES.rows))),
+        ("templates", Table(TEMPLATES.columns, tuple((*row[:5], None, None, None) for row in TEMPLATES.rows))),
         ("names", Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))),
         ("variance", Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))),
     ],

@@ -21,7 +21,7 @@ MODELS = ("a", "b", "c", *(f"open_clip:a-model-of-a-long-name-{at}" for at in ra
 
 def job() -> JobResult:
     found = tables.job(
-        templates=tables.ROLES,
+        templates=tables.TEMPLATES,
         gains=tables.GAINS,
         families=tables.FAMILIES,
         names=tables.NAMES,

@@ -7,9 +7,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from clipbench.cli.plan import print_plan
+from clipbench.embed.encode import EncodeSettings
+from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.runner import Runner
 
 SUITE = """
@@ -79,4 +82,20 @@ def test_a_containers_share_counts(runner: Runner, tmp_path: Path, monkeypatch: 
     share.write_text("300000000\n")
     assert runner.plan().jobs[0].problem == MESSAGE
     share.write_text("max\n")
+    assert runner.plan().jobs[0].problem == ""
+
+
+def test_of_a_gpu_what_is_free_counts(runner: Runner, monkeypatch: pytest.MonkeyPatch):
+    """What torch has reserved and does not use is free for the task."""
+    plan = runner.plan().jobs[0]
+    assert plan.memory_bytes is not None
+    free = plan.memory_bytes - 1000
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80_000_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 1500)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 600)
+    for _, prepared in runner.jobs:
+        assert isinstance(prepared, PreparedJob)
+        object.__setattr__(prepared.model, "settings", EncodeSettings("cuda"))
+    assert "0.4 GB of memory, free on the GPU are 0.4 GB" in runner.plan().jobs[0].problem
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 0)
     assert runner.plan().jobs[0].problem == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from io import StringIO
 
 import pytest
@@ -64,11 +66,11 @@ def test_a_plan_writes_no_embedding_and_no_result(runner: Runner):
     assert not list(runner.options.cache.rglob("*.safetensors"))
 
 
-def test_a_long_plan_suggests_to_do_less(runner: Runner):
+def test_a_long_plan_suggests_to_do_less(runner: Runner, make_runner):
     assert "--limit" not in printed(runner)
     model = runner.models[0]
-    model.store.keep_measured(model.fingerprint, "rate-cpu", {"images": 0.01, "texts": 1.0})
-    text = printed(runner)
+    model.store.keep_measured(model.fingerprint, "rate-cpu-64", {"images": 0.01, "texts": 1.0})
+    text = printed(make_runner(SUITE))
     assert "estimated time 51 min" in text
     assert "--only NAME" in text
     assert "--limit N" in text
@@ -143,3 +145,28 @@ def test_sizes_are_readable(size: float | None, text: str):
 @pytest.mark.parametrize(("seconds", "text"), [(None, "unknown"), (12.3, "12 s"), (200, "3 min"), (7500, "2 h 5 min")])
 def test_times_are_readable(seconds: float | None, text: str):
     assert format_seconds(seconds) == text
+
+
+def test_the_first_rates_are_a_guess_and_later_ones_those_of_the_last_run(make_runner):
+    large = SUITE.replace("n: 30", "n: 300")
+    runner = make_runner(large)
+    (model,) = runner.models
+    assert model.rates()["guess"] is True
+    runner.run()
+    rates = dict(model.rates())
+    assert rates == {**rates, "guess": False, "images": pytest.approx(model.images.encoded / model.images.seconds)}
+    assert dict(make_runner(large).models[0].rates()) == rates
+    assert make_runner(large, batch_size=8).models[0].rates()["guess"] is True
+
+
+def test_rates_are_known_for_a_run_whose_cache_cannot_keep_them(make_runner, monkeypatch):
+    (model,) = make_runner(SUITE).models
+
+    def refuse(file: int) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    rates = model.rates()
+    assert rates["images"] > 0
+    assert model.rates() is rates
+    assert model.widths["projected"] == 12

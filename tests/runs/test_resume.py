@@ -79,9 +79,9 @@ def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, 
 
     cache, output = tmp_path / "cache", tmp_path / "killed"
     moments: dict[str, Callable[[], bool]] = {
-        "a table is being written": lambda: any((cache / "data").glob(".*.part")),
         "one part is stored": lambda: len(list(cache.glob("embeddings/*/*.safetensors"))) >= 1,
         "two parts are stored": lambda: len(list(cache.glob("embeddings/*/*.safetensors"))) >= 2,
+        "a table is stored": lambda: any((cache / "data").glob("*.parquet")),
         "texts are stored": lambda: any(cache.glob("texts/*/*.safetensors")),
         "a job's examples are there, its records are not": lambda: any((output / "examples").glob("*")),
         "one job is done": lambda: any((output / "jobs").glob("*.json")),
@@ -93,6 +93,23 @@ def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, 
     output_of(clipbench(*arguments(suite, output)))
     assert records(output) == records(tmp_path / "undisturbed")
     assert len(records(output)["jobs"]) == 5
+
+
+@pytest.mark.slow
+def test_two_interruptions_leave_no_worker_and_no_draft(tmp_path: Path):
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(SUITE)
+    process = start(tmp_path, [*arguments(suite, tmp_path / "results"), "--workers", "2"])
+    while not any((tmp_path / "cache").glob("embeddings/*/*.safetensors")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    # The output ends when the last process that could write to it has gone.
+    process.communicate(timeout=30)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_two_processes_may_share_cache_and_results(tmp_path: Path, clipbench: CommandLine):

@@ -13,6 +13,8 @@ from clipbench.results.records import AnalysisResult, JobResult
 from clipbench.runs.progress import ProgressListener
 from clipbench.runs.runner import Runner
 
+from ..analyses.conftest import Given
+
 PAINT = {"red": (220, 30, 30), "green": (40, 160, 60), "blue": (40, 80, 220), "yellow": (245, 225, 40)}
 
 
@@ -54,21 +56,22 @@ class Workplace:
         return self.make_runner(suite, self.told, **options).run()
 
     def findings(self, analysis: str) -> tuple[AnalysisResult, ...]:
-        return tuple(
-            result for result in Results(self.folder / "results").analysis_results() if result.analysis == analysis
-        )
+        kept = Results(self.folder / "results").analysis_results()
+        return tuple(result for result in kept if result.analysis == analysis)
 
     def on_shift(self, name: str) -> AnalysisResult:
         """What robustness found of one shift."""
-        return next(
-            result
-            for result in self.findings("robustness")
-            if result.about.datasets == (name,) and not result.about.averaged
-        )
+        single = (result for result in self.findings("robustness") if not result.about.averaged)
+        return next(result for result in single if result.about.dataset == name)
 
     def over_shifts(self) -> AnalysisResult:
         """What robustness found of all shifts together."""
         return next(result for result in self.findings("robustness") if result.about.averaged)
+
+
+@pytest.fixture
+def given() -> Given:
+    return Given()
 
 
 @pytest.fixture

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import PIL.Image
 import pytest
 
-from clipbench.analyses.base import Evidence
-from clipbench.analyses.corruptions.corruption_error import CorruptionError, CorruptionErrorSettings
+from clipbench.analyses.base import Finding
+from clipbench.analyses.corruptions.corruption_error import CorruptionError
 from clipbench.analyses.corruptions.layout import Layout, corruption_errors
-from clipbench.errors import UserError
 from clipbench.reference.imagenet_c import ALEXNET
-from clipbench.results.records import JobResult, Pedigree, Record, Subject
+from clipbench.results.records import Subject
 from clipbench.suite.loading import load_suite
+
+from ..analyses.conftest import Given
+from ..conftest import user_error
 
 SUITE = """
 datasets:
@@ -33,15 +34,13 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     jobs = {job.view: job for job in results.jobs()}
     assert len(jobs) == 5
     assert list(results.wide().columns) == ["drawn"]
-    for view, job in jobs.items():
-        if not view:
-            continue
-        assert job.pedigree.view
-        (picture,) = job.pictures
-        assert picture["role"] == "corrupted"
-        assert PIL.Image.open(workplace.folder / "results" / "thumbs" / picture["thumb"]).size
-    assert len({job.pictures[0]["thumb"] for view, job in jobs.items() if view}) == 4
-    assert len({job.pictures[0]["id"] for view, job in jobs.items() if view}) == 1
+    views = [job for view, job in jobs.items() if view]
+    assert all(job.pedigree.view for job in views)
+    pictures = [picture for job in views for picture in job.pictures]
+    assert [picture["role"] for picture in pictures] == ["corrupted"] * 4
+    for name in {picture["thumb"] for picture in pictures}:
+        assert PIL.Image.open(workplace.folder / "results" / "thumbs" / name).size
+    assert [len({picture[name] for picture in pictures}) for name in ("thumb", "id")] == [4, 1]
 
     (found,) = workplace.findings("corruption_error")
     numbers = values(found)
@@ -81,9 +80,7 @@ def test_a_view_that_cannot_be_made_fails_alone_and_is_named(workplace):
 def test_unknown_corruptions_are_refused(tmp_path, corruptions, message):
     path = tmp_path / "suite.yaml"
     path.write_text(SUITE.format(corruptions=corruptions))
-    with pytest.raises(UserError) as caught:
-        load_suite(path)
-    assert message in str(caught.value)
+    assert message in str(user_error(load_suite, path))
 
 
 def test_groups_spell_out_their_corruptions(tmp_path):
@@ -95,56 +92,37 @@ def test_groups_spell_out_their_corruptions(tmp_path):
     assert len(study.jobs()) == 1 + 2 * len(study.chosen)
 
 
-class MadeUp:
-    """Jobs of models whose every answer is given."""
-
-    def __init__(self) -> None:
-        self.jobs: list[JobResult] = []
-        self.tables: dict[str, pd.DataFrame] = {}
-
-    def add(self, model, right, view="", dataset="toys", data="d"):
-        name = f"{model}|{view}"
-        about = {}
-        if view:
-            corruption, severity = view.split("/")
-            about = {"corruption": corruption, "severity": int(severity), "protocol": "imagenet-c", "kind": "noise"}
-        record = Record("top1", float(np.mean(right)), n=len(right), main=True)
-        parts = Pedigree(weights=model, data=data, labels="l", view=view)
-        self.jobs.append(
-            JobResult(
-                name, model, dataset, "test", "zero_shot", "photo", "done", parts, (record,), view=view,
-                about={"view": about} if view else {},
-            )
-        )  # fmt: skip
-        ids = [f"i{number}" for number in range(len(right))]
-        self.tables[name] = pd.DataFrame({"id": ids, "correct": right}).sample(frac=1, random_state=len(name))
-
-    def analyse(self, **settings):
-        given = {"corruptions": ("fog", "snow"), "standard": ("fog", "snow"), "severities": (1, 2), **settings}
-        chosen = {"analysis": "corruption_error", "dataset": "toys", "protocol": "imagenet-c", **given}
-        evidence = Evidence(self.jobs, self.tables.__getitem__)
-        return CorruptionError().analyse(evidence, CorruptionErrorSettings(**chosen))
+def add(given: Given, model: str, share: float, view: str = "", dataset: str = "toys", n: int = 20, **more) -> None:
+    corruption, _, severity = view.partition("/")
+    seen = {"corruption": corruption, "severity": int(severity or 0), "protocol": "imagenet-c", "kind": "noise"}
+    about = {"view": seen} if view else {}
+    given.add(model, dataset, round(share * n), n, prompts="photo", examples=True, view=view, about=about, **more)
 
 
-def right(share, n=20):
-    return np.arange(n) < round(share * n)
+def analyse(given: Given, names: tuple[str, ...] = ("fog", "snow"), dataset: str = "toys", severities=(1, 2), **more):
+    settings = {"dataset": dataset, "corruptions": names, "standard": names, "severities": severities}
+    return given.analyse(CorruptionError(), protocol="imagenet-c", **settings, **more)
 
 
 @pytest.fixture
-def two_models() -> MadeUp:
-    made = MadeUp()
+def two_models(given: Given) -> Given:
     for model, clean, fog, snow in (("new", 0.9, (0.8, 0.6), (0.7, 0.5)), ("old", 0.8, (0.6, 0.4), (0.7, 0.5))):
-        made.add(model, right(clean))
+        add(given, model, clean)
         for name, accuracies in (("fog", fog), ("snow", snow)):
             for severity, accuracy in enumerate(accuracies, start=1):
-                made.add(model, right(accuracy), f"{name}/{severity}")
-    return made
+                add(given, model, accuracy, f"{name}/{severity}")
+    return given
+
+
+def values_of(finding: Finding) -> dict[str, float | None]:
+    return {metric.name: metric.value for metric in finding.metrics}
 
 
 def test_corruption_errors_are_those_worked_out_by_hand(two_models):
-    new, old = two_models.analyse(relative_to="old")
-    numbers = {metric.name: metric.value for metric in new.metrics}
-    about = Subject(("new",), ("toys",), reference="old", split="test", task="zero_shot", protocol="imagenet-c", n=20)
+    new, old = analyse(two_models, relative_to="old")
+    numbers = values_of(new)
+    shared = {"split": "test", "task": "zero_shot", "prompts": "photo", "protocol": "imagenet-c"}
+    about = Subject(("new",), ("toys",), reference="old", n=20, **shared)
     assert (new.about, new.verdict, old.verdict) == (about, "higher", "higher")
     assert numbers["corrupted_top1"] == pytest.approx(0.65)
     assert numbers["corruption_gap"] == pytest.approx(0.25)
@@ -155,67 +133,60 @@ def test_corruption_errors_are_those_worked_out_by_hand(two_models):
     table = new.tables["corruptions"].set_index("corruption")
     assert table["ce"].tolist() == pytest.approx([0.6, 1.0])
     assert table["relative_ce"].tolist() == pytest.approx([2 / 3, 1.5])
-    assert {metric.name: metric.value for metric in old.metrics}["mce_2"] == pytest.approx(1)
+    assert values_of(old)["mce_2"] == pytest.approx(1)
     severities = new.tables["severities"]
     assert severities["top1"].tolist() == pytest.approx([0.8, 0.6, 0.7, 0.5])
     mce = next(metric for metric in new.metrics if metric.name == "mce_2")
     assert mce.params["reference"] == "old"
     assert mce.interval.low < mce.value < mce.interval.high
-    assert new.jobs[0] == "new|"
+    assert new.jobs[0] == "new|toys"
     assert set(new.jobs) == {job.hash for job in two_models.jobs}
 
 
-def test_a_reference_that_loses_nothing_leaves_relative_errors_undefined():
-    made = MadeUp()
+def test_a_reference_that_loses_nothing_leaves_relative_errors_undefined(given):
     for model, corrupted in (("new", 0.5), ("old", 0.8)):
-        made.add(model, right(0.8))
+        add(given, model, 0.8)
         for view in ("fog/1", "fog/2"):
-            made.add(model, right(corrupted), view)
-    finding = made.analyse(corruptions=("fog",), standard=("fog",), relative_to="old")[0]
+            add(given, model, corrupted, view)
+    finding = analyse(given, ("fog",), relative_to="old")[0]
     (relative,) = (metric for metric in finding.metrics if metric.name == "relative_mce_1")
-    assert relative.value is None
-    assert relative.interval is None
+    assert (relative.value, relative.interval) == (None, None)
 
 
 def test_a_corruption_that_lacks_a_severity_is_left_out_and_named(two_models):
-    two_models.jobs = [job for job in two_models.jobs if job.hash != "new|snow/2"]
-    finding = two_models.analyse()[0]
+    two_models.jobs = [job for job in two_models.jobs if job.hash != "new|toys|snow/2"]
+    finding = analyse(two_models)[0]
     assert finding.tables["corruptions"]["corruption"].tolist() == ["fog"]
     assert "Left out, not measured at every severity: snow." in finding.notes
+    # Views of other images than the clean ones are not set beside them.
+    two_models.jobs = [job for job in two_models.jobs if job.hash != "new|toys|fog/1"]
+    add(two_models, "new", 0.8, "fog/1", pedigree={"data": "other"})
+    assert analyse(two_models)[0].notes[0] == "No corruption was measured at every severity."
 
 
 def test_an_image_that_one_view_cannot_read_is_left_out_of_all(two_models):
-    table = two_models.tables["new|fog/2"]
-    two_models.tables["new|fog/2"] = table[table["id"] != "i0"]
-    finding = two_models.analyse()[0]
+    table = two_models.tables["new|toys|fog/2"]
+    two_models.tables["new|toys|fog/2"] = table[table["id"] != "i0"]
+    finding = analyse(two_models)[0]
     clean = next(metric for metric in finding.metrics if metric.name == "clean_top1")
     assert (clean.n, clean.value) == (19, pytest.approx(17 / 19))
     assert any(note.startswith("1 images that could not be read") for note in finding.notes)
 
 
 def test_a_model_named_as_reference_that_did_not_run_is_said(two_models):
-    finding = two_models.analyse(relative_to="older")[0]
+    finding = analyse(two_models, relative_to="older")[0]
     assert "No mCE: older has no finished jobs on the same images." in finding.notes
     assert not any(metric.name.startswith("mce") for metric in finding.metrics)
 
 
-def test_views_of_other_images_than_the_clean_ones_are_not_set_beside_them(two_models):
-    two_models.jobs = [job for job in two_models.jobs if job.hash != "new|fog/1"]
-    two_models.add("new", right(0.8), "fog/1", data="other")
-    assert two_models.analyse()[0].tables["corruptions"]["corruption"].tolist() == ["snow"]
-
-
-def test_on_imagenet_errors_are_divided_by_the_published_ones_of_alexnet():
-    made = MadeUp()
-    made.add("new", right(0.76, 100), dataset="imagenet")
+def test_on_imagenet_errors_are_divided_by_the_published_ones_of_alexnet(given):
+    severities = (1, 2, 3, 4, 5)
+    add(given, "new", 0.76, dataset="imagenet", n=100)
     for name in ALEXNET:
-        for severity in range(1, 6):
-            made.add("new", right(0.4, 100), f"{name}/{severity}", dataset="imagenet")
-    names = tuple(ALEXNET)
-    (finding,) = made.analyse(
-        dataset="imagenet", corruptions=names, standard=names, severities=(1, 2, 3, 4, 5), jpeg=None
-    )
-    numbers = {metric.name: metric.value for metric in finding.metrics}
+        for severity in severities:
+            add(given, "new", 0.4, f"{name}/{severity}", dataset="imagenet", n=100)
+    (finding,) = analyse(given, tuple(ALEXNET), "imagenet", severities)
+    numbers = values_of(finding)
     assert numbers["mce"] == pytest.approx(np.mean([0.6 / error for error in ALEXNET.values()]))
     assert numbers["relative_mce"] == pytest.approx(np.mean([0.36 / (error - 0.435) for error in ALEXNET.values()]))
     assert any("saved as JPEG of quality 85" in note for note in finding.notes)

@@ -14,7 +14,7 @@ from clipbench.tasks.probe.cross_validation import folds
 from clipbench.tasks.probe.few_shot import FewShot
 from clipbench.tasks.probe.few_shot_sampler import FewExamples
 
-from .conftest import DIGITS, evaluate, image_set, main, metric, refusal, settings_of, split_up, unit
+from .conftest import DIGITS, evaluate, image_set, main, metric, refusal, settings_of, split_up
 
 PETS = ("cat", "dog", "fox")
 
@@ -149,15 +149,6 @@ def test_without_a_doubt_the_interval_over_examples_is_still_one(world):
 def test_features_that_say_nothing_are_never_right(world):
     train, test = ((np.zeros((3 * count, 8)), np.arange(3 * count) % 3) for count in (4, 5))
     assert main(few_shot(world(PETS, train=train, test=test), shots=4)).value == 0
-
-
-def test_two_classes(world, digits):
-    (train, labels), (test, truth) = ((f[y < 2], y[y < 2]) for f, y in digits.values())
-    outcome = few_shot(world("01", train=(train, labels), test=(test, truth)), shots=1, seeds=1, normalise=True)
-    rows = chosen_rows(labels, 1, 0)
-    right = predictions(unit(train[rows]), labels[rows], unit(test)) == truth
-    assert outcome.examples["correct.0"].tolist() == right.tolist()
-    assert main(outcome).params["normalised"] is True
 
 
 def test_unlabelled_images_are_left_out_wherever_they_lie(world):

@@ -1,7 +1,5 @@
 """Nearest neighbours against scikit-learn, on digits and on random features."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -10,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from clipbench.tasks.base import ArrayFeatures
 from clipbench.tasks.probe.knn import Knn
 
-from .conftest import DIGITS, Generated, evaluate, image_set, main, refusal, settings_of, values
+from .conftest import DIGITS, evaluate, main, refusal, settings_of, values
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -80,17 +78,6 @@ def test_every_k_is_evaluated_and_the_first_stands_for_the_job(knn):
     assert outcome.seconds["neighbours"] > 0
 
 
-def test_length_does_not_matter_only_direction(knn):
-    train = [[9, 0, 0], [0, 0.1, 0.02]], [0, 1]
-    assert main(knn(train, ([[0.1, 0.02, 0], [1, 50, 0]], [0, 1]), ["a", "b"], k=1)).value == 1
-
-
-@pytest.mark.parametrize(("temperature", "top1"), [(0.07, 1), (None, 0)])
-def test_near_neighbours_outvote_many_distant_ones(knn, temperature, top1):
-    train = [[1, 0.1], [0, 1], [-1, 1], [-1, 0.5]], [0, 1, 1, 1]
-    assert main(knn(train, ([[1, 0]], [0]), ["a", "b"], k=4, temperature=temperature)).value == top1
-
-
 def test_a_margin_says_how_much_less_similar_the_neighbours_might_be(knn):
     train = [[1, 0], [0.6, 0.8]], [0, 1]
     examples = knn(train, ([[1, 0], [1, 0]], [0, 1]), ["a", "b"], k=2).examples
@@ -104,12 +91,6 @@ def test_a_tie_of_votes_is_wrong_whichever_class_is_true(knn):
     assert main(outcome).value == 0
     assert outcome.examples["prediction"].tolist() == [1, 0]
     assert outcome.notes == ("For 2 images two classes lead with equally many votes; such a tie is no right answer.",)
-
-
-def test_a_training_image_twice_has_two_votes(knn):
-    train = [AXES["a"], [1, 1, 0], [1, 1, 0]], [0, 1, 1]
-    found = values(knn(train, ([[1, 0.35, 0]], [1]), ["a", "b"], k=[2, 3], temperature=None))
-    assert found == {"top1": 0, "mean_per_class_recall": 0, "top1_at_k_3": 1}
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
@@ -191,31 +172,8 @@ def test_a_k_beyond_the_training_images_is_left_out_with_a_note_unless_it_is_the
     )
 
 
-def test_the_declared_main_metric_stands_for_the_job(knn):
-    train = [AXES["a"], AXES["b"]], [0, 1]
-    found = main(knn(train, train, ["a", "b"], k=1, main_metric="mean_per_class_recall"))
-    assert (found.name, found.params["k"], found.params["classes"]) == ("mean_per_class_recall", 1, 2)
-
-
 def test_needs_are_both_splits_no_text_and_the_training_features_in_memory(facts, model):
     needs = Knn().needs(settings_of(Knn), facts(["a", "b"], splits=("train", "test")), model(), None)
     assert (needs.splits, needs.features, needs.strings) == (("train", "test"), ("projected",), ())
     more, less = (needs.memory({"train": count, "test": 50_000}, 768) for count in (1_280_000, 640_000))
     assert more - less == 640_000 * 768 * 4
-
-
-def test_memory_does_not_grow_with_the_images_tested(world):
-    def peak(count):
-        train, test = (image_set("", Generated(n), np.arange(n) % 200, ids=[""] * n) for n in (400, count))
-        inputs = world([f"class {index}" for index in range(200)], train=train, test=test)
-        tracemalloc.start()
-        try:
-            evaluate(Knn, inputs, k=[200, 1])
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    peak(1000)  # imports
-    few, many = peak(10_000), peak(25_000)
-    # The per-example table grows by some 200 bytes an image; neighbours would by 3,200 and features by 1,024.
-    assert many - few < 15_000 * 250

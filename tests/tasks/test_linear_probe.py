@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from clipbench.heads.logistic import memory
@@ -57,19 +56,6 @@ def test_metrics_are_those_of_zero_shot_and_a_given_c_needs_no_search(world, dig
     assert set(outcome.examples["split"]) == {"test"}
     params = main(outcome).params
     assert (params["C"], params["chosen_on"], params["n_train"], params["at_edge"]) == (0.3, "fixed", 900, False)
-
-
-def test_two_classes(world):
-    features, labels = load_breast_cancer(return_X_y=True)
-    features = ((features - features.mean(axis=0)) / features.std(axis=0)).astype(np.float32)
-    splits = split_up(features, labels, 250, 400)
-    outcome = probe(world(("malignant", "benign"), **splits))
-    test, truth = splits["test"]
-    reference = tight(*both(splits), main(outcome).params["C"])
-    assert outcome.examples["prediction"].tolist() == reference.predict(test).tolist()
-    probabilities = reference.predict_proba(test.astype(np.float64))
-    np.testing.assert_allclose(outcome.examples["score"], probabilities[np.arange(len(truth)), truth], atol=1e-4)
-    assert [metric.name for metric in outcome.metrics] == ["top1", "mean_per_class_recall"]
 
 
 def test_a_multi_label_set_has_one_regression_a_class(world, digits):

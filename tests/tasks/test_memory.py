@@ -1,28 +1,35 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from clipbench.tasks.classify.zero_shot import ZeroShot
+from clipbench.tasks.probe.knn import Knn
 
 from .conftest import Generated, evaluate, image_set
 
 CLASSES = [f"class {index}" for index in range(200)]
 
 
-def peak(count, world, prompted) -> int:
-    images = image_set("", {"projected": Generated(count)}, np.arange(count) % len(CLASSES), ids=[""] * count)
+def peak(task, count, world, prompted, **keys) -> int:
+    train, test = (
+        image_set("", {"projected": Generated(n)}, np.arange(n) % len(CLASSES), ids=[""] * n) for n in (400, count)
+    )
     texts = dict(zip(CLASSES, np.random.default_rng(0).standard_normal((len(CLASSES), 256), np.float32), strict=True))
-    inputs, prompts = world(CLASSES, texts=texts, test=images), prompted(*CLASSES)
+    inputs, prompts = world(CLASSES, texts=texts, train=train, test=test), prompted(*CLASSES)
     tracemalloc.start()
     try:
-        assert evaluate(ZeroShot, inputs, prompts).metrics[0].n == count
+        assert evaluate(task, inputs, prompts, **keys).metrics[0].n == count
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_memory_of_zero_shot_is_flat_in_the_number_of_images(world, prompted):
-    peak(1000, world, prompted)  # imports
-    few, many = (peak(count, world, prompted) for count in (20_000, 60_000))
-    # The per-example table grows by some 200 bytes an image; features and scores would by 1,800.
-    assert many - few < 40_000 * 250
+@pytest.mark.parametrize(
+    ("task", "keys", "counts"), [(ZeroShot, {}, (20_000, 60_000)), (Knn, {"k": [200, 1]}, (10_000, 25_000))]
+)
+def test_memory_does_not_grow_with_the_images_tested(world, prompted, task, keys, counts):
+    peak(task, 1000, world, prompted, **keys)  # imports
+    few, many = (peak(task, count, world, prompted, **keys) for count in counts)
+    # The per-example table grows by some 200 bytes an image; features would by 1,024, and scores or neighbours too.
+    assert many - few < (counts[1] - counts[0]) * 250

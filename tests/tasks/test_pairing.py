@@ -5,27 +5,21 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from clipbench.errors import UserError
-from clipbench.metrics.specs import Declared
-from clipbench.models.base import ModelInfo, ModelPedigree
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
-from clipbench.tasks.registry import load_task
-from clipbench.tasks.retrieval.pairing import PairingSettings, snippet_counts
+from clipbench.tasks.retrieval.pairing import Pairing, snippet_counts
 
-SETTINGS = PairingSettings(task="pairing", datasets=("pictures",))
+from .conftest import evaluate, main, refusal, values
 
 
-def evaluate(images, captions):
-    """Evaluate n image vectors beside their captions' vectors, a list of arrays."""
-    texts = {f"caption {row}.{at}": vector for row, rows in enumerate(captions) for at, vector in enumerate(rows)}
-    strings = tuple(tuple(f"caption {row}.{at}" for at in range(len(rows))) for row, rows in enumerate(captions))
-    features = {"projected": ArrayFeatures(np.asarray(images, np.float32))}
-    names = [f"i{row}" for row in range(len(images))]
-    model = ModelInfo("m", ModelPedigree("", ""), has_text=True)
-    sets = {"test": ImageSet(names, features, captions=strings)}
-    facts = DatasetFacts("pictures", (), multilabel=False, splits=("test",))
-    inputs = Inputs(facts, model, sets, lambda batch: np.stack([texts[text] for text in batch]).astype(np.float32))
-    return load_task("pairing").evaluate(inputs, SETTINGS, None)
+@pytest.fixture
+def pairing(make_inputs, facts):
+    """pairing(images, captions): the outcome of n image vectors beside their captions' vectors, a list of arrays."""
+
+    def run(images, captions):
+        strings = [tuple(f"caption {row}.{place}" for place in range(len(rows))) for row, rows in enumerate(captions)]
+        texts = dict(zip((text for own in strings for text in own), np.concatenate(captions), strict=True))
+        return evaluate(Pairing, make_inputs(images, texts, facts(), captions=strings))
+
+    return run
 
 
 def noisy(n, per_image, noise, seed=0):
@@ -48,57 +42,46 @@ def enumerated(images, captions, snippets):
 
 
 @pytest.mark.parametrize("per_image", [1, 2])
-def test_the_chance_is_that_of_every_draw_without_drawing(per_image):
+def test_the_chance_is_that_of_every_draw_without_drawing(pairing, per_image):
     images, captions = noisy(6, per_image, 1.0)
-    outcome = evaluate(images, captions)
-    values = {metric.name: metric.value for metric in outcome.metrics}
+    outcome = pairing(images, captions)
     expected = {f"paired_of_{size}": enumerated(images, captions, size) for size in (2, 4)}
-    assert {name: values[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert {name: values(outcome)[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     means = outcome.examples[["paired_of_2", "paired_of_4"]].mean()
     assert means.tolist() == pytest.approx(list(expected.values()), abs=1e-6)
 
 
-def test_snippets_double_as_far_as_the_set_goes():
+def test_snippets_double_as_far_as_the_set_goes(pairing):
     assert snippet_counts(1) == (2,)
     assert snippet_counts(7) == (2, 4, 8)
     assert snippet_counts(10**6)[-1] == 32_768
-    outcome = evaluate(*noisy(9, 1, 0.1))
+    outcome = pairing(*noisy(9, 1, 0.1))
     assert outcome.tables["pairing_curve"]["snippets"].tolist() == [2, 4, 8]
-    assert [metric.name for metric in outcome.metrics if metric.main] == ["paired_of_8"]
+    assert main(outcome).name == "paired_of_8"
 
 
-def test_a_tie_counts_against_the_model():
+def test_a_tie_counts_against_the_model(pairing):
     images = np.eye(4)
-    outcome = evaluate(images, [np.ones((1, 4))] * 4)
+    outcome = pairing(images, [np.ones((1, 4))] * 4)
     assert [metric.value for metric in outcome.metrics] == [0, 0]
 
 
-def test_where_all_are_right_there_is_no_interval():
-    outcome = evaluate(np.eye(8), [row[None] for row in np.eye(8)])
+def test_where_all_are_right_there_is_no_interval(pairing):
+    outcome = pairing(np.eye(8), [row[None] for row in np.eye(8)])
     assert [(metric.value, metric.interval) for metric in outcome.metrics] == [(1, None)] * 3
 
 
-def test_captions_without_a_picture_are_refused():
-    with pytest.raises(UserError, match="images without a caption: 1, the first 'i1'"):
-        evaluate(np.eye(2), [np.eye(2)[:1], np.empty((0, 2))])
-
-
-def test_curve_and_metrics_are_declared():
-    declared, outcome = Declared.by(load_task("pairing")), evaluate(*noisy(9, 1, 0.5))
-    assert [declared.metric(metric.name).label for metric in outcome.metrics] == [
-        f"own of {n} snippets" for n in (2, 4, 8)
-    ]
-    (spec,) = declared.tables
-    assert set(outcome.tables[spec.name]) == {"snippets", "accuracy", "low", "high", "chance"}
-    assert (spec.curve.x, spec.curve.y, spec.curve.log_x) == ("snippets", "accuracy", True)
+def test_captions_without_a_picture_are_refused(pairing):
+    found = refusal(pairing, np.eye(2), [np.eye(2)[:1], np.empty((0, 2))])
+    assert "images without a caption: 1, the first 'image-1'" in found
 
 
 @pytest.mark.slow
-def test_intervals_cover_the_accuracy_of_all_images_and_captions():
-    truth = {metric.name: metric.value for metric in evaluate(*noisy(4000, 1, 1.5, seed=1)).metrics}
+def test_intervals_cover_the_accuracy_of_all_images_and_captions(pairing):
+    truth = values(pairing(*noisy(4000, 1, 1.5, seed=1)))
     covered = {"paired_of_2": 0, "paired_of_32": 0}
     for seed in range(200):
-        for metric in evaluate(*noisy(100, 1, 1.5, seed=2 + seed)).metrics:
+        for metric in pairing(*noisy(100, 1, 1.5, seed=2 + seed)).metrics:
             if metric.name in covered:
                 covered[metric.name] += metric.interval.low <= truth[metric.name] <= metric.interval.high
     # 95 %, within three standard deviations of 200 draws.

@@ -13,6 +13,8 @@ from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompts import PromptedClasses
 
+from .conftest import values
+
 SETTINGS = PromptSensitivitySettings(task="prompt_sensitivity", datasets=("toys",))
 ZERO_SHOT = ZeroShotSettings(task="zero_shot", datasets=("toys",))
 TEMPLATES = ("{}", "a {}", "the {}", "no {}", "{}!", "so {}")
@@ -22,10 +24,6 @@ FAMILIES = {"article": (1, 2), "mark": (0, 4)}
 def filled(classes, templates=TEMPLATES, families=FAMILIES):
     strings = tuple(tuple(template.replace("{}", name) for template in templates) for name in classes)
     return PromptedClasses("wording", "", tuple(classes), strings, templates, families)
-
-
-def values(outcome):
-    return {metric.name: metric.value for metric in outcome.metrics}
 
 
 @pytest.fixture
@@ -224,19 +222,6 @@ def test_a_set_without_the_papers_single_prompts_is_measured_beside_them(noisy):
     assert values(outcome)["mean"] == pytest.approx(table["top1"][:3].mean())
 
 
-def test_mcnemar_by_hand(by_hand):
-    table = by_hand[0].tables["families"]
-    # One image and four that only the plain template is right about: 2 / 2^1 and 2 / 2^4.
-    assert table["p"].tolist() == [1.0, 0.125]
-    assert table["p_holm"].tolist() == [1.0, 0.25]
-
-
-def test_of_classes_with_equal_prompts_the_upper_is_never_right(noisy):
-    inputs, prompts = noisy(("cat", "dog", "cat", "owl"))
-    upper = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["per_class"].iloc[2]
-    assert (upper["highest"], upper["range"]) == (0, 0)
-
-
 def test_variance_components_stand_in_a_table(noisy):
     inputs, prompts = noisy()
     table = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["variance"].set_index("component")
@@ -311,14 +296,6 @@ def test_memory_is_bounded_and_stated(facts, model):
     assert len(needs.strings) == 14
 
 
-def test_every_prompt_choice_is_a_job():
-    both = PromptSensitivitySettings(
-        task="prompt_sensitivity", datasets=("toys",), prompts=("imagenet-7", "imagenet-80")
-    )
-    assert [settings.variant for settings in both.variants()] == ["imagenet-7", "imagenet-80"]
-    assert SETTINGS.variants() == (SETTINGS,)
-
-
 def test_the_same_strings_as_templates_and_as_descriptions_are_two_jobs(tmp_path):
     names = ["circle", "square", "triangle", "diamond", "star", "heart", "ring", "crescent"]
     described = "".join(f"\n          {name}: [{name}, a photo of a {name}.]" for name in names)
@@ -339,29 +316,3 @@ tasks:
     assert [job.error for job in jobs] == ["", ""]
     roles = {job.variant: job.tables["templates"].frame()["role"].tolist() for job in jobs}
     assert roles == {"templates": ["", ""], "described": ["", "", "baseline", "baseline"]}
-
-
-def test_a_run_on_digits_gives_each_template_what_zero_shot_gives_it(tmp_path):
-    suite = tmp_path / "wording.yaml"
-    suite.write_text("""
-name: wording
-tasks:
-  - task: prompt_sensitivity
-    datasets: digits
-    prompts: {name: four, templates: ["a photo of a {}.", "{}", "no {}.", "photos of {}s."]}
-    limit: 200
-  - task: zero_shot
-    datasets: digits
-    prompts: ["a photo of a {}.", "{}", "no {}.", "photos of {}s."]
-    limit: 200
-""")
-    folders = {"output": tmp_path / "results", "cache": tmp_path / "cache"}
-    results = clipbench.run(suite, "clip-tiny", device="cpu", workers=0, **folders)
-    jobs = {(job.task, job.variant): job for job in results.jobs()}
-    table = jobs["prompt_sensitivity", "four"].tables["templates"]
-    alone = {template: job.main.value for (task, template), job in jobs.items() if task == "zero_shot"}
-    assert table.frame()["role"].tolist() == ["", "", "", ""]
-    assert {row["template"]: row["top1"] for _, row in table.frame().iterrows()} == alone
-    assert len(alone) == 4
-    pictures = jobs["prompt_sensitivity", "four"].pictures
-    assert {picture["role"] for picture in pictures} == {"flips between prompts"}

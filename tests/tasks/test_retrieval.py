@@ -134,11 +134,6 @@ def test_recall_that_every_query_reaches_is_left_out(retrieval):
     assert "Recall at 5, 10 is left out where there are no more candidates than that" in outcome.notes[-1]
 
 
-def test_a_declared_recall_is_the_main_metric(retrieval):
-    outcome = retrieval([[1, 0], [0, 1]], AB, [("a",), ("b",)], main_metric="text_to_image_recall_at_1")
-    assert main(outcome).name == "text_to_image_recall_at_1"
-
-
 @pytest.mark.parametrize(
     ("images", "texts", "captions", "message"),
     [

@@ -43,6 +43,7 @@ def settings(task, **keys):
          [f"photo, {TOWARDS}", f"a {{}}., {TOWARDS}"]),
         ("wise_ft", {"C": 1}, ["C = 1"]),
         ("retrieval", {}, [""]),
+        ("prompt_sensitivity", {"prompts": ["imagenet-7", "imagenet-80"]}, ["imagenet-7", "imagenet-80"]),
     ],
 )  # fmt: skip
 def test_each_job_is_called_by_its_prompts_and_by_what_is_not_the_default(task, keys, variants):

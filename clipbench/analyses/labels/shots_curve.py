@@ -39,7 +39,6 @@ SHOTS_CURVE = TableSpec(
 class _Point:
     job: JobResult
     examples: float
-    """Labelled examples a class."""
     correct: BoolArray
     """(n, S) whether each fit is right about each test example."""
 

@@ -18,7 +18,7 @@ from clipbench.errors import UserError, did_you_mean
 from clipbench.results.choice import fullest
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.comparison import compare_pair
+from clipbench.stats.paired import compare_pair
 from clipbench.stats.significance import holm
 
 _NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "p", "p_holm")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
+from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
@@ -52,12 +53,6 @@ PAIRS = TableSpec(
 )
 
 
-class ErrorConsistencySettings(AnalysisSettings):
-    """Settings of error consistency: it has none."""
-
-    analysis: Literal["error_consistency"]
-
-
 class ErrorConsistency:
     """Cohen's kappa of being right, for each two models on the same images with the same prompts.
 
@@ -72,9 +67,9 @@ class ErrorConsistency:
     label: ClassVar[str] = "error consistency"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (CONSISTENCY,)
     tables: ClassVar[tuple[TableSpec, ...]] = (PAIRS,)
-    Settings = ErrorConsistencySettings
+    Settings = AnalysisSettings
 
-    def analyse(self, evidence: Evidence, settings: ErrorConsistencySettings) -> Sequence[Finding]:
+    def analyse(self, evidence: Evidence, settings: AnalysisSettings) -> Sequence[Finding]:
         """Set every two models side by side; jobs with several labels an image have no one right answer."""
         jobs = [job for job in evidence.jobs if any(record.metric == "top1" for record in job.records)]
         return side_by_side(jobs, partial(_finding, evidence))
@@ -94,12 +89,13 @@ def _finding(evidence: Evidence, jobs: Sequence[JobResult]) -> Finding:
     pairs = int(np.count_nonzero(np.isfinite(kappa)))
     params = {"models": len(models), "pairs": pairs, "seed": SEED, "resamples": RESAMPLES}
     value = float(np.nanmean(kappa)) if pairs else None
+    metric = Metric(CONSISTENCY.name, value, n, mean, CONSISTENCY.unit, main=True, params=params)
     return Finding(
         subject_of(jobs),
-        (Metric(CONSISTENCY.name, value, n, mean, CONSISTENCY.unit, main=True, params=params),),
+        (metric,),
         {PAIRS.name: pd.DataFrame(table)},
         tuple(job.hash for job in jobs),
-        verdict=verdict_of(mean.low, mean.high) if mean else "undefined",
+        verdict=verdict_on(metric),
     )
 
 
@@ -119,12 +115,7 @@ def cohens_kappa(cells: IntArray) -> Float64Array:
 
 
 def _cells(correct: BoolArray, weights: IntArray) -> IntArray:
-    """Count (b, P, 4) images by `CELLS` for each pair of M models: (0, 1), (0, 2), ..., (1, 2), ...
-
-    Args:
-        correct: (M, n) which models are right about each image.
-        weights: (b, n) how often each image counts.
-    """
+    """Count (b, P, 4) images by `CELLS` for each pair of M models, from (M, n) right answers and (b, n) weights."""
     # float32 holds whole numbers to 2^24, and multiplies fast.
     right, drawn = correct.astype(np.float32), weights.astype(np.float32)
     both = np.hstack([drawn @ (right[model] * right[model + 1 :]).T for model in range(len(right) - 1)])

@@ -14,7 +14,7 @@ from clipbench.analyses.comparable import read_correct
 from clipbench.arrays import BoolArray, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
-from clipbench.stats.comparison import Comparison, compare_pair
+from clipbench.stats.paired import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
 from clipbench.stats.significance import ALPHA, holm, mcnemar
 

@@ -17,7 +17,7 @@ from clipbench.arrays import Float64Array
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.metrics.shift import LogitLine, corrected, fit_line
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
-from clipbench.reference.openclip import openclip_columns, openclip_models
+from clipbench.reference.published import openclip_columns, openclip_models
 from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED

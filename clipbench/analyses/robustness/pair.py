@@ -16,14 +16,13 @@ from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
 from clipbench.metrics.shift import share_closed
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
-from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, ClipPair, clip_pair
+from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, ClipPair, PairShift, clip_pair
 from clipbench.results.records import JobResult, Subject
 from clipbench.stats.intervals import Interval
 from clipbench.stats.paired import KIND, paired_difference
 from clipbench.tasks.base import Metric
 
 _GAIN = "top-1 of the head that was fitted on the reference minus that of zero-shot, in points."
-PAIR_COLUMNS = ("dataset", "first_top1", "second_top1", "gap_first", "gap_second", "share_closed")
 
 
 def pair_table(first: str, second: str) -> TableSpec:
@@ -116,8 +115,8 @@ def _pair_table(names: Sequence[str], answers: Sequence[Sequence[BoolArray]]) ->
     for name, pair in zip(names, answers, strict=True):
         reference, shift = ([float(right.mean()) for right in side] for side in pair)
         first, second = (here - there for here, there in zip(reference, shift, strict=True))
-        rows.append((name, *shift, first, second, share_closed(first, second)))
-    return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
+        rows.append(PairShift(name, shift[0], shift[1], first, second, share_closed(first, second)))
+    return pd.DataFrame(rows)
 
 
 def _interpolation(pairs: Sequence[MatchedPair]) -> pd.DataFrame:

@@ -129,7 +129,6 @@ class _Judged:
     pair: MatchedPair
     baseline: Baseline | None
     why_not: str
-    """Why there is no baseline."""
     parent: JobResult | None
     """The job on the shift of the model that relative robustness is against."""
 

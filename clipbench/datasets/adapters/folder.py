@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from clipbench.datasets.base import Dataset, Example, Split
-from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit
+from clipbench.datasets.decoding import Decoding
+from clipbench.datasets.io.image_files import IMAGE_SUFFIXES, FileSplit, path_text
 from clipbench.datasets.labels import IMAGENET, class_list
-from clipbench.errors import UserError, did_you_mean
+from clipbench.errors import UserError, did_you_mean, listed
 
-SPLIT_FOLDERS = frozenset({"train", "val", "valid", "validation", "dev", "test"})
+SPLIT_FOLDERS = {
+    **{name: name for name in ("train", "val", "valid", "validation", "dev", "test")},
+    "training": "train",
+    "testing": "test",
+    "eval": "val",
+}
+"""Names of folders that hold a split, in lower case, each with what the split is called."""
 
 
 class ImageFolder(Dataset):
-    """Images sorted into one folder a class; `train`, `val` and `test` folders around those are splits.
+    """Images sorted into one folder a class; folders called `train`, `val`, `test`, ... around those are splits.
 
     Labels follow the sorted names of the class folders, and an underscore in such a name is read as a space.
     A class folder without images stays a class. Sub-folders of a class belong to it. Hidden files and files
@@ -23,23 +31,42 @@ class ImageFolder(Dataset):
     written as `\\xff`.
     """
 
+    decoding = Decoding(exif="apply")
+
     def __init__(
-        self, *, path: Path, split: str = "test", classes: Sequence[str] | Mapping[str, str] | str | None = None
+        self,
+        *,
+        path: Path,
+        split: str | None = None,
+        classes: Sequence[str] | Mapping[str, str] | str | None = None,
+        links: Literal["inside", "follow"] = "inside",
     ) -> None:
         """List the images; none is read.
 
         Args:
-            split: what to call the one split of a folder that is not divided into splits.
+            split: what to call the one split of a folder that is not divided into splits, `test` if left out; given,
+                it says that folders of which some look like splits are classes.
             classes: the class names: a list in the order of the sorted folder names, a mapping from folder to
                 class name, or `open_clip:imagenet` for 1,000 folders named by WordNet id.
+            links: 'inside': links may lead to what lies below `path`; 'follow': anywhere.
 
         Raises:
-            UserError: no class folders, `classes` does not fit them, or a link leads out of the folder.
+            UserError: no class folders, `classes` does not fit them, a link leads out of the folder or around in a
+                circle, or which folders are splits is ambiguous.
         """
         if not path.is_dir():
             raise UserError("is not a folder", where=str(path), fix="check `path`")
-        self._root = path
-        roots = self._split_roots(split)
+        self._root, self._real = path, path.resolve()
+        self._links = links
+        try:
+            self._list(split, classes)
+        except OSError as error:
+            fix = "check its permissions, and those of the folders around it"
+            raise UserError(f"cannot be listed ({error.strerror})", where=path_text(error.filename), fix=fix) from error
+
+    def _list(self, split: str | None, classes: Sequence[str] | Mapping[str, str] | str | None) -> None:
+        path = self._root
+        self.split_folders = roots = self._split_roots(split, classes)
         folders = sorted({folder.name for root in roots.values() for folder in _subfolders(root)})
         if not folders:
             fix = "put the images of each class into a folder of its own, named after the class"
@@ -55,51 +82,98 @@ class ImageFolder(Dataset):
         """The split folders, or one split."""
         return self._splits
 
-    def _split_roots(self, split: str) -> dict[str, Path]:
+    def _split_roots(
+        self, split: str | None, classes: Sequence[str] | Mapping[str, str] | str | None
+    ) -> Mapping[str, Path]:
+        """Return the folder around the class folders of each split; split folders hold folders and no images.
+
+        Raises:
+            UserError: only some folders look like splits, or all do and yet `split` is given.
+        """
+        undivided = {split or "test": self._root}
         inside = _subfolders(self._root)
-        divided = bool(inside) and all(
-            folder.name in SPLIT_FOLDERS and _subfolders(folder) and not _has_image(folder) for folder in inside
-        )
-        return {folder.name: folder for folder in inside} if divided else {split: self._root}
+        alike = [
+            folder
+            for folder in inside
+            if folder.name.casefold() in SPLIT_FOLDERS and _subfolders(folder) and not _has_image(folder)
+        ]
+        named = classes if isinstance(classes, Mapping) else {}
+        if not alike or any(folder.name in named for folder in alike):
+            return undivided
+        splits = {SPLIT_FOLDERS[folder.name.casefold()]: folder for folder in alike}
+        divided = len(splits) == len(inside)
+        if divided != (split is None):
+            raise self._ambiguous(alike, [folder for folder in inside if folder not in alike], divided)
+        return splits if divided else undivided
+
+    def _ambiguous(self, alike: Sequence[Path], others: Sequence[Path], divided: bool) -> UserError:
+        if divided:
+            problem = f"{_shown(alike)} look like splits, and `split` names the one split of an undivided folder"
+            fix = "leave out `split`; or, if they are classes, name each of them under `classes`"
+        else:
+            seen = f"{_shown(others)} do not" if others else "two of them are one split"
+            problem = f"{_shown(alike)} look like splits, and {seen}"
+            fix = (
+                "move what is no split elsewhere, with the class folders of each split in one folder; "
+                "or, if all of them are classes, add `split: test` to the definition"
+            )
+        return UserError(problem, where=path_text(self._root), fix=fix)
 
     def _open(self, root: Path, folders: Sequence[str]) -> FileSplit:
         files = [
-            (Example(_as_text(file.relative_to(self._root).as_posix()), b"", label), file)
+            (Example(path_text(file.relative_to(self._root).as_posix()), b"", label), file)
             for label, folder in enumerate(folders)
             if (root / folder).is_dir()
-            for file in sorted(self._walk(root / folder), key=Path.as_posix)
+            for file in sorted(self._walk(root / folder, frozenset()), key=Path.as_posix)
         ]
         return FileSplit(files)
 
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        self._stay_inside(folder)
-        for parent, folders, names in os.walk(folder):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in folders:
-                self._stay_inside(Path(parent, name))
-            for name in names:
-                file = Path(parent, name)
-                if not name.startswith(".") and file.suffix.lower() in IMAGE_SUFFIXES:
-                    self._stay_inside(file)
-                    yield file
+    def _walk(self, folder: Path, around: frozenset[Path]) -> Iterator[Path]:
+        """Iterate over the images below a folder; `around` are the folders that it was reached through."""
+        real = folder.resolve()
+        self._check_inside(folder, real)
+        if real in around:
+            raise UserError("is a link to a folder around it", where=path_text(folder), fix="remove the link")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = folder / entry.name
+                if entry.name.startswith("."):
+                    continue
+                # `entry.is_dir` raises where a link leads to itself.
+                if path.is_dir() if entry.is_symlink() else entry.is_dir():
+                    yield from self._walk(path, around | {real})
+                elif path.suffix.lower() in IMAGE_SUFFIXES:
+                    if entry.is_symlink():
+                        self._check_inside(path, _target(path))
+                    yield path
 
-    def _stay_inside(self, path: Path) -> None:
-        if not path.is_symlink():
-            return
-        if path.is_dir():
-            fix = "move or copy the folder, or list the images in a table (`adapter: table`)"
-            raise UserError("is a link to a folder, which is not followed", where=str(path), fix=fix)
-        if not path.resolve().is_relative_to(self._root.resolve()):
-            fix = "copy the image, or list it in a table (`adapter: table`)"
-            raise UserError(f"is a link that leaves {self._root}", where=str(path), fix=fix)
+    def _check_inside(self, path: Path, target: Path) -> None:
+        if self._links == "inside" and not target.is_relative_to(self._real):
+            fix = "if that is meant, add `links: follow` to the definition"
+            raise UserError(
+                f"is a link that leaves {self._root}, to {path_text(target)}", where=path_text(path), fix=fix
+            )
 
 
-def _as_text(name: str) -> str:
-    return os.fsencode(name).decode(errors="backslashreplace")
+def _target(link: Path) -> Path:
+    """Return where a link leads; where that is to itself the link, whose image is a broken one."""
+    try:
+        return link.resolve()
+    except (OSError, RuntimeError):
+        return link.parent.resolve() / link.name
+
+
+def _shown(folders: Sequence[Path]) -> str:
+    return listed([f"{path_text(folder.name)}/" for folder in folders], limit=5)
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    visible = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    for entry in visible:
+        if entry.is_symlink() and not entry.suffix and not entry.exists():
+            fix = "it would be a class or a split without images: mend or remove the link"
+            raise UserError("is a link to nothing", where=path_text(entry), fix=fix)
+    return sorted(entry for entry in visible if entry.is_dir())
 
 
 def _has_image(folder: Path) -> bool:
@@ -114,9 +188,9 @@ def _name_classes(
     names = class_list(classes, where=where)
     if names is None:
         for folder in folders:
-            if _as_text(folder) != folder:
+            if path_text(folder) != folder:
                 fix = "rename the folder, or name its class with `classes`"
-                raise UserError(f"the folder's name {_as_text(folder)} is not UTF-8 text", where=where, fix=fix)
+                raise UserError(f"the folder's name {path_text(folder)} is not UTF-8 text", where=where, fix=fix)
         return tuple(folder.replace("_", " ") for folder in folders)
     if len(names) != len(folders):
         shown = IMAGENET if classes == IMAGENET else "`classes`"

@@ -212,12 +212,16 @@ class TableSplit(NumberedSplit):
 
     def _image(self, value: Any) -> tuple[bytes, str | None]:
         if isinstance(value, bytes):
-            return value, None if value else "the image is empty"
+            return value, None
         if value is None or (value.get("bytes") is None and not value.get("path")):
-            return b"", "there is no image"
+            return b"", None
         if value["bytes"] is not None:
             return self._image(value["bytes"])
-        file = (self.roots[0] / str(value["path"])).resolve()
+        try:
+            file = (self.roots[0] / str(value["path"])).resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a link to itself, a zero byte in the name
+            return b"", f"{value['path']!r} cannot be read ({error})"
         if not any(file.is_relative_to(root.resolve()) for root in self.roots):
             return b"", f"{value['path']} lies outside the data set"
-        return read_image_file(file)
+        content, problem = read_image_file(file)
+        return content, problem and f"{value['path']} {problem}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbench.datasets.base import Dataset, Example, Split
+from clipbench.datasets.decoding import Decoding
 from clipbench.datasets.io.columns import Column, Roles, assign, captions_in
 from clipbench.datasets.io.image_files import FileSplit
 from clipbench.datasets.labels import ClassIndex, class_list, classes_of
@@ -42,6 +43,8 @@ class Table(Dataset):
     Relative paths start from `root`, by default the table's folder; the table is the user's own, so it may
     also name files elsewhere. A missing image is counted as broken.
     """
+
+    decoding = Decoding(exif="apply")
 
     def __init__(
         self,
@@ -177,13 +180,18 @@ def _read_json_lines(path: Path) -> Iterator[_Line]:
         for number, text in enumerate(file, start=1):
             if not text.strip():
                 continue
+            where = f"{path}:{number}"
             try:
                 values = json.loads(text)
-            except ValueError as error:
-                raise UserError(f"is not JSON ({error})", where=f"{path}:{number}", fix="one object a line") from error
+                # JSON can write half a character (\ud800), which no other file can hold.
+                json.dumps(values, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                raise UserError(f"holds half a character ({error})", where=where, fix="write it as UTF-8") from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"is not JSON ({error})", where=where, fix="one object a line") from error
             if not isinstance(values, dict):
-                raise UserError("is not a JSON object", where=f"{path}:{number}", fix="one object a line")
-            yield _Line(f"{path}:{number}", values)
+                raise UserError("is not a JSON object", where=where, fix="one object a line")
+            yield _Line(where, values)
 
 
 def _read_parquet(path: Path) -> Iterator[_Line]:

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from clipbench.datasets.base import Dataset, Example, Split, decode
+from clipbench.datasets.base import Dataset, Example, Split
+from clipbench.datasets.decoding import decode
 from clipbench.datasets.io.repository import (
     FolderRepository,
     HubDataset,
@@ -194,7 +195,7 @@ class TarSplit(Split):
         for shard in self._shards():
             if shard.name == number:
                 for sample in shard.samples(only=key, extensions=frozenset()):
-                    return decode(sample.image or b"")
+                    return decode(sample.image or b"", self.decoding)
         raise KeyError(example_id)
 
 
@@ -226,9 +227,8 @@ class TarShard:
             UserError: a sample without label, a label outside the classes, a damaged tar.
         """
         for sample in self.samples():
-            problem = None if sample.image else "the image is empty" if sample.has_image else "there is no image"
             label, labels, captions = self._annotation(sample)
-            yield Example(self._id(sample), sample.image or b"", label, labels, captions, problem=problem)
+            yield Example(self._id(sample), sample.image or b"", label, labels, captions)
 
     def keys(self) -> Iterator[tuple[str, int | None]]:
         """Iterate over (id, label)."""
@@ -256,10 +256,10 @@ class TarShard:
 
 
 def _number(content: bytes) -> int:
-    try:
-        return int(content)
-    except ValueError:
-        raise ValueError(f"{content[:40]!r} is not a class number") from None
+    # int() takes b"0_1", b"+1" and the digits of every script, which are slips and no class numbers.
+    if not re.fullmatch(rb"-?[0-9]{1,18}", content.strip()):
+        raise ValueError(f"{content[:40]!r} is not a class number")
+    return int(content)
 
 
 def _present(content: bytes, class_count: int) -> tuple[int, ...]:

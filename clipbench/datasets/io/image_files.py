@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from clipbench.datasets.base import Example, NumberedSplit
+from clipbench.files import stat_key
 from clipbench.fingerprint import digest
 
 IMAGE_SUFFIXES = frozenset(
@@ -17,21 +20,19 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def read_image_file(path: Path) -> tuple[bytes, str | None]:
-    """Return (encoded bytes, None), or (b"", why the file could not be read)."""
+    """Return (encoded bytes, None), or (b"", why the file could not be read now)."""
     try:
-        content = path.read_bytes()
+        # A pipe would be waited for, and a device read for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            return b"", "is not a regular file"
+        return path.read_bytes(), None
     except (OSError, ValueError) as error:
-        return b"", f"{path} cannot be read ({getattr(error, 'strerror', None) or error})"
-    return content, None if content else f"{path} is empty"
+        return b"", f"cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def stat_key(path: Path) -> tuple[int, int]:
-    """Return (size, time of change in ns), or (-1, -1) where there is no such file."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return (-1, -1)
-    return (status.st_size, status.st_mtime_ns)
+def path_text(path: Path | str) -> str:
+    r"""Return a path as text; bytes of it that are no UTF-8 are written as `\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 class FileSplit(NumberedSplit):
@@ -47,6 +48,8 @@ class FileSplit(NumberedSplit):
         """Iterate over consecutive examples; a file that cannot be read gives a broken one."""
         for example, path in self._files[rows.start : rows.stop]:
             content, problem = read_image_file(path)
+            if problem and not path.as_posix().endswith(example.id):
+                problem = f"{path_text(path)} {problem}"
             yield replace(example, image=content, problem=problem)
 
     def locator(self) -> str:

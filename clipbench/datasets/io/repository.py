@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from clipbench.datasets.io.image_files import stat_key
 from clipbench.errors import Unavailable, UserError
+from clipbench.files import stat_key
 from clipbench.fingerprint import digest
 
 ANSWER_SECONDS = 5.0

@@ -10,8 +10,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipbench.datasets.io.image_files import stat_key
 from clipbench.errors import UserError
+from clipbench.files import stat_key
 from clipbench.fingerprint import digest
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ class Sample:
     key: str
     """The member's name up to the first dot behind the last slash."""
     image: bytes | None
-    """The encoded image; None if it was not read or there is none (see `has_image`)."""
-    has_image: bool
+    """The encoded image; None if it was not read or there is none."""
     texts: dict[str, bytes] = field(default_factory=dict)
     """The other members by extension, e.g. {"cls": b"3"}; only those that were asked for."""
 
@@ -39,7 +38,8 @@ def samples(
         extensions: what to read beside the image, without the dot and in lower case.
 
     Raises:
-        UserError: the tar is damaged or cut short, or a key comes back after another one.
+        UserError: the tar is damaged or cut short, a key comes back after another one, or two members of one key are
+            images or have one extension.
     """
     seen: set[str] = set()
     try:
@@ -48,7 +48,7 @@ def samples(
                 fix = "the members of a sample must follow each other; write the shard again"
                 raise UserError(f"key {key!r} comes up twice", where=str(path), fix=fix)
             seen.add(key)
-            sample = _read(key, members, images=images and only in (None, key), extensions=extensions)
+            sample = _read(key, members, path, images=images and only in (None, key), extensions=extensions)
             if only in (None, key):
                 yield sample
     except tarfile.TarError as error:
@@ -69,18 +69,20 @@ class _Member:
         return opened.read() if opened else b""
 
 
-def _read(key: str, members: Iterator[_Member], *, images: bool, extensions: frozenset[str]) -> Sample:
-    image: bytes | None = None
-    has_image = False
-    texts: dict[str, bytes] = {}
+def _read(key: str, members: Iterator[_Member], path: Path, *, images: bool, extensions: frozenset[str]) -> Sample:
+    names: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
     for member in members:
-        if f".{member.extension}" in IMAGE_SUFFIXES:
-            if images and not has_image:
-                image = member.read()
-            has_image = True
-        elif member.extension in extensions:
-            texts[member.extension] = member.read()
-    return Sample(key, image, has_image, texts)
+        part = "image" if f".{member.extension}" in IMAGE_SUFFIXES else member.extension
+        if part != "image" and part not in extensions:
+            continue
+        if part in names:
+            fix = "which of them counts is not known; write the shard again with one of each"
+            raise UserError(f"holds {names[part]!r} and {member.info.name!r} under one key", where=str(path), fix=fix)
+        names[part] = member.info.name
+        if part != "image" or images:
+            contents[part] = member.read()
+    return Sample(key, contents.pop("image", None), contents)
 
 
 def _members(path: Path) -> Iterator[_Member]:

@@ -50,11 +50,7 @@ def _quiet_library() -> Iterator[None]:
 def load_model(
     name: str, location: HfLocation, device: str, precision: Precision, trained_on: TrainedOn
 ) -> ImageEncoder:
-    """Build a model, load its weights and put it on a device, in evaluation mode.
-
-    Raises:
-        UserError: the weights do not fit, or a configuration is wrong or of no supported kind.
-    """
+    """Build a model, load its weights and put it on a device, in evaluation mode."""
     architecture = location.architecture()
     model, config = _load(architecture, location)
     side = getattr(config, "vision_config", config).image_size if architecture.fixed_size else None
@@ -82,7 +78,7 @@ def load_model(
     )
     model = model.float().eval().to(device)
     encode_images = partial(_encode_images, model, architecture)
-    images = ImageEncoder(info, device, preprocessing.transform, preprocessing.normalise, encode_images)
+    images = ImageEncoder(info, device, *preprocessing.split(), encode_images)
     if tokenizer is None:
         return images
     cut = architecture.causal_text and tokenizer.pads_behind

@@ -115,11 +115,7 @@ class HfLocation(Location):
         return next((self.folder / name for name in names if (self.folder / name).is_file()), None)
 
     def path(self, *names: str) -> Path:
-        """Return where the first of these files is.
-
-        Raises:
-            UserError: none is on this machine.
-        """
+        """Return where the first of these files is; a UserError where none is on this machine."""
         if self.folder is None:
             return self._on_hub(*names).path(self.repository)
         found = self.find(*names)
@@ -136,11 +132,7 @@ class HfLocation(Location):
         return f"hf:DIR (there is no folder {self.repository} here)"
 
     def architecture(self) -> Architecture:
-        """Return what the configuration says that the model is.
-
-        Raises:
-            UserError: it is of no supported type, asks for code to be run, or cannot be read.
-        """
+        """Return what the configuration says that the model is; a UserError for what is not supported."""
         path = self.path(CONFIG)
         config = read_config(path)
         kind = config.get("model_type")

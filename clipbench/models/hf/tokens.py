@@ -48,11 +48,7 @@ class HfTokenizer:
 
 
 def make_tokenizer(folder: Path, config: Any) -> HfTokenizer:
-    """Make the tokenizer from the files beside a model's configuration; no code among them is run.
-
-    Raises:
-        UserError: its files are missing or damaged, or it needs code of its own or another library.
-    """
+    """Make the tokenizer from the files beside a model's configuration; no code among them is run."""
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             str(folder), trust_remote_code=False, local_files_only=True

@@ -57,15 +57,9 @@ class Preprocessing:
     std: tuple[float, ...]
     """Of pixels between 0 and 1."""
 
-    @property
-    def transform(self) -> Pixels:
-        """RGB image -> (3, H, W) uint8."""
-        return Pixels((self.geometry,))
-
-    @property
-    def normalise(self) -> Normalisation:
-        """(B, 3, H, W) uint8 -> float32."""
-        return Normalisation(Normalize(self.mean, self.std))
+    def split(self) -> tuple[Pixels, Normalisation]:
+        """Return RGB image -> (3, H, W) uint8, and (B, 3, H, W) uint8 -> float32."""
+        return Pixels((self.geometry,)), Normalisation(Normalize(self.mean, self.std))
 
     def describe(self) -> Mapping[str, Any]:
         """Return everything that changes the pixels, JSON-like; mean and deviation as the float32 computed with."""
@@ -76,9 +70,7 @@ class Preprocessing:
 def read_preprocessing(path: Path, side: int | Sequence[int] | None = None) -> Preprocessing:
     """Read an image processor's settings, with the defaults of its class for what they leave out.
 
-    Args:
-        path: its preprocessor_config.json or processor_config.json.
-        side: of the images that the model takes, or height and width; None for any.
+    `side` is that of the images that the model takes, or height and width; None for any.
 
     Raises:
         UserError: the file is damaged, the processor is of no supported type, or images get another or no fixed size.

@@ -26,14 +26,10 @@ from clipbench.models.weights.weights_file import misfit
 def load_model(
     name: str, recipe: Recipe, device: str, precision: Precision, trained_on: tuple[str, ...] | None
 ) -> DualEncoder:
-    """Build a model, load its weights, which have passed `check_weights`, and put it on a device, in evaluation mode.
-
-    Raises:
-        UserError: the weights do not fit, or the configuration is wrong.
-    """
+    """Build a model, load its weights, which `check_weights` has passed, and put it on a device, in evaluation mode."""
     model, transform = _build(recipe, name)
     _load_weights(model, recipe)
-    tokenizer: Any = make_tokenizer(recipe, f"model {name}")
+    tokenizer = make_tokenizer(recipe, f"model {name}")
     preprocess = open_clip.get_model_preprocess_cfg(model)
     check_normalisation(preprocess["mean"], preprocess["std"], name)
     pedigree = ModelPedigree(
@@ -117,7 +113,7 @@ def _build(recipe: Recipe, name: str) -> tuple[Any, Any]:
 
 def _refuse_remote_code(recipe: Recipe, name: str) -> None:
     """Check that a Hugging Face text tower is one that the library has; its own code is never run."""
-    tower = recipe.text_config.get("hf_model_name")
+    tower = recipe.config["text_cfg"].get("hf_model_name")
     if not tower:
         return
     try:

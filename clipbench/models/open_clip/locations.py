@@ -47,12 +47,6 @@ class Recipe:
     tokenizer_folder: Path | None = None
     """Where the files of a Hugging Face tokenizer are; None: open_clip's own tokenizer."""
 
-    @property
-    def text_config(self) -> Config:
-        """The text tower's and tokenizer's part of the configuration."""
-        part: Config = self.config["text_cfg"]
-        return part
-
 
 def parse_open_clip(arguments: str) -> OpenClipLocation | None:
     """Return the location that stands behind `open_clip:`; None if it is of no known form."""
@@ -203,11 +197,7 @@ class FolderLocation(OpenClipLocation):
 
 
 def builtin_config(architecture: str) -> Config:
-    """Return open_clip's configuration of an architecture.
-
-    Raises:
-        UserError: open_clip has no such architecture.
-    """
+    """Return open_clip's configuration of an architecture; a UserError with the nearest where there is none."""
     import open_clip
 
     config: Config | None = open_clip.get_model_config(architecture)
@@ -218,11 +208,7 @@ def builtin_config(architecture: str) -> Config:
 
 
 def read_model_config(path: Path) -> Config:
-    """Read the model part of an `open_clip_config.json`.
-
-    Raises:
-        UserError: no such file, not such a configuration, or it asks for code to be run.
-    """
+    """Read the model part of an `open_clip_config.json`; a UserError where it is none, or asks for code to be run."""
     hint = "is it a folder in open_clip's layout? A bare checkpoint is named as open_clip:ARCH@FILE"
     config = read_config(path, hint).get("model_cfg")
     wanted = ("embed_dim", "vision_cfg", "text_cfg")

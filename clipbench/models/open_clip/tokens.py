@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest, digest_strings
@@ -17,30 +17,15 @@ if TYPE_CHECKING:
     from clipbench.models.open_clip.locations import Recipe
 
 
-class Tokenizer(Protocol):
-    """One of open_clip's tokenizer objects."""
-
-    context_length: int
-
-    def __call__(self, texts: list[str], context_length: int | None = None) -> Tensor:
-        """Turn B texts into (B, L) int64 ids."""
-        ...
-
-
-def make_tokenizer(recipe: Recipe, where: str) -> Tokenizer:
-    """Make a model's tokenizer; uses no network and runs no code of the checkpoint.
-
-    Raises:
-        UserError: its files are missing or damaged, or it needs code of its own.
-    """
+def make_tokenizer(recipe: Recipe, where: str) -> Any:
+    """Make a model's tokenizer; uses no network and runs no code of the checkpoint, for which a UserError stands."""
     import open_clip
 
     if recipe.tokenizer_folder is None:
         # Reduction is an augmentation that drops words at random; evaluation cuts at the end.
-        tokenizer: Tokenizer = open_clip.get_tokenizer(recipe.architecture, reduction_mask="")
-        return tokenizer
+        return open_clip.get_tokenizer(recipe.architecture, reduction_mask="")
     try:
-        return _library_tokenizer(recipe.tokenizer_folder, recipe.text_config)
+        return _library_tokenizer(recipe.tokenizer_folder, recipe.config["text_cfg"])
     except ImportError as error:
         raise UserError(f"its tokenizer needs {error.name}", where=where, fix="pip install 'clipbench[hf]'") from error
     except Exception as error:
@@ -51,18 +36,17 @@ def make_tokenizer(recipe: Recipe, where: str) -> Tokenizer:
         raise UserError(problem, where=where, fix=fix) from error
 
 
-def _library_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer:
+def _library_tokenizer(folder: Path, config: Mapping[str, Any]) -> Any:
     """Make a Hugging Face tokenizer as open_clip's factory does, but from files and without their code."""
     from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
 
     options = {**config.get("tokenizer_kwargs", {}), "trust_remote_code": False, "local_files_only": True}
-    tokenizer: Tokenizer = HFTokenizer(
+    return HFTokenizer(
         str(folder),
         context_length=config.get("context_length", DEFAULT_CONTEXT_LENGTH),
         tokenizer_mode=config.get("tokenizer_mode"),
         **options,
     )
-    return tokenizer
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str]) -> Tokens:

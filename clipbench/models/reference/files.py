@@ -35,11 +35,7 @@ class ReferenceConfig:
 
 
 def write_reference(folder: Path, config: ReferenceConfig, towers: ReferenceTowers) -> None:
-    """Write a folder; matrices and kernels are rounded to float16, gains, biases and statistics are not.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
+    """Write a folder; matrices and kernels are rounded to float16, gains, biases and statistics are not."""
     from safetensors.torch import save
 
     document = {"format": FORMAT, **asdict(config)}
@@ -72,11 +68,7 @@ def find_files(folder: Path) -> tuple[Path, Path]:
 
 
 def read_config(path: Path) -> ReferenceConfig:
-    """Read a configuration.
-
-    Raises:
-        UserError: the file is damaged or of a newer clipbench.
-    """
+    """Read a configuration; a UserError where it is damaged or of a newer clipbench."""
     from clipbench.models.reference.towers import Architecture
 
     document = read_json(path)
@@ -98,11 +90,7 @@ def _tuples(value: Any) -> Any:
 
 
 def read_towers(path: Path, architecture: Architecture, end_id: int) -> ReferenceTowers:
-    """Read weights, which have passed `check_weights`, into float32 towers, in evaluation mode, without gradients.
-
-    Raises:
-        UserError: they do not fit the architecture.
-    """
+    """Read weights, which have passed `check_weights`, into float32 towers; a UserError where they do not fit."""
     from safetensors.torch import load_file
 
     from clipbench.models.reference.towers import ReferenceTowers

@@ -52,11 +52,7 @@ class ReferenceTransform:
 
 
 def parse_packaged(arguments: str) -> ReferenceLocation:
-    """Return the location of a model that is part of the package.
-
-    Raises:
-        UserError: there is none of this name.
-    """
+    """Return the location of a model that is part of the package; a UserError where there is none of this name."""
     if arguments not in PACKAGED:
         raise UnknownName(f"no model {arguments!r} is part of clipbench", fix=did_you_mean(arguments, PACKAGED))
     return ReferenceLocation(Path(__file__).parent / arguments)

@@ -41,9 +41,6 @@ def build_network(recipe: Recipe, where: str, classes: int | None = None) -> Net
         recipe: what to build.
         where: for messages.
         classes: how many the classifier in the checkpoint has, 0 for none; None: as declared.
-
-    Raises:
-        UserError: the weights do not fit, or the configuration is wrong.
     """
     model = _create(recipe, where, classes)
     data = _data.resolve_model_data_config(model)
@@ -65,13 +62,7 @@ def build_network(recipe: Recipe, where: str, classes: int | None = None) -> Net
 
 
 def build_from_checkpoint(recipe: Recipe, classifier: Any, where: str) -> Network:
-    """Build a model from a checkpoint that says nothing of its classifier; as `build_network`.
-
-    Args:
-        recipe: what to build.
-        classifier: the name, or names, of the architecture's classifier layers.
-        where: for messages.
-    """
+    """Build a model from a checkpoint that says nothing of its `classifier` layer, or layers; as `build_network`."""
     state = read_state_dict(recipe.weights)
     layer = classifier if isinstance(classifier, str) or not classifier else classifier[0]
     classes: int | None = len(state[f"{layer}.weight"]) if f"{layer}.weight" in state else 0

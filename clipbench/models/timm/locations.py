@@ -157,11 +157,7 @@ class FolderLocation(ImageOnlyLocation):
 
 
 def declared(name: str) -> Any:
-    """Return timm's declaration (its `PretrainedCfg`) of `ARCH.TAG` or of an architecture's default tag.
-
-    Raises:
-        UserError: timm has no such architecture or tag.
-    """
+    """Return timm's declaration (its `PretrainedCfg`) of `ARCH.TAG` or an architecture; else a UserError."""
     import timm
     from timm.models import get_pretrained_cfg
 

@@ -26,14 +26,7 @@ _DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.")
 def build_network(name: str, published: Any, weights: Path, where: str) -> Network:
     """Build a model with its weights; its features are what its last linear layer, the classifier, would be given.
 
-    Args:
-        name: torchvision's name of the architecture.
-        published: the member of its enumeration of weights whose preprocessing and input size it is.
-        weights: a file that `check_weights` has passed.
-        where: for messages.
-
-    Raises:
-        UserError: the architecture does not end in a linear layer, or the weights do not fit.
+    `published` is the member of torchvision's enumeration of weights whose preprocessing and input size it is.
     """
     arguments = _arguments(name, published)
     model = models.get_model(name, weights=None, **arguments)
@@ -53,11 +46,7 @@ def build_network(name: str, published: Any, weights: Path, where: str) -> Netwo
 
 
 def take_off_classifier(model: nn.Module, name: str, where: str) -> str:
-    """Replace a model's classifier by the identity, and return the classifier's name.
-
-    Raises:
-        UserError: it does not end in a linear layer.
-    """
+    """Replace a model's classifier by the identity and return its name; a UserError where it is no linear layer."""
     for head in _HEADS:
         try:
             layer = model.get_submodule(head)

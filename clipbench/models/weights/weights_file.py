@@ -20,22 +20,14 @@ _RESAVE = "save it again as safetensors, or as torch.save({'state_dict': model.s
 
 
 def require_file(path: Path) -> Path:
-    """Return the path of a checkpoint that was named behind '@'.
-
-    Raises:
-        UserError: there is no such file.
-    """
+    """Return the path of a checkpoint that was named behind '@', if there is such a file."""
     if not path.is_file():
         raise UnknownName("no such file", where=str(path), fix="check the path after @")
     return path
 
 
 def find_weights(folder: Path, names: Sequence[str], config_name: str) -> Path:
-    """Return a folder's weights: the first of a library's own names, else any one checkpoint, safetensors first.
-
-    Raises:
-        UserError: the folder holds none.
-    """
+    """Return a folder's weights: the first of a library's own names, else any one checkpoint, safetensors first."""
     named = [folder / name for name in names if (folder / name).is_file()]
     others = sorted(path for ending in ("safetensors", "bin", "pth") for path in folder.glob(f"*.{ending}"))
     safe = [path for path in others if path.suffix == ".safetensors"]
@@ -47,15 +39,7 @@ def find_weights(folder: Path, names: Sequence[str], config_name: str) -> Path:
 
 
 def read_config(path: Path, hint: str = "") -> dict[str, Any]:
-    """Read the JSON object beside a model's weights.
-
-    Args:
-        path: of the document.
-        hint: what may be wrong if it is not there.
-
-    Raises:
-        UserError: no such folder or file, or it is no JSON object.
-    """
+    """Read the JSON object beside a model's weights; `hint` is what may be wrong if it is not there."""
     if not path.parent.is_dir():
         raise UnknownName("no such folder", where=str(path.parent), fix="check the path after local-dir:")
     try:

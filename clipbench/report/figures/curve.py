@@ -27,9 +27,7 @@ class Curve:
     title: str
     figure: Figure
     legend: str
-    """What its marks mean."""
     flag: str = ""
-    """What a reader must not miss."""
 
 
 def draw(spec: TableSpec, rows: Sequence[Row], chosen_x: object = None) -> Curve | None:

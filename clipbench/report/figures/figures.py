@@ -34,7 +34,6 @@ class Figure:
     height: int
     """In pixels; reserved in the page before the figure is drawn."""
     summary: str
-    """For those who do not see it."""
 
 
 def text(value: str) -> str:

@@ -24,9 +24,7 @@ class MatrixCell:
     shade: float = 0.0
     """In [0, 1]."""
     hover: str = ""
-    """What a pointer is shown."""
     firm: bool = False
-    """Whether it stands in bold."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,6 @@ class Matrix:
     rows: tuple[tuple[MatrixCell, ...], ...]
     """(M, M); nothing on the diagonal."""
     sentence: str
-    """What stands out."""
     left_out: int
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
@@ -48,10 +48,11 @@ class PageData:
 
 
 class Section(Protocol):
-    """A section of the page. Its template gets what `show` returns as `section`, its length being its figures.
+    """A section of the page. Its template gets what `show` returns as `section`.
 
     The template is a file beside the module of the class. Everything in it is escaped; it may import the macros of
-    'macros.html.j2' and use `numbers`, `labels`, `series` (model -> number of its colour) and `coloured`.
+    'macros.html.j2' and use `numbers`, `labels`, `series` (model -> number of its colour) and `coloured`. Each figure
+    that its macro `plot` draws is one of those that the page has room for.
     """
 
     name: ClassVar[str]
@@ -63,6 +64,6 @@ class Section(Protocol):
     """Whose results it shows; those that no section names are shown by 'comparisons'."""
     template: ClassVar[str]
 
-    def show(self, data: PageData, figures: int) -> Sized | None:
+    def show(self, data: PageData, figures: int) -> object | None:
         """Return what the template shows, with at most so many figures; None where there is nothing."""
         ...

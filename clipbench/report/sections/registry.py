@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from typing import cast
 
 from clipbench.plugins import Registry
@@ -30,7 +29,7 @@ class _Unloadable:
         self.name = self.title = name
         self.error = error
 
-    def show(self, data: PageData, figures: int) -> Sized | None:
+    def show(self, data: PageData, figures: int) -> object | None:
         """Raise what its import raised."""
         raise self.error
 

@@ -31,9 +31,14 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def counted(count: int, noun: str) -> str:
+    """Return e.g. '1 job', '2,000 jobs'."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def sets(count: int, regime: str) -> str:
     """Return e.g. '5 benchmark sets'."""
-    return " ".join(part for part in (f"{count:,}", regime, "set" if count == 1 else "sets") if part)
+    return counted(count, f"{regime} set" if regime else "set")
 
 
 def interval(kind: str) -> str:

@@ -31,11 +31,7 @@ class PromptSettings(TaskSettings):
 
 
 def class_prompts(prompts: PromptedClasses | None, dataset: DatasetFacts, task: str) -> PromptedClasses:
-    """Return the prompts, each class having at least one.
-
-    Raises:
-        UserError: there are none, or they are for other classes.
-    """
+    """Return the prompts; a UserError where there are none, or where they are for other classes."""
     if prompts is None:
         raise UserError(f"{task} needs prompts", where=dataset.name, fix="name a prompt set or a template")
     if len(prompts.strings) != len(dataset.classes) or not all(prompts.strings):

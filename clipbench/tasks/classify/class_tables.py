@@ -43,7 +43,7 @@ SINGLE_LABEL_TABLES = (PER_CLASS, CONFUSED, PER_GROUP)
 
 
 def per_class(counts: NDArray[Any], correct: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
-    """Return class, n, correct, accuracy, low, high (Wilson, 95 %), label; one row a class in label order.
+    """Return one row a class in label order, with Wilson's intervals at 95 %.
 
     Args:
         counts: (C,) images of each class.
@@ -81,9 +81,7 @@ def confusions(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
 
 
 def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
-    """Return group, value, n, accuracy, low, high (Wilson, 95 %) and the groups with too many values for it."""
-    import pandas as pd
-
+    """Return the accuracy for each value of each group (Wilson, 95 %), and the groups with too many values for it."""
     rows = []
     left_out = []
     for group, column in groups.items():
@@ -95,8 +93,7 @@ def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tupl
         for value, *cell in zip(values, counts.tolist(), correct.tolist(), strict=True):
             n, _, *accuracy = _proportion(*cell)
             rows.append((group, str(value), n, *accuracy))
-    frame = pd.DataFrame(rows, columns=["group", "value", "n", "accuracy", "low", "high"]) if rows else None
-    return frame, tuple(left_out)
+    return PER_GROUP.frame(rows) if rows else None, tuple(left_out)
 
 
 def confident_mistakes(
@@ -123,11 +120,7 @@ def confident_mistakes(
 def examples(
     decisions: Decisions, ids: Sequence[str], split: str, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
 ) -> pd.DataFrame:
-    """Return one row a labelled image.
-
-    Columns: id, split, label, label_name, prediction, prediction_name, correct, margin (cosine of the true
-    class minus the best other), score (softmax probability of the true class) and `group.NAME`.
-    """
+    """Return one row a labelled image; margin is a cosine where scores are, score the softmax of the true class."""
     import pandas as pd
 
     names = np.asarray(classes, object)

@@ -49,16 +49,11 @@ class Decisions:
     @property
     def correct(self) -> BoolArray:
         """(n,) whether the true class ranks first."""
-        first: BoolArray = self.ranks == 1
-        return first
+        return np.asarray(self.ranks == 1)
 
 
 def require_images(images: ImageSet, where: str) -> None:
-    """Stop if a set has no readable images.
-
-    Raises:
-        UserError: naming it.
-    """
+    """Raise a UserError that names a set without readable images."""
     if not len(images):
         raise UserError("has no readable images", where=where, fix="check the data set's files")
 
@@ -76,12 +71,11 @@ def labelled_rows(images: ImageSet, classes: int, where: str) -> IntArray:
     strange = np.flatnonzero((labels < -1) | (labels >= classes))
     if len(strange):
         first = int(strange[0])
-        raise UserError(
+        problem = (
             f"labels outside the {classes} classes: {len(strange):,}, "
-            f"the first {labels[first]}, of {images.ids[first]!r}",
-            where=where,
-            fix=f"labels must be 0 to {classes - 1}, in the order of the class names",
+            f"the first {labels[first]}, of {images.ids[first]!r}"
         )
+        raise UserError(problem, where=where, fix=f"labels must be 0 to {classes - 1}, in the order of the class names")
     rows = np.flatnonzero(labels >= 0)
     if not len(rows):
         raise UserError("no image has a label", where=where, fix="choose a split that has labels")
@@ -93,9 +87,6 @@ def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where
 
     Logits are scale * cosine + bias in float32, for some images at a time: what is held of an image does not depend on
     the number of classes. `where` names data set and split in messages.
-
-    Raises:
-        UserError: a label is out of range or features are not finite.
     """
     chunks = unit_chunks(images, rows_at_a_time(len(classifier.vectors)), model, where)
     logits = ((start, class_logits(vectors, classifier, model)) for start, vectors in chunks)
@@ -103,11 +94,7 @@ def decide(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where
 
 
 def unit_chunks(images: ImageSet, rows: int, model: ModelInfo, where: str) -> Iterator[tuple[int, Float32Array]]:
-    """Iterate over (first row, (<= rows, D) projected features of length 1), in order.
-
-    Raises:
-        UserError: at the end, if features are not finite or all zero.
-    """
+    """Iterate over (first row, (<= rows, D) projected features of length 1), refusing at the end what has none."""
     unusable: list[str] = []
     for start, chunk in images.features["projected"].chunks(rows):
         vectors, bad = unit_rows(chunk)
@@ -148,9 +135,6 @@ def decide_scores(
         columns: which of the C classes has which of the U columns.
         where: data set and split, for messages.
         scale: what a difference of logits is divided by to be a margin.
-
-    Raises:
-        UserError: a label is out of range.
     """
     rows = labelled_rows(images, len(columns.column), where)
     labels = images.labels

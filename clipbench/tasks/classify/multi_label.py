@@ -45,9 +45,6 @@ def multi_label_outcome(
 
     The (n, C) float32 scores are held whole, since average precision needs a class's whole ranking; `score` is what
     they are called in captions.
-
-    Raises:
-        UserError: a label is out of range, or the declared main metric is not computed.
     """
     present = presence(images, len(dataset.classes), f"{dataset.name}, split {split}")
     scored = np.flatnonzero(present.any(axis=0))
@@ -74,21 +71,15 @@ def presence(images: ImageSet, classes: int, where: str) -> BoolArray:
     present = np.zeros((len(images), classes), np.bool_)
     for row, labels in enumerate(images.label_sets):
         if any(not 0 <= label < classes for label in labels):
-            raise UserError(
-                f"labels {sorted(labels)} of {images.ids[row]!r} are not all among the {classes} classes",
-                where=where,
-                fix=f"labels must be 0 to {classes - 1}, in the order of the class names",
-            )
+            problem = f"labels {sorted(labels)} of {images.ids[row]!r} are not all among the {classes} classes"
+            fix = f"labels must be 0 to {classes - 1}, in the order of the class names"
+            raise UserError(problem, where=where, fix=fix)
         present[row, list(labels)] = True
     return present
 
 
 def cosines(images: ImageSet, classifier: TextClassifier, model: ModelInfo, where: str) -> Float32Array:
-    """Return (n, C) float32 cosines of images and classes; scale and bias would not change a ranking.
-
-    Raises:
-        UserError: features are not finite.
-    """
+    """Return (n, C) float32 cosines of images and classes; scale and bias would not change a ranking."""
     found = np.empty((len(images), len(classifier.vectors)), np.float32)
     for start, vectors in unit_chunks(images, 4096, model, where):
         found[start : start + len(vectors)] = vectors @ classifier.vectors.T
@@ -128,8 +119,7 @@ def _means(averages: Float64Array) -> Float64Array:
     defined = np.isfinite(averages)
     count = defined.sum(axis=1)
     total = np.where(defined, averages, 0).sum(axis=1)
-    means: Float64Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).T
-    return means
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).T)
 
 
 def _per_class(present: BoolArray, scored: IntArray, averages: Float64Array, classes: Sequence[str]) -> pd.DataFrame:

@@ -37,13 +37,7 @@ SINGLE_LABEL_METRICS = (TOP1, TOP5, MEAN_RECALL)
 def single_label_outcome(
     decisions: Decisions, images: ImageSet, dataset: DatasetFacts, split: str, more: Sequence[Metric] = ()
 ) -> Outcome:
-    """Make metrics, tables, the per-example table and pictures of the decisions about a set's labelled images.
-
-    `more` are metrics to stand beside those made here.
-
-    Raises:
-        UserError: the data set declares a main metric that is not among those computed.
-    """
+    """Summarise the decisions about a set's labelled images; `more` are metrics to stand beside those made here."""
     classes = dataset.classes
     groups, crowded = per_group(decisions, images.groups)
     counts, correct = class_counts(decisions.labels, decisions.correct, len(classes))

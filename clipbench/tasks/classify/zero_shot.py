@@ -19,8 +19,6 @@ from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.requirements import require_classes, require_joint_space, require_split
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clipbench.models.base import ModelInfo
 
 STRICT_TOP1 = MetricSpec(
@@ -96,17 +94,10 @@ def _with_equal_prompts(outcome: Outcome, classifier: TextClassifier, prompts: P
             f"Equal prompts: {equal}. The lower index wins, as in published figures; strict_top1, where given, counts "
             "these ties as wrong."
         )
-        tables["equal_prompts"] = _equal_prompts(classifier, prompts)
+        tables["equal_prompts"] = EQUAL_PROMPTS.frame(
+            (low, prompts.classes[low], index, prompts.classes[index], prompts.strings[low][0])
+            for low, index in classifier.twins
+        )
     if tied:
         notes.append(f"Different prompts, same embedding: {tied}. These ties count as wrong.")
     return replace(outcome, tables=tables, notes=tuple(notes))
-
-
-def _equal_prompts(classifier: TextClassifier, prompts: PromptedClasses) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = [
-        (low, prompts.classes[low], index, prompts.classes[index], prompts.strings[low][0])
-        for low, index in classifier.twins
-    ]
-    return pd.DataFrame(rows, columns=["winner", "winner_name", "loser", "loser_name", "first_prompt"])

@@ -10,7 +10,7 @@ from clipbench.arrays import IntArray
 from clipbench.heads.logistic import Fit, fit
 from clipbench.heads.search import GRID, nearest, search
 from clipbench.metrics.accuracy import true_class_ranks
-from clipbench.tasks.holdout import shuffled_by_id
+from clipbench.tasks.holdout import shuffled_by_class
 from clipbench.tasks.probe.few_shot_sampler import FewExamples
 from clipbench.tasks.probe.labelled import answer_score
 
@@ -34,12 +34,9 @@ def folds(examples: FewExamples, shots: int, seed: int) -> IntArray:
 
     A class's only example is never held out, since nothing could be learnt of the class without it: -1.
     """
-    order = shuffled_by_id(examples.ids, seed)
-    by_class = order[np.argsort(examples.labels[order], kind="stable")]
-    ordered = examples.labels[by_class]
-    rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
-    fold = np.empty(len(ordered), np.int64)
-    fold[by_class] = rank % min(FOLDS, shots)
+    places, rank = shuffled_by_class(examples.ids, examples.labels, seed)
+    fold = np.empty(len(places), np.int64)
+    fold[places] = rank % min(FOLDS, shots)
     fold[np.bincount(examples.labels)[examples.labels] == 1] = -1
     return fold
 

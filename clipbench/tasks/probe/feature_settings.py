@@ -55,36 +55,22 @@ class FeatureSettings(TaskSettings):
 
 
 def stored_feature(settings: FeatureSettings, model: ModelInfo, task: str) -> Feature:
-    """Return the stored feature that a setting means for a model.
-
-    Raises:
-        UserError: the model has no joint space to project to.
-    """
+    """Return the stored feature that a setting means; a UserError where a model has no joint space to project to."""
     if settings.feature == "projected" and "projected" not in model.features:
-        raise UserError(
-            f"{task} on projected features needs a model with a joint space of images and texts",
-            where=model.name,
-            fix="use features: pre_projection",
-        )
+        problem = f"{task} on projected features needs a model with a joint space of images and texts"
+        raise UserError(problem, where=model.name, fix="use features: pre_projection")
     wanted: Feature = "backbone" if settings.feature == "pre_projection" else "projected"
     return wanted if wanted in model.features else "projected"
 
 
 def require_training(settings: FeatureSettings, dataset: DatasetFacts, task: str) -> None:
-    """Stop if a data set cannot be learnt from and tested on.
-
-    Raises:
-        UserError: it has fewer than two classes, lacks a split, or would be tested on what was learnt.
-    """
+    """Raise a UserError unless a data set has classes, and a split to learn from beside that to be tested on."""
     require_classes(dataset, task, "choose a data set with classes")
     require_split(dataset, settings.split)
     require_split(dataset, settings.train_split)
     if settings.split == settings.train_split:
-        raise UserError(
-            f"{task} would be tested on the split that it learns from, {settings.split!r}",
-            where=dataset.name,
-            fix="name another split or train_split",
-        )
+        problem = f"{task} would be tested on the split that it learns from, {settings.split!r}"
+        raise UserError(problem, where=dataset.name, fix="name another split or train_split")
 
 
 def feature_params(settings: FeatureSettings) -> dict[str, Any]:

@@ -50,26 +50,17 @@ class FewShotSampler:
         return listed([f"{classes[index]} ({counts[index]})" for index in places])
 
     def require_enough(self) -> None:
-        """Stop if a class has fewer examples than are asked for.
-
-        Raises:
-            UserError: naming the classes and how many examples they have.
-        """
+        """Raise a UserError that names the classes with fewer examples than are asked for."""
         if self.short:
-            raise UserError(
-                f"few_shot with {self.shots} shots: there are fewer images of {self.short}",
-                where=self.training.where,
-                fix="ask for fewer shots, raise --limit, or set allow_fewer: true to use all that there are",
-            )
+            problem = f"few_shot with {self.shots} shots: there are fewer images of {self.short}"
+            fix = "ask for fewer shots, raise --limit, or set allow_fewer: true to use all that there are"
+            raise UserError(problem, where=self.training.where, fix=fix)
 
     def draw(self, seeds: int, view: FeatureView) -> Iterator[FewExamples]:
         """Draw for each of the seeds 0, 1, ...
 
         Draws depend on ids, labels and the seed alone, and those of 2 a class are among those of 4. Only their
         features are held, read in one go.
-
-        Raises:
-            UserError: features are not finite.
         """
         ids, labels = self.training.ids, self.training.targets
         draws = [first_of_each_class(ids, labels, self.shots, seed) for seed in range(seeds)]

@@ -117,10 +117,6 @@ def fit_head(
 def head_scores(
     head: Head, images: ImageSet, view: FeatureView, where: str, classes: int
 ) -> Iterator[tuple[int, Float32Array]]:
-    """Iterate over (first row, (rows, C) float32 scores) of every image.
-
-    Raises:
-        UserError: features are not finite.
-    """
+    """Iterate over (first row, (rows, C) float32 scores) of every image."""
     for start, chunk in view.chunks(images, where, rows_at_a_time(classes)):
         yield start, head.class_scores(chunk)

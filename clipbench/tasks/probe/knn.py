@@ -149,11 +149,8 @@ def _training(inputs: Inputs, settings: KnnSettings) -> LabelledImages:
     training = LabelledImages.of(inputs, settings.train_split)
     training.require_every_class()
     if settings.k[0] > len(training.rows):
-        raise UserError(
-            f"k: {settings.k[0]} nearest neighbours were asked for, among {len(training.rows)} training images",
-            where=training.where,
-            fix="give a smaller k, or raise --limit",
-        )
+        problem = f"k: {settings.k[0]} nearest neighbours were asked for, among {len(training.rows)} training images"
+        raise UserError(problem, where=training.where, fix="give a smaller k, or raise --limit")
     return training
 
 
@@ -183,12 +180,9 @@ def _decide(
 
 
 def _curve(metrics: Sequence[Metric]) -> pd.DataFrame:
-    """Return k, top1, low and high (Wilson, 95 %), in the order of k."""
-    import pandas as pd
-
     ends = [(metric.interval.low, metric.interval.high) for metric in metrics if metric.interval]
     rows = [(metric.params["k"], metric.value, *pair) for metric, pair in zip(metrics, ends, strict=True)]
-    return pd.DataFrame(sorted(rows), columns=["k", "top1", "low", "high"])
+    return K_CURVE.frame(sorted(rows))
 
 
 def _notes(settings: KnnSettings, view: FeatureView, training: LabelledImages, ties: int) -> Iterator[str]:

@@ -37,11 +37,7 @@ class LabelledImages:
 
     @classmethod
     def of(cls, inputs: Inputs, split: str) -> Self:
-        """Collect those of a split.
-
-        Raises:
-            UserError: there are no images, a label is out of range, or no image has one.
-        """
+        """Collect those of a split; errors as for `labelled_rows` and `presence`."""
         images, dataset = inputs.sets[split], inputs.dataset
         where, classes = f"{dataset.name}, split {split}", len(dataset.classes)
         if dataset.multilabel:
@@ -66,11 +62,7 @@ class LabelledImages:
         return replace(self, rows=self.rows[places], targets=self.targets[places])
 
     def require_every_class(self) -> None:
-        """Stop if a class has no example to learn from or, where the set is multi-label, none without it.
-
-        Raises:
-            UserError: naming the classes.
-        """
+        """Raise a UserError naming the classes without an example or, in a multi-label set, shown by every image."""
         if self.dataset.multilabel:
             counts = self.targets.sum(axis=0)
             for what, bad in (("no image shows", counts == 0), ("every image shows", counts == len(self.targets))):

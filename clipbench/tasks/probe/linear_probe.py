@@ -10,9 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from clipbench.errors import UserError
-from clipbench.heads.logistic import fit
+from clipbench.heads.logistic import fit, fit_with_scikit
 from clipbench.heads.problem import Head, Problem
-from clipbench.heads.scikit import fit_with_scikit
 from clipbench.heads.search import Fitter
 from clipbench.metrics.specs import MetricSpec, TableSpec
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Needs, Outcome
@@ -70,11 +69,8 @@ class LinearProbe:
     ) -> Needs:
         """Ask for the training, validation and test splits' features."""
         if dataset.multilabel and settings.solver != "lbfgs":
-            raise UserError(
-                f"solver: {settings.solver} fits one class an image; this data set is multi-label",
-                where=dataset.name,
-                fix="use solver: lbfgs",
-            )
+            problem = f"solver: {settings.solver} fits one class an image; this data set is multi-label"
+            raise UserError(problem, where=dataset.name, fix="use solver: lbfgs")
         splits = needed_splits(settings, dataset, self.name)
         return Needs(splits, (stored_feature(settings, model, self.name),), memory=fit_memory(settings, dataset))
 

@@ -54,19 +54,16 @@ class SeedDecisions:
     @property
     def right(self) -> IntArray:
         """(n,) how many seeds are right."""
-        counts: IntArray = np.count_nonzero(self.correct, axis=1).astype(np.int64)
-        return counts
+        return np.asarray(np.count_nonzero(self.correct, axis=1).astype(np.int64))
 
     @property
     def shares(self) -> Float64Array:
         """(n,) which share of the seeds is right."""
-        shares: Float64Array = self.right / self.correct.shape[1]
-        return shares
+        return np.asarray(self.right / self.correct.shape[1])
 
     def top1(self) -> Float64Array:
         """(S,) each seed's top-1 accuracy."""
-        shares: Float64Array = np.count_nonzero(self.correct, axis=0) / len(self.rows)
-        return shares
+        return np.asarray(np.count_nonzero(self.correct, axis=0) / len(self.rows))
 
     def mean_per_class_recall(self, classes: int) -> Float64Array:
         """(S,) each seed's mean per-class recall."""
@@ -78,9 +75,6 @@ def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[
     """Return the mean over seeds of top-1 twice: with its interval over examples, and with that over seeds.
 
     Mean per-class recall follows in the same way where it is the data set's main metric. All get these params.
-
-    Raises:
-        UserError: the data set declares a main metric that is not among those computed.
     """
     metrics = list(_pair("top1", decided.top1(), _top1_interval(decided), decided, params))
     if dataset.main_metric == "mean_per_class_recall":
@@ -131,20 +125,17 @@ def _recall_interval(decided: SeedDecisions, classes: int) -> Interval:
 
 
 def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str]) -> pd.DataFrame:
-    """Return class, n, correct, accuracy, low, high, label; one row a class in label order.
+    """Return the mean over seeds of each class's accuracy, one row a class in label order.
 
-    correct is the mean over seeds, low and high are Wilson's at 95 % for that many right answers, which is wider
-    than what a mean over seeds leaves uncertain.
+    low and high are Wilson's at 95 % for that many right answers, which is wider than what a mean over seeds leaves
+    uncertain.
     """
     counts = np.bincount(decided.labels, minlength=len(classes))
     return per_class(counts, np.bincount(decided.labels, decided.shares, minlength=len(classes)), classes)
 
 
 def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row a labelled image: id, split, label, label_name, correct, `correct.SEED`, `group.NAME`.
-
-    correct is the share of the seeds that are right.
-    """
+    """Return one row a labelled image, with the share of the seeds that are right and `correct.SEED` of each."""
     import pandas as pd
 
     names = np.asarray(classes, object)

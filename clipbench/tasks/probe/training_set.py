@@ -20,10 +20,7 @@ from clipbench.tasks.base import DatasetFacts, Inputs, Memory
 from clipbench.tasks.holdout import stratified
 from clipbench.tasks.probe.feature_settings import FeatureSettings, require_training
 from clipbench.tasks.probe.labelled import FeatureView, LabelledImages, answer_score, choice_metric
-from clipbench.tasks.requirements import require_split
-
-VALIDATION_NAMES = ("val", "validation", "valid", "dev")
-"""What a validation split is called, where the settings do not say."""
+from clipbench.tasks.requirements import validation_split
 
 _AVERAGES = {"map": average_precision, "map_voc2007_11point": average_precision_11point}
 
@@ -48,35 +45,16 @@ class SearchSettings(FeatureSettings):
     )
     max_iterations: int = Field(default=1000, gt=0, description="Of L-BFGS, for each fit.")
 
-
-def validation_split(settings: SearchSettings, dataset: DatasetFacts) -> str | None:
-    """Return the split that C is chosen on; None where it is a part of train, or C is fixed.
-
-    Raises:
-        UserError: the one that the settings name does not exist, or is trained or tested on.
-    """
-    name, taken = settings.val_split, (settings.split, settings.train_split)
-    if name is None:
-        return next((name for name in VALIDATION_NAMES if name in dataset.splits and name not in taken), None)
-    require_split(dataset, name)
-    if name in taken:
-        role = "tested on" if name == settings.split else "fitted on"
-        raise UserError(
-            f"val_split: C would be chosen on the split that is {role}, {name!r}",
-            where=dataset.name,
-            fix="name another, or leave val_split out to hold out a part of train",
-        )
-    return name
+    def validation_split(self, dataset: DatasetFacts) -> str | None:
+        """Return the split that C is chosen on; None where it is a part of train, or C is fixed."""
+        taken = {self.train_split: "fitted on", self.split: "tested on"}
+        return validation_split(self.val_split, dataset, taken, "C")
 
 
 def needed_splits(settings: SearchSettings, dataset: DatasetFacts, task: str) -> tuple[str, ...]:
-    """Return train, validation where there is one, and test.
-
-    Raises:
-        UserError: the data set cannot be learnt from and tested on.
-    """
+    """Return train, validation where there is one, and test; errors as for `require_training`."""
     require_training(settings, dataset, task)
-    validation = validation_split(settings, dataset)
+    validation = settings.validation_split(dataset)
     return (settings.train_split, *([validation] if validation else []), settings.split)
 
 
@@ -120,12 +98,8 @@ class TrainingSet:
 
 
 def training_set(inputs: Inputs, settings: SearchSettings, view: FeatureView, *, hold_out: bool) -> TrainingSet:
-    """Load what a head is fitted on, checked; with `hold_out`, a part of train where there is no validation split.
-
-    Raises:
-        UserError: a class has no training image, a label is out of range, or features are not finite.
-    """
-    name = validation_split(settings, inputs.dataset)
+    """Load what a head is fitted on, checked; with `hold_out`, a part of train where there is no validation split."""
+    name = settings.validation_split(inputs.dataset)
     train = LabelledImages.of(inputs, settings.train_split)
     train.require_every_class()
     if name is not None:
@@ -138,11 +112,8 @@ def training_set(inputs: Inputs, settings: SearchSettings, view: FeatureView, *,
     groups = np.zeros(len(train.rows), np.int64) if inputs.dataset.multilabel else train.targets
     chosen = stratified(train.ids, groups, settings.val_fraction, settings.seed)
     if not len(chosen):
-        raise UserError(
-            "every class has a single image, so none can be held out to choose on",
-            where=train.where,
-            fix="add images, or name a val_split",
-        )
+        problem = "every class has a single image, so none can be held out to choose on"
+        raise UserError(problem, where=train.where, fix="add images, or name a val_split")
     kept = np.setdiff1d(np.arange(len(train.rows)), chosen)
     share = "a fifth" if settings.val_fraction == 0.2 else f"{settings.val_fraction:.4g}"
     words = f"{share} of {settings.train_split}, stratified, seed {settings.seed}"

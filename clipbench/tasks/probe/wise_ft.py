@@ -243,15 +243,13 @@ def _outcome(
 
 
 def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, float]) -> pd.DataFrame:
-    """Return alpha, top1, low, high (Wilson, 95 %) and the validation score of heads fitted without that part."""
-    import pandas as pd
-
+    """Return top-1 for each alpha, and the validation score of heads fitted without the part that gives it."""
     rows = []
     for alpha, decisions in decided.items():
         top1 = proportion("top1", decisions.correct)
         assert top1.interval is not None
         rows.append((alpha, top1.value, top1.interval.low, top1.interval.high, validation[alpha]))
-    return pd.DataFrame(rows, columns=["alpha", "top1", "low", "high", "validation"])
+    return ALPHA_CURVE.frame(rows)
 
 
 def _equal_prompts(classifier: TextClassifier, prompts: PromptedClasses) -> Iterator[str]:

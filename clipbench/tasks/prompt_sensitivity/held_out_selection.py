@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipbench.arrays import BoolArray, IntArray
-from clipbench.tasks.holdout import shuffled_by_id
+from clipbench.tasks.holdout import shuffled_by_class
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
 
 
@@ -48,10 +48,9 @@ def second_half(ids: Sequence[str], labels: IntArray) -> BoolArray:
 
     The halves of each class, and of all examples, differ in size by at most one.
     """
-    order = shuffled_by_id(ids, 0)
-    by_class = order[np.argsort(labels[order], kind="stable")]
+    places, _ = shuffled_by_class(ids, labels, 0)
     second = np.zeros(len(labels), np.bool_)
-    second[by_class[1::2]] = True
+    second[places[1::2]] = True
     return second
 
 

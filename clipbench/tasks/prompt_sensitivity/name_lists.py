@@ -13,7 +13,7 @@ from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.errors import listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED
-from clipbench.stats.comparison import Comparison, compare_pair, span
+from clipbench.stats.paired import Comparison, compare_pair, span
 from clipbench.stats.significance import holm
 from clipbench.tasks.base import Inputs, Metric
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
@@ -92,22 +92,14 @@ def list_name(place: int) -> str:
 def score_names(inputs: Inputs, scores: TemplateScores, grid: PromptGrid) -> NameScores:
     """Classify every labelled image with every list of names, and with all names of a class together.
 
-    Args:
-        inputs: with the images of the split.
-        scores: of the images under the classes' own names.
-        grid: of W > 1 lists.
-
-    Of all but the canonical list the classifiers of one list are held at a time.
-
-    Raises:
-        UserError: features are not finite, or all zero.
+    `scores` are those under the classes' own names. Of the W > 1 lists of the grid, the classifiers of one are held at
+    a time.
     """
     text, model, where = inputs.text, inputs.model, place_of(inputs, scores.split)
     images = inputs.sets[scores.split]
 
     def right(classifiers: Sequence[TextClassifier]) -> BoolArray:
-        found: BoolArray = predictions_of(images, classifiers, model, where)[scores.rows] == scores.labels[:, None]
-        return found
+        return np.asarray(predictions_of(images, classifiers, model, where)[scores.rows] == scores.labels[:, None])
 
     correct, together = [scores.correct], [scores.ensemble_correct]
     for place in range(1, grid.lists):
@@ -193,20 +185,17 @@ def name_metrics(scores: NameScores, grid: PromptGrid) -> Iterator[Metric]:
 
 
 def names_table(scores: NameScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return how, top1, difference, low, high, p, p_holm, names: lists of names and ways to use them.
+    """Return lists of names and ways to use them, all templates averaged.
 
-    All templates are averaged. The difference is from the canonical names on the same images, with its interval,
-    McNemar's exact p value, and that after Holm's correction for all rows. names has the first of a list's names that
-    are not the classes' own.
+    The difference is from the canonical names on the same images, with its interval, McNemar's exact p value, and that
+    after Holm's correction for all rows. names has the first of a list's names that are not the classes' own.
     """
-    import pandas as pd
-
     rows: list[tuple[str | float | None, ...]] = [(list_name(0), float(scores.lists[:, 0].mean()), *[None] * 4)]
     rows += [(how, float(right.mean()), *found.numbers) for how, (right, found) in scores.ways.items()]
-    frame = pd.DataFrame(rows, columns=["how", "top1", "difference", "low", "high", "p"])
-    frame["p_holm"] = holm([None, *frame["p"].tolist()[1:]])
+    p_values = holm([None, *(found.p for _, found in scores.ways.values())])
     members = (
         [names[place] for names in grid.given.names if place < len(names)] if 0 < place < grid.lists else []
         for place in range(len(rows))
     )
-    return frame.assign(names=[listed(names, _SHOWN) for names in members])
+    columns = zip(rows, p_values, members, strict=True)
+    return NAMES_TABLE.frame((*row, p, listed(names, _SHOWN)) for row, p, names in columns)

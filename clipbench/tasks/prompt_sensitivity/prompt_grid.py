@@ -37,15 +37,7 @@ class PromptGrid:
 
     @classmethod
     def of(cls, prompts: PromptedClasses, where: str) -> PromptGrid:
-        """Return the grid of prompts of which every class has equally many under each of its names.
-
-        Args:
-            prompts: a filled set.
-            where: the data set, for messages.
-
-        Raises:
-            UserError: there is one prompt, or classes have different numbers of them.
-        """
+        """Return the grid; a UserError unless there are several prompts, equally many for each class and name."""
         grid = cls(prompts)
         counts = [len(strings) for strings in grid.prompts.strings]
         fewest, most = min(counts), max(counts)

@@ -19,15 +19,7 @@ from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
 def prompt_notes(
     scores: TemplateScores, selection: HeldOutSelection, grid: PromptGrid, single: Sequence[TextClassifier], images: int
 ) -> Iterator[str]:
-    """Yield all of it.
-
-    Args:
-        scores: of the labelled images.
-        selection: of a template.
-        grid: of T templates.
-        single: each template's classifier.
-        images: of the split, with those that have no label.
-    """
+    """Yield all of it; `images` are those of the split, with those that have no label."""
     if np.ptp(scores.correct.sum(axis=0)):
         yield (
             "The best and the worst template were chosen on the images that they are reported on: the best is "

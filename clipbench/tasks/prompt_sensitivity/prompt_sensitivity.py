@@ -13,7 +13,6 @@ from clipbench.metrics.specs import MetricSpec, TableSpec
 from clipbench.stats.variance_components import variance_components
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts
-from clipbench.tasks.probe.training_set import VALIDATION_NAMES
 from clipbench.tasks.prompt_sensitivity.held_out_selection import held_out_selection
 from clipbench.tasks.prompt_sensitivity.name_lists import (
     NAME_METRICS,
@@ -51,7 +50,13 @@ from clipbench.tasks.prompt_sensitivity.template_tables import (
     variance_table,
 )
 from clipbench.tasks.prompts import PromptedClasses
-from clipbench.tasks.requirements import require_joint_space, require_split
+from clipbench.tasks.requirements import (
+    require_classes,
+    require_joint_space,
+    require_single_label,
+    require_split,
+    validation_split,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +83,10 @@ class PromptSensitivitySettings(PromptSettings):
         "there is none, each half of the evaluated split for the other half.",
     )
 
+    def validation_split(self, dataset: DatasetFacts) -> str | None:
+        """Return the split that templates are chosen on; None where there is none beside the evaluated one."""
+        return validation_split(self.val_split, dataset, {self.split: "tested on"}, "templates")
+
 
 class PromptSensitivity:
     """Top-1 of every template alone and of all of them together, on the same images.
@@ -100,15 +109,10 @@ class PromptSensitivity:
         model: ModelInfo,
         prompts: PromptedClasses | None,
     ) -> Needs:
-        """Ask for every prompt, and for projected features of the split and of a validation split if there is one.
-
-        Raises:
-            UserError: the data set is multi-label, has fewer than two classes or lacks a split, the model has no
-                text tower, or the prompts are for other classes or not several for each.
-        """
+        """Ask for every prompt, and for projected features of the split and of a validation split if there is one."""
         grid = _grid(prompts, dataset)
         require_split(dataset, settings.split)
-        validation = _validation_split(settings, dataset)
+        validation = settings.validation_split(dataset)
         splits = (settings.split, *([validation] if validation else []))
         require_joint_space(model, self.name)
         templates, lists = len(grid.every), grid.lists
@@ -125,11 +129,7 @@ class PromptSensitivity:
         return Needs(splits=splits, strings=strings, memory=memory, templates=True)
 
     def evaluate(self, inputs: Inputs, settings: PromptSensitivitySettings, prompts: PromptedClasses | None) -> Outcome:
-        """Compute what each template decides, and what that says of all of them.
-
-        Raises:
-            UserError: prompts, labels or features that cannot be used, or fewer than two labelled images.
-        """
+        """Compute what each template decides, and what that says of all of them."""
         dataset, images = inputs.dataset, inputs.sets[settings.split]
         grid = _grid(prompts, dataset)
         classifiers = inputs.cache.get_or_compute(
@@ -140,7 +140,7 @@ class PromptSensitivity:
             where = place_of(inputs, settings.split)
             raise UserError("has one labelled image", where=where, fix="prompt_sensitivity needs at least two")
         found, steps = flips(scores.predictions), gains(scores, grid)
-        validation = _validation_split(settings, dataset)
+        validation = settings.validation_split(dataset)
         selection = held_out_selection(scores, score_templates(inputs, validation, classifiers) if validation else None)
         names = score_names(inputs, scores, grid) if grid.lists > 1 else None
         metrics = (
@@ -163,28 +163,10 @@ class PromptSensitivity:
 def _grid(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptGrid:
     """Return the prompts, at least two and as many for every class of a single-label data set."""
     name = PromptSensitivity.name
-    if dataset.multilabel:
-        fix = "use zero_shot with several prompts, which compares their average precision"
-        raise UserError(f"{name} needs one label an image, this is multi-label", where=dataset.name, fix=fix)
-    if len(dataset.classes) < 2:
-        problem = f"{name} needs at least two classes, this has {len(dataset.classes)}"
-        raise UserError(problem, where=dataset.name, fix="use retrieval if it has captions")
+    fix = "use zero_shot with several prompts, which compares their average precision"
+    require_single_label(dataset, name, fix)
+    require_classes(dataset, name, "use retrieval if it has captions")
     return PromptGrid.of(class_prompts(prompts, dataset, name), dataset.name)
-
-
-def _validation_split(settings: PromptSensitivitySettings, dataset: DatasetFacts) -> str | None:
-    """Return the split that templates are chosen on; None where there is none beside the evaluated one."""
-    named = settings.val_split
-    if named is None:
-        return next((name for name in VALIDATION_NAMES if name in dataset.splits and name != settings.split), None)
-    require_split(dataset, named)
-    if named == settings.split:
-        raise UserError(
-            f"val_split: templates would be chosen on the split that is tested on, {named!r}",
-            where=dataset.name,
-            fix="name another, or leave val_split out",
-        )
-    return named
 
 
 def _tables(scores: TemplateScores, grid: PromptGrid, names: NameScores | None) -> dict[str, pd.DataFrame]:

@@ -12,9 +12,8 @@ from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_units
-from clipbench.stats.comparison import Comparison, compare_pair, span
 from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.paired import paired_difference
+from clipbench.stats.paired import Comparison, compare_pair, paired_difference, span
 from clipbench.tasks.base import Metric
 from clipbench.tasks.classify.single_label import proportion
 from clipbench.tasks.prompt_sensitivity.held_out_selection import HeldOutSelection
@@ -167,8 +166,7 @@ def _deviation_interval(correct: BoolArray) -> Interval | None:
 
     def deviation(weights: IntArray) -> Float64Array:
         sums = weights.astype(np.float32) @ right
-        drawn: Float64Array = (sums.astype(np.float64) / n).std(axis=1, ddof=1, keepdims=True)
-        return drawn
+        return np.asarray((sums.astype(np.float64) / n).std(axis=1, ddof=1, keepdims=True))
 
     # Resampling adds noise to each template's top-1, so to their deviation, which the centre takes off again.
     centre = correct.mean(axis=0).std(ddof=1, keepdims=True)

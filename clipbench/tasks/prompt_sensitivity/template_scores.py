@@ -50,8 +50,7 @@ class TemplateScores:
     @cached_property
     def correct(self) -> BoolArray:
         """(n, T) whether each template is right."""
-        correct: BoolArray = self.predictions == self.labels[:, None]
-        return correct
+        return np.asarray(self.predictions == self.labels[:, None])
 
     @cached_property
     def every_correct(self) -> BoolArray:
@@ -61,8 +60,7 @@ class TemplateScores:
     @property
     def ensemble_correct(self) -> BoolArray:
         """(n,) whether all templates together are right."""
-        correct: BoolArray = self.ensemble == self.labels
-        return correct
+        return np.asarray(self.ensemble == self.labels)
 
 
 def template_classifiers(
@@ -70,14 +68,7 @@ def template_classifiers(
 ) -> TemplateClassifiers:
     """Make the classifiers just as zero-shot makes one of each template alone, and one of all.
 
-    Args:
-        grid: C classes with T templates.
-        text: (strings) -> (strings, D) features.
-        model: its name, for messages.
-        names: which list of names; for all but the canonical one the extra templates are left out.
-
-    Raises:
-        UserError: the features of a text are NaN, infinite or all zero.
+    `names` is a list of the grid's names: for all but the canonical one the extra templates are left out.
     """
     prompts = grid.named(names)
     extra = () if names else tuple(template.prompts for template in grid.extra)
@@ -102,9 +93,6 @@ def score_templates(inputs: Inputs, split: str, classifiers: TemplateClassifiers
 
     The matrix products have the shapes that they have in a zero-shot job of the template alone, so that predictions
     are equal to the last bit. Scores of one template and some images are held at a time.
-
-    Raises:
-        UserError: a label is out of range or features are not finite.
     """
     images, where = inputs.sets[split], place_of(inputs, split)
     rows = labelled_rows(images, len(classifiers.ensemble.column), where)
@@ -131,11 +119,7 @@ def place_of(inputs: Inputs, split: str) -> str:
 def predictions_of(
     images: ImageSet, classifiers: Sequence[TextClassifier], model: ModelInfo, where: str
 ) -> NDArray[np.int32]:
-    """Return (n images, K) class indices of K classifiers, the label where it is right; only labelled rows are filled.
-
-    Raises:
-        UserError: features are not finite.
-    """
+    """Return (n images, K) class indices of K classifiers, the label where right; unlabelled rows are not filled."""
     labels = images.labels
     assert labels is not None
     predictions = np.empty((len(images), len(classifiers)), np.int32)

@@ -10,8 +10,8 @@ import numpy as np
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import ColumnSpec, TableSpec
 from clipbench.stats.bootstrap import bootstrap_mean
-from clipbench.stats.comparison import compare_pair
-from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.intervals import ends, wilson
+from clipbench.stats.paired import compare_pair
 from clipbench.stats.significance import holm, mean_is_zero
 from clipbench.stats.variance_components import Component
 from clipbench.tasks.base import Metric, Picture
@@ -27,70 +27,57 @@ TOP1 = ColumnSpec("top1", "top-1", "fraction", "low", "high")
 DIFFERENCE = ColumnSpec("difference", "difference, points", "difference", "low", "high")
 P_VALUE, P_HOLM = ColumnSpec("p", unit="p"), ColumnSpec("p_holm", "p, Holm", "p")
 _FAMILY, _PLAIN, _TEMPLATE = (ColumnSpec(name) for name in ("family", "plain", "template"))
-_ENDS_OVER_TEMPLATES = ("low_over_templates", "high_over_templates")
 
-TABLES = (
-    TableSpec(
-        "per_class",
-        "Classes, worst first",
-        (
-            ColumnSpec("class"),
-            ColumnSpec("n", unit="count"),
-            ColumnSpec("mean", "mean over templates [lowest, highest]", "fraction", "lowest", "highest"),
-        ),
-    ),
-    TableSpec(
-        "templates",
-        "Templates",
-        (
-            ColumnSpec("position", unit="count"),
-            *(_TEMPLATE, _FAMILY, ColumnSpec("role"), ColumnSpec("first_prompt")),
-            TOP1,
-        ),
-        definition="Controls are there to be worse; baselines are the paper's single prompts, where the set lacks "
-        "them. Neither has a part in any mean or ensemble.",
-    ),
-    TableSpec(
-        "gains",
-        "Gains of a photo and of the ensemble",
-        (*(ColumnSpec("gain"), _PLAIN, ColumnSpec("better")), DIFFERENCE, P_VALUE),
-        definition="The CLIP paper, on ImageNet: +1.3 points, and +3.5 for 80 templates.",
-    ),
-    TableSpec(
-        "family_effects",
-        "What each family of wordings does",
-        (*(_FAMILY, _PLAIN, ColumnSpec("others", unit="count")), DIFFERENCE, P_VALUE, P_HOLM),
-    ),
-    TableSpec(
-        "families",
-        "What a change of the wording does",
-        (_FAMILY, _PLAIN, _TEMPLATE, DIFFERENCE, P_VALUE, P_HOLM),
-    ),
-    TableSpec(
-        "choice",
-        "From many templates to one number",
-        (ColumnSpec("how"), TOP1, ColumnSpec("templates"), ColumnSpec("chosen_on")),
-    ),
-    TableSpec(
-        "variance",
-        "Where the variance comes from",
-        (
-            ColumnSpec("component"),
-            ColumnSpec("value", "variance", "number", "low", "high"),
-            *(ColumnSpec(name, unit="number") for name in _ENDS_OVER_TEMPLATES),
-        ),
+PER_CLASS = TableSpec(
+    "per_class",
+    "Classes, worst first",
+    (
+        ColumnSpec("class"),
+        ColumnSpec("n", unit="count"),
+        ColumnSpec("mean", "mean over templates [lowest, highest]", "fraction", "lowest", "highest"),
     ),
 )
+TEMPLATES = TableSpec(
+    "templates",
+    "Templates",
+    (ColumnSpec("position", unit="count"), _TEMPLATE, _FAMILY, *map(ColumnSpec, ("role", "first_prompt")), TOP1),
+    definition="Controls are there to be worse; baselines are the paper's single prompts, where the set lacks "
+    "them. Neither has a part in any mean or ensemble.",
+)
+GAINS = TableSpec(
+    "gains",
+    "Gains of a photo and of the ensemble",
+    (ColumnSpec("gain"), _PLAIN, ColumnSpec("better"), DIFFERENCE, P_VALUE),
+    definition="The CLIP paper, on ImageNet: +1.3 points, and +3.5 for 80 templates.",
+)
+FAMILY_EFFECTS = TableSpec(
+    "family_effects",
+    "What each family of wordings does",
+    (_FAMILY, _PLAIN, ColumnSpec("others", unit="count"), DIFFERENCE, P_VALUE, P_HOLM),
+)
+FAMILIES = TableSpec(
+    "families", "What a change of the wording does", (_FAMILY, _PLAIN, _TEMPLATE, DIFFERENCE, P_VALUE, P_HOLM)
+)
+CHOICE = TableSpec(
+    "choice",
+    "From many templates to one number",
+    (ColumnSpec("how"), TOP1, ColumnSpec("templates"), ColumnSpec("chosen_on")),
+)
+VARIANCE = TableSpec(
+    "variance",
+    "Where the variance comes from",
+    (
+        ColumnSpec("component"),
+        ColumnSpec("value", "variance", "number", "low", "high"),
+        ColumnSpec("low_over_templates", unit="number"),
+        ColumnSpec("high_over_templates", unit="number"),
+    ),
+)
+TABLES = (PER_CLASS, TEMPLATES, GAINS, FAMILY_EFFECTS, FAMILIES, CHOICE, VARIANCE)
 
 
 def templates_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return position, template, family, role, first_prompt, top1, low, high (Wilson, 95 %) of all templates.
-
-    family has the names of all families that the template belongs to, role is empty but for extra templates,
-    and first_prompt is that of the first class.
-    """
-    import pandas as pd
-
+    """Return every template's top-1 (Wilson, 95 %), its families and role, and its prompt of the first class."""
     roles = [*("" for _ in grid.templates), *(extra.role for extra in grid.extra)]
     first = [*grid.prompts.strings[0], *(extra.prompts.strings[0][0] for extra in grid.extra)]
     rows = []
@@ -99,15 +86,14 @@ def templates_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
         interval = wilson(correct, n)
         family = ", ".join(name for name, members in grid.given.families.items() if position in members)
         rows.append((position, template, family, role, prompt, correct / n, interval.low, interval.high))
-    columns = ["position", "template", "family", "role", "first_prompt", "top1", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    return TEMPLATES.frame(rows)
 
 
 def families_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return family, plain, template, difference, low, high, p, p_holm.
+    """Return one row for each template of a family but its plain one.
 
-    One row for each template of a family but its plain one: its top-1 minus the plain one's on the same images, with
-    McNemar's exact p value, and that after Holm's correction for all rows.
+    The difference is its top-1 minus the plain one's on the same images, with McNemar's exact p value, and that after
+    Holm's correction for all rows.
     """
     names, correct = grid.every, scores.every_correct
     rows = [
@@ -115,15 +101,13 @@ def families_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
         for family, (plain, *others) in grid.given.families.items()
         for position in others
     ]
-    return _corrected(rows, "family", "plain", "template")
+    return _corrected(FAMILIES, rows)
 
 
 def family_effects_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return family, plain, others, difference, low, high, p, p_holm.
+    """Return one row a family: the mean top-1 of its other templates minus the plain one's on the same images.
 
-    One row a family: the mean top-1 of its other templates, as many as `others` says, minus the plain one's on the same
-    images, with the interval of a bootstrap over images, the p value of a paired t test, and that after Holm's
-    correction for all families.
+    The interval is of a bootstrap over images, p of a paired t test, and p_holm that after Holm's correction.
     """
     correct = scores.every_correct
     rows = []
@@ -134,32 +118,21 @@ def family_effects_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFra
         interval = compare_pair(correct[:, others[0]], correct[:, plain]).interval if alike else bootstrap_mean(gained)
         p = mean_is_zero(gained)
         rows.append((family, grid.every[plain], len(others), gained.mean(), interval.low, interval.high, p))
-    return _corrected(rows, "family", "plain", "others")
+    return _corrected(FAMILY_EFFECTS, rows)
 
 
-def _corrected(rows: Sequence[tuple[Any, ...]], *named: str) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=[*named, "difference", "low", "high", "p"])
-    frame["p_holm"] = holm(frame["p"].tolist())
-    return frame
+def _corrected(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    p_values = holm([row[-1] for row in rows])
+    return spec.frame([(*row, p) for row, p in zip(rows, p_values, strict=True)])
 
 
 def gains_table(steps: Sequence[Gain]) -> pd.DataFrame:
-    """Return gain, plain, better, difference, low, high, p (McNemar's exact test)."""
-    import pandas as pd
-
-    rows = [(gain.name, gain.plain, gain.better, *gain.found.numbers) for gain in steps]
-    return pd.DataFrame(rows, columns=["gain", "plain", "better", "difference", "low", "high", "p"])
+    """Return what each step gains (McNemar's exact test)."""
+    return GAINS.frame((gain.name, gain.plain, gain.better, *gain.found.numbers) for gain in steps)
 
 
 def choice_table(metrics: Mapping[str, Metric], templates: int, split: str, *, cross_fitted: bool) -> pd.DataFrame:
-    """Return how, top1, low, high, templates, chosen_on: ways to come from many templates to one number.
-
-    templates names the one that was chosen; chosen_on is empty where none was.
-    """
-    import pandas as pd
-
+    """Return ways to come from many templates to one number; chosen_on is empty where none was chosen."""
     chosen, best, every = metrics["chosen_top1"].params, metrics["best"].params, f"all {templates}"
     held_out = "best by cross-fitting" if cross_fitted else "best on validation"
     ways = (
@@ -168,12 +141,11 @@ def choice_table(metrics: Mapping[str, Metric], templates: int, split: str, *, c
         ("mean of templates", "mean", every, ""),
         ("all templates averaged", "ensemble_top1", every, ""),
     )
-    rows = [(how, metrics[name].value, *_ends(metrics[name].interval), *which) for how, name, *which in ways]
-    return pd.DataFrame(rows, columns=["how", "top1", "low", "high", "templates", "chosen_on"])
+    return CHOICE.frame((how, metrics[name].value, *ends(metrics[name].interval), *which) for how, name, *which in ways)
 
 
 def per_class_table(scores: TemplateScores, classes: Sequence[str]) -> pd.DataFrame:
-    """Return class, n, mean, lowest, highest, range (of the class's top-1 over templates), label."""
+    """Return each class's top-1: its mean, lowest, highest and range over templates."""
     import pandas as pd
 
     counts = np.bincount(scores.labels, minlength=len(classes))
@@ -191,18 +163,11 @@ def per_class_table(scores: TemplateScores, classes: Sequence[str]) -> pd.DataFr
 
 
 def variance_table(components: Mapping[str, Component]) -> pd.DataFrame:
-    """Return component, value (a variance), low, high (over images), low_over_templates, high_over_templates."""
-    import pandas as pd
-
-    rows = [
-        (name, component.value, *_ends(component.over["example"]), *_ends(component.over["template"]))
+    """Return the components with their intervals over images, and over templates."""
+    return VARIANCE.frame(
+        (name, component.value, *ends(component.over["example"]), *ends(component.over["template"]))
         for name, component in components.items()
-    ]
-    return pd.DataFrame(rows, columns=["component", "value", "low", "high", *_ENDS_OVER_TEMPLATES])
-
-
-def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (None, None) if interval is None else (interval.low, interval.high)
+    )
 
 
 def template_examples(
@@ -210,9 +175,8 @@ def template_examples(
 ) -> pd.DataFrame:
     """Return one row a labelled image.
 
-    Columns: id, split, label, label_name, correct_share (of the templates), predictions (how many different ones),
-    first_prediction (the first template's), most_frequent_prediction, `correct.POSITION` of each template, the extra
-    ones too, and `group.NAME`.
+    predictions counts the different ones, first_prediction is the first template's, and `correct.POSITION` is of each
+    template, the extra ones too.
     """
     import pandas as pd
 

@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
-from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.intervals import Interval, ends, wilson
 from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, TaskSettings
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.retrieval.ranks import Captions, Vectors
@@ -82,21 +82,13 @@ class Pairing:
     def needs(
         self, settings: PairingSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
     ) -> Needs:
-        """Ask for one split's projected features and its captions.
-
-        Raises:
-            UserError: the data set lacks the split, or the model has no text tower.
-        """
+        """Ask for one split's projected features and its captions."""
         require_split(dataset, settings.split)
         require_joint_space(model, self.name)
         return Needs(splits=(settings.split,), captions=True)
 
     def evaluate(self, inputs: Inputs, settings: PairingSettings, prompts: PromptedClasses | None) -> Outcome:
-        """Count for each caption how many of other images score as high, and average.
-
-        Raises:
-            UserError: an image without captions, fewer than two images, or features that cannot be used.
-        """
+        """Count for each caption how many of other images score as high, and average."""
         images = inputs.sets[settings.split]
         captions = Captions.of(images, f"{inputs.dataset.name}, split {settings.split}")
         answers = count_answers(captions, Vectors.of(captions, inputs, settings.split))
@@ -106,16 +98,12 @@ class Pairing:
             Metric(f"paired_of_{size}", value, captions.images, interval, main=size == sizes[-1])
             for size, value, interval in points
         )
-        notes = (
-            [f"Captions that stand at several images: {captions.shared:,}. There they are wrong."]
-            if captions.shared
-            else []
-        )
+        shared = f"Captions that stand at several images: {captions.shared:,}. There they are wrong."
         return Outcome(
             metrics,
             _examples(images.ids, settings.split, answers, sizes),
-            {CURVE.name: _curve(points)},
-            notes=tuple(notes),
+            {CURVE.name: CURVE.frame((size, value, *ends(interval), 1 / size) for size, value, interval in points)},
+            notes=(shared,) if captions.shared else (),
         )
 
 
@@ -137,14 +125,12 @@ class Answers:
     @cached_property
     def others(self) -> IntArray:
         """(T,) M: captions of other images."""
-        others: IntArray = self.counts.sum() - self.counts[self.image]
-        return others
+        return np.asarray(self.counts.sum() - self.counts[self.image])
 
     @cached_property
     def total(self) -> IntArray:
         """(T,) r: captions of other images that score at least as high."""
-        total: IntArray = self.higher.sum(axis=1)
-        return total
+        return np.asarray(self.higher.sum(axis=1))
 
 
 def snippet_counts(others: int) -> tuple[int, ...]:
@@ -208,20 +194,6 @@ def _first(others: IntArray, higher: IntArray, snippets: int) -> Float64Array:
 
 def _by_image(answers: Answers, values: Float64Array) -> Float64Array:
     return np.bincount(answers.image, values) / answers.counts
-
-
-def _curve(points: Sequence[tuple[int, float, Interval | None]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            "snippets": [size for size, _, _ in points],
-            "accuracy": [value for _, value, _ in points],
-            "low": [interval.low if interval else None for _, _, interval in points],
-            "high": [interval.high if interval else None for _, _, interval in points],
-            "chance": [1 / size for size, _, _ in points],
-        }
-    )
 
 
 def _examples(ids: Sequence[str], split: str, answers: Answers, sizes: Sequence[int]) -> pd.DataFrame:

@@ -53,22 +53,15 @@ class Captions:
 
     @classmethod
     def of(cls, images: ImageSet, where: str) -> Captions:
-        """Collect the captions of a set.
-
-        Raises:
-            UserError: there are fewer than two images, or one has no captions.
-        """
+        """Collect the captions of a set; a UserError for fewer than two images, or for one without captions."""
         if images.captions is None:
             raise UserError("has no captions", where=where, fix="retrieval needs at least one caption an image")
         if len(images) < 2:
             raise UserError(f"retrieval needs at least two images, this has {len(images)}", where=where)
         lacking = [images.ids[row] for row, captions in enumerate(images.captions) if not captions]
         if lacking:
-            raise UserError(
-                f"images without a caption: {len(lacking):,}, the first {lacking[0]!r}",
-                where=where,
-                fix="give each at least one, or leave these images out",
-            )
+            problem = f"images without a caption: {len(lacking):,}, the first {lacking[0]!r}"
+            raise UserError(problem, where=where, fix="give each at least one, or leave these images out")
         places: dict[str, int] = {}
         text = [places.setdefault(string, len(places)) for captions in images.captions for string in captions]
         counts = np.array([len(captions) for captions in images.captions], np.int64)
@@ -93,11 +86,7 @@ class Vectors:
 
     @classmethod
     def of(cls, captions: Captions, inputs: Inputs, split: str) -> Vectors:
-        """Scale the features of a split and those of its captions to length 1.
-
-        Raises:
-            UserError: features that are not finite, or all zero.
-        """
+        """Scale the features of a split and those of its captions to length 1."""
         images = inputs.sets[split]
         image_vectors = np.empty(images.features["projected"].shape, np.float32)
         for start, chunk in unit_chunks(images, _ROWS, inputs.model, f"{inputs.dataset.name}, split {split}"):

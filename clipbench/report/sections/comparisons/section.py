@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
-from clipbench.report.figures.matrix import Matrix
+from clipbench.report.figures.matrix import Matrix, MatrixCell, make_matrix, short_model_names
 from clipbench.report.grids import Entry, Grid, Head
-from clipbench.report.measured import number
+from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.base import PageData
-from clipbench.report.sections.comparisons.rank_flips import matrix
-from clipbench.report.sections.comparisons.sentences import sentences
-from clipbench.report.text import labels
+from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import heading, metric_of, task_label
 from clipbench.results.records import AnalysisResult
+from clipbench.stats.significance import ALPHA
+
+_FEWEST = 3
+"""With fewer models there is one number, which the table of findings has."""
+
+_EVEN = 0.5
+"""Share at which either model is ahead as often, so that a cell has its full shade."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,8 @@ class Row:
     """What is compared: head and prompts, as far as there are several."""
     cells: tuple[Entry, ...]
     """As many as the table has heads."""
-    sentences: tuple[str, ...]
     tables: tuple[Grid, ...]
     flips: Matrix | None = None
-    """Which models change places, where the result is about that."""
 
     @property
     def models(self) -> str:
@@ -50,17 +53,6 @@ class Part:
     """Of the metrics; model, data set and what is compared come before, sentences after."""
     rows: tuple[Row, ...]
     errors: tuple[str, ...]
-    """Why the analysis broke, where it did."""
-
-
-@dataclass(frozen=True)
-class Comparisons:
-    """All parts of the section; it has no figures."""
-
-    parts: tuple[Part, ...]
-
-    def __len__(self) -> int:
-        return 0
 
 
 class ComparisonsSection:
@@ -72,11 +64,10 @@ class ComparisonsSection:
     analyses: ClassVar[tuple[str, ...]] = ("probe_vs_zero_shot", "rank_stability", "expectations")
     template: ClassVar[str] = "comparisons.html.j2"
 
-    def show(self, data: PageData, figures: int) -> Comparisons | None:
+    def show(self, data: PageData, figures: int) -> tuple[Part, ...] | None:
         """Set out the results by analysis, then by data set and in the leaderboard's order."""
         names = (*self.analyses, *dict.fromkeys(result.analysis for result in data.unclaimed))
-        parts = tuple(_part(results, data) for name in names if (results := data.results_of(name)))
-        return Comparisons(parts) if parts else None
+        return tuple(_part(results, data) for name in names if (results := data.results_of(name))) or None
 
 
 def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
@@ -106,7 +97,44 @@ def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: b
         subset=", ".join(part for part in subset if part),
         compared=", ".join(part for part in (*about.condition.words, prompts, about.protocol) if part),
         cells=tuple(number(result, metric) for metric in specs),
-        sentences=(*sentences(result), *result.notes),
         tables=grids.of_result(result),
         flips=matrix(result),
     )
+
+
+def matrix(result: AnalysisResult) -> Matrix | None:
+    """Set out a result's table `rank_flips`, best model first; None where it has none, or fewer than three models.
+
+    Bold are pairs of which one model is ahead with every template, significantly so with the first.
+    """
+    rows = rows_of(result, "rank_flips")
+    pairs = {(str(row["first"]), str(row["second"])): row for row in rows}
+    # Every pair stands in the models' order, so that the last model is the second one of all its pairs.
+    models = tuple(dict.fromkeys(name for pair in pairs for name in pair))
+    if len(models) < _FEWEST:
+        return None
+    short = short_model_names(models)
+    return make_matrix(
+        models,
+        lambda model, other: _cell(pairs.get((model, other)) or pairs[other, model], short),
+        _sentence(rows, short),
+    )
+
+
+def _cell(row: Mapping[str, Any], short: Mapping[str, str]) -> MatrixCell:
+    share = row["flip_share"]
+    firm = row["survives"] == "yes" and row["p_holm"] < ALPHA
+    first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
+    significant = f"significantly ahead with {row['first_significant']} and {row['second_significant']}"
+    hover = f"{numbers.with_unit(share)}: {first} templates, {second}, equal with {row['ties']}; {significant}"
+    return MatrixCell(numbers.number(share), min(share / _EVEN, 1.0), hover, firm)
+
+
+def _sentence(rows: Sequence[Mapping[str, Any]], short: Mapping[str, str]) -> str:
+    most, pairs = max(rows, key=lambda row: row["flip_share"]), numbers.count(len(rows))
+    if most["flip_share"] == 0:
+        return f"None of {pairs} pairs changes places."
+    first, second = (short[str(most[name])] for name in ("first", "second"))
+    never = sum(row["flip_share"] == 0 for row in rows)
+    share, changes = numbers.with_unit(most["flip_share"]), "changes" if never == 1 else "change"
+    return f"Most often {first} and {second}: {share}; {numbers.count(never)} of {pairs} pairs never {changes} places."

@@ -7,17 +7,34 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from clipbench.datasets.corruptions.constants import EXTRA, STANDARD
-from clipbench.report.figures.figures import SERIES, series_of
+from clipbench.report.figures import axes
+from clipbench.report.figures.figures import SERIES, Figure, Trace, errors, hover, plane, series_of, trace
 from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import Outcomes, Remark, conditions, outcomes, remarks, rows_of, table
 from clipbench.report.pictures import Shown, thumbs_of
 from clipbench.report.sections.base import PageData
-from clipbench.report.sections.corruptions.curves import CorruptionPanel, kinds, panels, words
 from clipbench.report.text import numbers
-from clipbench.results.records import AnalysisResult, JobResult
+from clipbench.results.records import AnalysisResult, JobResult, Record
 
 PREFERRED = 3
 """The severity that is shown as a picture where it was run, else the highest."""
+
+Severities = dict[int, Record]
+"""Accuracy by severity; 0 is the clean images."""
+
+_HEIGHT = 178
+
+_DODGE = 0.09
+"""Between two models' places, so that their intervals do not hide each other."""
+
+
+@dataclass(frozen=True)
+class CorruptionPanel:
+    """The figure of one corruption."""
+
+    title: str
+    kind: str
+    figure: Figure
 
 
 @dataclass(frozen=True)
@@ -29,7 +46,6 @@ class CorruptionChart:
     """Protocol, and prompts and subset as far as they need saying."""
     numbers: Grid
     facts: tuple[str, ...]
-    """What the means are over, and against which model."""
     remarks: tuple[Remark, ...]
     series: tuple[tuple[str, int], ...]
     """Models in the figures with the number of their colour."""
@@ -49,10 +65,6 @@ class Corruptions:
     outcomes: Outcomes
     left_out: int
     """Figures for which there was no room."""
-
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return sum(len(chart.panels) for chart in self.charts)
 
 
 class CorruptionsSection:
@@ -120,12 +132,12 @@ def _heat(result: AnalysisResult) -> Grid:
     clean = record.value if record else None
     cells = {(row["corruption"], row["severity"]): _shaded(row, clean) for row in rows_of(result, "severities")}
     severities = sorted({severity for _, severity in cells})
-    errors = {"ce": "CE, %", "relative_ce": "relative CE, %"} if any(row["ce"] is not None for row in means) else {}
-    heads = ("corruption", "kind", *map(str, severities), "mean", *errors.values())
+    ratios = {"ce": "CE, %", "relative_ce": "relative CE, %"} if any(row["ce"] is not None for row in means) else {}
+    heads = ("corruption", "kind", *map(str, severities), "mean", *ratios.values())
     rows = []
     for row in means:
         by_severity = [cells[row["corruption"], severity] for severity in severities]
-        shares = [Entry(numbers.number(row[error])) for error in errors]
+        shares = [Entry(numbers.number(row[ratio])) for ratio in ratios]
         named = (Entry(words(row["corruption"])), Entry(row["kind"]))
         rows.append((*named, *by_severity, _shaded(row, clean), *shares))
     note = f"Top-1 in percent, {numbers.with_unit(clean)} on clean images"
@@ -174,3 +186,60 @@ def _shown(job: JobResult, data: PageData) -> Shown:
     view = job.about["view"]
     picture = {**job.pictures[0], "caption": f"{words(view['corruption'])}, severity {view['severity']}"}
     return data.album.show([picture], thumbs_of(data.results, job.hash))[0]
+
+
+def panels(results: Sequence[AnalysisResult], series: Mapping[str, int]) -> tuple[CorruptionPanel, ...]:
+    """Draw each corruption, at most as many models as there are colours; all panels share their axes."""
+    points = {result.about.model: _points(result) for result in results[:SERIES]}
+    whole = [point for by_name in points.values() for curve in by_name.values() for point in curve.items()]
+    reached = [end for _, top1 in whole for end in (top1.low, top1.value, top1.high) if end is not None]
+    xaxis, yaxis = axes.whole(sorted({severity for severity, _ in whole})), axes.percent(reached)
+    drawn = []
+    for name, kind in kinds(results).items():
+        curves = {model: by_name[name] for model, by_name in points.items() if name in by_name}
+        traces = [
+            _trace(words(name), model, curve, series.get(model, 0), _DODGE * (place - (len(curves) - 1) / 2))
+            for place, (model, curve) in enumerate(curves.items())
+        ]
+        figure = plane(traces, xaxis, yaxis, _HEIGHT, _summary(words(name), curves))
+        drawn.append(CorruptionPanel(words(name), kind, figure))
+    return tuple(drawn)
+
+
+def words(name: str) -> str:
+    """Return a corruption's name for readers: 'gaussian noise'."""
+    return name.replace("_", " ")
+
+
+def kinds(results: Sequence[AnalysisResult]) -> Mapping[str, str]:
+    """Return the corruptions with their kinds, in the order of the tables."""
+    return {row["corruption"]: row["kind"] for result in results for row in rows_of(result, "severities")}
+
+
+def _points(result: AnalysisResult) -> dict[str, Severities]:
+    """Return a model's points by corruption, the clean images first."""
+    clean = result.record("clean_top1")
+    assert clean is not None
+    curves: dict[str, Severities] = {}
+    for row in sorted(rows_of(result, "severities"), key=lambda row: row["severity"]):
+        curve = curves.setdefault(row["corruption"], {0: clean})
+        curve[row["severity"]] = Record("top1", row["top1"], low=row["low"], high=row["high"])
+    return curves
+
+
+def _trace(name: str, model: str, curve: Severities, series: int, dodge: float) -> Trace:
+    hovers = [
+        hover(model, f"{name}, severity {severity}" if severity else "clean images", numbers.with_interval(top1))
+        for severity, top1 in curve.items()
+    ]
+    x, y = [round(severity + dodge, 3) for severity in curve], [top1.value for top1 in curve.values()]
+    error_y = errors(list(curve.values())) | {"thickness": 1, "width": 0}
+    return trace(x, y, hovers, error_y=error_y, marker={"size": 5}, meta={"series": series})
+
+
+def _summary(name: str, curves: Mapping[str, Severities]) -> str:
+    listed = "; ".join(
+        f"{model} {', '.join(numbers.with_unit(top1.value) for top1 in curve.values())}"
+        for model, curve in curves.items()
+    )
+    return f"top-1 by severity of {name}, clean images first: {listed}"

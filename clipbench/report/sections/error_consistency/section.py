@@ -26,7 +26,6 @@ class Consistency:
     result: AnalysisResult
     condition: str
     mean: Record
-    """Of kappa over the pairs of models."""
     pairs: int
     matrix: Matrix | None
     tables: tuple[Grid, ...]
@@ -38,9 +37,6 @@ class Consistencies:
 
     parts: tuple[Consistency, ...]
     outcomes: Outcomes
-
-    def __len__(self) -> int:
-        return 0
 
 
 class ErrorConsistencySection:

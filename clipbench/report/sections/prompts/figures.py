@@ -23,7 +23,6 @@ _HOVER = 90
 """Characters of a row's name, and of what was chosen."""
 
 _STEP, _WIDE_STEP, _TWO_MARKS = 22, 26, 34
-"""Pixels of a row."""
 
 _APART = 0.3
 """Between the two marks of a row, as a part of the row."""

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
-from clipbench.reference.openclip import openclip_models
-from clipbench.reference.published import PublishedModel, PublishedPair, published_pair
+from clipbench.reference.published import PublishedModel, PublishedPair, openclip_models, published_pair
 from clipbench.reference.sources import sources
 from clipbench.report.figures import figures
 from clipbench.report.grids import Entry, Grid, Head, of_result
@@ -26,10 +25,8 @@ class Training:
     """A way of training with the mark that stands for it."""
 
     number: int
-    """Of its colour in the page."""
     label: str
     symbol: str
-    """Plotly's."""
 
 
 TRAININGS = {

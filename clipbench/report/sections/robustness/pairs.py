@@ -41,20 +41,7 @@ class ShownPair:
     """From zero-shot to supervised weights, in the plane of reference and shift."""
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """All that the page says of pairs."""
-
-    shown: tuple[ShownPair, ...]
-    errors: tuple[str, ...]
-    """Why an analysis broke, where one did."""
-
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return sum((pair.figure is not None) + (pair.way is not None) for pair in self.shown)
-
-
-def pairs(results: Sequence[AnalysisResult], limit: int) -> Pairs:
+def pairs(results: Sequence[AnalysisResult], limit: int) -> tuple[ShownPair, ...]:
     """Set out pairs, with at most `limit` figures."""
     done = [result for result in results if result.status == "done"]
     words = conditions(done)
@@ -63,7 +50,7 @@ def pairs(results: Sequence[AnalysisResult], limit: int) -> Pairs:
         pair = _pair(result, words[result.hash], limit)
         limit -= (pair.figure is not None) + (pair.way is not None)
         shown.append(pair)
-    return Pairs(tuple(shown), tuple(result.error for result in results if result.status == "failed"))
+    return tuple(shown)
 
 
 def _pair(result: AnalysisResult, condition: str, limit: int) -> ShownPair:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from clipbench.report.figures import axes, figures
 from clipbench.report.figures.figures import series_of
 from clipbench.report.grids import Grid
 from clipbench.report.measured import Outcomes, Remark, outcomes, remarks, table
 from clipbench.report.sections.base import PageData
-from clipbench.report.sections.robustness import baseline, gaps, scatter
-from clipbench.report.sections.robustness.findings import Shift, Summary, gather
-from clipbench.report.sections.robustness.pairs import Pairs, pairs
+from clipbench.report.sections.robustness import baseline, scatter
+from clipbench.report.sections.robustness.findings import Shift, Summary, estimate, gather, hover
+from clipbench.report.sections.robustness.pairs import ShownPair, pairs
+from clipbench.report.text import labels, numbers
+from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
+
+_LABEL = 22
+_STEP = 28
+
+
+@dataclass(frozen=True)
+class GapPanel:
+    """One model's gaps, the largest first."""
+
+    model: str
+    against: str
+    """The reference, with prompts and subset as far as they need saying."""
+    mean: str
+    figure: figures.Figure
 
 
 @dataclass(frozen=True)
@@ -42,13 +60,9 @@ class Shifts:
     means: Grid
     remarks: tuple[Remark, ...]
     charts: tuple[ShiftChart, ...]
-    panels: tuple[gaps.GapPanel, ...]
+    panels: tuple[GapPanel, ...]
     left_out: int
     """Figures for which there was no room."""
-
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return len(self.panels) + sum(chart.scatter is not None for chart in self.charts)
 
 
 @dataclass(frozen=True)
@@ -56,11 +70,8 @@ class BenchmarkAndReality:
     """What the template shows."""
 
     shifts: Shifts
-    pairs: Pairs
-
-    def __len__(self) -> int:
-        """Return how many figures it has."""
-        return len(self.shifts) + len(self.pairs)
+    pairs: tuple[ShownPair, ...]
+    errors: tuple[str, ...]
 
 
 class RobustnessSection:
@@ -78,7 +89,8 @@ class RobustnessSection:
             return None
         shown = shifts(data.results_of("robustness"), series_of(data.leaderboard.models), figures)
         beside = data.results_of("robustness_pair", "published_pair")
-        return BenchmarkAndReality(shown, pairs(beside, figures - len(shown)))
+        left = figures - len(shown.charts) - len(shown.panels)
+        return BenchmarkAndReality(shown, pairs(beside, left), outcomes(beside).errors)
 
 
 def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: int) -> Shifts:
@@ -86,12 +98,11 @@ def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: 
     result = outcomes(results)
     by_shift, summaries = gather(result.measured)
     charts = tuple(_chart(shift, series, place < limit) for place, shift in enumerate(by_shift))
-    panels = gaps.panels(summaries, series)
+    panels = _panels(summaries, series)
     kept = panels[: max(0, limit - len(charts))]
     distinct = _distinct(summaries)
-    rows = [
-        (summary.result, words or f"mean over {_count(summary.result.about.datasets)}") for summary, words in distinct
-    ]
+    counts = (labels.counted(len(summary.result.about.datasets), "shift") for summary in summaries)
+    rows = [(summary.result, words or f"mean over {n}") for (summary, words), n in zip(distinct, counts, strict=True)]
     return Shifts(
         outcomes=result,
         summaries=distinct,
@@ -112,10 +123,6 @@ def _distinct(summaries: Sequence[Summary]) -> tuple[tuple[Summary, str], ...]:
     return tuple(zip(summaries, words, strict=True))
 
 
-def _count(names: Sequence[str]) -> str:
-    return "1 shift" if len(names) == 1 else f"{len(names)} shifts"
-
-
 def _chart(shift: Shift, series: Mapping[str, int], room: bool) -> ShiftChart:
     pair = baseline.pair_of(shift)
     names = {"reference_top1": f"{shift.about.reference}, %", "shift_top1": f"{shift.about.dataset}, %"}
@@ -129,4 +136,44 @@ def _chart(shift: Shift, series: Mapping[str, int], room: bool) -> ShiftChart:
         remarks=remarks(shift.results),
         credits=baseline.credits_of(pair) if pair else (),
         grids=baseline.grids(shift),
+    )
+
+
+def _panels(summaries: Sequence[Summary], series: Mapping[str, int]) -> tuple[GapPanel, ...]:
+    """Draw every model that has several shifts; panels against one reference share an axis."""
+    several = [summary for summary in summaries if len(summary.shifts) > 1]
+    extents: dict[str, list[float]] = defaultdict(list)
+    for summary in several:
+        for shift in summary.shifts:
+            extents[summary.result.about.reference] += estimate(shift, "gap")
+    return tuple(
+        _panel(summary, extents[summary.result.about.reference], series.get(summary.result.about.model, 0))
+        for summary in several
+    )
+
+
+def _panel(summary: Summary, extent: Sequence[float], series: int) -> GapPanel:
+    about, mean = summary.result.about, estimate(summary.result, "mean_gap")
+    shifts = sorted(summary.shifts, key=lambda shift: -estimate(shift, "gap").value)
+    lowest = summary.result.record("worst_shift_top1")
+    worst = lowest.params.get("dataset") if lowest else None
+    gaps = {shift.about.dataset: estimate(shift, "gap") for shift in shifts}
+    short = {name: figures.text(label) for name, label in short_names(list(gaps), _LABEL).items()}
+    ticks = [f"<b>{label}</b>" if name == worst else label for name, label in short.items()]
+    values = [gap.value for gap in gaps.values()]
+    errors = figures.error_bars(list(gaps.values()))
+    bars = figures.bars(values, list(map(hover, shifts)), {"series": series}, errors)
+    listed = "; ".join(f"{name} {numbers.with_unit(gap.value, 'gap')}" for name, gap in gaps.items())
+    return GapPanel(
+        model=about.model,
+        against=", ".join(part for part in (about.reference, summary.condition) if part),
+        mean=numbers.with_ends(*mean, "gap"),
+        figure=figures.rows(
+            ticks,
+            [numbers.number(value, "gap") for value in values],
+            [bars, figures.upright(mean.value, len(gaps), "baseline")],
+            axes.differences(extent),
+            f"what {about.model} loses from {about.reference}: {listed}",
+            _STEP,
+        ),
     )

@@ -1,4 +1,4 @@
-"""Made-up results of shifts and corruptions, as the analyses make them, and their sections as a reader sees them."""
+"""Made-up results of analyses, and the sections of the page that show them, as a reader sees them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ import plotly.graph_objects as go
 
 from clipbench.reference.published import PublishedModel, PublishedPair
 from clipbench.report import page
+from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
+from clipbench.report.sections.comparisons.section import ComparisonsSection
+from clipbench.report.sections.registry import load_sections
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
 
@@ -36,11 +39,14 @@ SEVERITIES = ("corruption", "kind", "severity", "top1", "low", "high")
 MEANS = ("corruption", "kind", "top1", "low", "high", "error", "ce", "relative_ce")
 
 
-def page_data(*results: AnalysisResult, jobs: Sequence[JobResult] = (), folder: Path | None = None) -> PageData:
-    """What a page knows of a run with these results; a leaderboard of their models, by name."""
-    models = sorted({result.about.model for result in results} - {""})
-    board = make_leaderboard([classification(model, "imagenet", 0.6) for model in models])
-    return PageData(Results(folder or Path()), jobs, results, board, (), Album())
+def page_data(*results: AnalysisResult, jobs: Sequence[JobResult] = (), folder: Path = Path()) -> PageData:
+    """What a page knows of a run with these results; a leaderboard of the jobs, or of their models by name."""
+    models = {result.about.model for result in results} - {""}
+    plain = [job for job in jobs if job.plain] or [classification(model, "imagenet", 0.6) for model in models]
+    board = make_leaderboard(plain)
+    groups = means(board)
+    claimed = frozenset(name for section in load_sections() for name in section.analyses)
+    return PageData(Results(folder), jobs, results, order_by_merit(board, groups), groups, Album(), claimed)
 
 
 def render(section: Section, data: PageData, figures: int = 200) -> str:
@@ -48,6 +54,12 @@ def render(section: Section, data: PageData, figures: int = 200) -> str:
     (shown,), _ = page._show([section], data, figures)
     assert "could not be made" not in shown["html"]
     return shown["html"]
+
+
+def said(result: AnalysisResult) -> list[str]:
+    """Return the sentences that the comparisons say of a result."""
+    (cell,) = re.findall(r'<td class="says">(.*?)</td>', render(ComparisonsSection(), page_data(result)), re.DOTALL)
+    return [html.unescape(sentence) for sentence in re.findall(r"<bdi>(.*?)</bdi>", cell)]
 
 
 def words(markup: str) -> str:
@@ -81,17 +93,25 @@ def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def share(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))
-
-
 def expected(reference: float, intercept: float = INTERCEPT) -> float:
-    return share(SLOPE * logit(min(reference, 0.999)) + intercept)
+    return 1 / (1 + math.exp(-SLOPE * logit(min(reference, 0.999)) - intercept))
 
 
 def difference(metric: str, value: float, half: float, **more: Any) -> Record:
     """A difference of fractions with its interval."""
     return Record(metric, value, "fraction", value - half, value + half, 0.95, "bootstrap", 1000, **more)
+
+
+def finding(
+    analysis: str, models: Sequence[str], dataset: str, records: Sequence[Record] = (), **more: Any
+) -> AnalysisResult:
+    """What an analysis found of some models on one data set."""
+    return result(analysis, Subject(tuple(models), (dataset,), split="test"), records, **more)
+
+
+def table(*rows: dict[str, Any]) -> Table:
+    """Rows that have the same columns."""
+    return Table(tuple(rows[0]), tuple(tuple(row.values()) for row in rows))
 
 
 def result(analysis: str, about: Subject, records: Sequence[Record] = (), **more: Any) -> AnalysisResult:
@@ -142,8 +162,8 @@ def on_shift(
 
 def _line(source: str, intercept: float) -> dict[str, Table]:
     places = [0.40 + step * 0.0125 for step in range(41)]
-    middle = [SLOPE * logit(place) + intercept for place in places]
-    band = tuple((p, share(m), share(m - SPREAD), share(m + SPREAD)) for p, m in zip(places, middle, strict=True))
+    lines = (intercept, intercept - SPREAD, intercept + SPREAD)
+    band = tuple((place, *(expected(place, line) for line in lines)) for place in places)
     names = ("source", "slope", "intercept", "r2", "models", "lowest", "highest", "left_out", "outside")
     row = (source, SLOPE, intercept, 0.868, 87, 0.40, 0.90, "resnet50", False)
     columns = ("reference_top1", "expected", "low", "high")
