@@ -205,7 +205,7 @@ tasks:
 def test_a_run_over_a_cache_whose_every_file_is_damaged_gives_the_same_records(
     make_runner: Callable[..., Runner], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    (first,) = make_runner(SUITE, model="clip-tiny").run().jobs()
+    (first,) = make_runner(SUITE, models=["clip-tiny"]).run().jobs()
     cache = tmp_path / "cache"
     files = [path for path in cache.rglob("*") if path.is_file()]
     kinds = {path.relative_to(cache).parts[0] for path in files}
@@ -213,7 +213,7 @@ def test_a_run_over_a_cache_whose_every_file_is_damaged_gives_the_same_records(
     for path in files:
         path.write_bytes(flip(path.read_bytes(), 4 * path.stat().st_size))
     caplog.clear()
-    (again,) = make_runner(SUITE, model="clip-tiny", output=tmp_path / "again").run().jobs()
+    (again,) = make_runner(SUITE, models=["clip-tiny"], output=tmp_path / "again").run().jobs()
     assert (again.hash, again.records) == (first.hash, first.records)
     # The table of a split that was not found by its locator is found once it was read again.
     assert [f"{path}: damaged" in caplog.text for path in files] == [True] * len(files)
