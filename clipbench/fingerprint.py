@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -59,7 +58,7 @@ def digest_code(*classes: Any) -> str | None:
     own = [name for name in defined if _is_own(name)]
     try:
         return digest([*names, *map(_code_of, own)]) if own else ""
-    except (OSError, TypeError, ValueError, SyntaxError, RecursionError):
+    except (ImportError, AttributeError, OSError, TypeError, ValueError, SyntaxError, RecursionError):
         return None
 
 
@@ -74,7 +73,8 @@ def _is_own(module: str) -> bool:
 
 def _code_of(module: str) -> str:
     """Return the statements of a module in one layout, without docstrings."""
-    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    # Its loader reads the file; `inspect` may remember what was there before.
+    tree = ast.parse(sys.modules[module].__loader__.get_source(module))  # type: ignore[union-attr]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node, clean=False) is not None

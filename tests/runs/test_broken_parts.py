@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -118,10 +120,13 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Path:
+def parts(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "parts.py").write_text(PARTS)
     (tmp_path / "colour_words_model.py").write_text((EXAMPLES / "colour_words_model.py").read_text())
-    return tmp_path
+    yield tmp_path
+    # Their files go with the folder.
+    for name in ("parts", "colour_words_model"):
+        sys.modules.pop(name, None)
 
 
 def test_two_broken_data_sets_and_a_broken_model_cost_their_own_jobs(clipbench: CommandLine, parts: Path):
