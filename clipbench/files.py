@@ -71,6 +71,14 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     return UserError(f"cannot be written ({error.strerror or error})", where=str(path), fix=fix)
 
 
+def cannot_read(path: Path, error: OSError) -> UserError:
+    """Return the error for a file that cannot be read; Damaged where reading it again later would not help."""
+    if error.errno in (None, errno.ENOENT, errno.EIO):
+        return Damaged(path, error.strerror or str(error))
+    fix = f"check its permissions, or {_ELSEWHERE}"
+    return UserError(f"cannot be read ({error.strerror})", where=str(path), fix=fix)
+
+
 def stat_key(path: Path) -> StatKey:
     """Return a file's (size, time of writing in ns, time of any change in ns, inode), or (-1,) * 4 if it is missing.
 
@@ -117,12 +125,13 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
     """Read a JSON object as it was written.
 
     Raises:
-        Damaged: the file is not as it was written, has no seal, or cannot be read.
+        Damaged: the file is not as it was written, has no seal, or is gone.
+        UserError: it cannot be read.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Damaged(path, str(error.strerror)) from error
+        raise cannot_read(path, error) from error
     whole = check_seal(content)
     if not whole:
         raise Damaged(path, "it has no checksum" if whole is None else "checksum")
@@ -157,22 +166,26 @@ def read_tensors(path: Path, names: Iterable[str]) -> tuple[dict[str, NDArray[An
     """Read tensors of a safetensors file, and its metadata, without looking at the rest.
 
     Raises:
-        Damaged: the file cannot be read.
+        Damaged: the file is not what it should be, or is gone.
+        UserError: it cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise Damaged(path, str(getattr(error, "strerror", None) or error)) from error
+    except SafetensorError as error:
+        raise Damaged(path, str(error)) from error
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def check_tensors(path: Path) -> None:
     """Check a file that `write_tensors` wrote; one that did not change since is not read again in this process.
 
     Raises:
-        Damaged: the file is not as it was written, or cannot be read.
+        Damaged: the file is not as it was written, or is gone.
+        UserError: it cannot be read.
     """
     _check_tensors(path, stat_key(path))
 
@@ -188,7 +201,9 @@ def _check_tensors(path: Path, key: StatKey) -> None:
         if whole is None:
             # Of a version that wrote no seals: to embed again would cost more than it is worth.
             whole = len({len(tensor) for tensor in load(content).values()}) == 1
-    except (SafetensorError, OSError) as error:
-        raise Damaged(path, str(getattr(error, "strerror", None) or error)) from error
+    except SafetensorError as error:
+        raise Damaged(path, str(error)) from error
+    except OSError as error:
+        raise cannot_read(path, error) from error
     if not whole:
         raise Damaged(path, "checksum")

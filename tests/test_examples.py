@@ -190,7 +190,7 @@ def test_the_analysis_finds_what_every_model_misses_and_its_section_shows_it(run
     (metadata / "entry_points.txt").write_text("".join(groups))
     monkeypatch.syspath_prepend(metadata.parent)
     run(SCENES)
-    results = run(SCENES, "clip-tiny")
+    results = run(SCENES, "clip-tiny").all()
     made = {result.about.dataset: result for result in results.analysis_results() if result.analysis == "missed_by_all"}
     jobs = [job for job in results.jobs() if job.dataset == "shapes"]
     tables = [results.examples(job.hash).set_index("id") for job in jobs]

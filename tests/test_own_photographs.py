@@ -52,7 +52,7 @@ datasets:
 tasks:
   - {task: zero_shot, datasets: [plain, turned, turned-ignored, grey, deep], prompts: "a photo of a {}."}
 """,
-        model=model,
+        models=[model],
         thumbnails=True,
     ).run()
     jobs = {job.dataset: job for job in load_results(tmp_path / "results").jobs()}
@@ -88,7 +88,7 @@ datasets:
 tasks:
   - {{task: linear_probe, datasets: [photographs], C: 0.01}}
 """
-    runner = make_runner(suite, model=f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}")
+    runner = make_runner(suite, models=[f"open_clip:local-dir:{shared_data / 'models' / 'cifar-clip'}"])
     runner.run()
     jobs = {job.task: job for job in load_results(tmp_path / "results").jobs()}
     probe = jobs["linear_probe"].main

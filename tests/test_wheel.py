@@ -57,6 +57,9 @@ def test_the_wheel_is_small_and_holds_no_tests(installed: Path):
     size = sum(path.stat().st_size for path in files)
     assert size < 5_000_000
     assert not (installed / "tests").exists()
+    (notice,) = installed.glob("clipbench-*.dist-info/licenses/NOTICE")
+    tables = sorted(path.name for path in installed.glob("clipbench/reference/*.csv"))
+    assert all(f"clipbench/reference/{name}" in notice.read_text() for name in tables)
     weights = list(installed.rglob("*.safetensors"))
     assert len(weights) == 1
     assert weights[0].stat().st_size <= 3_000_000

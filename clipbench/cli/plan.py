@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from clipbench.cli.console import format_bytes, format_seconds, shown
-from clipbench.errors import printable
+from clipbench.errors import listed, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +33,9 @@ def print_plan(console: Console, plan: Plan, *, problems: bool = False) -> None:
         console.print(f"weights  {shown(model)}: {where}", highlight=False, soft_wrap=True)
     for path, file in plan.code:
         console.print(f"code     {shown(path)} ({shown(file)})", highlight=False, soft_wrap=True)
+    for dataset, classes in plan.classes:
+        told = f"{len(classes):,} ({listed(classes, 6)})"
+        console.print(f"classes  {shown(dataset)}: {shown(told)}", highlight=False, soft_wrap=True)
     _print_jobs(console, plan)
     todo = [job for job in plan.jobs if not job.done and not job.problem]
     guess = " (a first guess: no run was timed yet)" if any(job.guess for job in todo) and plan.seconds else ""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from clipbench.errors import printable
+
 DataRoot = Annotated[
     Path | None, typer.Option(envvar="CLIPBENCH_DATA", help="A folder of local mirrors, looked at before the hub.")
 ]
@@ -43,4 +45,4 @@ def show(
     )
     print_rows(listing.columns, listing.rows)
     for note in listing.notes:
-        typer.echo(note, err=True)
+        typer.echo(printable(note), err=True)

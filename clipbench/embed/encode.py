@@ -145,7 +145,9 @@ class ImageEncoder:
             bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
             if len(bad):
                 example = batch.ids[batch.kept[int(bad[0])] - batch.start]
+                low = model.info.pedigree.precision != "float32"
                 fix = "try --precision float32 (or bfloat16, which has float32's range)"
+                fix = fix if low else "check the checkpoint and its preprocessing: float32 is as wide as it gets"
                 raise UserError(f"the model's {name} features are not finite", where=f"image {example!r}", fix=fix)
         return features
 

@@ -17,7 +17,7 @@ from clipbench.datasets.base import Example
 from clipbench.datasets.decoding import NO_TRAITS, USUAL, Decoding, Traits, traits_of
 from clipbench.embed.notes import discard, read_note, write_note
 from clipbench.errors import Damaged, UserError
-from clipbench.files import StatKey, stat_key, write_atomically
+from clipbench.files import StatKey, cannot_read, stat_key, write_atomically
 from clipbench.fingerprint import SetDigest, digest, digest_example, digest_file
 
 PART_ROWS = 1024
@@ -106,7 +106,7 @@ class DataIndex:
         try:
             return pq.read_table(self.table, columns=list(columns))
         except OSError as error:
-            raise Damaged(self.table, str(error.strerror)) from error
+            raise cannot_read(self.table, error) from error
 
 
 def cut_into_parts(shards: Iterator[Iterator[Example]]) -> Iterator[Part]:
@@ -249,5 +249,7 @@ def _open(table: Path, key: StatKey) -> DataIndex:
             PartKey(part["digest"], part["rows"], Traits(**part["traits"])) for part in json.loads(metadata[b"parts"])
         )
         return DataIndex(metadata[b"fingerprint"].decode(), metadata[b"labels"].decode(), parts, table)
-    except (OSError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise cannot_read(table, error) from error
+    except (KeyError, TypeError) as error:
         raise Damaged(table, f"{type(error).__name__}: {error}") from error

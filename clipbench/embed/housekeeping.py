@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipbench.embed.store import NAME_FILE
 from clipbench.errors import UserError, did_you_mean
-from clipbench.files import cannot_write, read_json, stat_key
+from clipbench.files import cannot_write, check_seal, stat_key
 
 DRAFT_AGE = 24 * 3600
 """Seconds after which a draft belongs to no running process."""
@@ -97,10 +99,11 @@ def _named(model: str, entries: Sequence[CacheEntry]) -> set[str]:
 
 
 def _entry(root: Path, fingerprint: str) -> CacheEntry:
-    description = root / "embeddings" / fingerprint / "model.json"
     known: dict[str, str] = {}
-    with suppress(UserError):  # of an older version it has no checksum, and a damaged one is made again when used
-        known = read_json(description)
+    with suppress(OSError, ValueError, TypeError):
+        content = (root / "embeddings" / fingerprint / NAME_FILE).read_bytes()
+        # One of an older version has no checksum; a damaged one is made again when the model is next used.
+        known = {} if check_seal(content) is False else dict(json.loads(content))
     images, texts = ([*(root / kind / fingerprint).glob("*.safetensors")] for kind in _OF_MODELS)
     keys = [stat_key(path) for path in images + texts]
     return CacheEntry(

@@ -22,12 +22,14 @@ def discard(damage: Damaged) -> None:
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
-    """Return what was noted; None if nothing was, or the file was damaged and is gone now."""
+    """Return what was noted; None if nothing was, or it cannot be read; a damaged file is gone then."""
     try:
         return read_sealed_json(path) if path.exists() else None
     except Damaged as damage:
         discard(damage)
-        return None
+    except UserError as error:
+        _LOG.warning("cache: %s", error)
+    return None
 
 
 def write_note(path: Path, document: Mapping[str, Any]) -> None:

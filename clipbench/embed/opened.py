@@ -41,6 +41,7 @@ class OpenedModel:
         if known is None:
             known = self.load().info
             self.store.write_model(key, known)
+        self.store.write_name(known)
         return replace(known, name=self.name)
 
     @property

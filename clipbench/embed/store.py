@@ -17,6 +17,8 @@ from clipbench.files import check_tensors, read_tensors, write_tensors
 from clipbench.fingerprint import digest
 from clipbench.models.base import ModelInfo, ModelPedigree
 
+NAME_FILE = "model.json"
+
 
 @dataclass(frozen=True)
 class StoredPart:
@@ -107,9 +109,12 @@ class Store:
         """Remember what a loaded model says of itself."""
         if locator is not None:
             write_note(self._model_path(locator), asdict(info))
-        named = self.root / "embeddings" / info.pedigree.fingerprint() / "model.json"
-        if read_note(named) is None:
-            write_note(named, {"model": info.name, **asdict(info.pedigree)})
+
+    def write_name(self, info: ModelInfo) -> None:
+        """Put a model's name beside its embeddings, for those who list them."""
+        path = self.root / "embeddings" / info.pedigree.fingerprint() / NAME_FILE
+        if read_note(path) is None:
+            write_note(path, {"model": info.name, **asdict(info.pedigree)})
 
     def _model_path(self, locator: str) -> Path:
         return self.root / "models" / f"{digest(locator)}.json"

@@ -62,6 +62,8 @@ class Plan:
     """Each model's name and where its weights are; None where its jobs will fail for want of the model."""
     code: tuple[tuple[str, str], ...] = ()
     """Each dotted path that the suite or the command line names, and the file of its module."""
+    classes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Each data set that the suite itself defines, and the classes that were found in it."""
 
     @property
     def seconds(self) -> float | None:

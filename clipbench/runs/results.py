@@ -6,6 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import escape
+
 from clipbench.errors import problem_of
 from clipbench.results import folder as stored
 
@@ -54,18 +56,12 @@ class Results(stored.Results):
     def _repr_html_(self) -> str:
         from clipbench.report.tables import leaderboard
 
-        return f"{leaderboard(self, intervals='range').to_html(notebook=True)}<pre>{_escaped(self._told())}</pre>"
+        return f"{leaderboard(self, intervals='range').to_html(notebook=True)}<pre>{escape(self._told())}</pre>"
 
     def _told(self) -> str:
         failed = [job for job in self.jobs(trials=True) if job.status == "failed"]
         lines = [f"failed: {job.model} · {job.dataset} · {job.task}: {job.error}" for job in failed]
         return "\n".join([*lines, "results in " + ", ".join(str(part.folder) for part in self.parts)])
-
-
-def _escaped(text: str) -> str:
-    from markupsafe import escape
-
-    return str(escape(text))
 
 
 def load_results(*folders: str | Path) -> Results:

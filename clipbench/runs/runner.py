@@ -79,7 +79,7 @@ class Runner:
         costs = [
             planner.cost(job, self._unusable.get(job.model, prepared), job.model in here) for job, prepared in self.jobs
         ]
-        return Plan(tuple(costs), tuple(weights.items()), self._code())
+        return Plan(tuple(costs), tuple(weights.items()), self._code(), self._classes())
 
     def run(self) -> Results:
         """Run all jobs that are not done; a job that fails is recorded and the others go on.
@@ -145,6 +145,11 @@ class Runner:
         named += [entry.task for entry in self.suite.tasks]
         named += [model.source.path for model in self.models if isinstance(model.source, DottedSource)]
         return tuple((name, code_file(name)) for name in dict.fromkeys(named) if is_dotted_path(name))
+
+    def _classes(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        opened = (prepared for _, prepared in self.jobs if isinstance(prepared, PreparedJob))
+        sources = {job.tested.definition.name: job.tested for job in opened if job.tested.definition.base}
+        return tuple((name, source.dataset.classes) for name, source in sources.items() if source.dataset.classes)
 
     def _attempt(self, executor: Executor, job: Job, prepared: PreparedJob | BaseException) -> None:
         try:

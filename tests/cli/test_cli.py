@@ -96,6 +96,7 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(clipbench: CommandLine, suit
     (line,) = (line.split() for line in plan.splitlines() if line.startswith("  few-scenes"))
     assert line[-4:-2] == ["60", "8"]
     assert "weights  clip-tiny: here" in plan
+    assert "classes  few-scenes: 8 (circle, square, triangle, " in plan
     assert "estimated time" in plan
     assert not (tmp_path / "results").exists()
     assert not stored(tmp_path)

@@ -52,6 +52,15 @@ def test_without_a_terminal_there_is_a_line_now_and_then(make_runner):
     assert "\x1b" not in text
 
 
+def test_tracebacks_of_failed_jobs_are_shown_on_demand(make_runner):
+    for debug in (True, False):
+        console = Console(file=StringIO(), width=80)
+        runner = make_runner(SUITE.replace("[few, many]", "[few]"), RunConsole(console, debug=debug))
+        runner.models[0].source.fetch = lambda: 1 / 0
+        assert [job.error for job in runner.run().jobs()] == ["unexpected ZeroDivisionError: division by zero"]
+        assert ("Traceback (most recent call last)" in console.file.getvalue()) is debug  # type: ignore[attr-defined]
+
+
 def test_names_send_no_command_to_a_terminal_and_break_no_row():
     for terminal in (True, False):
         console = Console(file=StringIO(), width=200, force_terminal=terminal, no_color=True)

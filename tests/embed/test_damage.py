@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import random
@@ -17,10 +19,11 @@ from safetensors.numpy import load, save
 from clipbench.datasets.base import Split
 from clipbench.embed import examples
 from clipbench.embed.encode import EncodeSettings, ImageEncoder
+from clipbench.embed.housekeeping import cache_entries
 from clipbench.embed.image_set import SplitReader
 from clipbench.embed.store import Store
 from clipbench.embed.texts import TextEncoder
-from clipbench.errors import Damaged
+from clipbench.errors import Damaged, UserError
 from clipbench.runs.runner import Runner
 
 from .conftest import LinearModel, Squares
@@ -63,6 +66,12 @@ class Pipeline:
             self.store.write_model("where it lies", self.model.info)
         return self.store.find_model("where it lies")
 
+    def named(self) -> Any:
+        listed = [entry.model for entry in cache_entries(self.store.root)]
+        self.store.write_name(self.model.info)
+        assert set(listed) <= {"linear", "unknown"}
+        return [entry.model for entry in cache_entries(self.store.root)]
+
     def widths(self) -> Any:
         if not self.store.measured("linear", "widths"):
             self.store.keep_measured("linear", "widths", {"projected": 16, "backbone": 192})
@@ -75,6 +84,7 @@ KINDS: dict[str, tuple[str, Callable[[Pipeline], Any]]] = {
     "tables": ("data/*.parquet", Pipeline.images),
     "locators": ("locators/*.json", Pipeline.images),
     "models": ("models/*.json", Pipeline.described),
+    "names": ("embeddings/*/model.json", Pipeline.named),
     "measurements": ("embeddings/linear/widths.json", Pipeline.widths),
 }
 
@@ -114,6 +124,33 @@ def test_a_file_that_is_something_else_is_made_again(kind: str, content: bytes, 
     (path,) = tmp_path.glob(pattern)
     path.write_bytes(content)
     assert read(Pipeline(tmp_path)) == expected
+    assert read(Pipeline(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("kind", ["embeddings", "texts", "tables", "locators"])
+def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pattern, read = KINDS[kind]
+    expected = read(Pipeline(tmp_path))
+    (path,) = tmp_path.glob(pattern)
+    opened = io.open
+
+    def refuse(file: Any, *arguments: Any, **options: Any) -> Any:
+        if file == path and "w" not in (arguments or ["r"])[0]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(file, *arguments, **options)
+
+    content = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        os.utime(path)
+        if path.suffix == ".json":
+            assert read(Pipeline(tmp_path)) == expected
+        else:
+            with pytest.raises(UserError, match=r"cannot be read \(Permission denied\); check its perm"):
+                read(Pipeline(tmp_path))
+    assert path.suffix == ".json" or path.read_bytes() == content
     assert read(Pipeline(tmp_path)) == expected
 
 
@@ -168,7 +205,7 @@ tasks:
 def test_a_run_over_a_cache_whose_every_file_is_damaged_gives_the_same_records(
     make_runner: Callable[..., Runner], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    (first,) = make_runner(SUITE, model="clip-tiny").run().jobs()
+    (first,) = make_runner(SUITE, models=["clip-tiny"]).run().jobs()
     cache = tmp_path / "cache"
     files = [path for path in cache.rglob("*") if path.is_file()]
     kinds = {path.relative_to(cache).parts[0] for path in files}
@@ -176,10 +213,24 @@ def test_a_run_over_a_cache_whose_every_file_is_damaged_gives_the_same_records(
     for path in files:
         path.write_bytes(flip(path.read_bytes(), 4 * path.stat().st_size))
     caplog.clear()
-    (again,) = make_runner(SUITE, model="clip-tiny", output=tmp_path / "again").run().jobs()
+    (again,) = make_runner(SUITE, models=["clip-tiny"], output=tmp_path / "again").run().jobs()
     assert (again.hash, again.records) == (first.hash, first.records)
     # The table of a split that was not found by its locator is found once it was read again.
     assert [f"{path}: damaged" in caplog.text for path in files] == [True] * len(files)
+
+
+def test_what_is_done_is_planned_and_found_again_without_reading_embeddings(
+    make_runner: Callable[..., Runner], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    make_runner(SUITE).run()
+    for path in (tmp_path / "cache").rglob("*.safetensors"):
+        path.write_bytes(flip(path.read_bytes(), -9))
+    runner = make_runner(SUITE)
+    assert [job.done for job in runner.plan().jobs] == [True]
+    runner.run()
+    assert "damaged" not in caplog.text
+    make_runner(SUITE, output=tmp_path / "elsewhere").run()
+    assert caplog.text.count("damaged (checksum)") == 2
 
 
 def test_what_is_removed_during_a_run_is_made_again(make_runner: Callable[..., Runner], tmp_path: Path):

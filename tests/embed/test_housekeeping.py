@@ -20,6 +20,7 @@ from .conftest import LinearModel, Squares
 def fill(store: Store, model: LinearModel) -> str:
     fingerprint = model.info.pedigree.fingerprint()
     store.write_model("where it lies", model.info)
+    store.write_name(model.info)
     encoder = ImageEncoder(lambda: model, fingerprint, store, EncodeSettings("cpu", batch_size=16))
     encoder.embed(Squares().split("test"), "squares")
     return fingerprint

@@ -233,8 +233,13 @@ def test_features_that_are_not_finite_name_the_image(store, settings):
             features.projected[3] = float("inf")
             return features
 
-    with pytest.raises(UserError, match=r"image '0003': the model's projected features are not finite.*float32"):
+    told = r"image '0003': the model's projected features are not finite; "
+    with pytest.raises(UserError, match=f"{told}check the checkpoint"):
         encoder(Overflowing(), store, settings).embed(Squares().split("test"), "squares")
+    half = Overflowing()
+    half.info = replace(half.info, pedigree=replace(half.info.pedigree, precision="float16"))
+    with pytest.raises(UserError, match=f"{told}try --precision float32"):
+        encoder(half, store, settings).embed(Squares().split("test"), "squares")
 
 
 class Inverted:

@@ -121,6 +121,7 @@ def test_weights_of_another_architecture_are_explained(tiny_clip, save_model):
     assert caught.value.where == str(folder / "open_clip_model.safetensors")
     assert caught.value.problem.startswith(f"the weights do not fit local-dir:{folder} (size mismatch")
     assert str(caught.value).endswith("more); name the architecture that they were trained with")
+    assert all(caught.value.problem.count(left) == caught.value.problem.count(right) for left, right in ("()", "[]"))
 
 
 def test_a_configuration_without_its_parts_is_explained(tiny_clip, save_model):

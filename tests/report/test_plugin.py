@@ -84,6 +84,7 @@ def test_the_metric_of_an_installed_package_is_shown_with_its_label_unit_and_dir
     (job,) = results.jobs()
     louder = replace(job.records[0], value=-10.0, low=-11.0, high=-9.0)
     results.write_job(replace(job, hash="louder", model="louder", records=(louder,)))
+    results = results.all()
     page = render(results)
     assert "noise floor, dB</span>" in page
     assert 'data-first="ascending"><button class="sort" type="button"><bdi>digits' in page

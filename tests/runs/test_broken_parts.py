@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -116,23 +114,20 @@ datasets:
 tasks:
   - {task: zero_shot, datasets: [one, ends, two, raises, three, four], prompts: "a {} thing."}
 """
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+REPOSITORY = Path(__file__).resolve().parents[2]
+WITH_EXAMPLES = {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'examples'}"}
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Path]:
+def parts(tmp_path: Path) -> Path:
     (tmp_path / "parts.py").write_text(PARTS)
-    (tmp_path / "colour_words_model.py").write_text((EXAMPLES / "colour_words_model.py").read_text())
-    yield tmp_path
-    # Their files go with the folder.
-    for name in ("parts", "colour_words_model"):
-        sys.modules.pop(name, None)
+    return tmp_path
 
 
 def test_two_broken_data_sets_and_a_broken_model_cost_their_own_jobs(clipbench: CommandLine, parts: Path):
     (parts / "mixed.yaml").write_text(SUITE)
     models = ["-m", "clip-tiny", "-m", "parts:NoModel", "-m", "words=colour_words_model:ColourWords"]
-    run = clipbench("run", "mixed.yaml", *models)
+    run = clipbench("run", "mixed.yaml", *models, env=WITH_EXAMPLES)
     assert run.returncode == 1, run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     assert "10 jobs failed; the same command runs them again" in run.stdout
@@ -211,7 +206,7 @@ def test_a_model_that_cannot_be_found_is_refused_with_what_is_near(clipbench: Co
     (parts / "mixed.yaml").write_text(SUITE)
     (parts / "raising.py").write_text("raise ValueError('a bug at import')")
     (parts / "ending.py").write_text("import sys; sys.exit(0)")
-    run = clipbench("run", "mixed.yaml", "-m", "clip-tiny", "-m", name)
+    run = clipbench("run", "mixed.yaml", "-m", "clip-tiny", "-m", name, env=WITH_EXAMPLES)
     assert run.returncode == 2, run.stdout + run.stderr
     assert words in run.stderr
     assert not (parts / "results").exists()

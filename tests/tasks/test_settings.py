@@ -117,7 +117,7 @@ def test_one_value_stands_for_a_list_of_one(task, key, value):
         ("knn", {"k": True}, 0, "valid integer"),
         ("knn", {"k": [1, 5, 1]}, "k", "named twice: 1"),
         ("knn", {"temperature": 0}, "temperature", "greater than or equal to 0.0001"),
-        ("knn", {"temperature": float("inf")}, "temperature", "less than or equal to 100"),
+        ("knn", {"temperature": float("inf")}, "temperature", "finite number"),
         ("knn", {"normalise": False}, "normalise", "by their cosine, for which features have length 1; delete"),
         ("wise_ft", {"features": ["pre_projection"]}, 0, "'projected'"),
         ("wise_ft", {"normalise": False}, "normalise", "True"),
