@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ from pydantic import create_model
 from clipbench.embed.image_set import SetIdentity
 from clipbench.fingerprint import digest, digest_strings
 from clipbench.results.records import JobResult
-from clipbench.runs.identity import pedigree_of
+from clipbench.runs.identity import pedigree_of, protocol_of
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.runner import Runner
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
@@ -136,3 +138,22 @@ def test_scale_and_adapter_are_part_of_a_result_s_pedigree(make_runner, monkeypa
     assert found(logit_scale=100.00001, logit_bias=-12.5) == ("100 -12.5", "1", stored)
     _, adapter, other = found(pedigree=replace(prepared.model.info.pedigree, protocol=2))
     assert (adapter, other != stored) == ("2", True)
+
+
+def test_the_code_of_a_task_of_one_s_own_is_part_of_its_protocol(tmp_path, monkeypatch) -> None:
+    code = "from clipbench.tasks.classify.zero_shot import ZeroShot\n\n\nclass Own(ZeroShot):\n    name = 'own'\n"
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def protocol(text: str) -> str:
+        (tmp_path / "own_task.py").write_text(text)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        try:
+            return protocol_of(load_task("own_task:Own"))
+        finally:
+            sys.modules.pop("own_task")
+
+    first = protocol(code)
+    assert re.fullmatch("own/1 [0-9a-f]{12}", first)
+    assert protocol(f"# The same.\n{code}") == first
+    assert protocol(f"{code}    limit = 3\n") != first
+    assert protocol_of(load_task("zero_shot")) == "zero_shot/1"
