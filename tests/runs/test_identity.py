@@ -13,7 +13,7 @@ from pydantic import create_model
 
 from clipbench.embed.image_set import SetIdentity
 from clipbench.fingerprint import digest, digest_strings
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, Pedigree
 from clipbench.runs.identity import pedigree_of, protocol_of
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.runner import Runner
@@ -157,3 +157,25 @@ def test_the_code_of_a_task_of_one_s_own_is_part_of_its_protocol(tmp_path, monke
     assert protocol(f"# The same.\n{code}") == first
     assert protocol(f"{code}    limit = 3\n") != first
     assert protocol_of(load_task("zero_shot")) == "zero_shot/1"
+
+
+def test_a_pedigree_names_the_tested_split_as_data_and_all_others_as_training(make_runner) -> None:
+    ((_, prepared),) = make_runner(SUITE.format(task="linear_probe", settings="")).jobs
+    assert isinstance(prepared, PreparedJob)
+    needs = prepared.needs(prepared.model.info)
+
+    def found(**sets: str) -> Pedigree:
+        known = {split: SetIdentity(f"{text} images", f"{text} labels", 24) for split, text in sets.items()}
+        return pedigree_of(prepared, needs, known)
+
+    first = found(test="tested", train="fitted", val="chosen")
+    assert first.data == "tested images"
+    assert found(test="other", train="fitted", val="chosen").differences(first) == ("data", "labels")
+    for changed in ({"train": "other"}, {"val": "other"}):
+        sets = {"test": "tested", "train": "fitted", "val": "chosen"} | changed
+        assert found(**sets).differences(first) == ("training",)
+    assert found(test="tested").training == ""
+    # Of a task that does not read the split it is set to, what it reads is tested.
+    alone, several = found(train="fitted"), found(train="fitted", val="chosen")
+    assert (alone.data, alone.training) == ("fitted images", "")
+    assert several.data == digest({"train": "fitted images", "val": "chosen images"})
