@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +58,10 @@ def digest_code(*classes: Any) -> str | None:
     defined = dict.fromkeys(str(base.__module__) for cls in classes for base in getattr(cls, "__mro__", (cls,)))
     own = [name for name in defined if _is_own(name)]
     try:
-        return digest([*names, *map(_code_of, own)]) if own else ""
-    except (OSError, TypeError, ValueError, SyntaxError, RecursionError):
+        # Its loader reads the file; `inspect` may remember what was there before.
+        sources = [sys.modules[name].__loader__.get_source(name) for name in own]  # type: ignore[union-attr]
+        return digest([*names, *map(_statements, sources)]) if own else ""
+    except (ImportError, AttributeError, LookupError, OSError, TypeError, ValueError, SyntaxError, RecursionError):
         return None
 
 
@@ -72,9 +74,10 @@ def _is_own(module: str) -> bool:
     return "site-packages" not in parts and "dist-packages" not in parts
 
 
-def _code_of(module: str) -> str:
+@lru_cache(maxsize=64)
+def _statements(source: str) -> str:
     """Return the statements of a module in one layout, without docstrings."""
-    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node, clean=False) is not None

@@ -154,11 +154,15 @@ class Results:
         part = self.part_of(job_hash)
         path, fix = part.examples_path(job_hash), f"delete {part.job_path(job_hash)} and run again"
         try:
-            return pd.read_parquet(path)
+            table = pd.read_parquet(path)
         except FileNotFoundError as error:
             raise UserError("the job's per-example table is missing", where=str(path), fix=fix) from error
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            # Readers of parquet differ in what a damaged file makes them raise.
             raise UserError(f"cannot be read as parquet ({error})", where=str(path), fix=fix) from error
+        if "id" not in table or pd.api.types.infer_dtype(table["id"], skipna=False) not in ("string", "empty"):
+            raise UserError("is no per-example table: it has no column 'id' of text", where=str(path), fix=fix)
+        return table
 
     def read_analysis(self, name: str, key: str) -> tuple[AnalysisResult, ...] | None:
         """Return what an analysis found; None if it was never made of the jobs that the key stands for, or is damaged.

@@ -213,7 +213,7 @@ def test_one_model_of_two_runs_is_compared_and_what_differs_is_said(another):
     table = clipbench.compare(one, two)
     (row,) = table.to_dict("records")
     assert (row["model"], row["n"], row["first"], row["second"]) == ("m", 100, 0.6, 0.8)
-    assert row["note"] == "Of the model weights, precision differ."
+    assert row["note"] == "The model differs: weights, precision."
     assert table.attrs == {"first": f"m in {one.folder}", "second": f"m in {two.folder}"}
     merged = clipbench.load_results(one.folder, two.folder)
     pd.testing.assert_frame_equal(clipbench.compare(merged), table)

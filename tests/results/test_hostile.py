@@ -266,3 +266,30 @@ def test_an_analysis_rests_on_no_file_outside_the_folder(folder):
     Results(folder).write_analysis("odd", "key", [odd])
     assert Results(folder).analysis_results() == (found,)
     assert asdict(odd)["jobs"] == ("../../secret", "/etc/passwd")
+
+
+TABLES: dict[str, Any] = {
+    "no examples": {"correct": [True]},
+    "other examples": {"id": ["q"], "label": [0], "correct": [True]},
+    "words": {"id": ["x", "y", "z"], "label": [0, 1, 0], "correct": ["yes", "no", "yes"]},
+    "an id twice": {"id": ["x", "x", "z"], "label": [0, 1, 0], "correct": [True, True, False]},
+    "ids of any kind": {"id": [[1], [2], [3]], "label": [0, 1, 0], "correct": [True, True, False]},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_per_example_table_of_another_shape_costs_what_rests_on_it(folder, table):
+    path = Results(folder).examples_path(job().hash)
+    pd.DataFrame(table).to_parquet(path)
+    (row,) = clipbench.compare(load_results(folder)).to_dict("records")
+    assert row["note"].startswith("Not compared: ")
+    assert render(load_results(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"{}"], ids=repr)
+def test_a_damaged_per_example_table_is_named(folder, content):
+    path = Results(folder).examples_path(job().hash)
+    path.write_bytes(content)
+    assert_named(path, lambda: Results(folder).examples(job().hash))
+    assert str(path) in clipbench.compare(load_results(folder)).loc[0, "note"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import PIL.Image
 import pytest
 
 from clipbench import Example, IndexedDataset
+from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener
 
@@ -94,3 +96,54 @@ def test_a_page_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path, job
     assert jobs(progress=Ear())["few"].status == "done"
     assert all("report.html" in problem for problem in problems)
     assert problems
+
+
+@pytest.mark.parametrize("harm", ["no examples", "half the examples", "a damaged file", "no file"])
+def test_a_job_whose_files_are_gone_or_damaged_is_run_again_without_embedding(make_runner, tmp_path: Path, harm: str):
+    suite = SUITE.format(declared="regime: field", more="", template="a {} thing.")
+    told: list[tuple[str, bool]] = []
+    embedded: list[str] = []
+
+    class Ear(ProgressListener):
+        def finished(self, result: JobResult, again: bool) -> None:
+            told.append((result.hash, again))
+
+        def started(self, job: object, total: int | None, unit: str) -> None:
+            embedded.append(unit)
+
+    (job,) = make_runner(suite).run().jobs()
+    results = Results(tmp_path / "results")
+    records, examples = results.job_path(job.hash), results.examples_path(job.hash)
+    before = examples.read_bytes()
+    if harm == "no examples":
+        examples.unlink()
+    elif harm == "half the examples":
+        examples.write_bytes(before[: len(before) // 2])
+    elif harm == "a damaged file":
+        records.write_bytes(records.read_bytes()[:-200])
+    else:
+        records.unlink()
+    make_runner(suite, Ear()).run()
+    make_runner(suite, Ear()).run()
+    assert told == [(job.hash, False), (job.hash, True)]
+    assert "images" not in embedded
+    assert examples.read_bytes() == before
+    (again,) = results.jobs()
+    assert again == replace(job, provenance=again.provenance)
+
+
+def test_a_run_names_its_jobs_and_keeps_its_page_where_nothing_is_new(make_runner, tmp_path: Path):
+    suite = SUITE.format(declared="regime: field", more="", template="a {} thing.")
+    (job,) = make_runner(suite).run().jobs()
+    results, page = Results(tmp_path / "results"), tmp_path / "results" / "report.html"
+    (run,) = results.runs
+    assert (run["suite"], run["jobs"], run["order"]) == ("kept", [job.hash], 1)
+    first = page.stat().st_mtime_ns
+    make_runner(suite).run()
+    assert page.stat().st_mtime_ns == first
+    make_runner(suite.replace("name: kept", "name: kept\ndescription: New.")).run()
+    assert page.stat().st_mtime_ns > first
+    assert [run["description"] for run in results.runs] == ["New."]
+    page.unlink()
+    make_runner(suite).run()
+    assert page.exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,8 +13,8 @@ from pydantic import create_model
 
 from clipbench.embed.image_set import SetIdentity
 from clipbench.fingerprint import digest, digest_strings
-from clipbench.results.records import JobResult
-from clipbench.runs.identity import pedigree_of
+from clipbench.results.records import JobResult, Pedigree
+from clipbench.runs.identity import pedigree_of, protocol_of
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.runner import Runner
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
@@ -136,3 +138,44 @@ def test_scale_and_adapter_are_part_of_a_result_s_pedigree(make_runner, monkeypa
     assert found(logit_scale=100.00001, logit_bias=-12.5) == ("100 -12.5", "1", stored)
     _, adapter, other = found(pedigree=replace(prepared.model.info.pedigree, protocol=2))
     assert (adapter, other != stored) == ("2", True)
+
+
+def test_the_code_of_a_task_of_one_s_own_is_part_of_its_protocol(tmp_path, monkeypatch) -> None:
+    code = "from clipbench.tasks.classify.zero_shot import ZeroShot\n\n\nclass Own(ZeroShot):\n    name = 'own'\n"
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def protocol(text: str) -> str:
+        (tmp_path / "own_task.py").write_text(text)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        try:
+            return protocol_of(load_task("own_task:Own"))
+        finally:
+            sys.modules.pop("own_task")
+
+    first = protocol(code)
+    assert re.fullmatch("own/1 [0-9a-f]{12}", first)
+    assert protocol(f"# The same.\n{code}") == first
+    assert protocol(f"{code}    limit = 3\n") != first
+    assert protocol_of(load_task("zero_shot")) == "zero_shot/1"
+
+
+def test_a_pedigree_names_the_tested_split_as_data_and_all_others_as_training(make_runner) -> None:
+    ((_, prepared),) = make_runner(SUITE.format(task="linear_probe", settings="")).jobs
+    assert isinstance(prepared, PreparedJob)
+    needs = prepared.needs(prepared.model.info)
+
+    def found(**sets: str) -> Pedigree:
+        known = {split: SetIdentity(f"{text} images", f"{text} labels", 24) for split, text in sets.items()}
+        return pedigree_of(prepared, needs, known)
+
+    first = found(test="tested", train="fitted", val="chosen")
+    assert first.data == "tested images"
+    assert found(test="other", train="fitted", val="chosen").differences(first) == ("data", "labels")
+    for changed in ({"train": "other"}, {"val": "other"}):
+        sets = {"test": "tested", "train": "fitted", "val": "chosen"} | changed
+        assert found(**sets).differences(first) == ("training",)
+    assert found(test="tested").training == ""
+    # Of a task that does not read the split it is set to, what it reads is tested.
+    alone, several = found(train="fitted"), found(train="fitted", val="chosen")
+    assert (alone.data, alone.training) == ("fitted images", "")
+    assert several.data == digest({"train": "fitted images", "val": "chosen images"})

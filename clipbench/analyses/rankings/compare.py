@@ -78,7 +78,7 @@ def _between_runs(one: Results, other: Results, model: str | None) -> pd.DataFra
     for pair in pairs:
         row = _row(pair, lambda job_hash: examples[job_hash](job_hash))
         parts = [part for part in pair[0].pedigree.differences(pair[1].pedigree) if part not in SAME]
-        note = f"Of the model {', '.join(parts)} {'differs' if len(parts) == 1 else 'differ'}." if parts else ""
+        note = f"The model differs: {', '.join(parts)}." if parts else ""
         rows.append({"model": pair[0].model, **row, "note": row["note"] or note})
     names = {row["model"] for row in rows}
     prefix = f"{names.pop()} in " if len(names) == 1 else ""
