@@ -24,8 +24,8 @@ from clipbench.plugins import NO_CODE
 DONE, SOME_FAILED, WRONG_USE, CRASHED, INTERRUPTED = 0, 1, 2, 70, 130
 DEBUG = "CLIPBENCH_DEBUG"
 EXIT_CODES = (
-    "Exit codes: 0 all jobs are done, 1 some failed (of a dry run: will fail) and the others are done, 2 wrong use, "
-    "nothing ran, 70 clipbench itself failed, 130 interrupted: the same command goes on."
+    "Exit codes: 0 all jobs are done, 1 some failed (of a dry run: will fail) and the others are done, 2 wrong use, or "
+    "a results folder that cannot be written, 70 clipbench itself failed, 130 interrupted: the same command goes on."
 )
 
 app = typer.Typer(
