@@ -105,8 +105,10 @@ class Planner:
         if local and self._is_done(prepared, needs, readers, indices):
             return JobCost(job, images, done=True)
         memory = check_memory(prepared, needs, indices) if local else None
-        new_images = total(self._new_images(prepared, split, readers[split], index) for split, index in indices.items())
-        new_texts = self._new_texts(prepared, needs, local)
+        # Models of other names may be one model.
+        owner = info.pedigree.fingerprint() if local else model.name
+        counts = (self._new_images(prepared, owner, split, readers[split], index) for split, index in indices.items())
+        new_images, new_texts = total(counts), self._new_texts(prepared, owner, needs, local)
         return JobCost(
             job=job,
             images=images,
@@ -140,10 +142,10 @@ class Planner:
         return first
 
     def _new_images(
-        self, prepared: PreparedJob, split: str, reader: SplitReader, index: DataIndex | None
+        self, prepared: PreparedJob, owner: str, split: str, reader: SplitReader, index: DataIndex | None
     ) -> int | None:
         name = prepared.source(split).definition.name
-        if not self._is_first("images", prepared.model.name, name, split, reader.view):
+        if not self._is_first("images", owner, name, split, reader.view):
             return 0
         return prepared.count(split, index) if index is None else reader.missing(index)
 
@@ -152,9 +154,8 @@ class Planner:
         first = self._is_first("download", prepared.source(split).definition.name, split)
         return prepared.split(split).download_bytes if first else 0
 
-    def _new_texts(self, prepared: PreparedJob, needs: Needs, local: bool) -> int:
-        model = prepared.model
-        known = self._texts.setdefault(model.name, set())
+    def _new_texts(self, prepared: PreparedJob, owner: str, needs: Needs, local: bool) -> int:
+        model, known = prepared.model, self._texts.setdefault(owner, set())
         fresh = set(needs.strings) - known
         known |= fresh
         return len(model.texts.files.missing(tuple(fresh)) if local and fresh else fresh)

@@ -162,6 +162,7 @@ RUN = ["run", "small.yaml", "--model", "clip-tiny"]
         ([*RUN, "--model", "one=clip-tiny", "-m", "one=pixels:4"], "leave one out, or name it anew with --model NAME="),
         ([*RUN, "--output", "small.yaml"], "small.yaml: is a file; name a folder for the results with --output"),
         ([*RUN, "--model", "=clip-tiny"], "expected NAME=MODEL"),
+        ([*RUN, "-m", "nowhere_at_all:Model"], "model nowhere_at_all:Model: cannot import 'nowhere_at_all'"),
         ([*RUN[:2], "--no-code", "-m", "colour_words_model:ColourWords"], "is code, which is refused"),
         (["report", "nowhere"], "nowhere: holds no results"),
         (["run", "small.yaml"], "--model"),

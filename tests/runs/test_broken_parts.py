@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipbench import load_results
+from clipbench.errors import UnknownName
 
 from ..conftest import CommandLine
 
@@ -202,11 +203,12 @@ def test_a_setting_that_is_no_number_is_refused_in_the_suite(clipbench: CommandL
         ("openai/clip-vit-base-patch32", "did you mean 'hf:openai/clip-vit-base-patch32'?"),
     ],
 )
-def test_a_model_that_cannot_be_found_is_refused_with_what_is_near(clipbench: CommandLine, parts: Path, name, words):
-    (parts / "mixed.yaml").write_text(SUITE)
+def test_a_model_that_cannot_be_found_is_refused_with_what_is_near(make_runner, parts, monkeypatch, name, words):
+    monkeypatch.syspath_prepend(str(parts))
     (parts / "raising.py").write_text("raise ValueError('a bug at import')")
     (parts / "ending.py").write_text("import sys; sys.exit(0)")
-    run = clipbench("run", "mixed.yaml", "-m", "clip-tiny", "-m", name, env=WITH_EXAMPLES)
-    assert run.returncode == 2, run.stdout + run.stderr
-    assert words in run.stderr
+    suite = SUITE.replace(", ends, two, raises, three, four", "")
+    with pytest.raises(UnknownName) as refused:
+        make_runner(suite, models=["clip-tiny", name]).run()
+    assert words in str(refused.value)
     assert not (parts / "results").exists()

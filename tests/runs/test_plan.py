@@ -49,6 +49,13 @@ def test_shared_images_and_texts_are_counted_for_the_first_job_that_needs_them(r
     assert "nowhere" in gone.problem
 
 
+def test_one_model_under_two_names_is_embedded_once(make_runner):
+    suite = SUITE.replace("few, gone", "few").replace(", own]", "]")
+    first, second = make_runner(suite, models=["clip-tiny", "mine=clip-tiny"]).plan().jobs
+    assert (first.new_images, first.new_texts) == (30, 8)
+    assert (second.new_images, second.new_texts) == (0, 0)
+
+
 def test_what_is_done_and_what_is_stored_is_not_planned_again(runner: Runner):
     runner.run()
     again = runner.plan()
