@@ -96,6 +96,17 @@ def test_fewer_examples_than_features(rows):
     assert np.ptp(found.head.bias - reference.intercept_) < 1e-3
 
 
+def test_a_fit_of_few_examples_that_starts_at_its_minimum_ends_there():
+    generator, labels = np.random.default_rng(0), np.arange(30) % 3
+    features = generator.normal(3, 1, (30, 64)) + 2 * generator.normal(size=(3, 64))[labels]
+    targets, _ = class_targets(labels, 3)
+    problem = Problem.of(features.astype(np.float32), targets, 3)
+    minimum = fit(problem, 1.0, final=True)
+    again = fit(problem, 1.0, minimum.head)
+    assert minimum.iterations > 10
+    assert again.iterations <= 1
+
+
 @pytest.mark.parametrize("rows", [40, 400])
 def test_a_strong_pull_keeps_the_weights_where_they_are_pulled(rows):
     features, labels = digits(slice(rows))
