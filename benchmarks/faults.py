@@ -268,7 +268,7 @@ def clock(world: World) -> Iterator[Row]:
         world.run(cache, results).check_returncode()
         for path in (results / "jobs").glob("*.json"):
             document = json.loads(path.read_text())
-            document["provenance"]["finished"] = "2099-01-01T00:00:00+00:00"
+            document["run_metadata"]["finished"] = "2099-01-01T00:00:00+00:00"
             path.write_text(json.dumps(document))
         (images / "red" / "1.png").unlink()
         world.run(cache, results).check_returncode()

@@ -89,10 +89,10 @@ class RunConsole(ProgressListener):
             why = "for the same reason" if result.error == self._said else result.error
             self._said = result.error
             self.console.print(f"[red]failed[/]  {name}: {shown(why)}", highlight=False, soft_wrap=True)
-            self._print_traceback(str(result.provenance.get("traceback", "")))
+            self._print_traceback(str(result.run_metadata.get("traceback", "")))
             return
         main = result.main and as_shown(result, result.main)
-        took = "as before" if again else f"{result.provenance.get('seconds', 0):.1f} s"
+        took = "as before" if again else f"{result.run_metadata.get('seconds', 0):.1f} s"
         measured = f"{metric_of(result, main).label} {format_record(main)}, n={main.n:,}" if main else "done"
         broken = f", [yellow]{result.n_broken} broken[/]" if result.n_broken else ""
         self.console.print(f"[green]done[/]    {name}: {measured}{broken} ({took})", highlight=False, soft_wrap=True)

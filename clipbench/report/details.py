@@ -102,7 +102,7 @@ def _job_detail(
         classes=grids.full_classes(job),
         pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
         pedigree=facts(asdict(job.pedigree)),
-        run_metadata=facts(job.provenance),
+        run_metadata=facts(job.run_metadata),
     )
 
 

@@ -26,7 +26,7 @@ class Candidate:
     @property
     def location(self) -> str:
         """What the model is made of, as far as the job says it."""
-        return str(self.job.provenance.get("model") or "")
+        return str(self.job.run_metadata.get("model") or "")
 
     @property
     def group(self) -> tuple[str, str, str]:
@@ -35,7 +35,7 @@ class Candidate:
 
     def rank(self, now: str) -> tuple[object, ...]:
         """Return a sort key: success, then the run that names it last, then the time, where that can be true."""
-        finished = str(self.job.provenance.get("finished") or "")
+        finished = str(self.job.run_metadata.get("finished") or "")
         return (self.job.status == "done", self.claimed, finished if finished <= now else "", self.job.hash)
 
 

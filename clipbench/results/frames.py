@@ -75,7 +75,7 @@ def _row(result: JobResult | AnalysisResult, record: Record, *, trial: bool) -> 
         "regime": job.about.get("regime", ""),
         "status": job.status,
         "error": job.error,
-        "seconds": job.provenance.get("seconds"),
+        "seconds": job.run_metadata.get("seconds"),
         "job": job.hash,
         "analysis": job is not result,
         "trial": trial,

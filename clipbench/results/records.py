@@ -155,7 +155,7 @@ class JobResult:
     """How its numbers are shown, where its task is not built in."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """The data set's declarations: regime, source, licence, description."""
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    run_metadata: Mapping[str, Any] = field(default_factory=dict)
     """Seconds, time finished, versions, device, batch size: for the record, not part of the result."""
 
     @property

@@ -103,9 +103,9 @@ class Executor:
         pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree) if show else ((), ())
         decoded = [f"{split}: {note}" for split, stored in sets.items() for note in stored.notes]
         notes = (*outcome.notes, *decoded, *cut_texts, *picture_notes, *model.source.notes)
-        provenance = _provenance(prepared, outcome, time.perf_counter() - started)
+        run_metadata = _run_metadata(prepared, outcome, time.perf_counter() - started)
         result = _assemble(prepared, pedigree, name, outcome, sets)
-        return replace(result, pictures=pictures, notes=notes, provenance=provenance), False
+        return replace(result, pictures=pictures, notes=notes, run_metadata=run_metadata), False
 
     def _embed_images(
         self, prepared: PreparedJob, needs: Needs, readers: Mapping[str, SplitReader]
@@ -155,7 +155,7 @@ def failure(job: Job, regime: str, error: BaseException) -> JobResult:
         _result(job, job.failure_hash, "failed", Pedigree(subset=subset_of(job))),
         error=problem_of(error),
         about={"regime": regime},
-        provenance={"finished": _now(), "traceback": details},
+        run_metadata={"finished": _now(), "traceback": details},
     )
 
 
@@ -227,7 +227,7 @@ def _about(prepared: PreparedJob) -> dict[str, Any]:
     }
 
 
-def _provenance(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict[str, Any]:
+def _run_metadata(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict[str, Any]:
     model = prepared.model
     seconds_of = {name: round(part, 3) for name, part in outcome.seconds.items()}
     return {

@@ -181,8 +181,8 @@ class Runner:
     def _with_model(self, result: JobResult) -> JobResult:
         """Say of what model it is, as far as that is known: names alone do not tell models apart."""
         model = next(model for model in self.models if model.name == result.model)
-        provenance = {**result.provenance, "model": model.source.about}
-        return replace(result, pedigree=replace(result.pedigree, weights=model.weights), provenance=provenance)
+        run_metadata = {**result.run_metadata, "model": model.source.about}
+        return replace(result, pedigree=replace(result.pedigree, weights=model.weights), run_metadata=run_metadata)
 
     def _write_page(self) -> None:
         """Write the page; it is due again only when five times as long has passed as this took."""

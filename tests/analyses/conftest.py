@@ -45,7 +45,7 @@ class MadeUp:
         path = self.results.examples_path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         table.sample(frac=1, random_state=int(name[:6], 16)).to_parquet(path)
-        known = {"dataset": "toys", "split": "test", "status": "done", "provenance": {"finished": finished}}
+        known = {"dataset": "toys", "split": "test", "status": "done", "run_metadata": {"finished": finished}}
         about = {"task": task, "variant": variant, "prompts": prompts, "condition": condition}
         found = {"pedigree": Pedigree(**parts), "records": tuple(records)}
         self.results.write_job(JobResult(name, model, **(known | about | found | fields)))

@@ -80,7 +80,7 @@ def classification(
         records=(proportion("top1", share, n, main=True), proportion("top5", min(1.0, share + 0.2), n), recall),
         tables=class_tables(f"{model}|{dataset}", share, classes, n),
         about={"regime": regime, "source": "made for a test", "licence": "MIT", "description": f"About {dataset}."},
-        provenance={"seconds": 12.5, "finished": "2026-01-02T03:04:05Z", "device": "cpu", "batch_size": 64},
+        run_metadata={"seconds": 12.5, "finished": "2026-01-02T03:04:05Z", "device": "cpu", "batch_size": 64},
     )
 
 

@@ -75,7 +75,7 @@ def hostile_jobs(results: Results) -> None:
             broken=tuple({"id": text, "problem": text} for text in texts),
             n_broken=100,
             about={"regime": texts[1], "source": texts[0], "licence": texts[3], "description": texts[1]},
-            provenance={texts[0]: texts[1], "seconds": 1.0},
+            run_metadata={texts[0]: texts[1], "seconds": 1.0},
         )
         results.write_job(job)
     results.write_job(failure(texts[3], texts[1], texts[0]))

@@ -23,8 +23,8 @@ def of(weights: str, model: str = "a", value: float = 0.5, **changes: object) ->
 
 
 def failed(model: str = "a", location: str = "") -> JobResult:
-    provenance = {"finished": "2026-03-01T00:00:00", "model": location}
-    return job(model, hash=f"failed-{model}", status="failed", records=(), provenance=provenance)
+    run_metadata = {"finished": "2026-03-01T00:00:00", "model": location}
+    return job(model, hash=f"failed-{model}", status="failed", records=(), run_metadata=run_metadata)
 
 
 def limited(limit: int, model: str = "a", value: float = 0.5, **changes: object) -> JobResult:
@@ -51,7 +51,7 @@ def write(results: Results, *jobs: JobResult) -> None:
 
 
 def test_the_job_that_the_last_run_named_counts_whatever_the_clocks_said(results):
-    write(results, job(value=0.9, provenance=FUTURE), job(value=0.6), job(value=0.3))
+    write(results, job(value=0.9, run_metadata=FUTURE), job(value=0.6), job(value=0.3))
     results.write_run({"suite": "first"}, [job(value=0.9).hash])
     assert values(results) == {"a": 0.9}
     results.write_run({"suite": "second"}, [job(value=0.6).hash])
@@ -63,7 +63,7 @@ def test_the_job_that_the_last_run_named_counts_whatever_the_clocks_said(results
 
 
 def test_of_jobs_that_no_run_names_a_time_that_cannot_be_true_is_none(results):
-    write(results, job(value=0.9, provenance=FUTURE), job(value=0.6))
+    write(results, job(value=0.9, run_metadata=FUTURE), job(value=0.6))
     assert values(results) == {"a": 0.6}
 
 
@@ -141,7 +141,7 @@ def test_analyses_of_merged_folders_call_models_as_their_jobs_do(results, other)
 
 
 def test_a_failed_model_never_shows_another_s_number(results, other):
-    write(results, of("a1b2c3d4", provenance={"finished": "2026-01-01", "model": "open_clip RN50/openai"}))
+    write(results, of("a1b2c3d4", run_metadata={"finished": "2026-01-01", "model": "open_clip RN50/openai"}))
     write(other, failed(location="open_clip ViT-B-32/openai"))
     merged = load_results(results.folder, other.folder)
     assert values(merged) == {"a (a1b2c3)": 0.5, "a (open_clip ViT-B-32/openai)": None}
@@ -151,7 +151,7 @@ def test_a_failed_model_never_shows_another_s_number(results, other):
 
 
 def test_a_failure_of_the_same_model_still_hides_no_success(results, other):
-    write(results, of("a1b2c3d4", provenance={"finished": "2026-01-01", "model": "open_clip RN50/openai"}))
+    write(results, of("a1b2c3d4", run_metadata={"finished": "2026-01-01", "model": "open_clip RN50/openai"}))
     write(other, failed(location="open_clip RN50/openai"))
     assert values(load_results(results.folder, other.folder)) == {"a": 0.5}
 

@@ -30,7 +30,7 @@ def job(model: str = "a", dataset: str = "d", value: float = 0.5, **changes: obj
         ),
         tables={"per_class": Table(("class", "accuracy"), (("cat", 0.5), ("dog", None)))},
         notes=("a note",),
-        provenance={"finished": "2026-01-01T00:00:00", "seconds": 1.5},
+        run_metadata={"finished": "2026-01-01T00:00:00", "seconds": 1.5},
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -84,7 +84,7 @@ def test_an_empty_folder_has_an_empty_frame_with_its_columns(results: Results):
 
 def test_of_two_jobs_that_measure_the_same_the_later_counts(results: Results):
     later = {"finished": "2026-02-01T00:00:00"}
-    results.write_job(job(value=0.6, pedigree=Pedigree(data="newer images"), provenance=later))
+    results.write_job(job(value=0.6, pedigree=Pedigree(data="newer images"), run_metadata=later))
     results.write_job(job(value=0.5))
     assert [found.main.value for found in results.jobs() if found.main] == [0.6]
 
@@ -93,7 +93,7 @@ def test_a_failure_hides_no_success(results: Results):
     results.write_job(job())
     later = {"finished": "2026-02-01T00:00:00"}
     results.write_job(
-        job(hash="failed", status="failed", records=(), variant="", pedigree=Pedigree(), provenance=later)
+        job(hash="failed", status="failed", records=(), variant="", pedigree=Pedigree(), run_metadata=later)
     )
     assert [found.status for found in results.jobs()] == ["done"]
 

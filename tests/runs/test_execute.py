@@ -69,7 +69,7 @@ def test_a_crash_in_a_user_s_class_is_recorded_and_the_others_finish(jobs):
     crashed = found[f"{__name__}:Crashing"]
     assert crashed.status == "failed"
     assert crashed.error == "unexpected ZeroDivisionError: a bug of the user's own"
-    assert "a bug of the user's own" in crashed.provenance["traceback"]
+    assert "a bug of the user's own" in crashed.run_metadata["traceback"]
     assert found["few"].status == "done"
 
 
@@ -129,7 +129,7 @@ def test_a_job_whose_files_are_gone_or_damaged_is_run_again_without_embedding(ma
     assert "images" not in embedded
     assert examples.read_bytes() == before
     (again,) = results.jobs()
-    assert again == replace(job, provenance=again.provenance)
+    assert again == replace(job, run_metadata=again.run_metadata)
 
 
 def test_a_run_names_its_jobs_and_keeps_its_page_where_nothing_is_new(make_runner, tmp_path: Path):

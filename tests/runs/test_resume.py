@@ -41,7 +41,7 @@ def records(output: Path) -> dict[str, Any]:
     jobs = {}
     for path in sorted((output / "jobs").glob("*.json")):
         document = json.loads(path.read_text())
-        document.pop("provenance")
+        document.pop("run_metadata")
         jobs[path.name] = document
     examples = {path.name: path.read_bytes() for path in sorted((output / "examples").glob("*.parquet"))}
     return {"jobs": jobs, "examples": examples}

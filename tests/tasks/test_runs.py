@@ -21,7 +21,7 @@ def test_neighbours_keep_the_records_the_curve_and_the_seconds(tmp_path, monkeyp
     assert job.main is not None
     assert job.main.params.items() >= {"k": 5, "temperature": None, "n_train": 200}.items()
     assert job.tables["k_curve"].frame()["k"].tolist() == [1, 5]
-    assert job.provenance["seconds_of"].keys() == {"neighbours"}
+    assert job.run_metadata["seconds_of"].keys() == {"neighbours"}
     assert "k = 999." in job.notes[-1]
     assert results.examples(job.hash)["correct"].mean() == job.main.value
 
