@@ -134,7 +134,7 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
         raise cannot_read(path, error) from error
     whole = check_seal(content)
     if not whole:
-        raise Damaged(path, "it has no checksum" if whole is None else "checksum")
+        raise Damaged(path, "it has no checksum: of an older clipbench?" if whole is None else "checksum")
     document: dict[str, Any] = json.loads(content)
     del document["seal"]
     return document
