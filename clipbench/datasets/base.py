@@ -135,6 +135,8 @@ class Dataset(ABC):
     templates: tuple[str, ...] = ()
     """The data set's own prompt templates with `{}` for the class name, where it ships some."""
     multilabel: bool = False
+    captioned: bool = True
+    """False where it is known that no image has a caption."""
     decoding: Decoding = USUAL
     """How its images are decoded where its definition does not say."""
 

@@ -116,7 +116,7 @@ class DividedDataset(Dataset):
             problem = f"`split:` divides one split, and this data set has {', '.join(sorted(dataset.splits))}"
             raise UserError(problem, where=where, fix="leave out the shares")
         self.classes, self.templates, self.multilabel = dataset.classes, dataset.templates, dataset.multilabel
-        self.decoding = dataset.decoding
+        self.captioned, self.decoding = dataset.captioned, dataset.decoding
         (name,) = dataset.splits
         division = _Division(dataset.split(name), dict(sorted(shares.items())))
         self._splits = {share: ShareSplit(division, share) for share in division.shares if share != SEED}

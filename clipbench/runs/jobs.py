@@ -106,6 +106,8 @@ class PreparedJob:
         if lacking:
             fix = f"it gives: {', '.join(info.features)}"
             raise UserError(f"{self.task.name} needs {' and '.join(lacking)} features", where=info.name, fix=fix)
+        if needs.captions and not self.facts.captioned:
+            raise UserError("has no captions", where=self.facts.name, fix=f"{self.task.name} needs them")
         return needs
 
     def view(self, split: str) -> View | None:
@@ -214,6 +216,7 @@ def prepare(
             splits=_splits(asked, tested.dataset, trained.dataset),
             regime=dataset.info.regime,
             main_metric=dataset.info.main_metric,
+            captioned=dataset.captioned,
         )
         return job, PreparedJob(
             job=job,

@@ -131,6 +131,7 @@ class DatasetFacts:
     regime: str = ""
     main_metric: str = ""
     """As declared for the data set; empty: the task's own."""
+    captioned: bool = True
 
 
 @dataclass(frozen=True)

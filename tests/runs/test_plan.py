@@ -83,6 +83,12 @@ def test_a_long_plan_suggests_to_do_less(runner: Runner, make_runner):
     assert "--limit N" in text
 
 
+def test_retrieval_on_a_set_without_captions_is_known_to_fail(make_runner):
+    suite = "datasets: {few: {adapter: scenes, by: colour, n: 30}}\ntasks: [{task: retrieval, datasets: [few]}]"
+    (job,) = make_runner(suite).plan().jobs
+    assert job.problem == "few: has no captions; retrieval needs them"
+
+
 def test_a_job_that_will_fail_says_why(runner: Runner):
     text = printed(runner)
     assert "fails" in text

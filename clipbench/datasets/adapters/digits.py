@@ -38,6 +38,7 @@ class Digits(Dataset):
     Repository, 1998 (its test part); CC BY 4.0.
     """
 
+    captioned = False
     classes = CLASSES
     templates = (
         "the digit {}.",

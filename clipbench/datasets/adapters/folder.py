@@ -31,6 +31,7 @@ class ImageFolder(Dataset):
     written as `\\xff`.
     """
 
+    captioned = False
     decoding = Decoding(exif="apply")
 
     def __init__(

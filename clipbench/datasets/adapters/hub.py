@@ -65,6 +65,7 @@ class HuggingFace(Dataset):
         roles = assign(columns, Roles(image, label, caption, id, tuple(groups)), where=tables.name)
         chosen = _choose_splits(tables, splits)
         self.classes = _find_classes(chosen, roles, columns, class_list(classes, where=tables.name), tables.name)
+        self.captioned = roles.caption is not None
         self.multilabel = roles.label is not None and columns[roles.label].kind in ("numbers", "texts")
         index = ClassIndex(self.classes, self.multilabel)
         self._splits = {

@@ -86,6 +86,7 @@ class Table(Dataset):
         self._separator = label_separator
         self._root = root or path.parent
         self.multilabel = any(isinstance(self._label(line), list) for line in lines)
+        self.captioned = self._roles.caption is not None
         self.classes = class_list(classes, where=str(path)) or ()
         if self._roles.label and not self.classes:
             self.classes = classes_of(map(self._label, lines), column=self._roles.label, where=str(path))

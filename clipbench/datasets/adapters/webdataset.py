@@ -64,7 +64,7 @@ class WebDataset(Dataset):
         """
         self._files = _open(path, hub, revision, data_root, catalog_name)
         self._kind = self._read_kind()
-        self.multilabel = self._kind == "multilabel"
+        self.multilabel, self.captioned = self._kind == "multilabel", self._kind == "retrieval"
         self.classes = class_list(classes, where=self._files.name) or tuple(self._lines(_NAMES))
         self.templates = tuple(self._read_templates())
         if self._kind != "retrieval" and not self.classes:

@@ -122,6 +122,7 @@ class Scenes(Dataset):
         self._by: By = by
         self._n = n
         self._seed = seed
+        self.captioned = by == "caption"
         self.classes = () if by == "caption" else self._styles if by == "style" else ATTRIBUTES[by]
         self.templates = TEMPLATES[by]
 
