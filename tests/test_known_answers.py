@@ -75,9 +75,10 @@ tasks:
 
     # scikit-learn 1.9 on the same 20,000 + 10,000 features in float64: newton-cholesky at a tolerance of 1e-10 for
     # the projected ones, L-BFGS at 1e-6 for the others. At C = 10^-3.25 and 1e-3 all
-    # 10,000 predictions were the same.
-    assert jobs["linear_probe", "C = 0.000562341"].main.value == pytest.approx(0.6808, abs=1e-9)
-    assert jobs["linear_probe", "projected, C = 0.001"].main.value == pytest.approx(0.6791, abs=1e-9)
+    # 10,000 predictions were the same; with another number of threads embeddings are rounded otherwise, and one image
+    # falls to the other side.
+    assert jobs["linear_probe", "C = 0.000562341"].main.value == pytest.approx(0.6808, abs=1.1e-4)
+    assert jobs["linear_probe", "projected, C = 0.001"].main.value == pytest.approx(0.6791, abs=1.1e-4)
     probe, projected = jobs["linear_probe", ""].main, jobs["linear_probe", "projected"].main
     assert probe.value == pytest.approx(0.6808, abs=1e-3)
     assert projected.value == pytest.approx(0.6791, abs=1e-3)
