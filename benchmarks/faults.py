@@ -3,7 +3,7 @@
 Each fault strikes the same small run (digits and drawn scenes, clip-tiny, zero-shot and a probe), which then goes on
 or starts again; its records must be those of an undisturbed one (`same_records.py`).
 
-    python benchmarks/faults.py                     all of them, about a quarter of an hour
+    python benchmarks/faults.py                     all of them, half an hour or more
     python benchmarks/faults.py --only kills flips  some
     python benchmarks/faults.py --markdown          as the table in the docs
 
@@ -238,7 +238,8 @@ def signals(world: World) -> Iterator[Row]:
     ):
         cache, results = world.new(name.replace(", ", "-"))
         process = world.start(cache, results)
-        time.sleep(0.7 * world.seconds)
+        while process.poll() is None and not list(results.glob("jobs/*.json")):
+            time.sleep(0.01)
         for number in sent:
             os.killpg(process.pid, number)
             time.sleep(0.05)
