@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from clipbench.errors import UserError
-from clipbench.files import write_atomically
+from clipbench.files import StatKey, stat_key, write_atomically
 from clipbench.results.records import AnalysisResult, JobResult
 
 FORMAT = 3
@@ -114,8 +114,7 @@ def read_run(path: Path) -> Mapping[str, Any] | None:
 
 def _read(path: Path, kind: _Kind[Parsed]) -> Parsed | None:
     try:
-        known = path.stat()
-        return _parsed(path, kind, (known.st_mtime_ns, known.st_ctime_ns, known.st_size, known.st_ino))  # type: ignore[no-any-return]
+        return _parsed(path, kind, stat_key(path))  # type: ignore[no-any-return]
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -124,7 +123,7 @@ def _read(path: Path, kind: _Kind[Parsed]) -> Parsed | None:
 
 
 @lru_cache(maxsize=20_000)
-def _parsed(path: Path, kind: _Kind[Any], known: tuple[int, ...]) -> Any:
+def _parsed(path: Path, kind: _Kind[Any], known: StatKey) -> Any:
     """Parse a file; `known` is what says that it is still the same."""
     content = path.read_bytes()
     try:

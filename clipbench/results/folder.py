@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Results:
     """The folder of a run: `runs/`, `jobs/`, `examples/`, `thumbs/`, `analyses/`."""
 
-    def __init__(self, folder: Path, only: Collection[str] | None = None) -> None:
-        """Open a folder; `only`: show just the jobs with these hashes."""
+    def __init__(self, folder: Path, *others: Path, only: Collection[str] | None = None) -> None:
+        """Show a folder, or several as one; `only`: of a single one just the jobs with these hashes."""
         self.folder = folder
         self.only = only
-        self.parts: tuple[Results, ...] = (self,)
+        self.parts: tuple[Results, ...] = tuple(map(Results, (folder, *others))) if others else (self,)
         """The folders that are seen as one."""
 
     @property
@@ -246,29 +246,21 @@ class Results:
         return wide(self.frame, metric)
 
 
-def load_results(*folders: str | Path) -> Results | MergedResults:
+def load_results(*folders: str | Path) -> Results:
     """Open one or several results folders.
 
     Raises:
         UserError: a folder holds no results, or only those of an older clipbench.
     """
-    opened = [Results(Path(folder)) for folder in folders]
-    for results in opened:
+    merged = Results(*map(Path, folders))
+    for results in merged.parts:
         if not (results.folder / "jobs").is_dir():
             raise UserError("holds no results", where=str(results.folder), fix="expected a folder with jobs/ in it")
         files = list((results.folder / "jobs").glob("*.json"))
         if files and all(read_job(path) is None for path in files):
             fix = "run the suite again: images and texts are not encoded again"
             raise UserError("written by an older clipbench", where=str(results.folder), fix=fix)
-    return opened[0] if len(opened) == 1 else MergedResults(opened)
-
-
-class MergedResults(Results):
-    """Several results folders seen as one."""
-
-    def __init__(self, parts: Sequence[Results]) -> None:
-        super().__init__(parts[0].folder)
-        self.parts = tuple(parts)
+    return merged
 
 
 def _is_whole(table: Path) -> bool:

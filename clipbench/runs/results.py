@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
 
 class Results(stored.Results):
     """Results of one run, or of whole folders; its `repr`, in a notebook too, is the table of models and data sets."""
-
-    def __init__(self, folder: Path, *others: Path, only: Collection[str] | None = None) -> None:
-        """Show a folder, or several as one; `only`: of a single one just the jobs with these hashes."""
-        super().__init__(folder, only)
-        if others:
-            self.parts = tuple(map(stored.Results, (folder, *others)))
 
     def all(self) -> Results:
         """Return everything that the folder holds, that of earlier runs and other suites too."""

@@ -105,8 +105,8 @@ class Runner:
         for result in analyse(StoredResults(self.results.folder)):
             if result.status == "failed":
                 self.progress.analysis_failed(result)
+        self.results.write_run(self._described, self._finished)
         if shown and self._is_shown():
-            self.results.write_run(self._described, self._finished)
             self.progress.page(self.results.folder / PAGE, "")
         else:
             self._write_page()
@@ -186,7 +186,6 @@ class Runner:
 
     def _write_page(self) -> None:
         """Write the page; it is due again only when five times as long has passed as this took."""
-        self.results.write_run(self._described, self._finished)
         path = self.results.folder / PAGE
         started = time.monotonic()
         try:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.results.folder import FORMAT, MergedResults, Results, load_results
+from clipbench.results.folder import FORMAT, Results, load_results
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record, Subject, Table
 from clipbench.tasks.base import Condition
 
@@ -114,7 +114,7 @@ def test_several_folders_are_seen_as_one(tmp_path: Path):
     Results(tmp_path / "one").write_job(job())
     Results(tmp_path / "two").write_job(job("b"))
     merged = load_results(tmp_path / "one", tmp_path / "two")
-    assert isinstance(merged, MergedResults)
+    assert [part.folder for part in merged.parts] == [tmp_path / "one", tmp_path / "two"]
     assert [found.model for found in merged.jobs()] == ["a", "b"]
     assert merged.part_of(job("b").hash).folder == tmp_path / "two"
 
