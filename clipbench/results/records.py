@@ -65,11 +65,17 @@ class Record:
     level: float | None = None
     interval: str = ""
     """How the interval was made: 'wilson', 'bootstrap', ...; '' where there is none."""
+    family: int = 1
+    """With how many intervals, itself among them, this one holds together at its level."""
     n: int = 0
     n_broken: int = 0
     main: bool = False
     """The metric that stands for the job in a wide table."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    chance: float | None = None
+    """What guessing gives; None where nothing is said of it."""
+    commonest: float | None = None
+    """What always answering with the commonest class gives."""
 
     @classmethod
     def of(cls, metric: Metric, n_broken: int = 0) -> Record:
@@ -81,12 +87,16 @@ class Record:
             n=metric.n,
             n_broken=n_broken,
             main=metric.main,
+            chance=metric.chance,
+            commonest=metric.commonest,
             params=metric.params,
         )
         found = metric.interval
         if found is None:
             return record
-        return replace(record, low=found.low, high=found.high, level=found.level, interval=found.kind)
+        return replace(
+            record, low=found.low, high=found.high, level=found.level, interval=found.kind, family=found.family
+        )
 
 
 @dataclass(frozen=True)

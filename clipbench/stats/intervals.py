@@ -24,7 +24,7 @@ KINDS: Mapping[str, IntervalKind] = {
     "paired bootstrap": IntervalKind(
         "paired bootstrap (both answers to an example are drawn together)", "paired bootstrap"
     ),
-    "score": IntervalKind("score interval of a paired difference (where no answer differs)", "score"),
+    "score": IntervalKind("Tango's score interval of a paired difference", "score"),
     "student": IntervalKind("Student's t-interval of a mean", "t"),
     "seeds": IntervalKind("t-interval over random draws of the training examples", "t, over draws"),
     "unpaired bootstrap": IntervalKind(
@@ -46,6 +46,8 @@ class Interval:
     high: float
     kind: str
     level: float = 0.95
+    family: int = 1
+    """With how many intervals, itself among them, it holds together at this level: more than 1 are simultaneous."""
 
 
 def ends(interval: Interval | None) -> tuple[float | None, float | None]:

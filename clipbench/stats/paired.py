@@ -5,40 +5,85 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
 from clipbench.stats.intervals import Interval
-from clipbench.stats.significance import mcnemar
+from clipbench.stats.significance import NORMAL, score_test
+from clipbench.stats.simultaneous import level_of
 
 KIND = "paired bootstrap"
 
+_HALVINGS = 60
+"""After which the ends of an interval are found to the last bit that matters."""
 
-def paired_difference(
-    first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED
-) -> tuple[float, Interval]:
-    """Return the accuracy of the first minus that of the second, and its 95 % interval over (n,) the same examples.
 
-    Where every resample repeats the value, because the two are right about the same examples or one is right
-    about all and the other about none, the interval is Tango's score interval (Tango 1998, "Equivalence test and
-    confidence interval for the difference in proportions for the paired-sample design"), of kind 'score'.
+def score_interval(
+    only_first: ArrayLike, only_second: ArrayLike, n: ArrayLike, critical: float = NORMAL
+) -> tuple[Float64Array, Float64Array]:
+    """Return (...) lower and upper ends of Tango's score interval of a difference of two paired accuracies.
+
+    It holds zero just where `score_test` finds no difference at the same critical value.
+
+    Args:
+        only_first: (...) examples about which only the first is right; `only_second` those of the second.
+        n: (...) examples in all.
+        critical: of the standard normal distribution: 1.96 for 95 %, more where several intervals hold together
+            (`clipbench.stats.simultaneous`).
+
+    Source: Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
+    paired-sample design": the differences d for which |b - c - n d| <= critical * sqrt(n (2 q + d (1 - d))), where q
+    is the likeliest share of examples that only the second is right about, given d.
+    """
+    first, second, size = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in (only_first, only_second, n)))
+
+    def statistic(difference: Float64Array) -> Float64Array:
+        linear = (2 * size - first + second) * difference - first - second
+        constant = second * difference * (1 - difference)
+        share = (np.sqrt(np.maximum(linear**2 + 8 * size * constant, 0)) - linear) / (4 * size)
+        variance = size * (2 * share + difference * (1 - difference))
+        apart = first - second - size * difference
+        return np.asarray(apart / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+
+    value = (first - second) / size
+    ends = []
+    for outermost, sign in ((-1.0, 1.0), (1.0, -1.0)):
+        inside, outside = value.copy(), np.full(size.shape, outermost)
+        for _ in range(_HALVINGS):
+            middle = (inside + outside) / 2
+            fits = sign * statistic(middle) <= critical
+            inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
+        ends.append(np.asarray(np.where(value == outermost, outermost, outside)))
+    return ends[0], ends[1]
+
+
+def paired_difference(first: BoolArray, second: BoolArray, critical: float = NORMAL) -> tuple[float, Interval]:
+    """Return the accuracy of the first minus that of the second, and Tango's score interval over (n,) the same examples.
 
     Raises:
         ValueError: no examples, or not the same number.
     """
-    return paired_recall_difference(np.zeros(len(first), np.int64), first, second, resamples=resamples, seed=seed)
+    found = compare_pair(first, second, critical)
+    return found.difference, found.interval
 
 
 def paired_recall_difference(
-    labels: IntArray, first: BoolArray, second: BoolArray, *, resamples: int = RESAMPLES, seed: int = SEED
+    labels: IntArray,
+    first: BoolArray,
+    second: BoolArray,
+    critical: float = NORMAL,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> tuple[float, Interval]:
-    """Return the mean per-class recall of the first minus that of the second, and its 95 % interval over examples.
+    """Return the mean per-class recall of the first minus that of the second, and its interval over examples.
 
     A resample draws how many examples of each class only the first is right about, only the second, and both or
     neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals
@@ -56,7 +101,8 @@ def paired_recall_difference(
         return mean_per_class_recall(counts.sum(axis=2), counts[:, :, 0] - counts[:, :, 1])
 
     value = float(difference(cells[None])[0])
-    interval = bootstrap_multinomial(cells, difference, resamples=resamples, seed=seed)
+    level = level_of(critical)
+    interval = bootstrap_multinomial(cells, difference, resamples=resamples, seed=seed, level=level)
     if interval.low == interval.high:
         return value, _without_variation(cells.reshape(classes, 3), value)
     return value, replace(interval, kind=KIND)
@@ -88,12 +134,32 @@ def _distances(cells: IntArray) -> Iterator[tuple[float, float, float]]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The accuracy of the first minus that of the second."""
+    """The accuracy of the first minus that of the second, on n the same examples."""
 
-    difference: float
-    interval: Interval
-    p: float
-    """Of McNemar's exact test."""
+    n: int
+    only_first: int
+    """Examples about which only the first is right."""
+    only_second: int
+    critical: float = NORMAL
+    """Of the standard normal distribution, for test and interval."""
+    family: int = 1
+    """How many comparisons' intervals hold together at this critical value."""
+
+    @property
+    def difference(self) -> float:
+        """In accuracy."""
+        return (self.only_first - self.only_second) / self.n
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Tango's, which inverts the test."""
+        low, high = score_interval(self.only_first, self.only_second, self.n, self.critical)
+        return Interval(float(low), float(high), "score", family=self.family)
+
+    @property
+    def p(self) -> float:
+        """Of the score test, not corrected: what a table decides stands in the interval."""
+        return float(score_test(self.only_first, self.only_second))
 
     @property
     def numbers(self) -> tuple[float, float, float, float]:
@@ -101,11 +167,12 @@ class Comparison:
         return self.difference, self.interval.low, self.interval.high, self.p
 
 
-def compare_pair(first: NDArray[Any], second: NDArray[Any]) -> Comparison:
+def compare_pair(first: NDArray[Any], second: NDArray[Any], critical: float = NORMAL, family: int = 1) -> Comparison:
     """Compare what two classifiers are right about, (n,) the same examples."""
-    difference, interval = paired_difference(first, second)
-    p = mcnemar(np.count_nonzero(first & ~second), np.count_nonzero(second & ~first))
-    return Comparison(difference, interval, float(p))
+    if len(first) != len(second) or not len(first):
+        raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
+    only_first, only_second = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
+    return Comparison(len(first), int(only_first), int(only_second), critical, family)
 
 
 @dataclass(frozen=True)

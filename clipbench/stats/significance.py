@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,23 @@ from clipbench.arrays import Float64Array
 
 ALPHA = 0.05
 """A difference is called significant where its p value, corrected where several are tested, is below this."""
+
+
+NORMAL = NormalDist().inv_cdf(1 - ALPHA / 2)
+"""The critical value of the standard normal distribution that goes with it, two-sided."""
+
+
+def score_test(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:
+    """Return p values of the score test of two paired accuracies, McNemar's without a continuity correction.
+
+    From (...) counts of examples about which only the first is right, and only the second; 1 where there are none. Its
+    statistic, (b - c) / sqrt(b + c), is the one that Tango's interval inverts (`clipbench.stats.paired`).
+    """
+    from scipy.special import ndtr
+
+    first, second = np.asarray(only_first, np.float64), np.asarray(only_second, np.float64)
+    statistic = np.abs(first - second) / np.sqrt(np.maximum(first + second, 1))
+    return np.asarray(2 * ndtr(-statistic))
 
 
 def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:

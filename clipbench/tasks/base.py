@@ -244,6 +244,10 @@ class Metric:
     main: bool = False
     """The one that stands for the job in a wide table; exactly one per outcome."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    chance: float | None = None
+    """What guessing gives, e.g. 1 / classes for top-1; None where nothing is said of it."""
+    commonest: float | None = None
+    """What always answering with the commonest class gives."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def misses(intervals, truth):
 def difference_misses(n, only_first, only_second):
     random = np.random.default_rng(0)
     chances = np.full(n, only_first), np.full(n, only_second)
-    found = [paired_difference(*answers(random, *chances), resamples=500, seed=seed)[1] for seed in range(SETS)]
+    found = [paired_difference(*answers(random, *chances))[1] for _ in range(SETS)]
     return misses(found, only_first - only_second)
 
 
@@ -59,11 +59,9 @@ def test_from_a_dozen_discordant_examples_on_a_difference_is_covered_at_the_nomi
     assert (below, above) == pytest.approx(tails, abs=3 * 0.005)
 
 
-def test_four_discordant_examples_all_won_by_the_better_one_are_too_few():
-    """The bootstrap then says too little of the better one: 0.913 are covered, and 0.080 of the 0.087 lie below."""
+def test_four_discordant_examples_all_won_by_the_better_one_are_covered_too():
     below, above = difference_misses(200, 0.02, 0.0)
-    assert 1 - below - above == pytest.approx(0.913, abs=3 * 0.0089)
-    assert above < 0.02 < below
+    assert 1 - below - above >= 0.935
 
 
 def test_a_difference_of_mean_recalls_is_covered_with_classes_of_different_sizes():

@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import xlogy
+from statsmodels.stats.contingency_tables import mcnemar
 
-from clipbench.stats.paired import paired_difference, paired_recall_difference
+from clipbench.stats.paired import compare_pair, paired_difference, paired_recall_difference, score_interval
+from clipbench.stats.significance import score_test
 
 
 def two_classifiers(n, seed, better=0.05):
@@ -13,14 +17,44 @@ def two_classifiers(n, seed, better=0.05):
     return easy < 0.7 + better * generator.random(n), easy < 0.7
 
 
-def test_it_is_the_bootstrap_over_examples():
+def statistic(difference, only_first, only_second, n):
+    """Tango's, with the likeliest share of examples that only the second is right about found by a search."""
+
+    def loss(share):
+        counts = np.array([only_first, only_second, n - only_first - only_second])
+        return -np.sum(xlogy(counts, [share + difference, share, 1 - 2 * share - difference]))
+
+    bounds = (max(0.0, -difference), (1 - difference) / 2)
+    q = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+    return (only_first - only_second - n * difference) / np.sqrt(n * (2 * q + difference * (1 - difference)))
+
+
+@pytest.mark.parametrize("counts", [(12, 2, 100), (5, 0, 1000), (0, 7, 60), (40, 38, 500), (9, 2, 10_000)])
+def test_the_interval_inverts_the_score_test(counts):
+    low, high = score_interval(*counts)
+    assert statistic(low, *counts) == pytest.approx(1.959964, abs=1e-4)
+    assert statistic(high, *counts) == pytest.approx(-1.959964, abs=1e-4)
+    p = mcnemar([[0, counts[0]], [counts[1], 0]], exact=False, correction=False).pvalue
+    assert score_test(counts[0], counts[1]) == pytest.approx(p)
+    assert (p < 0.05) == (low > 0 or high < 0)
+
+
+def test_intervals_of_many_pairs_at_once_are_those_of_each():
+    first, second = np.meshgrid([0, 3, 20], [0, 1, 12])
+    low, high = score_interval(first, second, 100)
+    for at in np.ndindex(first.shape):
+        each = score_interval(first[at], second[at], 100)
+        assert [low[at], high[at]] == pytest.approx(list(map(float, each)))
+    assert (low <= (first - second) / 100).all()
+    assert (high >= (first - second) / 100).all()
+
+
+def test_a_larger_critical_value_makes_it_wider():
     first, second = two_classifiers(300, 1)
-    rows = np.random.default_rng(5).integers(0, 300, (20_000, 300))
-    drawn = first[rows].mean(axis=1) - second[rows].mean(axis=1)
-    value, interval = paired_difference(first, second, resamples=20_000)
-    assert (value, interval.kind) == (pytest.approx(first.mean() - second.mean()), "paired bootstrap")
-    assert [interval.low, interval.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=2 / 300)
-    assert interval.kind == "paired bootstrap"
+    narrow, wide = compare_pair(first, second), compare_pair(first, second, 3.0, family=10)
+    assert narrow.difference == pytest.approx(first.mean() - second.mean())
+    assert wide.interval.low < narrow.interval.low < narrow.difference < narrow.interval.high < wide.interval.high
+    assert (narrow.interval.family, wide.interval.family, wide.p) == (1, 10, narrow.p)
 
 
 def test_without_a_discordant_example_the_interval_still_has_a_width():
