@@ -1,0 +1,106 @@
+"""Intervals that hold together: how far the largest of several differences strays where nothing differs.
+
+A table that makes several statements prints intervals that all hold at once in 95 % of samples, and reads its verdicts
+from them. The critical value comes from the joint distribution of the studentised differences (max-t; Hothorn, Bretz
+and Westfall 2008, "Simultaneous inference in general parametric models"), drawn from a normal distribution with the
+correlations that the examples show; it never exceeds Bonferroni's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.arrays import Float64Array
+from clipbench.stats.bootstrap import SEED
+from clipbench.stats.significance import ALPHA, NORMAL
+
+DRAWS = 20_000
+
+_AT_A_TIME = 1 << 21
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The largest |t| among some differences, where nothing differs, in draws."""
+
+    draws: Float64Array
+    """(DRAWS,) Of differences measured on other examples the draws are independent."""
+    count: int
+    """How many differences there are."""
+
+
+def largest_of(differences: NDArray[Any], seed: int = SEED) -> Largest:
+    """Return the largest |t| of the means of m differences, each measured on (n, m) the same examples.
+
+    A difference that is the same on all examples has no t and never is the largest.
+    """
+    values = np.asarray(differences, np.float64)
+    return Largest(_drawn(np.cov(values, rowvar=False).reshape(values.shape[1], -1), None, seed), values.shape[1])
+
+
+def largest_of_pairs(values: NDArray[Any], seed: int = SEED) -> Largest:
+    """Return the largest |t| of all M (M - 1) / 2 differences between M models, measured on (M, n) the same examples."""
+    models = len(values)
+    pairs = np.triu_indices(models, 1)
+    covariance = np.cov(np.asarray(values, np.float64)).reshape(models, models)
+    return Largest(_drawn(covariance, pairs, seed), len(pairs[0]))
+
+
+def critical_value(parts: Sequence[Largest], level: float = 1 - ALPHA) -> float:
+    """Return what |t| of all differences together stays below in `level` of draws; 1.96 for one at 95 %.
+
+    Args:
+        parts: of one set of examples each, from draws of different seeds or of the same: sets are independent, so
+            that each part's draws are put in another order.
+        level: of all intervals together.
+    """
+    total = sum(part.count for part in parts)
+    if total <= 1:
+        return NORMAL if level == 1 - ALPHA else bonferroni(1, level)
+    random = np.random.default_rng(SEED)
+    together = np.max([random.permutation(part.draws) for part in parts if part.count], axis=0)
+    drawn = float(np.quantile(together, level))
+    return min(bonferroni(total, level), max(drawn, bonferroni(1, level)))
+
+
+def bonferroni(count: int, level: float = 1 - ALPHA) -> float:
+    """Return the critical value of the standard normal distribution that holds for so many differences of any kind."""
+    return NormalDist().inv_cdf(1 - (1 - level) / (2 * max(1, count)))
+
+
+def level_of(critical: float) -> float:
+    """Return the level of a single interval at a critical value, for methods that ask for one, such as percentiles."""
+    return 2 * NormalDist().cdf(critical) - 1
+
+
+def _drawn(covariance: Float64Array, pairs: tuple[Any, Any] | None, seed: int) -> Float64Array:
+    """Draw the largest |t|: of each variable, or of the differences of these pairs of variables."""
+    squares, axes = np.linalg.eigh(covariance)
+    root = axes * np.sqrt(np.maximum(squares, 0))
+    if pairs is None:
+        variances = np.diag(covariance)
+    else:
+        own = np.diag(covariance)
+        variances = own[pairs[0]] + own[pairs[1]] - 2 * covariance[pairs]
+    varies = variances > 1e-12 * max(float(np.trace(covariance)), 1e-300)
+    largest = np.zeros(DRAWS)
+    if not varies.any():
+        return largest
+    random = np.random.default_rng(seed)
+    for start, size in _blocks(len(varies)):
+        drawn = random.standard_normal((size, len(root))) @ root.T
+        values = drawn if pairs is None else drawn[:, pairs[0]] - drawn[:, pairs[1]]
+        largest[start : start + size] = np.max(np.abs(values[:, varies]) / np.sqrt(variances[varies]), axis=1)
+    return largest
+
+
+def _blocks(columns: int) -> Iterator[tuple[int, int]]:
+    size = max(1, _AT_A_TIME // columns)
+    for start in range(0, DRAWS, size):
+        yield start, min(size, DRAWS - start)
