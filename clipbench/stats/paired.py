@@ -65,7 +65,7 @@ def score_interval(
 
 
 def paired_difference(first: BoolArray, second: BoolArray, critical: float = NORMAL) -> tuple[float, Interval]:
-    """Return the accuracy of the first minus that of the second, and Tango's score interval over (n,) the same examples.
+    """Return the accuracy of the first minus that of the second, and its interval over (n,) the same examples.
 
     Raises:
         ValueError: no examples, or not the same number.

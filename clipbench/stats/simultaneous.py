@@ -45,7 +45,7 @@ def largest_of(differences: NDArray[Any], seed: int = SEED) -> Largest:
 
 
 def largest_of_pairs(values: NDArray[Any], seed: int = SEED) -> Largest:
-    """Return the largest |t| of all M (M - 1) / 2 differences between M models, measured on (M, n) the same examples."""
+    """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples."""
     models = len(values)
     pairs = np.triu_indices(models, 1)
     covariance = np.cov(np.asarray(values, np.float64)).reshape(models, models)
