@@ -22,7 +22,7 @@ def says(found):
         (claim(0.004, -0.003, 0.011), "not_distinguishable", "cannot be told apart (+0.4\u202fpoints [−0.3, +1.1])"),
         (claim(0.004, 0.0, 0.011), "not_distinguishable", "cannot be told apart (+0.4\u202fpoints [0.0, +1.1])"),
         (claim(0.3, None, None), "undefined", "cannot be told apart (+30.0\u202fpoints)"),
-        (claim(0.3, 0.1, 0.5, at_chance=True), "not_distinguishable", "cannot be told apart (+30.0\u202fpoints [+10.0, +50.0])"),
+        (claim(0.3, 0.1, 0.5, at_chance=True), "not_distinguishable", "cannot be told apart (+30.0\u202fpoints [+10.0, +50.0])"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_direction_is_said_only_where_the_interval_leaves_out_zero(found, verdict, text):
