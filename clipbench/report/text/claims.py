@@ -1,0 +1,74 @@
+"""Differences as a sentence may state them: a direction only where the interval leaves out zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipbench.analyses.base import verdict_of
+from clipbench.report.text import numbers
+from clipbench.results.records import Record, Subject, Verdict
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A difference, and what its interval allows to be said of it."""
+
+    record: Record
+    """Of a difference in fractions, points or gaps; its interval is the one that its table corrects."""
+    at_chance: bool = False
+    """Whether neither of the two numbers is above chance: then nothing is gained or lost between them."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the interval says; without one, or between two numbers at chance, no direction."""
+        record = self.record
+        if record.value is None or record.low is None or record.high is None:
+            return "undefined"
+        return "not_distinguishable" if self.at_chance else verdict_of(record.low, record.high)
+
+    @property
+    def size(self) -> str:
+        """Without its sign: '2.3 points'."""
+        value = self.record.value
+        return numbers.with_unit(None if value is None else abs(value), "gap")
+
+    @property
+    def interval(self) -> str:
+        """Of the size, turned round where the difference is negative: '[1.2, 3.4]'; '' where there is none."""
+        low, high = self.record.low, self.record.high
+        if low is None or high is None:
+            return ""
+        negative = (self.record.value or 0) < 0
+        return numbers.ends(*((-high, -low) if negative else (low, high)), "gap")
+
+    @property
+    def difference(self) -> str:
+        """With its sign and interval: '+0.4 points [−0.3, +1.1]'."""
+        return numbers.with_ends(self.record.value, self.record.low, self.record.high, "difference")
+
+    def says(self, higher: str, lower: str, undecided: str, undefined: str = "") -> str:
+        """Return the sentence that the verdict allows, its {size}, {interval} and {difference} filled in.
+
+        Args:
+            higher: said where the first is higher, e.g. '{size} {interval} better than zero-shot'.
+            lower: said where it is lower.
+            undecided: said where the interval holds zero, e.g. 'not to be told apart from zero-shot ({difference})'.
+            undefined: said where there is no interval; by default `undecided`.
+        """
+        sentences: dict[Verdict, str] = {
+            "higher": higher,
+            "lower": lower,
+            "not_distinguishable": undecided,
+            "undefined": undefined or undecided,
+        }
+        return sentences[self.verdict].format(size=self.size, interval=self.interval, difference=self.difference)
+
+
+def basis(about: Subject) -> str:
+    """Return what a statement rests on, as far as it is known: 'n = 1,000, limit 1000, fitted on 500 images'."""
+    parts = (
+        f"n = {numbers.count(about.n)}" if about.n else "",
+        about.subset,
+        f"fitted on {numbers.count(about.n_train)} images" if about.n_train is not None else "",
+    )
+    return ", ".join(part for part in parts if part)
