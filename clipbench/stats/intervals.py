@@ -30,6 +30,7 @@ KINDS: Mapping[str, IntervalKind] = {
         "interval over test images and random draws of the training examples together", "images and draws"
     ),
     "images alone": IntervalKind("interval over test images alone: one draw says nothing of others", "images alone"),
+    "cluster t": IntervalKind("t-interval over clusters, from cluster-robust standard errors", "t, over clusters"),
     "unpaired bootstrap": IntervalKind(
         "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
     ),

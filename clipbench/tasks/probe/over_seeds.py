@@ -10,12 +10,13 @@ import numpy as np
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
+from clipbench.metrics.chance import Baseline, recall_baseline, top_k_baseline
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
 from clipbench.tasks.classify.class_tables import group_columns, per_class
-from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1
+from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, with_baseline
 from clipbench.tasks.requirements import with_main
 
 if TYPE_CHECKING:
@@ -80,19 +81,25 @@ def seed_metrics(
     Mean per-class recall follows in the same way where it is the data set's main metric. All get these params and
     `pool_share`: which part of the training examples each draw holds. Where it is too large there is no interval.
     """
+    counts = np.bincount(decided.labels, minlength=len(dataset.classes))
     params = {**params, "pool_share": pool_share}
-    metrics = list(_pair("top1", decided.top1(), None, decided, params))
+    metrics = list(_pair("top1", decided.top1(), None, decided, params, top_k_baseline(counts)))
     if dataset.main_metric == "mean_per_class_recall":
-        recalls = decided.mean_per_class_recall(len(dataset.classes))
-        metrics += _pair("mean_per_class_recall", recalls, decided.labels, decided, params)
+        recalls = decided.mean_per_class_recall(len(counts))
+        metrics += _pair("mean_per_class_recall", recalls, decided.labels, decided, params, recall_baseline(counts))
     return with_main(metrics, dataset, default="top1")
 
 
 def _pair(
-    name: str, values: Float64Array, strata: IntArray | None, decided: SeedDecisions, params: Mapping[str, Any]
+    name: str,
+    values: Float64Array,
+    strata: IntArray | None,
+    decided: SeedDecisions,
+    params: Mapping[str, Any],
+    baseline: Baseline,
 ) -> Iterator[Metric]:
-    n, share = len(decided.rows), float(params["pool_share"])
-    yield Metric(name, float(values.mean()), n, _interval(decided, strata, share), params=params)
+    n, interval = len(decided.rows), _interval(decided, strata, float(params["pool_share"]))
+    yield with_baseline(Metric(name, float(values.mean()), n, interval, params=params), baseline)
     spread = float(values.std(ddof=1)) if len(values) > 1 else None
     yield Metric(f"{name}_sd_over_draws", spread, n, unit="gap", params=params)
 
