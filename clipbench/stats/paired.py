@@ -173,23 +173,3 @@ def compare_pair(first: NDArray[Any], second: NDArray[Any], critical: float = NO
         raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
     only_first, only_second = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
     return Comparison(len(first), int(only_first), int(only_second), critical, family)
-
-
-@dataclass(frozen=True)
-class Span:
-    """How far several classifiers lie apart: the best on these examples beside the worst."""
-
-    best: int
-    worst: int
-    """Their places; of equals the first."""
-    difference: float
-    interval: Interval
-    """Of these two, not below 0, since no other two are further apart."""
-
-
-def span(right: NDArray[Any]) -> Span:
-    """Compare the best and the worst of K classifiers, by what each is right about: (n, K)."""
-    accuracy = right.mean(axis=0)
-    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
-    difference, interval = paired_difference(right[:, best], right[:, worst])
-    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))

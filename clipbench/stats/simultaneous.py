@@ -45,11 +45,16 @@ def largest_of(differences: NDArray[Any], seed: int = SEED) -> Largest:
 
 
 def largest_of_pairs(values: NDArray[Any], seed: int = SEED) -> Largest:
-    """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples."""
-    models = len(values)
-    pairs = np.triu_indices(models, 1)
-    covariance = np.cov(np.asarray(values, np.float64)).reshape(models, models)
-    return Largest(_drawn(covariance, pairs, seed), len(pairs[0]))
+    """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples.
+
+    Of (M, n, T) values under T conditions, e.g. prompt templates, it is that of all pairs under each condition.
+    """
+    models, _, conditions = np.atleast_3d(values).shape
+    variables = np.moveaxis(np.atleast_3d(values), 2, 1).reshape(models * conditions, -1)
+    places = np.arange(models * conditions).reshape(models, conditions)
+    first, second = (places[of].ravel() for of in np.triu_indices(models, 1))
+    covariance = np.cov(np.asarray(variables, np.float64)).reshape(len(variables), -1)
+    return Largest(_drawn(covariance, (first, second), seed), len(first))
 
 
 def critical_value(parts: Sequence[Largest], level: float = 1 - ALPHA) -> float:

@@ -16,7 +16,10 @@ from clipbench.errors import UserError
 from clipbench.results.records import JobResult
 from clipbench.stats.paired import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
-from clipbench.stats.significance import ALPHA, holm, mcnemar
+from clipbench.stats.simultaneous import bonferroni, critical_value, largest_of_pairs
+
+_MOST_VARIABLES, _MOST_ANSWERS = 1000, 20_000_000
+"""Models x templates, and these x images, up to which their correlations are used: beyond, Bonferroni's correction."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +59,35 @@ class TemplateOrders:
         return [abs(total) == len(self.templates) for total in self.signs.sum(axis=1, dtype=np.int64).tolist()]
 
     @cached_property
-    def claims(self) -> list[tuple[Comparison, float]]:
-        """Every pair with the first template; p of McNemar's exact test, after Holm's correction for all pairs."""
-        found = [compare_pair(first, second) for first, second in combinations(self.correct[:, :, 0], 2)]
-        corrected = holm([comparison.p for comparison in found])
-        return [(comparison, p or 0.0) for comparison, p in zip(found, corrected, strict=True)]
+    def claims(self) -> list[Comparison]:
+        """Every pair with the first template; the intervals of all pairs hold together."""
+        first = self.correct[:, :, 0]
+        critical = critical_value([largest_of_pairs(first)])
+        return [compare_pair(*pair, critical, family=len(self.pairs)) for pair in combinations(first, 2)]
 
     @cached_property
     def significant(self) -> Signs:
-        """(P, T) which of two models is significantly ahead: `signs`, and 0 where it may be chance.
+        """(P, T) which of two models is ahead beyond chance: `signs`, and 0 where the images may have decided.
 
-        McNemar's exact test of every pair with every template, after Holm's correction for all of them.
+        The score test of every pair with every template, at the critical value that holds for all of them together.
         """
         first, second = np.triu_indices(len(self.models), 1)
-        only_first, only_second = np.empty((2, len(first), len(self.templates)), np.int64)
+        apart, discordant = np.empty((2, len(first), len(self.templates)), np.int64)
         for at in range(len(self.templates)):
             # float32 holds whole numbers to 2^24, and multiplies fast.
             correct = self.correct[:, :, at].astype(np.float32)
             both = (correct @ correct.T)[first, second].astype(np.int64)
-            only_first[:, at], only_second[:, at] = self.right[first, at] - both, self.right[second, at] - both
-        p = mcnemar(only_first, only_second)
-        corrected = np.array(holm(p.ravel().tolist()), np.float64).reshape(p.shape)
-        decided: Signs = np.where(corrected < ALPHA, self.signs, 0).astype(np.int8)
+            one, other = self.right[first, at], self.right[second, at]
+            apart[:, at], discordant[:, at] = one - other, one + other - 2 * both
+        decided: Signs = np.where(apart**2 > self._critical**2 * discordant, self.signs, 0).astype(np.int8)
         return decided
+
+    @property
+    def _critical(self) -> float:
+        models, _, templates = self.correct.shape
+        if models * templates > _MOST_VARIABLES or self.correct.size > _MOST_ANSWERS:
+            return bonferroni(self.signs.size)
+        return critical_value([largest_of_pairs(self.correct)])
 
     @cached_property
     def against(self) -> list[tuple[str, ...]]:
