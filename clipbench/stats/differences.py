@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.arrays import Float64Array
+from clipbench.arrays import Float64Array, IntArray
+from clipbench.stats.clusters import cluster_interval, standard_error
 from clipbench.stats.intervals import Interval, ends
 from clipbench.stats.paired import compare_pair
-from clipbench.stats.simultaneous import critical_value, largest_of, level_of
+from clipbench.stats.simultaneous import critical_value, largest_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Difference:
 
     value: float
     interval: Interval | None
-    """None: there is no variation that it could be taken from."""
+    """None: too few examples, or no variation that it could be taken from."""
 
     @property
     def numbers(self) -> tuple[float, float | None, float | None]:
@@ -30,22 +30,25 @@ class Difference:
         return self.value, *ends(self.interval)
 
 
-def simultaneous_differences(pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[Difference]:
+def simultaneous_differences(
+    pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]], clusters: IntArray | None = None
+) -> list[Difference]:
     """Return first minus second of each pair of (n,) scores in [0, 1] of the same n examples.
 
-    All intervals hold together. Of truth values they are Tango's, which invert the score test; of other scores, such as
-    the share of templates that are right, Student's, which invert the paired t test.
+    All intervals hold together. Of truth values they are those of `compare_pair`, which invert the score test; of other
+    scores, such as the share of templates that are right, Student's, which invert the paired t test. Examples may come
+    in (n,) clusters.
     """
     if not pairs:
         return []
     gained = np.column_stack([first.astype(np.float64) - second for first, second in pairs])
-    critical, family = critical_value([largest_of(gained)]), len(pairs)
+    critical, family = critical_value([largest_of(gained, clusters=clusters)]), len(pairs)
     found = []
     for (first, second), of_pair in zip(pairs, gained.T, strict=True):
         if _all_or_nothing(first) and _all_or_nothing(second):
-            interval: Interval | None = compare_pair(first > 0, second > 0, critical, family).interval
+            interval = compare_pair(first > 0, second > 0, critical, family, clusters).interval
         else:
-            interval = _student(of_pair, level_of(critical), family)
+            interval = _student(of_pair, critical, family, clusters)
         found.append(Difference(float(of_pair.mean()), interval))
     return found
 
@@ -54,11 +57,10 @@ def _all_or_nothing(scores: NDArray[Any]) -> bool:
     return bool(((scores == 0) | (scores == 1)).all())
 
 
-def _student(values: Float64Array, level: float, family: int) -> Interval | None:
-    from scipy.special import stdtrit
-
-    n = len(values)
-    if np.ptp(values) == 0:
+def _student(values: Float64Array, critical: float, family: int, clusters: IntArray | None) -> Interval | None:
+    error, count = standard_error(values, np.arange(len(values)) if clusters is None else clusters)
+    found = cluster_interval(float(values.mean()), error, count, critical) if error else None
+    if found is None:
         return None
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * values.std(ddof=1) / math.sqrt(n)
-    return Interval(max(-1.0, values.mean() - half), min(1.0, values.mean() + half), "student", family=family)
+    kind = found.kind if clusters is not None else "student"
+    return Interval(max(-1.0, found.low), min(1.0, found.high), kind, family=family)

@@ -87,8 +87,8 @@ def test_three_models_and_three_templates_by_hand(made_up: MadeUp, another: Call
         f"images, which may be chance {tests}.",
         "In 2 of 3 pairs of models the same one is ahead with each of 3 templates, in 2 of these beyond chance with "
         "the first template (intervals that hold for all 3 pairs together).",
-        "Two models stand in opposite orders in 11.1\u202f% of pairs of templates, chance included; in 22.2\u202f% they "
-        "are equal with one of the two, which is no flip.",
+        "Two models stand in opposite orders in 11.1\u202f% of pairs of templates, chance included; in 22.2\u202f% "
+        "they are equal with one of the two, which is no flip.",
     ]
     again = another("again")
     three(again)
@@ -148,6 +148,17 @@ def test_models_that_are_equally_good_flip_significantly_as_seldom_as_they_shoul
     assert flips > 150
     # Of 18 tests together one may be wrong in 5 % of the worlds; three standard deviations of 200 such draws.
     assert significant / 200 <= 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+
+
+@pytest.mark.parametrize(("repeats", "clustered", "expected"), [(1, False, 0), (5, False, 1), (5, True, 0)])
+def test_what_repeats_within_a_cluster_is_no_further_evidence(repeats: int, clustered: bool, expected: int) -> None:
+    correct = np.repeat(np.stack([first(103, 103), first(100, 100)]), repeats, axis=1)
+    clusters = np.repeat(np.arange(N), repeats) if clustered else None
+    orders = TemplateOrders(("a", "b"), ("1", "2"), correct, clusters)
+    assert orders.significant.tolist() == [[expected, expected]]
+    assert (orders.claims[0].interval.low > 0) == bool(expected)
+    few = TemplateOrders(("a", "b"), ("1", "2"), correct, np.arange(correct.shape[1]) % 10)
+    assert (few.significant.any(), few.claims[0].interval) == (False, None)
 
 
 def test_equal_models_have_no_order(made_up: MadeUp) -> None:

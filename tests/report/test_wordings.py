@@ -203,6 +203,11 @@ def with_record(found: JobResult, name: str, **changes: Any) -> JobResult:
             f"{MEAN}; {MOVED}; {FLIPS}",
         ),
         (
+            with_record(job(), "mean", commonest=0.61),
+            "None of 3 templates is shown to be above chance in top-1, so nothing is gained or lost with the wording. "
+            f"{MEAN[:-1]}, the commonest class 61.0\u202f%); {MOVED}; {FLIPS}",
+        ),
+        (
             replace(job(), pedigree=Pedigree(subset="limit 1000")),
             f"Top-1 depends on the wording: it spreads by {SPREADS} "
             f"{MEAN.replace('1,000', '1,000, limit 1000')}; {MOVED}; {FLIPS}",

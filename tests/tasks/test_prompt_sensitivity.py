@@ -107,6 +107,9 @@ def test_metrics_by_hand(by_hand):
     assert found["ensemble_gain"].value == pytest.approx(found["ensemble_top1"].value - 7 / 12)
     assert all(metric.n == 4 for metric in outcome.metrics)
     assert "optimistic" in outcome.notes[0]
+    above_chance = ("mean", "best", "worst", "ensemble_top1", "chosen_top1")
+    assert all((found[name].chance, found[name].commonest) == (0.5, 0.5) for name in above_chance)
+    assert found["flip_share"].chance is None
 
 
 def test_examples_classes_and_pictures_by_hand(by_hand):

@@ -15,6 +15,8 @@ from clipbench.analyses.rankings.template_orders import TemplateOrders, read_ord
 from clipbench.errors import listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
+from clipbench.stats.intervals import ends
+from clipbench.stats.paired import Comparison
 from clipbench.stats.ranks import flip_shares, mean_tau_b, tie_shares
 from clipbench.tasks.base import Metric
 
@@ -122,10 +124,7 @@ def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
     yield Metric("kendall_tau", None if np.isnan(tau) else tau, n, unit="tau", main=True, params=template_pairs)
     yield Metric("order_flip_share", flips, n, params=size | {"ties": float(tie_shares(signs).mean())})
     survives = answers.survives
-    significant = [
-        kept and verdict_of(claim.interval.low, claim.interval.high) != "not_distinguishable"
-        for kept, claim in zip(survives, answers.claims, strict=True)
-    ]
+    significant = [kept and _is_clear(claim) for kept, claim in zip(survives, answers.claims, strict=True)]
     yield Metric("surviving_claims", sum(survives), n, unit="pairs", params=size)
     first = size | {"template": answers.templates[0]}
     yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=first)
@@ -134,11 +133,17 @@ def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
     yield Metric("significant_order_flips", flipped, n, unit="pairs", params=tests)
 
 
+def _is_clear(claim: Comparison) -> bool:
+    found = claim.interval
+    return found is not None and verdict_of(found.low, found.high) != "not_distinguishable"
+
+
 def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
     """Return one row a pair of models; the difference and its interval are those with the first template."""
     rows, survives = [], answers.survives
     for at, pair in enumerate(answers.pairs):
         signs, decided, claim = answers.signs[at], answers.significant[at], answers.claims[at]
+        low, high = ends(claim.interval)
         rows.append(
             {
                 "first": pair[0],
@@ -152,8 +157,8 @@ def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
                 "survives": "yes" if survives[at] else "no",
                 "against": listed(answers.against[at], _SHOWN),
                 "difference": claim.difference,
-                "low": claim.interval.low,
-                "high": claim.interval.high,
+                "low": low,
+                "high": high,
             }
         )
     return pd.DataFrame(rows)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from clipbench.errors import UserError
+from clipbench.metrics.chance import top_k_baseline
 from clipbench.metrics.flips import flips
 from clipbench.metrics.specs import MetricSpec, TableSpec
 from clipbench.stats.variance_components import Component, variance_components
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts
+from clipbench.tasks.classify.single_label import with_baseline
 from clipbench.tasks.prompt_sensitivity.held_out_selection import held_out_selection
 from clipbench.tasks.prompt_sensitivity.name_lists import (
     NAME_METRICS,
@@ -25,6 +28,7 @@ from clipbench.tasks.prompt_sensitivity.name_lists import (
 from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
 from clipbench.tasks.prompt_sensitivity.prompt_notes import prompt_notes
 from clipbench.tasks.prompt_sensitivity.template_metrics import (
+    ACCURACIES,
     METRICS,
     chosen_metric,
     gain_metrics,
@@ -151,6 +155,10 @@ class PromptSensitivity:
             chosen_metric(scores, selection, grid),
             *gain_metrics(steps, len(scores.rows)),
             *(name_metrics(names, grid) if names else ()),
+        )
+        counts = np.bincount(scores.labels, minlength=len(dataset.classes))
+        metrics = tuple(
+            with_baseline(metric, top_k_baseline(counts)) if metric.name in ACCURACIES else metric for metric in metrics
         )
         by_name = {metric.name: metric for metric in metrics}
         choice = choice_table(by_name, len(grid.templates), settings.split, cross_fitted=selection.cross_fitted)

@@ -23,6 +23,9 @@ from clipbench.tasks.prompt_sensitivity.held_out_selection import HeldOutSelecti
 from clipbench.tasks.prompt_sensitivity.prompt_grid import BARE, PHOTO, PromptGrid
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
 
+ACCURACIES = ("mean", "best", "worst", "ensemble_top1", "chosen_top1")
+"""Metrics that stand beside chance."""
+
 CLIP_PAPER = "Radford et al. 2021, section 3.1.4"
 
 

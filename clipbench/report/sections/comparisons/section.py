@@ -123,7 +123,8 @@ def matrix(result: AnalysisResult) -> Matrix | None:
 
 def _cell(row: Mapping[str, Any], short: Mapping[str, str]) -> MatrixCell:
     share = row["flip_share"]
-    firm = row["survives"] == "yes" and verdict_of(row["low"], row["high"]) != "not_distinguishable"
+    known = row["survives"] == "yes" and row["low"] is not None
+    firm = known and verdict_of(row["low"], row["high"]) != "not_distinguishable"
     first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
     significant = f"beyond chance with {row['first_significant']} and {row['second_significant']}"
     hover = f"{numbers.with_unit(share)}: {first} templates, {second}, equal with {row['ties']}; {significant}"
