@@ -28,9 +28,10 @@ SEED_METRICS = tuple(
     variant
     for spec in (TOP1, MEAN_RECALL)
     for variant in (
-        spec,
+        replace(spec, per_example="correct.*"),
         replace(
             spec,
+            per_example="correct.*",
             name=f"{spec.name}_over_seeds",
             label=f"{spec.label} over draws",
             definition="the same mean over several random draws of the training examples, with its interval over the "

@@ -29,7 +29,12 @@ def _moves(name: str, label: str, unit: str, definition: str, source: str = "") 
 
 
 METRICS = (
-    MetricSpec("mean", "top-1 of a template", definition="top-1 of each prompt template alone, their mean."),
+    MetricSpec(
+        "mean",
+        "top-1 of a template",
+        definition="top-1 of each prompt template alone, their mean.",
+        per_example="correct_share",
+    ),
     _moves(
         "range",
         "range over templates",
