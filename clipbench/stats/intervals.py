@@ -26,6 +26,7 @@ KINDS: Mapping[str, IntervalKind] = {
     ),
     "score": IntervalKind("Tango's score interval of a paired difference", "score"),
     "student": IntervalKind("Student's t-interval of a mean", "t"),
+    "cluster t": IntervalKind("t-interval over clusters, from cluster-robust standard errors", "t, over clusters"),
     "seeds": IntervalKind("t-interval over random draws of the training examples", "t, over draws"),
     "unpaired bootstrap": IntervalKind(
         "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"

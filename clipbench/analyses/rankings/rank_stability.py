@@ -176,6 +176,7 @@ def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
     rows, survives = [], answers.survives
     for at, pair in enumerate(answers.pairs):
         signs, decided, (claim, p_holm) = answers.signs[at], answers.significant[at], answers.claims[at]
+        assert claim.interval is not None
         rows.append(
             {
                 "first": pair[0],

@@ -51,7 +51,7 @@ def multi_label_outcome(
     curves = [PrecisionRecall(scores[:, index], present[:, index]) for index in scored]
     averages = _averages(curves, np.ones((1, len(images)), np.int64))[:, :, 0]
     return Outcome(
-        metrics=with_main(tuple(_metrics(curves, averages, len(images))), dataset, default="map"),
+        metrics=with_main(tuple(_metrics(curves, averages, present[:, scored])), dataset, default="map"),
         examples=_examples(images, scores, present, dataset.classes, split),
         tables={"per_class": _per_class(present, scored, averages, dataset.classes)},
         pictures=_mistakes(images.ids, scores, present, dataset.classes, split, score),
@@ -96,7 +96,8 @@ def _averages(curves: Sequence[PrecisionRecall], weights: IntArray) -> Float64Ar
     )
 
 
-def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, n: int) -> Iterator[Metric]:
+def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, present: BoolArray) -> Iterator[Metric]:
+    n = len(present)
     values: Sequence[float | None] = (None, None)
     intervals: Sequence[Interval | None] = (None, None)
     if curves:
@@ -107,7 +108,8 @@ def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, n: int) 
         )
     params = {"classes": len(curves), "seed": SEED, "resamples": RESAMPLES, "centred": True}
     for spec, value, interval in zip(MULTI_LABEL_METRICS, values, intervals, strict=True):
-        yield Metric(spec.name, value, n, _within_one(interval), params=params)
+        chance = float(present.mean()) if curves and spec.name == "map" else None
+        yield Metric(spec.name, value, n, _within_one(interval), params=params, chance=chance)
 
 
 def _within_one(interval: Interval | None) -> Interval | None:

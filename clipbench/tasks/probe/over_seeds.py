@@ -14,11 +14,12 @@ import numpy as np
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
+from clipbench.metrics.chance import Baseline, recall_baseline, top_k_baseline
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_multinomial
 from clipbench.stats.intervals import Interval, student, wilson
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
 from clipbench.tasks.classify.class_tables import group_columns, per_class
-from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, equal_recalls_interval
+from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, equal_recalls_interval, with_baseline
 from clipbench.tasks.requirements import with_main
 
 if TYPE_CHECKING:
@@ -76,21 +77,27 @@ def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[
 
     Mean per-class recall follows in the same way where it is the data set's main metric. All get these params.
     """
-    metrics = list(_pair("top1", decided.top1(), _top1_interval(decided), decided, params))
+    counts = np.bincount(decided.labels, minlength=len(dataset.classes))
+    metrics = list(_pair("top1", decided.top1(), _top1_interval(decided), decided, params, top_k_baseline(counts)))
     if dataset.main_metric == "mean_per_class_recall":
         classes = len(dataset.classes)
         recalls, interval = decided.mean_per_class_recall(classes), _recall_interval(decided, classes)
-        metrics += _pair("mean_per_class_recall", recalls, interval, decided, params)
+        metrics += _pair("mean_per_class_recall", recalls, interval, decided, params, recall_baseline(counts))
     return with_main(metrics, dataset, default="top1")
 
 
 def _pair(
-    name: str, values: Float64Array, over_examples: Interval, decided: SeedDecisions, params: Mapping[str, Any]
+    name: str,
+    values: Float64Array,
+    over_examples: Interval,
+    decided: SeedDecisions,
+    params: Mapping[str, Any],
+    baseline: Baseline,
 ) -> Iterator[Metric]:
     value, n = float(values.mean()), len(decided.rows)
     drawn = {"bootstrap_seed": SEED, "resamples": RESAMPLES}
-    yield Metric(name, value, n, over_examples, params={**params, **drawn})
-    yield Metric(f"{name}_over_seeds", value, n, _over_seeds(values), params=params)
+    yield with_baseline(Metric(name, value, n, over_examples, params={**params, **drawn}), baseline)
+    yield with_baseline(Metric(f"{name}_over_seeds", value, n, _over_seeds(values), params=params), baseline)
 
 
 def _over_seeds(values: Float64Array) -> Interval | None:

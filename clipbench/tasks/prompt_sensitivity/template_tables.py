@@ -116,6 +116,7 @@ def family_effects_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFra
         # Every resample would repeat a difference that is the same of all images; each of the others then has it too.
         alike = np.ptp(gained) == 0
         interval = compare_pair(correct[:, others[0]], correct[:, plain]).interval if alike else bootstrap_mean(gained)
+        assert interval is not None
         p = mean_is_zero(gained)
         rows.append((family, grid.every[plain], len(others), gained.mean(), interval.low, interval.high, p))
     return _corrected(FAMILY_EFFECTS, rows)

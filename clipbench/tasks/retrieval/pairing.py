@@ -95,7 +95,7 @@ class Pairing:
         sizes = snippet_counts(int(answers.others.min()))
         points = [(size, *accuracy(answers, size)) for size in sizes]
         metrics = tuple(
-            Metric(f"paired_of_{size}", value, captions.images, interval, main=size == sizes[-1])
+            Metric(f"paired_of_{size}", value, captions.images, interval, main=size == sizes[-1], chance=1 / size)
             for size, value, interval in points
         )
         shared = f"Captions that stand at several images: {captions.shared:,}. There they are wrong."
