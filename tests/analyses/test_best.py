@@ -106,6 +106,14 @@ def test_mean_recall_weighs_images_by_their_class() -> None:
     assert standings(finding) == {"rare": (0, 1), "common": (1, 0)}
 
 
+@pytest.mark.parametrize(("size", "surely"), [(1, True), (5, False), (40, False)])
+def test_images_of_one_cluster_are_no_further_evidence(size: int, surely: bool) -> None:
+    """(12, 2) of 514 images lie in 3 clusters of five; of 40 each there are too few clusters for any statement."""
+    found = [(job, table.assign(cluster=np.arange(len(table)) // size)) for job, table in apart(12, 2)]
+    (finding,) = analysed(*found)
+    assert standings(finding) == ({"a": (0, 1), "b": (1, 0)} if surely else {"a": (0, 0), "b": (0, 0)})
+
+
 def test_jobs_that_were_not_measured_alike_are_not_compared() -> None:
     (job, table), other = apart(100, 2)
     odd = replace(job, pedigree=replace(job.pedigree, prompts="others"))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import SAME, same_examples, subject_of
-from clipbench.arrays import Float64Array
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
+from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
 from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
@@ -70,11 +71,11 @@ def _columns(jobs: Sequence[JobResult]) -> Iterator[Sequence[JobResult]]:
 
 
 def _finding(jobs: Sequence[JobResult], evidence: Evidence, family: int) -> Finding:
+    critical = bonferroni(family)
     try:
-        statistics, paired = _of_the_same_images(jobs, evidence), True
+        statistics, paired = _of_the_same_images(jobs, evidence, critical), True
     except UserError:
         statistics, paired = _of_intervals(jobs), False
-    critical = bonferroni(family)
     higher, lower = (statistics < -critical).sum(axis=1), (statistics > critical).sum(axis=1)
     models, values = [job.model for job in jobs], [job.main.value for job in jobs if job.main]
     standings = pd.DataFrame({"model": models, "value": values, "higher": higher, "lower": lower})
@@ -90,29 +91,42 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence, family: int) -> Find
     return Finding(about, (apart,), {STANDINGS.name: standings}, tuple(job.hash for job in jobs))
 
 
-def _of_the_same_images(jobs: Sequence[JobResult], evidence: Evidence) -> Float64Array:
+def _of_the_same_images(jobs: Sequence[JobResult], evidence: Evidence, critical: float) -> Float64Array:
     """Return (M, M) differences of rows and columns in standard errors where nothing differs.
 
     Of accuracies this is the statistic of `clipbench.stats.significance.score_test`, of a mean over classes the same
-    with a weight for each image.
+    with a weight for each image. Of images in clusters the errors are cluster-robust, and stretched as Student's
+    quantile at this critical value is; of too few clusters nothing is apart.
 
     Raises:
         UserError: tables cannot be read or do not say of the same images whether each is right, or say another value.
     """
-    right, labels = _answers(jobs, evidence)
+    right, labels, clusters = _answers(jobs, evidence)
     counts = np.bincount(labels)
     values = np.array([job.main.value for job in jobs if job.main])
     by_class = (1 / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels]
-    for weights in (np.full(len(labels), 1 / len(labels)), by_class):
-        weighted = right * weights
-        if np.allclose(weighted.sum(axis=1), values, rtol=0, atol=1e-9):
-            return _in_standard_errors(weighted)
-    raise UserError("the per-example tables say another value than the records", where=jobs[0].dataset)
+    weighted = next(
+        (
+            found
+            for weights in (np.full(len(labels), 1 / len(labels)), by_class)
+            if np.allclose((found := right * weights).sum(axis=1), values, rtol=0, atol=1e-9)
+        ),
+        None,
+    )
+    if weighted is None:
+        raise UserError("the per-example tables say another value than the records", where=jobs[0].dataset)
+    if clusters is None:
+        return _in_standard_errors(weighted.sum(axis=1), weighted @ weighted.T)
+    residuals = cluster_residuals(weighted.T, clusters)
+    count = len(residuals)
+    if count < MIN_CLUSTERS:
+        return np.zeros((len(jobs), len(jobs)))
+    products = residuals.T @ residuals * count / (count - 1)
+    return _in_standard_errors(weighted.sum(axis=1), products) * critical / t_critical(critical, count)
 
 
-def _in_standard_errors(weighted: Float64Array) -> Float64Array:
-    """Return (M, M) differences of (M, n) sums over examples, in their standard errors where nothing differs."""
-    sums, products = weighted.sum(axis=1), weighted @ weighted.T
+def _in_standard_errors(sums: Float64Array, products: Float64Array) -> Float64Array:
+    """Return (M, M) differences of M sums over examples, from the (M, M) sums of the examples' products."""
     squares = np.diag(products)
     variances = np.maximum(squares[:, None] + squares - 2 * products, 0)
     # What is the same on all examples differs by rounding.
@@ -121,12 +135,12 @@ def _in_standard_errors(weighted: Float64Array) -> Float64Array:
     return np.asarray(np.divide(apart, np.sqrt(variances), out=np.zeros(apart.shape), where=varies))
 
 
-def _answers(jobs: Sequence[JobResult], evidence: Evidence) -> tuple[Any, Any]:
-    """Return (M, n) whether each job is right about an image, and (n,) its label."""
+def _answers(jobs: Sequence[JobResult], evidence: Evidence) -> tuple[BoolArray, IntArray, IntArray | None]:
+    """Return (M, n) whether each job is right about an image, (n,) its label, and its cluster where there are any."""
     first: pd.DataFrame | None = None
     right = []
     for job in jobs:
-        table = evidence.examples(job.hash, ("id", "label", "correct"))
+        table = evidence.examples(job.hash, ("id", "label", "correct", "cluster"))
         if "label" not in table or "correct" not in table or table["correct"].dtype != np.bool_:
             raise UserError("the per-example table does not say of each image whether it is right", where=job.dataset)
         if first is None:
@@ -138,7 +152,8 @@ def _answers(jobs: Sequence[JobResult], evidence: Evidence) -> tuple[Any, Any]:
             table = table.loc[first["id"]]
         right.append(table["correct"].to_numpy(bool))
     assert first is not None
-    return np.stack(right), first["label"].to_numpy(np.int64)
+    clusters = pd.factorize(first["cluster"])[0].astype(np.int64) if "cluster" in first else None
+    return np.stack(right), first["label"].to_numpy(np.int64), clusters
 
 
 def _of_intervals(jobs: Sequence[JobResult]) -> Float64Array:
