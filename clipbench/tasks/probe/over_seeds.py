@@ -29,7 +29,9 @@ SEED_METRICS = tuple(
     for spec in (TOP1, MEAN_RECALL)
     for variant in (
         replace(
-            spec, definition=f"{spec.definition[:-1]}; the mean over several random draws of the training examples."
+            spec,
+            definition=f"{spec.definition[:-1]}; the mean over several random draws of the training examples.",
+            per_example="correct.*",
         ),
         MetricSpec(
             f"{spec.name}_sd_over_draws",
