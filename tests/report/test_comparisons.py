@@ -66,7 +66,7 @@ def test_results_stand_by_regime_data_set_and_model() -> None:
 
 def test_a_number_that_is_not_reached_leaves_its_cell_open() -> None:
     params = {"below": 0.0, "beyond": 0.0}
-    reached = Record("shots_to_match", 3.96, "examples per class", 2.0, 5.2, 0.95, "bootstrap", 300, params=params)
+    reached = Record("shots_to_match", 3.96, "examples per class", 2.0, 5.2, 0.95, "bootstrap", n=300, params=params)
     missed = replace(reached, value=None, low=None, high=None, params={"below": 0.0, "beyond": 1.0})
     (part,) = parts(probe("a", "d2", difference("top1_difference", 0.1, 0.05), reached), probe("b", "d2", missed))
     assert part.heads[1].text == "labels to match zero-shot, examples per class"

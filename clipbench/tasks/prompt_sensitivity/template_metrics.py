@@ -42,7 +42,12 @@ def _gain(name: str, label: str, definition: str, source: str = "") -> MetricSpe
 
 
 METRICS = (
-    MetricSpec("mean", "top-1 of a template", definition="top-1 of each prompt template alone, their mean."),
+    MetricSpec(
+        "mean",
+        "top-1 of a template",
+        definition="top-1 of each prompt template alone, their mean.",
+        per_example="correct_share",
+    ),
     _moves(
         "template_spread",
         "spread over templates",
