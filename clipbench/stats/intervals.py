@@ -27,12 +27,13 @@ KINDS: Mapping[str, IntervalKind] = {
     "score": IntervalKind("Tango's score interval of a paired difference", "score"),
     "student": IntervalKind("Student's t-interval of a mean", "t"),
     "seeds": IntervalKind("t-interval over random draws of the training examples", "t, over draws"),
-    "unpaired bootstrap": IntervalKind(
-        "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
+    "square-and-add": IntervalKind(
+        "of several shares together: the distances to the ends of their Wilson intervals, squared and added",
+        "square-and-add",
     ),
     "jackknife": IntervalKind("Wilson interval at the effective number of images, from a jackknife", "jackknife"),
-    "line and examples": IntervalKind(
-        "bootstrap over the models behind the baseline line and over the images, drawn together", "line and images"
+    "prediction": IntervalKind(
+        "prediction interval: the line, how far models of other families lie from it, and the images", "prediction"
     ),
 }
 """By `Interval.kind`; one that is not among them is called by its own name."""
