@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import Finding
-from clipbench.arrays import BoolArray
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult, Subject
 
@@ -114,6 +114,18 @@ def read_correct(
         if not same_examples(tables[0], tables[-1]):
             raise UserError("the jobs have other examples or labels", where=job.dataset, fix=_FIX)
     return np.stack([table.loc[tables[0].index, list(columns)].to_numpy(bool) for table in tables])
+
+
+def read_clusters(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> IntArray | None:
+    """Return the (n,) cluster codes of jobs' examples, in the order of the first table; None if none has any.
+
+    Args:
+        jobs: on the same examples, see `read_correct`.
+        examples: job hash -> its per-example table, whose column `cluster` is read.
+    """
+    tables = [examples(job.hash).set_index("id") for job in jobs]
+    found = next((table["cluster"] for table in tables if "cluster" in table), None)
+    return None if found is None else np.unique(found.loc[tables[0].index], return_inverse=True)[1].astype(np.int64)
 
 
 def same_examples(first: pd.DataFrame, second: pd.DataFrame) -> bool:

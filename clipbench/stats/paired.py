@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import mean_per_class_recall
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
-from clipbench.stats.intervals import Interval
+from clipbench.stats.clusters import MIN_CLUSTERS, cluster_interval, cluster_test, standard_error
+from clipbench.stats.intervals import Interval, ends
 from clipbench.stats.significance import NORMAL, score_test
 from clipbench.stats.simultaneous import level_of
 
@@ -53,24 +54,25 @@ def score_interval(
         return np.asarray(apart / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
 
     value = (first - second) / size
-    ends = []
+    found = []
     for outermost, sign in ((-1.0, 1.0), (1.0, -1.0)):
         inside, outside = value.copy(), np.full(size.shape, outermost)
         for _ in range(_HALVINGS):
             middle = (inside + outside) / 2
             fits = sign * statistic(middle) <= critical
             inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
-        ends.append(np.asarray(np.where(value == outermost, outermost, outside)))
-    return ends[0], ends[1]
+        found.append(np.asarray(np.where(value == outermost, outermost, outside)))
+    return found[0], found[1]
 
 
-def paired_difference(first: BoolArray, second: BoolArray, critical: float = NORMAL) -> tuple[float, Interval]:
+def paired_difference(
+    first: BoolArray, second: BoolArray, critical: float = NORMAL, clusters: IntArray | None = None
+) -> tuple[float, Interval | None]:
     """Return the accuracy of the first minus that of the second, and its interval over (n,) the same examples.
 
-    Raises:
-        ValueError: no examples, or not the same number.
+    As `compare_pair` makes it, with its arguments and errors.
     """
-    found = compare_pair(first, second, critical)
+    found = compare_pair(first, second, critical, clusters=clusters)
     return found.difference, found.interval
 
 
@@ -128,8 +130,8 @@ def _distances(cells: IntArray) -> Iterator[tuple[float, float, float]]:
         # As many examples as give a mean of recalls the variance of a proportion.
         n = len(together) ** 2 / float(np.sum(1 / together))
         # Tango's equation solved for n pairs of one kind; a difference of 1 cannot be exceeded.
-        ends = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[difference]
-        yield len(together) / len(counts), ends[0] * z2 / (n + z2), ends[1] * z2 / (n + z2)
+        down, up = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[difference]
+        yield len(together) / len(counts), down * z2 / (n + z2), up * z2 / (n + z2)
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,10 @@ class Comparison:
     """Of the standard normal distribution, for test and interval."""
     family: int = 1
     """How many comparisons' intervals hold together at this critical value."""
+    clusters: int | None = None
+    """How many clusters the examples come in; None: each is by itself."""
+    error: float = 0.0
+    """The cluster-robust standard error of the difference, where they come in clusters."""
 
     @property
     def difference(self) -> float:
@@ -151,45 +157,62 @@ class Comparison:
         return (self.only_first - self.only_second) / self.n
 
     @cached_property
-    def interval(self) -> Interval:
-        """Tango's, which inverts the test."""
-        low, high = score_interval(self.only_first, self.only_second, self.n, self.critical)
+    def interval(self) -> Interval | None:
+        """Tango's, which inverts the test; of clusters, Student's t, or None if they are too few."""
+        if self.clusters and self.error:
+            found = cluster_interval(self.difference, self.error, self.clusters, self.critical)
+            return found and replace(found, low=max(-1.0, found.low), high=min(1.0, found.high), family=self.family)
+        if not self._enough:
+            return None
+        low, high = score_interval(*self._counts, self.critical)
         return Interval(float(low), float(high), "score", family=self.family)
 
     @property
-    def p(self) -> float:
-        """Of the score test, not corrected: what a table decides stands in the interval."""
-        return float(score_test(self.only_first, self.only_second))
+    def p(self) -> float | None:
+        """Of the test, not corrected: what a table decides stands in the interval."""
+        if self.clusters and self.error:
+            return cluster_test(self.difference, self.error, self.clusters)
+        return float(score_test(*self._counts[:2])) if self._enough else None
 
     @property
-    def numbers(self) -> tuple[float, float, float, float]:
+    def numbers(self) -> tuple[float, float | None, float | None, float | None]:
         """Difference, its interval's ends, and p."""
-        return self.difference, self.interval.low, self.interval.high, self.p
+        return self.difference, *ends(self.interval), self.p
+
+    @property
+    def _enough(self) -> bool:
+        return self.clusters is None or self.clusters >= MIN_CLUSTERS
+
+    @property
+    def _counts(self) -> tuple[float, float, float]:
+        """Only the first right, only the second, and all; clusters without any variation count as one example each."""
+        scale = self.clusters / self.n if self.clusters else 1.0
+        return self.only_first * scale, self.only_second * scale, self.n * scale
 
 
-def compare_pair(first: NDArray[Any], second: NDArray[Any], critical: float = NORMAL, family: int = 1) -> Comparison:
-    """Compare what two classifiers are right about, (n,) the same examples."""
+def compare_pair(
+    first: NDArray[Any],
+    second: NDArray[Any],
+    critical: float = NORMAL,
+    family: int = 1,
+    clusters: IntArray | None = None,
+) -> Comparison:
+    """Compare what two classifiers are right about, (n,) the same examples.
+
+    Args:
+        first: (n,) truth values; so is `second`.
+        critical: of the normal distribution; clusters have the quantile of Student's t with the same level.
+        family: how many comparisons' intervals hold together at this critical value.
+        clusters: (n,) the cluster of each example, e.g. its track; None: the examples are independent.
+
+    Raises:
+        ValueError: no examples, or not the same number.
+    """
     if len(first) != len(second) or not len(first):
         raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
     only_first, only_second = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
-    return Comparison(len(first), int(only_first), int(only_second), critical, family)
-
-
-@dataclass(frozen=True)
-class Span:
-    """How far several classifiers lie apart: the best on these examples beside the worst."""
-
-    best: int
-    worst: int
-    """Their places; of equals the first."""
-    difference: float
-    interval: Interval
-    """Of these two, not below 0, since no other two are further apart."""
-
-
-def span(right: NDArray[Any]) -> Span:
-    """Compare the best and the worst of K classifiers, by what each is right about: (n, K)."""
-    accuracy = right.mean(axis=0)
-    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
-    difference, interval = paired_difference(right[:, best], right[:, worst])
-    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))
+    found = Comparison(len(first), int(only_first), int(only_second), critical, family)
+    if clusters is None:
+        return found
+    error, count = standard_error(first.astype(np.float64) - second, clusters)
+    return replace(found, clusters=count, error=error)

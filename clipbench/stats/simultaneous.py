@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.arrays import Float64Array
+from clipbench.arrays import Float64Array, IntArray
 from clipbench.stats.bootstrap import SEED
+from clipbench.stats.clusters import cluster_residuals
 from clipbench.stats.significance import ALPHA, NORMAL
 
 DRAWS = 20_000
@@ -35,21 +36,33 @@ class Largest:
     """How many differences there are."""
 
 
-def largest_of(differences: NDArray[Any], seed: int = SEED) -> Largest:
+def largest_of(differences: NDArray[Any], seed: int = SEED, clusters: IntArray | None = None) -> Largest:
     """Return the largest |t| of the means of m differences, each measured on (n, m) the same examples.
 
-    A difference that is the same on all examples has no t and never is the largest.
+    A difference that is the same on all examples has no t and never is the largest. Examples may come in (n,) clusters.
     """
-    values = np.asarray(differences, np.float64)
-    return Largest(_drawn(np.cov(values, rowvar=False).reshape(values.shape[1], -1), None, seed), values.shape[1])
+    covariance = _covariance(np.asarray(differences, np.float64), clusters)
+    return Largest(_drawn(covariance, None, seed), len(covariance))
 
 
-def largest_of_pairs(values: NDArray[Any], seed: int = SEED) -> Largest:
-    """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples."""
-    models = len(values)
-    pairs = np.triu_indices(models, 1)
-    covariance = np.cov(np.asarray(values, np.float64)).reshape(models, models)
-    return Largest(_drawn(covariance, pairs, seed), len(pairs[0]))
+def largest_of_pairs(values: NDArray[Any], seed: int = SEED, clusters: IntArray | None = None) -> Largest:
+    """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples.
+
+    Of (M, n, T) values under T conditions, e.g. prompt templates, it is that of all pairs under each condition.
+    Examples may come in (n,) clusters.
+    """
+    models, n, conditions = np.atleast_3d(values).shape
+    variables = np.moveaxis(np.atleast_3d(values), 1, 0).reshape(n, models * conditions)
+    places = np.arange(models * conditions).reshape(models, conditions)
+    first, second = (places[of].ravel() for of in np.triu_indices(models, 1))
+    covariance = _covariance(np.asarray(variables, np.float64), clusters)
+    return Largest(_drawn(covariance, (first, second), seed), len(first))
+
+
+def _covariance(values: Float64Array, clusters: IntArray | None) -> Float64Array:
+    """Return (m, m) covariances of (n, m) values, or of the sums over clusters of what they differ from their means."""
+    rows = values if clusters is None else cluster_residuals(values, clusters)
+    return np.asarray(np.cov(rows, rowvar=False).reshape(values.shape[1], -1))
 
 
 def critical_value(parts: Sequence[Largest], level: float = 1 - ALPHA) -> float:

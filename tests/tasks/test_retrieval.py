@@ -65,6 +65,15 @@ def test_every_metric_has_its_count_unit_and_interval(random_world):
         assert found.params == {"seed": 0, "resamples": 2000, "unit": "image"}
 
 
+def test_recalls_stand_beside_those_of_a_random_ranking(random_world):
+    outcome, captions, *_ = random_world
+    counts = np.array([len(strings) for strings in captions])
+    assert metric(outcome, "text_to_image_recall_at_5").chance == pytest.approx(5 / 120)
+    to_text = np.mean(counts / counts.sum())
+    assert main(outcome).chance == pytest.approx((to_text + 1 / 120) / 2)
+    assert metric(outcome, "text_to_image_median_rank").chance is None
+
+
 def test_an_interval_has_the_spread_of_resampled_images(random_world):
     outcome, captions, _, to_image = random_world
     owner = np.repeat(np.arange(120), [len(strings) for strings in captions])

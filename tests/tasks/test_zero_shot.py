@@ -36,6 +36,13 @@ def test_metrics_come_with_count_and_interval(cats_and_dogs):
     assert recall.params == {"classes": 2, "seed": 0, "resamples": 2000}
 
 
+def test_accuracies_stand_beside_guessing_and_the_commonest_class(zero_shot):
+    outcome = zero_shot([[1, 0]] * 4, {**AB, "c": [-1, -1]}, "abc", labels=[0, 0, 0, 1])
+    top1, recall = outcome.metrics
+    assert (top1.chance, top1.commonest) == pytest.approx((1 / 3, 0.75))
+    assert (recall.chance, recall.commonest) == pytest.approx((1 / 3, 0.5))
+
+
 def test_examples_say_what_was_decided_and_by_how_much(cats_and_dogs):
     frame = cats_and_dogs.examples
     assert frame.columns.tolist() == [

@@ -137,6 +137,7 @@ def _row(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> 
 def _measure(jobs: Sequence[JobResult], examples: Callable[[str], pd.DataFrame]) -> dict[str, Any]:
     first, second = read_correct(jobs, examples)[:, :, 0]
     found = compare_pair(first, second)
+    assert found.interval is not None
     return {
         "n": len(first),
         "first": float(first.mean()),

@@ -135,7 +135,7 @@ def _gains(names: Sequence[str], answers: Sequence[Sequence[BoolArray]]) -> tupl
     gains = [paired_difference(shift[1], shift[0]) for _, shift in answers]
     mean = float(np.mean([value for value, _ in gains]))
     smallest = min(shift.shape[1] for _, shift in answers)
-    combined = _combined(mean, [interval for _, interval in gains])
+    combined = _combined(mean, [interval for _, interval in gains if interval])
     return (
         Metric("reference_gain", gain, len(fitted), interval, params={"against": "zero-shot"}),
         Metric("mean_shift_gain", mean, smallest, combined, main=True, params={"shifts": list(names)}),

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 
 MULTI_LABEL_METRICS = (
-    MetricSpec("map", "mAP", definition="average precision of each class over all images, averaged over classes."),
+    MetricSpec(
+        "map",
+        "mAP",
+        definition="average precision of each class over all images, averaged over classes.",
+        per_example="map",
+    ),
     MetricSpec(
         "map_voc2007_11point",
         "mAP (VOC2007, 11-point)",
@@ -50,9 +55,12 @@ def multi_label_outcome(
     scored = np.flatnonzero(present.any(axis=0))
     curves = [PrecisionRecall(scores[:, index], present[:, index]) for index in scored]
     averages = _averages(curves, np.ones((1, len(images)), np.int64))[:, :, 0]
+    examples = _examples(images, scores, present, dataset.classes, split)
+    if curves:
+        examples["map"] = np.mean([curve.contributions for curve in curves], axis=0)
     return Outcome(
-        metrics=with_main(tuple(_metrics(curves, averages, len(images))), dataset, default="map"),
-        examples=_examples(images, scores, present, dataset.classes, split),
+        metrics=with_main(tuple(_metrics(curves, averages, present[:, scored])), dataset, default="map"),
+        examples=examples,
         tables={"per_class": _per_class(present, scored, averages, dataset.classes)},
         pictures=_mistakes(images.ids, scores, present, dataset.classes, split, score),
         notes=tuple(_notes(present, dataset.classes)),
@@ -96,7 +104,8 @@ def _averages(curves: Sequence[PrecisionRecall], weights: IntArray) -> Float64Ar
     )
 
 
-def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, n: int) -> Iterator[Metric]:
+def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, present: BoolArray) -> Iterator[Metric]:
+    n = len(present)
     values: Sequence[float | None] = (None, None)
     intervals: Sequence[Interval | None] = (None, None)
     if curves:
@@ -107,7 +116,8 @@ def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, n: int) 
         )
     params = {"classes": len(curves), "seed": SEED, "resamples": RESAMPLES, "centred": True}
     for spec, value, interval in zip(MULTI_LABEL_METRICS, values, intervals, strict=True):
-        yield Metric(spec.name, value, n, _within_one(interval), params=params)
+        chance = float(present.mean()) if curves and spec.name == "map" else None
+        yield Metric(spec.name, value, n, _within_one(interval), params=params, chance=chance)
 
 
 def _within_one(interval: Interval | None) -> Interval | None:

@@ -74,6 +74,7 @@ class Pairing:
             definition="how often an image's own caption scores above N - 1 captions of other images, averaged over "
             "all ways to draw those, over the image's captions and over images.",
             source="Radford et al. 2021, section 2.3",
+            per_example="paired_of_{n}",
         ),
     )
     tables: ClassVar[tuple[TableSpec, ...]] = (CURVE,)
@@ -95,7 +96,7 @@ class Pairing:
         sizes = snippet_counts(int(answers.others.min()))
         points = [(size, *accuracy(answers, size)) for size in sizes]
         metrics = tuple(
-            Metric(f"paired_of_{size}", value, captions.images, interval, main=size == sizes[-1])
+            Metric(f"paired_of_{size}", value, captions.images, interval, main=size == sizes[-1], chance=1 / size)
             for size, value, interval in points
         )
         shared = f"Captions that stand at several images: {captions.shared:,}. There they are wrong."

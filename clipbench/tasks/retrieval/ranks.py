@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clipbench.arrays import Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
+from clipbench.metrics.chance import random_recall
 from clipbench.metrics.ranking import RightAnswers, WeightedMedian, ranks_of_best
 from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
@@ -116,6 +117,21 @@ class Ranks:
     """(T,) of the caption's image among all images."""
     image: IntArray
     """(T,) each caption's image."""
+    right_texts: IntArray
+    """(n,) how many of the T captions are right for each image."""
+    right_images: IntArray
+    """(T,) how many images are right for each caption."""
+
+    def chance(self, texts_at: Sequence[int], images_at: Sequence[int]) -> dict[str, float]:
+        """Return what each recall is expected to be where candidates are ranked at random, by its name."""
+        images, captions = len(self.image_to_text), len(self.text_to_image)
+        to_text = {k: random_recall(self.right_texts, captions, k) for k in (1, *texts_at)}
+        to_image = {k: random_recall(self.right_images, images, k) for k in (1, *images_at)}
+        return {
+            "mean_recall_at_1": (to_text[1] + to_image[1]) / 2,
+            **{f"image_to_text_recall_at_{k}": value for k, value in to_text.items()},
+            **{f"text_to_image_recall_at_{k}": value for k, value in to_image.items()},
+        }
 
 
 def both_ranks(captions: Captions, vectors: Vectors) -> Ranks:
@@ -139,7 +155,13 @@ def both_ranks(captions: Captions, vectors: Vectors) -> Ranks:
         np.bincount(vectors.image_column).astype(np.int64),
         RightAnswers(text[by_text], vectors.image_column[image[by_text]], np.ones(len(text), np.int64)),
     )
-    return Ranks(image_to_text, text_to_image[captions.text], captions.image)
+    return Ranks(
+        image_to_text,
+        text_to_image[captions.text],
+        captions.image,
+        right_texts=np.bincount(image, appearances[text]).astype(np.int64),
+        right_images=np.bincount(text)[captions.text].astype(np.int64),
+    )
 
 
 class Summary:
@@ -177,6 +199,7 @@ def retrieval_metrics(ranks: Ranks, texts_at: Sequence[int], images_at: Sequence
     `n` counts queries: images for image to text, captions for text to image. Intervals resample images.
     """
     images, captions = len(ranks.image_to_text), len(ranks.text_to_image)
+    chance = ranks.chance(texts_at, images_at)
     summary = Summary(ranks, texts_at, images_at)
     values = summary(np.ones((1, images), np.int64))[0].tolist()
     intervals = bootstrap_units(images, summary, elements=captions)
@@ -189,6 +212,7 @@ def retrieval_metrics(ranks: Ranks, texts_at: Sequence[int], images_at: Sequence
             interval=interval if name.endswith("rank") else _widened(interval, value, images),
             unit="rank" if name.endswith("rank") else "fraction",
             params=params,
+            chance=chance.get(name),
         )
         for name, value, interval in zip(summary.names, values, intervals, strict=True)
     )

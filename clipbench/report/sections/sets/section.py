@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from clipbench.report.averages import Average, Means
 from clipbench.report.figures import axes, figures
-from clipbench.report.leaderboard import Cell, Column, Leaderboard
+from clipbench.report.leaderboard import STANDINGS, Cell, Column, Leaderboard
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.sets import shots
 from clipbench.report.text import labels, numbers
@@ -64,7 +64,7 @@ class SetsSection:
     name: ClassVar[str] = "sets"
     title: ClassVar[str] = "Data sets"
     order: ClassVar[int] = 40
-    analyses: ClassVar[tuple[str, ...]] = ()
+    analyses: ClassVar[tuple[str, ...]] = (STANDINGS,)
     template: ClassVar[str] = "sets.html.j2"
 
     def show(self, data: PageData, figures: int) -> Charts | None:
@@ -148,21 +148,21 @@ def _hover(model: str, cell: Cell) -> str:
 
 
 def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
-    """Set benchmark against shift, for the first measurement of which some models have both means complete."""
+    """Set benchmark against shift, for the first measurement of which some models have both means ranked."""
     by_group = {(group.measurement, group.regime): group.by_model for group in group_means}
     for measurement in dict.fromkeys(group.measurement for group in group_means):
         benchmark, shift = (by_group.get((measurement, regime), {}) for regime in ("benchmark", "shift"))
         both = [(benchmark[model], shift[model]) for model in leaderboard.models if model in benchmark.keys() & shift]
-        if complete := [pair for pair in both if all(mean.complete for mean in pair)]:
-            return _gap(complete)
+        if ranked := [pair for pair in both if all(mean.ranked for mean in pair)]:
+            return _gap(ranked)
     return None
 
 
 def _gap(pairs: Sequence[tuple[Average, Average]]) -> figures.Figure:
     sides = list(zip(*pairs, strict=True))
-    sets = [labels.sets(side[0].total, side[0].regime) for side in sides]
+    sets = [labels.sets(len(side[0].datasets), side[0].regime) for side in sides]
     hovers = [
-        [figures.hover(mean.model, numbers.with_interval(mean), f"mean {mean.metric} over {over}") for mean in side]
+        [figures.hover(mean.model, numbers.with_interval(mean), f"{mean.metric}, mean over {over}") for mean in side]
         for side, over in zip(sides, sets, strict=True)
     ]
     values = [[mean.value for mean in side] for side in sides]
