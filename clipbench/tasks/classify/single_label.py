@@ -26,12 +26,19 @@ from clipbench.tasks.classify.class_tables import (
 from clipbench.tasks.classify.decisions import NEAR, Decisions
 from clipbench.tasks.requirements import with_main
 
-TOP1 = MetricSpec("top1", "top-1", definition="share of images whose highest-scoring class is the right one.")
+TOP1 = MetricSpec(
+    "top1",
+    "top-1",
+    definition="share of images whose highest-scoring class is the right one.",
+    per_example="correct",
+)
 TOP5 = MetricSpec("top5", "top-5", definition="share of images with the right class among the five that score highest.")
 MEAN_RECALL = MetricSpec(
     "mean_per_class_recall",
     "mean per-class recall",
     definition="top-1 within each class, averaged over classes, so that every class counts the same.",
+    per_example="correct",
+    within="label",
 )
 SINGLE_LABEL_METRICS = (TOP1, TOP5, MEAN_RECALL)
 

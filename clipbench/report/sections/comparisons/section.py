@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from clipbench.analyses.base import verdict_of
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
 from clipbench.report.figures.matrix import Matrix, MatrixCell, make_matrix, short_model_names
@@ -16,7 +17,6 @@ from clipbench.report.text import labels, numbers
 from clipbench.report.text.claims import basis
 from clipbench.report.text.declared import heading, metric_of, task_label
 from clipbench.results.records import AnalysisResult
-from clipbench.stats.significance import ALPHA
 
 _FEWEST = 3
 """With fewer models there is one number, which the table of findings has."""
@@ -112,7 +112,7 @@ def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: b
 def matrix(result: AnalysisResult) -> Matrix | None:
     """Set out a result's table `rank_flips`, best model first; None where it has none, or fewer than three models.
 
-    Bold are pairs of which one model is ahead with every template, significantly so with the first.
+    Bold are pairs of which one model is ahead with every template, and whose interval with the first leaves out zero.
     """
     rows = rows_of(result, "rank_flips")
     pairs = {(str(row["first"]), str(row["second"])): row for row in rows}
@@ -130,9 +130,10 @@ def matrix(result: AnalysisResult) -> Matrix | None:
 
 def _cell(row: Mapping[str, Any], short: Mapping[str, str]) -> MatrixCell:
     share = row["flip_share"]
-    firm = row["survives"] == "yes" and row["p_holm"] < ALPHA
+    known = row["survives"] == "yes" and row["low"] is not None
+    firm = known and verdict_of(row["low"], row["high"]) != "not_distinguishable"
     first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
-    significant = f"significantly ahead with {row['first_significant']} and {row['second_significant']}"
+    significant = f"beyond chance with {row['first_significant']} and {row['second_significant']}"
     hover = f"{numbers.with_unit(share)}: {first} templates, {second}, equal with {row['ties']}; {significant}"
     return MatrixCell(numbers.number(share), min(share / _EVEN, 1.0), hover, firm)
 
