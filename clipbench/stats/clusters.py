@@ -10,14 +10,14 @@ freedom less than there are clusters; of unequal sizes by their effective number
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
-from clipbench.stats.intervals import MIN_EXAMPLES, Interval, wilson
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval, wilson_ends
 from clipbench.stats.significance import NORMAL
 
 MIN_CLUSTERS = 20
@@ -43,12 +43,7 @@ class Design:
 
     def critical(self, normal: float = NORMAL) -> float:
         """Return the quantile of Student's t that has the level of one of the normal distribution."""
-        if not self.clustered:
-            return normal
-        from scipy.special import ndtr, stdtrit
-
-        # The upper tail keeps its digits where the level is close to 1.
-        return float(-stdtrit(self.clusters - 1, ndtr(-normal)))
+        return t_critical(normal, self.clusters) if self.clustered else normal
 
     def p(self, statistic: float) -> float:
         """Return the two-sided p value of a standardised mean."""
@@ -56,6 +51,14 @@ class Design:
 
         below = stdtr(self.clusters - 1, -abs(statistic)) if self.clustered else ndtr(-abs(statistic))
         return float(2 * below)
+
+
+def t_critical(critical: float, clusters: float) -> float:
+    """Return the quantile of Student's t that has the level of a critical value of the normal distribution."""
+    from scipy.special import ndtr, stdtrit
+
+    # The upper tail keeps its digits where the level is close to 1.
+    return float(-stdtrit(clusters - 1, ndtr(-critical)))
 
 
 INDEPENDENT = Design()
@@ -87,16 +90,16 @@ def design(
     return Design(effect, effective)
 
 
-def share_interval(share: float, n: float, found: Design | None, kind: str = "") -> Interval | None:
+def share_interval(share: float, n: float, found: Design | None, kind: str = "wilson") -> Interval | None:
     """Return Wilson's interval of a share of n independent examples, fewer by the design effect.
 
-    `kind` is what it is called where examples are independent, by default 'wilson'; None where `found` is.
+    `kind` is what it is called where examples are independent; None where `found` is.
     """
     if found is None:
         return None
     effective = n / found.effect
-    interval = wilson(share * effective, effective, critical=found.critical())
-    return replace(interval, kind="cluster wilson" if found.clustered else kind or interval.kind)
+    low, high = wilson_ends(share * effective, effective, found.critical())
+    return Interval(float(low), float(high), "cluster wilson" if found.clustered else kind)
 
 
 def cluster_sizes(clusters: IntArray) -> IntArray:
@@ -139,6 +142,6 @@ def mean_interval(
     if design(values, clusters) is None or np.min(values) == np.max(values):
         return None
     codes = np.arange(len(values)) if clusters is None else clusters
-    quantile = Design(clusters=effective_clusters(cluster_sizes(codes))).critical(critical)
+    quantile = t_critical(critical, effective_clusters(cluster_sizes(codes)))
     mean, half = float(np.mean(values)), quantile * math.sqrt(_jackknife(values, codes))
     return Interval(mean - half, mean + half, "student" if clusters is None else "cluster t", family=family)

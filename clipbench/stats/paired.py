@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -188,24 +188,3 @@ def compare_pair(
 def _require_same(first: NDArray[Any], second: NDArray[Any]) -> None:
     if len(first) != len(second) or not len(first):
         raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
-
-
-@dataclass(frozen=True)
-class Span:
-    """How far several classifiers lie apart: the best on these examples beside the worst."""
-
-    best: int
-    worst: int
-    """Their places; of equals the first."""
-    difference: float
-    interval: Interval
-    """Of these two, not below 0, since no other two are further apart."""
-
-
-def span(right: NDArray[Any]) -> Span:
-    """Compare the best and the worst of K classifiers, by what each is right about: (n, K)."""
-    accuracy = right.mean(axis=0)
-    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
-    difference, interval = paired_difference(right[:, best], right[:, worst])
-    assert interval is not None
-    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))

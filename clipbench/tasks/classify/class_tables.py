@@ -161,8 +161,3 @@ def examples(decisions: Decisions, images: ImageSet, split: str, classes: Sequen
         "score": decisions.scores,
     }
     return pd.DataFrame(columns | images.attributes(decisions.rows))
-
-
-def group_columns(groups: Mapping[str, Sequence[str]], rows: np.ndarray) -> dict[str, list[str]]:
-    """Return the group values of some rows, by column name `group.NAME`."""
-    return {f"group.{name}": [values[row] for row in rows] for name, values in groups.items()}

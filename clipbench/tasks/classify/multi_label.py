@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 
 MULTI_LABEL_METRICS = (
-    MetricSpec("map", "mAP", definition="average precision of each class over all images, averaged over classes."),
+    MetricSpec(
+        "map",
+        "mAP",
+        definition="average precision of each class over all images, averaged over classes.",
+        per_example="map",
+    ),
     MetricSpec(
         "map_voc2007_11point",
         "mAP (VOC2007, 11-point)",
@@ -51,11 +56,14 @@ def multi_label_outcome(
     scored = np.flatnonzero(present.any(axis=0))
     curves = [PrecisionRecall(scores[:, index], present[:, index]) for index in scored]
     averages = _averages(curves, np.ones((1, len(images)), np.int64))[:, :, 0]
+    examples = _examples(images, scores, present, dataset.classes, split)
+    if curves:
+        examples["map"] = np.mean([curve.contributions for curve in curves], axis=0)
     return Outcome(
         metrics=with_main(
             tuple(_metrics(curves, averages, present[:, scored], images.clusters_of())), dataset, default="map"
         ),
-        examples=_examples(images, scores, present, dataset.classes, split),
+        examples=examples,
         tables={"per_class": _per_class(present, scored, averages, dataset.classes)},
         pictures=_mistakes(images.ids, scores, present, dataset.classes, split, score),
         notes=tuple(_notes(present, dataset.classes)),

@@ -14,7 +14,6 @@ from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.metrics.chance import Baseline, recall_baseline, top_k_baseline
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.clusters import design, share_interval
-from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.recalls import recall_interval
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome
 from clipbench.tasks.classify.class_tables import (
@@ -29,12 +28,19 @@ from clipbench.tasks.classify.class_tables import (
 from clipbench.tasks.classify.decisions import NEAR, Decisions
 from clipbench.tasks.requirements import with_main
 
-TOP1 = MetricSpec("top1", "top-1", definition="share of images whose highest-scoring class is the right one.")
+TOP1 = MetricSpec(
+    "top1",
+    "top-1",
+    definition="share of images whose highest-scoring class is the right one.",
+    per_example="correct",
+)
 TOP5 = MetricSpec("top5", "top-5", definition="share of images with the right class among the five that score highest.")
 MEAN_RECALL = MetricSpec(
     "mean_per_class_recall",
     "mean per-class recall",
     definition="top-1 within each class, averaged over classes, so that every class counts the same.",
+    per_example="correct",
+    within="label",
 )
 SINGLE_LABEL_METRICS = (TOP1, TOP5, MEAN_RECALL)
 
@@ -98,16 +104,6 @@ def proportion(
 def with_baseline(metric: Metric, baseline: Baseline | None) -> Metric:
     """Return a metric with what it is compared with."""
     return metric if baseline is None else replace(metric, chance=baseline.chance, commonest=baseline.commonest)
-
-
-def equal_recalls_interval(counts: IntArray, right: int, answers: int = 1) -> Interval:
-    """Return the interval of a mean of recalls that are all `right` of `answers`, as those of every resample would be.
-
-    A mean of recalls that share one p has the variance of a proportion among fewer trials than the examples.
-    """
-    filled = counts[counts > 0]
-    trials = len(filled) ** 2 / float(np.sum(1 / filled))
-    return wilson(trials * right / answers, trials)
 
 
 def _notes(decisions: Decisions, images: int, classes: Sequence[str], crowded: Sequence[str]) -> Iterator[str]:

@@ -40,8 +40,18 @@ _ALWAYS = (0.0, RECOMMENDED, 1.0)
 Alpha = Annotated[float, Field(ge=0, le=1)]
 
 METRICS = (
-    MetricSpec("zero_shot_top1", "zero-shot top-1", definition="top-1 of the text classifier's weights (alpha 0)."),
-    MetricSpec("fitted_top1", "fitted top-1", definition="top-1 of the fitted weights (alpha 1)."),
+    MetricSpec(
+        "zero_shot_top1",
+        "zero-shot top-1",
+        definition="top-1 of the text classifier's weights (alpha 0).",
+        per_example="correct.zero_shot",
+    ),
+    MetricSpec(
+        "fitted_top1",
+        "fitted top-1",
+        definition="top-1 of the fitted weights (alpha 1).",
+        per_example="correct.fitted",
+    ),
     MetricSpec(
         "top1_at_chosen_alpha",
         "top-1 at the chosen alpha",

@@ -1,0 +1,147 @@
+"""Made-up worlds with a known truth, for `coverage.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+
+import numpy as np
+from numpy.random import Generator
+
+from clipbench.arrays import BoolArray, Float64Array
+from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.paired import compare_pair, score_interval
+from clipbench.stats.simultaneous import critical_value, largest_of, largest_of_pairs
+
+Draw = tuple[Interval | None, float]
+"""The interval that is printed in a world, and the truth."""
+
+
+@dataclass(frozen=True)
+class IntervalCase:
+    """One kind of interval in one kind of world."""
+
+    name: str
+    world: str
+    draw: Callable[[Generator], Draw]
+
+
+@dataclass(frozen=True)
+class StatementCase:
+    """One kind of statement in a world where it is false."""
+
+    name: str
+    world: str
+    draw: Callable[[Generator], bool]
+    """Whether it is made."""
+
+
+def answers(random: Generator, chances: Float64Array, models: Sequence[float], shared: float) -> BoolArray:
+    """Return (M, n) right answers of models to n examples.
+
+    Args:
+        random: of this world.
+        chances: (n,) how often an example is answered rightly by a model of shift 0.
+        models: M shifts, in logits.
+        shared: which part of an answer's luck all models share; 1: equal models are right about the same examples.
+    """
+    logits = np.log(chances / (1 - chances)) + np.asarray(models)[:, None]
+    common, own = random.standard_normal(len(chances)), random.standard_normal((len(models), len(chances)))
+    luck = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
+    return np.asarray(luck < _quantile(1 / (1 + np.exp(-logits))))
+
+
+def _quantile(share: Float64Array) -> Float64Array:
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(share))
+
+
+# Single accuracies, and two on the same examples
+
+
+def proportion(n: int, p: float) -> IntervalCase:
+    return IntervalCase("accuracy", f"n = {n}, p = {p}", lambda random: (wilson(int(random.binomial(n, p)), n), p))
+
+
+def difference(n: int, only_first: float, only_second: float) -> IntervalCase:
+    def draw(random: Generator) -> Draw:
+        cells = random.multinomial(n, [only_first, only_second, (1 - only_first - only_second)])
+        first = np.repeat([True, False, True], cells)
+        second = np.repeat([False, True, True], cells)
+        return compare_pair(first, second).interval, only_first - only_second
+
+    return IntervalCase("paired difference of accuracies", f"n = {n}, {only_first} and {only_second} apart", draw)
+
+
+def clustered_difference(clusters: int, size: int, apart: float) -> IntervalCase:
+    """Clusters of about the same size in which both answers, and so their difference, go together."""
+
+    def draw(random: Generator) -> Draw:
+        sizes = 1 + random.poisson(size - 1, clusters)
+        place = np.repeat(np.arange(clusters), sizes)
+        # The share of a cluster's examples that only the first, or only the second, is right about.
+        mostly = random.beta(0.4, 3.0, clusters)
+        discordant = random.random(len(place)) < mostly[place]
+        won = random.beta(1 + apart, 1, clusters)[place] > random.random(len(place))
+        first, second = discordant & won, discordant & ~won
+        share = 0.4 / 3.4
+        truth = share * (2 * (1 + apart) / (2 + apart) - 1)
+        return compare_pair(first, second, clusters=place).interval, truth
+
+    return IntervalCase("paired difference of clustered examples", f"{clusters} clusters of about {size}", draw)
+
+
+# Several comparisons at once, of equal models
+
+
+def _any_pair_called(right: BoolArray, critical: float) -> bool:
+    counts = right.astype(np.float32) @ right.astype(np.float32).T
+    first, second = np.triu_indices(len(right), 1)
+    of_first, of_second, both = counts[first, first], counts[second, second], counts[first, second]
+    low, high = score_interval(of_first - both, of_second - both, right.shape[1], critical)
+    return bool(np.any((low > 0) | (high < 0)))
+
+
+def all_pairs(models: int, n: int, shared: float, accuracy: float) -> StatementCase:
+    def draw(random: Generator) -> bool:
+        right = answers(random, np.full(n, accuracy), [0.0] * models, shared)
+        return _any_pair_called(right, critical_value([largest_of_pairs(right)]))
+
+    errors = "mostly the same errors" if shared > 0.5 else "own errors"
+    world = f"{models} equal models at {accuracy}, n = {n}, {errors}"
+    return StatementCase("one of any two models is better", world, draw)
+
+
+def table_of_sets(sets: int, n: int, accuracy: float) -> StatementCase:
+    def draw(random: Generator) -> bool:
+        pairs = [answers(random, np.full(n, accuracy), [0.0, 0.0], 0.6) for _ in range(sets)]
+        apart = [right[0].astype(np.int64) - right[1] for right in pairs]
+        critical = critical_value([largest_of(values[:, None]) for values in apart])
+        return any(_any_pair_called(right, critical) for right in pairs)
+
+    return StatementCase("better on one of several sets", f"two equal models, {sets} sets of {n}", draw)
+
+
+INTERVALS: list[IntervalCase] = [
+    *(proportion(n, p) for n in (20, 100, 1000) for p in (0.05, 0.5, 0.9, 0.99)),
+    *starmap(
+        difference,
+        [
+            (30, 0.1, 0.1),
+            (200, 0.02, 0.0),
+            (200, 0.04, 0.02),
+            (1000, 0.002, 0.002),
+            (1000, 0.01, 0.01),
+            (1000, 0.15, 0.1),
+            (10_000, 0.004, 0.002),
+        ],
+    ),
+    *starmap(clustered_difference, [(12, 30, 0.0), (25, 20, 0.5), (100, 10, 0.2)]),
+]
+
+STATEMENTS: list[StatementCase] = [
+    *starmap(all_pairs, [(2, 200, 0.5, 0.7), (5, 200, 0.9, 0.7), (20, 1000, 0.6, 0.7), (10, 100, 0.6, 0.97)]),
+    table_of_sets(12, 300, 0.8),
+]
