@@ -16,7 +16,7 @@ from markupsafe import Markup
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.report import marks, run_metadata, tables
+from clipbench.report import citations, marks, run_metadata, tables
 from clipbench.report.averages import means, order_by_merit, telling
 from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
 from clipbench.report.figures import figures
@@ -96,6 +96,8 @@ def render(results: Results, title: str | None = None) -> str:
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
             best=marks.best(leaderboard),
+            methods=citations.methods(results, jobs, analyses),
+            bibtex=citations.bibtex(results, jobs),
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
             groups=groups(leaderboard),

@@ -130,7 +130,7 @@ def template_metrics(scores: TemplateScores, found: Flips, grid: PromptGrid, spr
     size = {"templates": len(grid.templates)}
     drawn = size | {"seed": SEED, "resamples": RESAMPLES}
     yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
-    yield Metric("template_spread", _root(spread.value), n, _root_interval(spread.interval), params=drawn)
+    yield Metric("template_spread", _root(spread.value), n, root_interval(spread.interval), params=drawn)
     yield Metric("range", float(np.ptp(top1)), n, params=size)
     yield Metric("standard_deviation", float(top1.std(ddof=1)), n, params=size)
     level = level_of(critical_value([largest_of(correct)]))
@@ -210,7 +210,7 @@ def _root(variance: float) -> float:
     return math.sqrt(max(0.0, variance))
 
 
-def _root_interval(interval: Interval | None) -> Interval | None:
+def root_interval(interval: Interval | None) -> Interval | None:
     """Return the roots of the ends; None where all of it lies below zero, which a variance cannot."""
     if interval is None or interval.high <= 0:
         return None
