@@ -57,6 +57,9 @@ class Declarations(BaseModel):
     source: str = Field(default="", description="Who made it, and where it is described.")
     licence: str = Field(default="", description="Under which terms it may be used.")
     show_images: bool = Field(default=True, description="False where no picture of it may be shown in a page.")
+    training_names: tuple[str, ...] = Field(
+        default=(), description="What models call its training images in their `trained_on`, beside its name."
+    )
     exif: Literal["", "apply", "ignore"] = Field(
         default="", description="Whether images are turned as their EXIF orientation says; by default the adapter's."
     )
@@ -110,6 +113,7 @@ def _definition(name: str, values: dict[str, Any]) -> DatasetDefinition:
     shares = {} if isinstance(values.get(SPLIT), str) else values.pop(SPLIT, None) or {}
     declared = {key: values.pop(key) for key in Declarations.model_fields.keys() - {SPLIT} if key in values}
     decoding: dict[str, Any] = {key: value for key in ("exif", "alpha") if (value := declared.pop(key, ""))}
+    declared["training_names"] = tuple(declared.get("training_names", ()))
     adapter, info = declared.pop("adapter"), DatasetInfo(name, **declared)
     return DatasetDefinition(name, adapter, values, info, decoding=decoding, shares=shares)
 

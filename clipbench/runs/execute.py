@@ -221,6 +221,7 @@ def _about(prepared: PreparedJob) -> dict[str, Any]:
         "source": info.source,
         "licence": info.licence,
         "description": info.description,
+        "training_names": info.training_names,
         **({"view": dict(view.about)} if view else {}),
         "classes": digest(list(classes)) if classes else "",
         "n_classes": len(classes),

@@ -26,14 +26,18 @@ KINDS: Mapping[str, IntervalKind] = {
     ),
     "score": IntervalKind("Tango's score interval of a paired difference", "score"),
     "student": IntervalKind("Student's t-interval of a mean", "t"),
-    "cluster t": IntervalKind("t-interval over clusters, from cluster-robust standard errors", "t, over clusters"),
-    "seeds": IntervalKind("t-interval over random draws of the training examples", "t, over draws"),
-    "unpaired bootstrap": IntervalKind(
-        "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
+    "square-and-add": IntervalKind(
+        "of several shares together: the distances to the ends of their Wilson intervals, squared and added",
+        "square-and-add",
     ),
+    "images and draws": IntervalKind(
+        "interval over test images and random draws of the training examples together", "images and draws"
+    ),
+    "images alone": IntervalKind("interval over test images alone: one draw says nothing of others", "images alone"),
+    "cluster t": IntervalKind("t-interval over clusters, from cluster-robust standard errors", "t, over clusters"),
     "jackknife": IntervalKind("Wilson interval at the effective number of images, from a jackknife", "jackknife"),
-    "line and examples": IntervalKind(
-        "bootstrap over the models behind the baseline line and over the images, drawn together", "line and images"
+    "prediction": IntervalKind(
+        "prediction interval: the line, how far models of other families lie from it, and the images", "prediction"
     ),
 }
 """By `Interval.kind`; one that is not among them is called by its own name."""
@@ -68,14 +72,19 @@ def wilson(correct: float, n: float, level: float = 0.95) -> Interval:
         raise ValueError(f"needs 0 <= correct <= n and n > 0, got correct={correct}, n={n}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    return Interval(*wilson_ends(correct, n, NormalDist().inv_cdf((1 + level) / 2)), "wilson", level)
+
+
+def wilson_ends(correct: float, n: float, critical: float) -> tuple[float, float]:
+    """Return the ends of `wilson` at a critical value, by which the standard error is multiplied."""
+    z = critical
     p = correct / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     # At the ends the formula gives exactly 0 and 1; rounding must not leave a value outside its interval.
     low = 0.0 if correct == 0 else max(0.0, centre - half)
     high = 1.0 if correct == n else min(1.0, centre + half)
-    return Interval(low, high, "wilson", level)
+    return low, high
 
 
 def student(values: Sequence[float]) -> Interval:

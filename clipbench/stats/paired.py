@@ -216,24 +216,3 @@ def compare_pair(
         return found
     error, count = standard_error(first.astype(np.float64) - second, clusters)
     return replace(found, clusters=count, error=error)
-
-
-@dataclass(frozen=True)
-class Span:
-    """How far several classifiers lie apart: the best on these examples beside the worst."""
-
-    best: int
-    worst: int
-    """Their places; of equals the first."""
-    difference: float
-    interval: Interval
-    """Of these two, not below 0, since no other two are further apart."""
-
-
-def span(right: NDArray[Any]) -> Span:
-    """Compare the best and the worst of K classifiers, by what each is right about: (n, K)."""
-    accuracy = right.mean(axis=0)
-    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
-    difference, interval = paired_difference(right[:, best], right[:, worst])
-    assert interval is not None
-    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))

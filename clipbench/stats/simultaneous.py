@@ -48,10 +48,15 @@ def largest_of(differences: NDArray[Any], seed: int = SEED, clusters: IntArray |
 def largest_of_pairs(values: NDArray[Any], seed: int = SEED, clusters: IntArray | None = None) -> Largest:
     """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples.
 
+    Of (M, n, T) values under T conditions, e.g. prompt templates, it is that of all pairs under each condition.
     Examples may come in (n,) clusters.
     """
-    pairs = np.triu_indices(len(values), 1)
-    return Largest(_drawn(_covariance(np.asarray(values, np.float64).T, clusters), pairs, seed), len(pairs[0]))
+    models, n, conditions = np.atleast_3d(values).shape
+    variables = np.moveaxis(np.atleast_3d(values), 1, 0).reshape(n, models * conditions)
+    places = np.arange(models * conditions).reshape(models, conditions)
+    first, second = (places[of].ravel() for of in np.triu_indices(models, 1))
+    covariance = _covariance(np.asarray(variables, np.float64), clusters)
+    return Largest(_drawn(covariance, (first, second), seed), len(first))
 
 
 def _covariance(values: Float64Array, clusters: IntArray | None) -> Float64Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,10 @@ def cross_validate(
             wrong; of equal scores the stronger penalty wins.
         device: where torch may compute, at most `max_iterations` for each fit.
     """
+    if len(examples.labels) < examples.features.shape[1]:
+        # Coordinates in the span of all examples have the same minima and are far fewer.
+        inner, _ = examples.problem(np.arange(len(examples.labels)), device).in_span
+        examples = replace(examples, features=inner.features.cpu().numpy())
     parts = [
         (examples.problem(np.flatnonzero(fold != held), device), fold == held) for held in np.unique(fold[fold >= 0])
     ]

@@ -56,11 +56,9 @@ def _grid_notes(grid: PromptGrid) -> Iterator[str]:
 
 def _score_notes(scores: TemplateScores, images: int) -> Iterator[str]:
     """Yield what the numbers cannot say."""
-    n, templates = scores.predictions.shape
-    if templates < FEWEST:
-        yield f"{templates} templates are too few to resample: the variance components have no interval over templates."
+    n = len(scores.rows)
     if n < FEWEST:
-        yield f"{n} images are too few to resample: the variance components have no interval over images."
+        yield f"{n} images are too few to resample: the spread over templates has no interval."
     if (scores.predictions == scores.predictions[:, :1]).all():
         yield "All templates predict the same of every image, so nothing varies with the template."
     if images > n:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import ColumnSpec, TableSpec
-from clipbench.stats.bootstrap import bootstrap_mean
+from clipbench.stats.differences import simultaneous_differences
 from clipbench.stats.intervals import ends, wilson
-from clipbench.stats.paired import compare_pair
-from clipbench.stats.significance import holm, mean_is_zero
 from clipbench.stats.variance_components import Component
 from clipbench.tasks.base import Metric, Picture
 from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 TOP1 = ColumnSpec("top1", "top-1", "fraction", "low", "high")
 DIFFERENCE = ColumnSpec("difference", "difference, points", "difference", "low", "high")
-P_VALUE, P_HOLM = ColumnSpec("p", unit="p"), ColumnSpec("p_holm", "p, Holm", "p")
+TOGETHER = "Intervals hold for all rows together; one that leaves out zero is a difference beyond chance."
 _FAMILY, _PLAIN, _TEMPLATE = (ColumnSpec(name) for name in ("family", "plain", "template"))
 
 PER_CLASS = TableSpec(
@@ -46,17 +44,21 @@ TEMPLATES = TableSpec(
 )
 GAINS = TableSpec(
     "gains",
-    "Gains of a photo and of the ensemble",
-    (ColumnSpec("gain"), _PLAIN, ColumnSpec("better"), DIFFERENCE, P_VALUE),
-    definition="The CLIP paper, on ImageNet: +1.3 points, and +3.5 for 80 templates.",
+    "Gains of a photo, of the ensemble and of the chosen template",
+    (ColumnSpec("gain"), _PLAIN, ColumnSpec("better"), DIFFERENCE),
+    definition=f"{TOGETHER} The CLIP paper, on ImageNet: a photo +1.3 points, and +3.5 for 80 templates.",
 )
 FAMILY_EFFECTS = TableSpec(
     "family_effects",
     "What each family of wordings does",
-    (_FAMILY, _PLAIN, ColumnSpec("others", unit="count"), DIFFERENCE, P_VALUE, P_HOLM),
+    (_FAMILY, _PLAIN, ColumnSpec("others", unit="count"), DIFFERENCE),
+    definition=TOGETHER,
 )
 FAMILIES = TableSpec(
-    "families", "What a change of the wording does", (_FAMILY, _PLAIN, _TEMPLATE, DIFFERENCE, P_VALUE, P_HOLM)
+    "families",
+    "What a change of the wording does",
+    (_FAMILY, _PLAIN, _TEMPLATE, DIFFERENCE),
+    definition=TOGETHER,
 )
 CHOICE = TableSpec(
     "choice",
@@ -69,8 +71,6 @@ VARIANCE = TableSpec(
     (
         ColumnSpec("component"),
         ColumnSpec("value", "variance", "number", "low", "high"),
-        ColumnSpec("low_over_templates", unit="number"),
-        ColumnSpec("high_over_templates", unit="number"),
     ),
 )
 TABLES = (PER_CLASS, TEMPLATES, GAINS, FAMILY_EFFECTS, FAMILIES, CHOICE, VARIANCE)
@@ -90,45 +90,32 @@ def templates_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
 
 
 def families_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return one row for each template of a family but its plain one.
-
-    The difference is its top-1 minus the plain one's on the same images, with McNemar's exact p value, and that after
-    Holm's correction for all rows.
-    """
+    """Return one row for each template of a family but its plain one: its top-1 minus the plain one's, same images."""
     names, correct = grid.every, scores.every_correct
     rows = [
-        (family, names[plain], names[position], *compare_pair(correct[:, position], correct[:, plain]).numbers)
-        for family, (plain, *others) in grid.given.families.items()
-        for position in others
+        (family, plain, position) for family, (plain, *others) in grid.given.families.items() for position in others
     ]
-    return _corrected(FAMILIES, rows)
+    found = simultaneous_differences([(correct[:, position], correct[:, plain]) for _, plain, position in rows])
+    return FAMILIES.frame(
+        (family, names[plain], names[position], *difference.numbers)
+        for (family, plain, position), difference in zip(rows, found, strict=True)
+    )
 
 
 def family_effects_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return one row a family: the mean top-1 of its other templates minus the plain one's on the same images.
-
-    The interval is of a bootstrap over images, p of a paired t test, and p_holm that after Holm's correction.
-    """
-    correct = scores.every_correct
-    rows = []
-    for family, (plain, *others) in grid.given.families.items():
-        gained = correct[:, others].mean(axis=1) - correct[:, plain]
-        # Every resample would repeat a difference that is the same of all images; each of the others then has it too.
-        alike = np.ptp(gained) == 0
-        interval = compare_pair(correct[:, others[0]], correct[:, plain]).interval if alike else bootstrap_mean(gained)
-        assert interval is not None
-        p = mean_is_zero(gained)
-        rows.append((family, grid.every[plain], len(others), gained.mean(), interval.low, interval.high, p))
-    return _corrected(FAMILY_EFFECTS, rows)
-
-
-def _corrected(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    p_values = holm([row[-1] for row in rows])
-    return spec.frame([(*row, p) for row, p in zip(rows, p_values, strict=True)])
+    """Return one row a family: the mean top-1 of its other templates minus the plain one's on the same images."""
+    correct, families = scores.every_correct, grid.given.families.items()
+    found = simultaneous_differences(
+        [(correct[:, others].mean(axis=1), correct[:, plain]) for _, (plain, *others) in families]
+    )
+    return FAMILY_EFFECTS.frame(
+        (family, grid.every[members[0]], len(members) - 1, *difference.numbers)
+        for (family, members), difference in zip(families, found, strict=True)
+    )
 
 
 def gains_table(steps: Sequence[Gain]) -> pd.DataFrame:
-    """Return what each step gains (McNemar's exact test)."""
+    """Return what each step gains."""
     return GAINS.frame((gain.name, gain.plain, gain.better, *gain.found.numbers) for gain in steps)
 
 
@@ -164,11 +151,8 @@ def per_class_table(scores: TemplateScores, classes: Sequence[str]) -> pd.DataFr
 
 
 def variance_table(components: Mapping[str, Component]) -> pd.DataFrame:
-    """Return the components with their intervals over images, and over templates."""
-    return VARIANCE.frame(
-        (name, component.value, *ends(component.over["example"]), *ends(component.over["template"]))
-        for name, component in components.items()
-    )
+    """Return the components, with intervals over images where these cover."""
+    return VARIANCE.frame((name, component.value, *ends(component.interval)) for name, component in components.items())
 
 
 def template_examples(
