@@ -113,7 +113,7 @@ class PairedValues:
             shared = both[first, second]
             low, high = score_interval(counts[first] - shared, counts[second] - shared, self.n, critical)
             return Differences(apart, low, high, "score")
-        if self.numbers.ndim == 3 or (self.strata is not None and self.clusters is None):
+        if self.numbers.ndim == 3 or self.strata is not None:
             pairs = zip(first.tolist(), second.tolist(), strict=True)
             low, high = np.array([self._crossed(*pair, critical) for pair in pairs]).reshape(-1, 2).T
             return Differences(apart, low, high, CROSSED if self.numbers.ndim == 3 else "stratified")
@@ -134,11 +134,12 @@ class PairedValues:
 
     def _crossed(self, first: int, second: int, critical: float) -> tuple[float, float]:
         """Return the ends of an interval over images and draws; NaN where it would not cover."""
-        if self.clusters is not None or self.pool_share > LARGEST_SHARE:
+        if self.pool_share > LARGEST_SHARE:
             return np.nan, np.nan
         apart = self.numbers[first].astype(np.float64) - self.numbers[second]
-        found = crossed_mean(apart.reshape(self.n, -1), self.strata, self.pool_share).interval(critical)
-        return found.low, found.high
+        found = crossed_mean(apart.reshape(self.n, -1), self.strata, self.pool_share, self.clusters)
+        interval = found.interval(critical)
+        return (interval.low, interval.high) if interval else (np.nan, np.nan)
 
 
 def mean_of_sets(parts: Sequence[Differences]) -> Differences:
