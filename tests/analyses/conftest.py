@@ -12,6 +12,7 @@ import pytest
 
 from clipbench.analyses.base import Analysis, Evidence, Finding
 from clipbench.analyses.run import analyse
+from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record
@@ -108,7 +109,12 @@ class Given:
 
     def analyse(self, analysis: Analysis[Any], **settings: Any) -> Sequence[Finding]:
         chosen = analysis.Settings(analysis=analysis.name, **settings)
-        return analysis.analyse(Evidence(self.jobs, self.tables.__getitem__), chosen)
+        return analysis.analyse(Evidence(self.jobs, self._examples), chosen)
+
+    def _examples(self, job: str) -> pd.DataFrame:
+        if job not in self.tables:
+            raise UserError("no per-example table", where=job)
+        return self.tables[job]
 
 
 @pytest.fixture
