@@ -80,7 +80,7 @@ class DataIndex:
     """Of ids, labels and captions, likewise."""
     parts: tuple[PartKey, ...]
     table: Path
-    """Parquet, a row an example, in order: id, digest, label, labels, captions, groups (a JSON object), content, traits.
+    """Parquet, a row an example, in order: id, digest, label, labels, captions, groups (JSON), content, traits.
 
     `content` are 8 bytes of the image's own digest, by which equal images are found whatever their ids; tables of
     earlier versions lack it.
