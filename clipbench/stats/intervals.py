@@ -26,17 +26,18 @@ KINDS: Mapping[str, IntervalKind] = {
     ),
     "score": IntervalKind("Tango's score interval of a paired difference", "score"),
     "student": IntervalKind("Student's t-interval of a mean", "t"),
+    "square-and-add": IntervalKind(
+        "of several shares together: the distances to the ends of their Wilson intervals, squared and added",
+        "square-and-add",
+    ),
     "images and draws": IntervalKind(
         "interval over test images and random draws of the training examples together", "images and draws"
     ),
     "images alone": IntervalKind("interval over test images alone: one draw says nothing of others", "images alone"),
     "cluster t": IntervalKind("t-interval over clusters, from cluster-robust standard errors", "t, over clusters"),
-    "unpaired bootstrap": IntervalKind(
-        "bootstrap of a difference between two sets, whose images are drawn apart", "unpaired bootstrap"
-    ),
     "jackknife": IntervalKind("Wilson interval at the effective number of images, from a jackknife", "jackknife"),
-    "line and examples": IntervalKind(
-        "bootstrap over the models behind the baseline line and over the images, drawn together", "line and images"
+    "prediction": IntervalKind(
+        "prediction interval: the line, how far models of other families lie from it, and the images", "prediction"
     ),
 }
 """By `Interval.kind`; one that is not among them is called by its own name."""

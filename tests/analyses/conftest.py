@@ -12,6 +12,7 @@ import pytest
 
 from clipbench.analyses.base import Analysis, Evidence, Finding
 from clipbench.analyses.run import analyse
+from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record
@@ -76,9 +77,11 @@ class MadeUp:
         params = {"features": "pre_projection", "normalised": False, "n_train": 3000, "n_classes": 3}
         return self.head("linear_probe", accuracy, params, **more)
 
-    def few_shot(self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5) -> str:
+    def few_shot(
+        self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5, pool: int = 1000
+    ) -> str:
         params = {"features": features or "pre_projection", "normalised": False, "shots": k, "seeds": seeds}
-        params["pool_share"] = k / 1000
+        params["pool_share"] = k / pool
         return self.head("few_shot", accuracy, params, seeds=seeds, condition=Condition(k, features, head))
 
     def edit(self, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -107,7 +110,12 @@ class Given:
 
     def analyse(self, analysis: Analysis[Any], **settings: Any) -> Sequence[Finding]:
         chosen = analysis.Settings(analysis=analysis.name, **settings)
-        return analysis.analyse(Evidence(self.jobs, self.tables.__getitem__), chosen)
+        return analysis.analyse(Evidence(self.jobs, self._examples), chosen)
+
+    def _examples(self, job: str) -> pd.DataFrame:
+        if job not in self.tables:
+            raise UserError("no per-example table", where=job)
+        return self.tables[job]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, TableSpec
 from clipbench.results.records import JobResult
-from clipbench.stats.crossed import KIND, LARGEST_SHARE, crossed_mean
+from clipbench.stats.crossed import KIND, LARGEST_SHARE, CrossedMean, crossed_mean
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import Metric
 
@@ -35,11 +35,14 @@ SHOTS_CURVE = TableSpec(
 
 
 @dataclass(frozen=True)
-class _Point:
-    job: JobResult
+class Point:
+    """Heads fitted on some number of examples a class."""
+
     examples: float
     ahead: Float64Array
     """(n, S) of each test example and fit: 1 where it alone is right, -1 where zero-shot alone is."""
+    drawn: bool
+    """Whether the S fits are random draws of a training split; else there is one, on all of it."""
     pool_share: float = 0.0
     """Which part of the training examples each draw holds."""
 
@@ -75,26 +78,27 @@ def shots_curve(
         clusters: (n,) of each example, if they come in clusters.
     """
     right = examples[zero_shot.hash]["correct"].to_numpy(bool)
-    points = sorted((_few_point(job, examples[job.hash], right) for job in few), key=lambda point: point.examples)
+    found = [(job, _few_point(job, examples[job.hash], right)) for job in few]
+    found.sort(key=lambda pair: pair[1].examples)
     if probe is not None:
         last = _probe_point(probe, examples[probe.hash], right)
         # Few-shot fits on as many examples or more say nothing beyond the probe.
-        points = [*(point for point in points if point.examples < last.examples), last]
-    rows = [_row(point.job.task, point.examples, point.job) for point in points]
+        found = [*((job, point) for job, point in found if point.examples < last.examples), (probe, last)]
+    rows = [_row(job.task, point.examples, job) for job, point in found]
     table = pd.DataFrame([_row("zero_shot", 0.0, zero_shot), *rows])
-    return table, _crossing(points, clusters) if few else None
+    return table, crossing([point for _, point in found], clusters) if few else None
 
 
-def _few_point(job: JobResult, examples: pd.DataFrame, zero_shot: BoolArray) -> _Point:
+def _few_point(job: JobResult, examples: pd.DataFrame, zero_shot: BoolArray) -> Point:
     assert job.main is not None
     correct, params = examples.filter(like="correct.").to_numpy(np.float64), job.main.params
-    return _Point(job, float(params["shots"]), correct - zero_shot[:, None], float(params["pool_share"]))
+    return Point(float(params["shots"]), correct - zero_shot[:, None], True, float(params["pool_share"]))
 
 
-def _probe_point(job: JobResult, examples: pd.DataFrame, zero_shot: BoolArray) -> _Point:
+def _probe_point(job: JobResult, examples: pd.DataFrame, zero_shot: BoolArray) -> Point:
     assert job.main is not None
     size = float(job.main.params["n_train"]) / float(job.main.params["n_classes"])
-    return _Point(job, size, (examples["correct"].to_numpy(np.float64) - zero_shot)[:, None])
+    return Point(size, (examples["correct"].to_numpy(np.float64) - zero_shot)[:, None], False)
 
 
 def _row(what: str, examples: float, job: JobResult) -> dict[str, Any]:
@@ -103,7 +107,8 @@ def _row(what: str, examples: float, job: JobResult) -> dict[str, Any]:
     return {"what": what, "examples_per_class": examples, **ends}
 
 
-def _crossing(points: Sequence[_Point], clusters: IntArray | None) -> Metric:
+def crossing(points: Sequence[Point], clusters: IntArray | None) -> Metric:
+    """Return the number of examples a class at which heads match zero-shot, as told of `shots_curve`."""
     means = [float(point.ahead.mean()) for point in points]
     value = first_reached([point.examples for point in points], means)
     low, high = _ends(list(_places(points, clusters)))
@@ -137,30 +142,54 @@ def first_reached(examples: Sequence[float], ahead: Sequence[float]) -> float | 
     return None
 
 
-def _places(points: Sequence[_Point], clusters: IntArray | None) -> Iterator[_Place]:
+def _places(points: Sequence[Point], clusters: IntArray | None) -> Iterator[_Place]:
     """Yield places from the fewest examples to the most; an interval that is not known reaches everywhere."""
-    yield _place(points[0], points[0], 0.0, clusters)
-    for first, second in zip(points, points[1:], strict=False):
-        steps = math.ceil(STEPS * math.log2(second.examples / first.examples))
-        yield from (_place(first, second, step / steps, clusters) for step in range(1, steps + 1))
+    at = [_mean(point.ahead, [point], clusters) for point in points]
+    for place, point in enumerate(points):
+        if place:
+            yield from _between(points[place - 1], point, clusters)
+        yield _place(point.examples, at[place])
 
 
-def _place(first: _Point, second: _Point, part: float, clusters: IntArray | None) -> _Place:
-    examples = first.examples * (second.examples / first.examples) ** part
-    used = [point for point, weight in ((first, 1 - part), (second, part)) if weight]
-    share = max(point.pool_share for point in used)
-    few = [point.ahead.shape[1] for point in used if point.job.task == "few_shot"]
-    found = None
-    if share <= LARGEST_SHARE and min(few, default=2) > 1:
-        # Draws of one seed are nested, so that their errors go together.
-        draws = min(few, default=1)
-        mixed = (1 - part) * first.ahead[:, :draws] + part * second.ahead[:, :draws]
-        found = crossed_mean(mixed, pool_share=share, clusters=clusters).interval()
-    return _Place(examples, found.low if found else -math.inf, found.high if found else math.inf)
+def _between(first: Point, second: Point, clusters: IntArray | None) -> Iterator[_Place]:
+    """Yield the places between two points, where accuracies and so variances are interpolated with them."""
+    # Draws of one seed are nested, so that their errors go together.
+    draws = min((point.ahead.shape[1] for point in (first, second) if point.drawn), default=1)
+    ends = first.ahead[:, :draws], second.ahead[:, :draws]
+    three = [_mean((1 - part) * ends[0] + part * ends[1], [first, second], clusters) for part in (0, 0.5, 1)]
+    steps = math.ceil(STEPS * math.log2(second.examples / first.examples))
+    for part in (step / steps for step in range(1, steps)):
+        mixed = _interpolated([found for found in three if found], part)
+        yield _place(first.examples * (second.examples / first.examples) ** part, mixed)
+
+
+def _interpolated(three: Sequence[CrossedMean], part: float) -> CrossedMean | None:
+    """Return what lies between the first and the last; variances are quadratic in the part."""
+    if len(three) < 3:
+        return None
+    weights = (1 - part) * (1 - 2 * part), 4 * part * (1 - part), part * (2 * part - 1)
+    value, images, draws = (
+        sum(weight * getattr(found, name) for weight, found in zip(weights, three, strict=True))
+        for name in ("value", "of_images", "of_draws")
+    )
+    return replace(three[0], value=value, of_images=max(0.0, images), of_draws=max(0.0, draws))
+
+
+def _mean(ahead: Float64Array, points: Sequence[Point], clusters: IntArray | None) -> CrossedMean | None:
+    """Return the mean of (n, S) differences at these points or between them; None where draws say too little."""
+    share, drawn = max(point.pool_share for point in points), any(point.drawn for point in points)
+    if share > LARGEST_SHARE or (drawn and ahead.shape[1] == 1):
+        return None
+    return crossed_mean(ahead, pool_share=share, clusters=clusters)
+
+
+def _place(examples: float, found: CrossedMean | None) -> _Place:
+    interval = found.interval() if found else None
+    return _Place(examples, *((interval.low, interval.high) if interval else (-math.inf, math.inf)))
 
 
 def _ends(places: Sequence[_Place]) -> tuple[float | None, float | None]:
-    """Return between which numbers of examples heads are not distinguishable from zero-shot; None: beyond the points."""
+    """Return between which numbers of examples heads are not distinguishable from zero-shot; None: beyond points."""
     held = [place for place, found in enumerate(places) if found.low <= 0 <= found.high]
     if not held:
         # Between two places it goes from surely behind to surely ahead, or never does.
