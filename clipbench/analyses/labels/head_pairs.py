@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -94,7 +94,5 @@ def _differences(pair: HeadPair, critical: float, family: int) -> tuple[Metric, 
     top1 = Metric("top1_difference", found.difference, n, found.interval)
     if not pair.by_class:
         return (top1,)
-    recall, interval = paired_recall_difference(pair.labels, pair.first, pair.second, critical)
-    # Resamples of images say nothing of images that come in clusters.
-    held = replace(interval, family=family) if pair.clusters is None else None
-    return (Metric("mean_per_class_recall_difference", recall, n, held), top1)
+    recall, interval = paired_recall_difference(pair.labels, pair.first, pair.second, critical, pair.clusters, family)
+    return (Metric("mean_per_class_recall_difference", recall, n, interval), top1)

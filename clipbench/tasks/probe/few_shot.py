@@ -165,11 +165,11 @@ class FewShot:
         fitted = time.perf_counter()
         tested = LabelledImages.of(inputs, split)
         decided = _test(fits, tested, view)
-        tables = {"seeds": _seeds(fits, decided, dataset), "per_class": per_class_over_seeds(decided, dataset.classes)}
+        per_class = per_class_over_seeds(decided, dataset.classes, sampler.pool_share)
         return Outcome(
             metrics=seed_metrics(decided, dataset, sampler.pool_share, _params(fits, settings, dataset)),
             examples=seed_examples(decided, tested.images, split, dataset.classes),
-            tables=tables,
+            tables={"seeds": _seeds(fits, decided, dataset), "per_class": per_class},
             notes=tuple(_notes(fits, settings, view, sampler, tested.unlabelled)),
             seconds={"fit": fitted - started, "test": time.perf_counter() - fitted},
         )
@@ -218,7 +218,7 @@ def _test(fits: Sequence[_SeedFit], tested: LabelledImages, view: FeatureView) -
             scores = fitted.fit.head.class_scores(wanted)
             correct[done:end, seed] = true_class_ranks(scores, labels[done:end]) == 1
         done = end
-    return SeedDecisions(rows, labels, correct)
+    return SeedDecisions(rows, labels, correct, tested.images.clusters_of(rows))
 
 
 def _params(fits: Sequence[_SeedFit], settings: FewShotSettings, dataset: DatasetFacts) -> dict[str, Any]:
