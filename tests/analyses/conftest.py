@@ -111,7 +111,7 @@ class Given:
         chosen = analysis.Settings(analysis=analysis.name, **settings)
         return analysis.analyse(Evidence(self.jobs, self._examples), chosen)
 
-    def _examples(self, job: str) -> pd.DataFrame:
+    def _examples(self, job: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         if job not in self.tables:
             raise UserError("no per-example table", where=job)
         return self.tables[job]

@@ -80,14 +80,15 @@ class MatchedPair:
 
 
 def matched_pairs(
-    jobs: Sequence[JobResult], reference: str, shift: str, split: str, shift_split: str = ""
+    jobs: Sequence[JobResult], reference: str, shift: str, split: str, shift_split: str = "", names: str = ""
 ) -> tuple[MatchedPair, ...]:
     """Return the pairs of a reference and a shift: one for each model, task and prompt set.
 
     Evaluated is the same split of both, or `shift_split` of the shift.
 
     Of each set the job on all examples counts, else that on most. Both must have been decided among the same classes.
-    Jobs on the classes of the other set go before whole ones.
+    Jobs on the classes of the other set go before whole ones. Where the two sets call classes otherwise, `names` says
+    whose names the reference has: its 'own' or those of the 'shift'; '' for any.
     """
     splits = {reference: split, shift: shift_split or split}
     usable = [
@@ -99,6 +100,7 @@ def matched_pairs(
         MatchedPair(first, second, on_first, on_second)
         for first, on_first in usable
         if first.dataset == reference and first.matched in ("", shift)
+        if not names or class_names(first) in ("", names)
         for second, on_second in usable
         if second.dataset == shift and second.matched in ("", reference) and _fit(first, second)
     ]
@@ -111,9 +113,17 @@ def _top1(job: JobResult) -> Counted | None:
     return Counted(round(top1[0] * top1[1]), top1[1]) if top1 else None
 
 
+def class_names(reference: JobResult) -> str:
+    """Return whose class names the reference has, where the shift's differ from its 'own': either; '' elsewhere."""
+    return str(reference.about.get("class_names", ""))
+
+
 def _fit(reference: JobResult, shift: JobResult) -> bool:
     same = (reference.model, reference.task, reference.about.get("classes"))
-    differing = set(reference.pedigree.differences(shift.pedigree)) & set(SAME)
+    # With the names that both have, the prompts must be the same.
+    prompts = str(reference.about.get("shared_prompts", reference.pedigree.prompts))
+    pedigree = replace(reference.pedigree, prompts=prompts)
+    differing = set(pedigree.differences(shift.pedigree)) & set(SAME)
     return same == (shift.model, shift.task, shift.about.get("classes")) and not differing
 
 
@@ -127,7 +137,9 @@ def shared_reference(pairs: Sequence[MatchedPair], evidence: Evidence) -> Float6
     if len(set(names)) == 1:
         return np.ones((len(pairs), len(pairs)))
     try:
-        correct = {name: evidence.examples(name).set_index("id")["correct"] for name in dict.fromkeys(names)}
+        correct = {
+            name: evidence.examples(name, ["id", "correct"]).set_index("id")["correct"] for name in dict.fromkeys(names)
+        }
     except UserError:
         return np.ones((len(pairs), len(pairs)))
     frame = pd.concat(correct, axis=1).astype(float)

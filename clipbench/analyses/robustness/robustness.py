@@ -16,6 +16,7 @@ from clipbench.analyses.robustness.baseline import Baseline, beyond, find_baseli
 from clipbench.analyses.robustness.matched_pairs import (
     Counted,
     MatchedPair,
+    class_names,
     gap_metrics,
     matched_pairs,
     shared_reference,
@@ -57,6 +58,8 @@ class RobustnessAnalysisSettings(AnalysisSettings):
     baselines: tuple[str, ...] = ()
     relative_to: str = ""
     continuity: float | None = None
+    names: Literal["own", "shift"] = "own"
+    """Whose class names the reference has where a shift calls the same classes otherwise."""
 
 
 class RobustnessAnalysis:
@@ -111,7 +114,8 @@ class RobustnessAnalysis:
         """Set each shift beside the reference among the same classes, model by model."""
         by_model: dict[tuple[str, ...], list[_Judged]] = defaultdict(list)
         for shift in settings.shifts:
-            pairs = matched_pairs(evidence.jobs, settings.reference, shift, settings.split, settings.shift_split)
+            asked = (settings.reference, shift, settings.split, settings.shift_split, settings.names)
+            pairs = matched_pairs(evidence.jobs, *asked)
             for pair in pairs:
                 baseline, why_not = find_baseline(settings.baselines, settings.continuity, pair, pairs)
                 parent = _parent(pair, pairs, settings.relative_to)
@@ -166,6 +170,7 @@ def _on_shift(judged: _Judged, evidence: Evidence, together: _Together) -> Findi
         "n_shift": pair.on_shift.n,
         "classes": n_classes,
         "baseline": baseline.source if baseline else "",
+        "class_names": class_names(pair.reference),
     }
     metrics = list(gap_metrics(pair, params, together.gaps))
     notes = [] if baseline else [f"No baseline: {judged.why_not}."]
