@@ -9,7 +9,7 @@ from itertools import starmap
 import numpy as np
 from numpy.random import Generator
 
-from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.arrays import BoolArray, Float64Array
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import compare_pair, score_interval
 from clipbench.stats.simultaneous import critical_value, largest_of, largest_of_pairs
@@ -56,11 +56,6 @@ def _quantile(share: Float64Array) -> Float64Array:
     from scipy.special import ndtri
 
     return np.asarray(ndtri(share))
-
-
-def mixed_chances(n: int, random: Generator) -> Float64Array:
-    """Return (n,) chances of examples that are easy, hard or in between."""
-    return np.clip(random.beta(1.2, 0.8, n), 0.02, 0.98)
 
 
 # Single accuracies, and two on the same examples
@@ -150,4 +145,3 @@ STATEMENTS: list[StatementCase] = [
     *starmap(all_pairs, [(2, 200, 0.5, 0.7), (5, 200, 0.9, 0.7), (20, 1000, 0.6, 0.7), (10, 100, 0.6, 0.97)]),
     table_of_sets(12, 300, 0.8),
 ]
-__all__ = ["INTERVALS", "STATEMENTS", "IntArray", "IntervalCase", "StatementCase"]

@@ -18,10 +18,12 @@ from clipbench.embed.opened import OpenedModel
 from clipbench.embed.store import Store
 from clipbench.models.base import ModelInfo, ModelPedigree
 from clipbench.models.catalog import find_model
-from clipbench.tasks.base import ArrayFeatures, DatasetFacts, ImageSet, Inputs
+from clipbench.tasks.base import ArrayFeatures, DatasetFacts, Feature, ImageSet, Inputs
 from clipbench.tasks.holdout import stratified
 
-FEATURE = "backbone"
+FEATURE: Feature = "backbone"
+"""The name that all features have here."""
+SPLITS = ("train", "test")
 _ROWS = 65_536
 """Drawn at once."""
 
@@ -74,13 +76,13 @@ def digits() -> ProbeData:
     return ProbeData("digits", 10, _images(features[::2], labels[::2]), _images(features[1::2], labels[1::2]))
 
 
-def cifar10(data: Path, cache: Path) -> ProbeData:
-    """Return what the small CLIP of the development data gives before its projection; what is stored is reused."""
+def cifar10(data: Path, cache: Path, feature: Feature = FEATURE) -> ProbeData:
+    """Return what the small CLIP of the development data gives before or after its projection, stored or embedded."""
     dataset = HuggingFace(path=str(data / "cifar10"))
     settings = EncodeSettings("cpu", workers=default_workers("cpu"))
     source = find_model(f"open_clip:local-dir:{data / 'models' / 'cifar-clip'}")
     model = OpenedModel(source, Store(cache), "float32", settings)
-    return ProbeData("cifar10", len(dataset.classes), *(_embedded(model, dataset, name) for name in ("train", "test")))
+    return ProbeData("cifar10", len(dataset.classes), *(_embedded(model, dataset, name, feature) for name in SPLITS))
 
 
 def synthetic(images: int, width: int, classes: int) -> ProbeData:
@@ -106,15 +108,15 @@ def synthetic(images: int, width: int, classes: int) -> ProbeData:
     return ProbeData(f"{classes:,} classes drawn", classes, draw(images), draw(min(images // 5, 50_000)))
 
 
-def _embedded(model: OpenedModel, dataset: HuggingFace, name: str) -> ImageSet:
+def _embedded(model: OpenedModel, dataset: HuggingFace, name: str, feature: Feature) -> ImageSet:
     split = dataset.split(name)
     reader = SplitReader(model.store, model.fingerprint)
     _, index = reader.find(split)
     if index is None or reader.missing(index):
         print(f"embedding CIFAR-10's {name} split into {model.store.root}", flush=True)
         index = model.images.embed(split, f"cifar10/{name}")
-    images = reader.open(index, (FEATURE,)).images
-    return replace(images, features={FEATURE: ArrayFeatures(images.features[FEATURE].load())})
+    images = reader.open(index, (feature,)).images
+    return replace(images, features={FEATURE: ArrayFeatures(images.features[feature].load())})
 
 
 def _images(features: Float32Array, labels: IntArray) -> ImageSet:

@@ -34,20 +34,13 @@ class Found:
 
 
 def search(score: Callable[[int], float]) -> Found:
-    """Find the place of the grid with the highest score, by halving the interval around the peak.
+    """Find a place of the grid with the highest score, by halving the interval around the peak.
 
-    First every hundredfold value of C, from the strongest penalty on, until two in a row score less than the
-    best: like the halving that follows, this takes the scores to have one peak. Then the neighbours of the best
-    at half the distance, down to neighbours in the grid. Of equal scores the stronger penalty wins. `score` is called
-    once a place, with the place.
+    First every hundredfold value of C, all seven, since a curve may be flat over many decades before it rises. Then
+    the neighbours of the best at half the distance, down to neighbours in the grid. Of equal scores the stronger
+    penalty wins. `score` is called once a place, in ascending order while the places are coarse.
     """
-    scores: dict[int, float] = {}
-    worse = 0
-    for place in range(0, len(GRID), _COARSE):
-        scores[place] = score(place)
-        worse = worse + 1 if scores[place] < max(scores.values()) else 0
-        if worse == 2:
-            break
+    scores = {place: score(place) for place in range(0, len(GRID), _COARSE)}
     step = _COARSE // 2
     while step:
         best = _best(scores)

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report.text import labels
-from clipbench.report.text.claims import at_chance, basis, chance, floor
+from clipbench.report.text.claims import at_chance, chance, floor, rests_on
 from clipbench.report.text.declared import heading, task_order
-from clipbench.results.records import JobResult, Record, Subject
+from clipbench.results.records import JobResult, Record
 from clipbench.tasks.base import Condition
 
 
@@ -123,11 +123,7 @@ class Column:
     @property
     def basis(self) -> str:
         """What its numbers rest on: 'n = 1,000, limit 1000, fitted on 500 images'."""
-        record = self.typical
-        if record is None:
-            return self.subset
-        n_train = record.params.get("n_train")
-        return basis(Subject(n=record.n, subset=self.subset, n_train=n_train if isinstance(n_train, int) else None))
+        return rests_on(self.typical, self.subset) if self.typical else self.subset
 
     @property
     def floor(self) -> float | None:

@@ -100,8 +100,8 @@ def make_leaderboard(
     compared = [(result.about.dataset, record.params) for result in standings for record in result.records]
     return Leaderboard(
         *(models, marked, tuple(footnotes), plain),
-        family=max((params["family"] for _, params in compared), default=0),
-        unpaired=tuple(dict.fromkeys(dataset for dataset, params in compared if not params["paired"])),
+        family=max((params.get("family", 0) for _, params in compared), default=0),
+        unpaired=tuple(dict.fromkeys(dataset for dataset, params in compared if not params.get("paired"))),
     )
 
 

@@ -21,8 +21,8 @@ def explanations(board: Leaderboard) -> dict[str, str]:
         BEST: best(board),
         CHANCE: "not above chance: its interval does not lie above what guessing, or always answering with the "
         "commonest class, gives.",
-        SEEN: "the model declares this data set's training images among its training data, so that its number says less "
-        "of other images.",
+        SEEN: "the model declares this data set's training images among its training data, so that its number says "
+        "less of other images.",
     }
     used = {mark for column in board.columns for cell in column.cells.values() for mark in marks_of(cell)}
     return {mark: text for mark, text in meaning.items() if mark in used}

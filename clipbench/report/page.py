@@ -16,7 +16,7 @@ from markupsafe import Markup
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.report import marks, run_metadata, tables
+from clipbench.report import citations, marks, run_metadata, tables
 from clipbench.report.averages import means, order_by_merit, telling
 from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
 from clipbench.report.figures import figures
@@ -27,7 +27,7 @@ from clipbench.report.sections.registry import load_sections
 from clipbench.report.sections.sets.section import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
-from clipbench.report.text.claims import basis
+from clipbench.report.text.claims import at_chance, basis, chance
 from clipbench.report.text.declared import definitions
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult
@@ -96,6 +96,8 @@ def render(results: Results, title: str | None = None) -> str:
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
             best=marks.best(leaderboard),
+            methods=citations.methods(results, jobs, analyses),
+            bibtex=citations.bibtex(results, jobs),
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
             groups=groups(leaderboard),
@@ -168,7 +170,7 @@ def environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.globals |= {"numbers": numbers, "labels": labels, "moment": run_metadata.moment}
-    environment.globals["basis"] = basis
+    environment.globals |= {"basis": basis, "chance": chance, "at_chance": at_chance}
     return environment
 
 

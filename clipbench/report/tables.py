@@ -99,7 +99,7 @@ def to_markdown(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
 
 def to_latex(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     r"""Return a frame as a LaTeX tabular (needs `\usepackage{booktabs}`), with notes below it."""
-    head, *body = _grid(frame, _escape_latex)
+    head, *body = _grid(frame, escape_latex)
     lines = [
         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
@@ -108,7 +108,7 @@ def to_latex(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
         *(" & ".join(row) + r" \\" for row in body),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par\footnotesize {_escape_latex(note)}" for note in notes),
+        *(rf"\par\footnotesize {escape_latex(note)}" for note in notes),
     ]
     return "\n".join(lines) + "\n"
 
@@ -221,7 +221,8 @@ def _escape_markdown(text: str) -> str:
     return text.replace("](", r"]\(").replace("][", r"]\[")
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Return a text on one line that LaTeX sets as it is."""
     escaped = _one_line(text).translate(_LATEX)
     # A bracket right behind the \\ of the row before would be read as its optional argument.
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
+from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
 from clipbench.stats.intervals import Interval, wilson_ends
 from clipbench.stats.significance import NORMAL
-from clipbench.stats.simultaneous import level_of
 
 KIND = "images and draws"
 
@@ -43,62 +43,86 @@ class CrossedMean:
     """Variance of the mean over other images."""
     of_draws: float
     """Variance of the mean over other draws; 0 for one draw, which says nothing of others."""
+    clusters: int | None = None
+    """How many clusters the images come in; None: each is by itself."""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether images come in clusters enough."""
+        return self.clusters is None or self.clusters >= MIN_CLUSTERS
 
     def half_width(self, critical: float = NORMAL) -> float:
         """Return half the interval's length at a critical value of the standard normal distribution."""
-        from scipy.special import stdtrit
-
-        squared = critical**2 * self.of_images
+        over_images = critical if self.clusters is None else t_critical(critical, self.clusters)
+        squared = over_images**2 * self.of_images
         if self.of_draws:
-            squared += float(stdtrit(self.draws - 1, (1 + level_of(critical)) / 2)) ** 2 * self.of_draws
+            squared += t_critical(critical, self.draws) ** 2 * self.of_draws
         return math.sqrt(squared)
 
-    def interval(self, critical: float = NORMAL, family: int = 1) -> Interval:
-        """Return the interval of a difference, symmetric about it and within -1 and 1.
+    def interval(self, critical: float = NORMAL, family: int = 1) -> Interval | None:
+        """Return the interval of a difference, symmetric about it and within -1 and 1; None for too few clusters.
 
         It is no shorter than Tango's of n pairs that do not differ, where the estimated variance is nothing.
         """
-        half = max(self.half_width(critical), critical**2 / (self.n + critical**2))
+        if not self.has_interval:
+            return None
+        half = max(self.half_width(critical), critical**2 / ((self.clusters or self.n) + critical**2))
         return Interval(max(-1.0, self.value - half), min(1.0, self.value + half), KIND, family=family)
 
-    def of_a_share(self) -> Interval:
-        """Return the interval of a share: Wilson's, at as many trials as give a proportion this half-width."""
+    def of_a_share(self) -> Interval | None:
+        """Return the interval of a share; None for too few clusters.
+
+        It is Wilson's, at as many trials as give a proportion this half-width.
+        """
+        if not self.has_interval:
+            return None
         variance = self.of_images + self.of_draws
-        trials, critical = float(self.n), NORMAL
+        trials, critical = float(self.clusters or self.n), NORMAL
         if variance > _ROUNDING and 0 < self.value < 1:
-            trials = min(self.value * (1 - self.value) / variance, trials * self.draws)
+            trials = min(self.value * (1 - self.value) / variance, self.n * self.draws)
             critical = self.half_width() / math.sqrt(variance)
         return Interval(*wilson_ends(self.value * trials, trials, critical), KIND)
 
 
-def crossed_mean(values: NDArray[np.generic], strata: IntArray | None = None, pool_share: float = 0) -> CrossedMean:
+def crossed_mean(
+    values: NDArray[np.generic],
+    strata: IntArray | None = None,
+    pool_share: float = 0,
+    clusters: IntArray | None = None,
+) -> CrossedMean:
     """Return the mean of (n, S) values of n images under S draws: right answers, or differences of them.
 
     Args:
         values: any numbers.
         strata: (n,) of each image, if the mean is one over strata, such as mean per-class recall.
         pool_share: which part of the examples there are each draw holds, less than 1.
+        clusters: (n,) of each image, if images come in clusters.
     """
     y = np.asarray(values, np.float64)
     n, draws = y.shape
     stratum = np.zeros(n, np.int64) if strata is None else np.unique(strata, return_inverse=True)[1]
     sizes = np.bincount(stratum)
     weights = 1 / (len(sizes) * sizes[stratum])
-    of_each = y.mean(axis=1)
-    value = float((np.bincount(stratum, of_each) / sizes).mean())
     # An only image of its stratum differs from the mean over all, since it cannot differ from its stratum's.
     alone = sizes[stratum] == 1
+    of_each = y.mean(axis=1)
+    value = float((np.bincount(stratum, of_each) / sizes).mean())
     apart = of_each - np.where(alone, value, _means(of_each, stratum, sizes))
-    scale = weights**2 * np.where(alone, 1, sizes[stratum] / np.maximum(sizes[stratum] - 1, 1))
-    of_images = float(scale @ apart**2)
-    if draws == 1:
-        return CrossedMean(value, n, draws, of_images, 0.0)
     reactions = y - of_each[:, None]
+    of_draws = float((weights @ y).var(ddof=1)) if draws > 1 else 0.0
     reactions -= np.column_stack([_means(column, stratum, sizes) for column in reactions.T])
+    rows = weights[:, None] * np.column_stack([apart, reactions])
+    if clusters is None:
+        scale = np.where(alone, 1, sizes[stratum] / np.maximum(sizes[stratum] - 1, 1))
+        squares, count = scale @ np.square(rows), None
+    else:
+        rows = cluster_residuals(rows, clusters)
+        count = len(rows)
+        squares = np.square(rows).sum(axis=0) * count / max(count - 1, 1)
     # Part of both: what each draw makes of each image, beside what holds for all images or all draws.
-    shared = float(scale @ np.square(reactions).sum(axis=1)) / (draws * (draws - 1))
-    of_draws = float((weights @ y).var(ddof=1)) * (1 / draws + pool_share / (1 - pool_share))
-    return CrossedMean(value, n, draws, max(0.0, of_images - shared), of_draws)
+    shared = float(squares[1:].sum()) / max(1, draws * (draws - 1))
+    of_draws *= 1 / draws + pool_share / (1 - pool_share)
+    return CrossedMean(value, n, draws, max(0.0, float(squares[0]) - shared), of_draws, count)
 
 
 def _means(values: Float64Array, stratum: IntArray, sizes: IntArray) -> Float64Array:

@@ -147,10 +147,10 @@ def test_a_matrix_has_the_models_in_the_leaderboards_order_and_says_which_are_mo
     assert part.matrix.rows[1][2].text == part.matrix.rows[2][1].text == f"{kappas['a', 'b']:.2f}"
     assert part.matrix.rows[1][2].shade == kappas["a", "b"]
     assert "both right" in part.matrix.rows[1][2].hover
-    assert part.matrix.sentence.startswith(f"Most alike are a and b ({kappas['a', 'b']:.2f}), least ")
+    assert part.matrix.sentence.startswith(f"Largest kappa: a and b ({kappas['a', 'b']:.2f}); smallest: ")
     for said in (
         "On average over 3 pairs of models kappa is",
-        "right and wrong about the same images more often than their accuracies explain.",
+        '<span data-verdict="higher">more often than their accuracies explain</span>',
         "only the first is right",
     ):
         assert said in render(SECTION, page_data(result, jobs=jobs))

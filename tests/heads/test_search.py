@@ -24,7 +24,7 @@ def test_a_single_peak_is_found_exactly(peak):
     assert len(found.scores) <= 7 + 8
 
 
-def test_each_value_is_tried_once_and_the_hopeless_end_not_at_all():
+def test_each_value_is_tried_once_and_every_hundredfold_one_first():
     tried = []
 
     def score(place):
@@ -32,8 +32,15 @@ def test_each_value_is_tried_once_and_the_hopeless_end_not_at_all():
         return -abs(place - 16)
 
     search(score)
-    assert len(tried) == len(set(tried))
-    assert max(tried) == 48
+    assert tried[:7] == [0, 16, 32, 48, 64, 80, 96]
+    assert len(tried) == len(set(tried)) == 7 + 8
+
+
+@pytest.mark.parametrize("flat", [16, 48, 80])
+def test_a_peak_beyond_a_falling_plateau_is_found(flat):
+    # The scores fall a little over many values before they rise to the peak.
+    found = search(lambda place: 0.667 - place * 1e-4 if place <= flat else 0.73 - abs(place - flat - 9) * 1e-3)
+    assert found.best == min(flat + 9, 96)
 
 
 def test_of_equal_scores_the_stronger_penalty_wins():

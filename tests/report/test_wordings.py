@@ -80,7 +80,7 @@ def job(**tables: Table) -> JobResult:
         Record("mean", 0.6, "fraction", 0.55, 0.65, n=1000, main=True, params={"templates": 3}, chance=0.5),
         Record("template_spread", 0.1, "fraction", 0.08, 0.13, n=1000),
         Record("range", 0.2),
-        Record("best", 0.7, "fraction", 0.6, 0.8, params={"template": "a {}"}),
+        Record("best", 0.7, "fraction", 0.6, 0.8, params={"template": "a {}"}, chance=0.5),
         Record("worst", 0.5, params={"template": "{}"}),
         Record("flip_share", 0.25),
         Record("ensemble_top1", 0.66, n=100),
@@ -203,9 +203,9 @@ def with_record(found: JobResult, name: str, **changes: Any) -> JobResult:
             f"{MEAN}; {MOVED}; {FLIPS}",
         ),
         (
-            with_record(job(), "mean", commonest=0.61),
+            with_record(with_record(job(), "mean", commonest=0.61), "best", commonest=0.61),
             "None of 3 templates is shown to be above chance in top-1, so nothing is gained or lost with the wording. "
-            f"{MEAN[:-1]}, the commonest class 61.0\u202f%); {MOVED}; {FLIPS}",
+            f"{MEAN[:-1]}, commonest class 61.0\u202f%); {MOVED}; {FLIPS}",
         ),
         (
             replace(job(), pedigree=Pedigree(subset="limit 1000")),

@@ -51,6 +51,15 @@ def test_half_widths_are_squared_and_added_each_with_its_quantile():
     assert interval.family == 7
 
 
+def test_images_that_come_in_clusters_are_as_many_as_their_clusters():
+    y = answers(np.random.default_rng(2), 40, 4, 0.1)
+    single, repeated = crossed_mean(y), crossed_mean(np.repeat(y, 10, axis=0), clusters=np.repeat(np.arange(40), 10))
+    assert (repeated.of_images, repeated.of_draws) == pytest.approx((single.of_images, single.of_draws))
+    assert repeated.half_width() > single.half_width()
+    assert repeated.of_a_share().low == pytest.approx(single.of_a_share().low, abs=0.02)
+    assert crossed_mean(y, clusters=np.arange(40) // 4).of_a_share() is None
+
+
 def test_where_nothing_varies_it_is_wilsons_and_a_difference_has_a_width():
     right = crossed_mean(np.ones((40, 5), bool)).of_a_share()
     assert (right.low, right.high) == pytest.approx((wilson(40, 40).low, 1))

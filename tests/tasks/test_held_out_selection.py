@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from clipbench.tasks.base import ArrayFeatures, ImageSet
-from clipbench.tasks.prompt_sensitivity.held_out_selection import second_half
+from clipbench.tasks.prompt_sensitivity.held_out_selection import held_out_selection, second_half
+from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity
+from clipbench.tasks.prompt_sensitivity.template_metrics import gains
+from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
 from clipbench.tasks.prompts import PromptedClasses
 
 from .conftest import evaluate, refusal, settings_of
@@ -158,3 +161,21 @@ def test_a_validation_split_that_cannot_be_used_is_refused(facts, model, world, 
     found = refusal(PromptSensitivity().needs, settings, dataset, model(), prompts)
     assert found.startswith("toys: ")
     assert problem in found
+
+
+@pytest.mark.slow
+def test_the_gain_of_a_choice_by_cross_fitting_is_zero_where_all_templates_are_as_good(monkeypatch):
+    """Three standard errors; a template that is lucky in both halves is chosen by both and judged by both."""
+    monkeypatch.setattr("clipbench.stats.simultaneous.DRAWS", 1000)
+    random, worlds, misses = np.random.default_rng(4), 300, 0
+    strings = tuple(tuple(template.replace("{}", name) for template in TEMPLATES) for name in CLASSES)
+    grid = PromptGrid.of(PromptedClasses("wording", "", CLASSES, strings, TEMPLATES), "toys")
+    rows, ids = np.arange(100), [str(row) for row in range(100)]
+    for _ in range(worlds):
+        wrong = random.normal(size=(100, 1)) + 0.6 * random.normal(size=(100, 7)) > 0.3
+        labels, predictions = np.zeros(100, np.int64), wrong.astype(np.int32)
+        scores = TemplateScores("test", ids, rows, labels, predictions[:, :4], predictions[:, 4], predictions[:, 5:])
+        interval = gains(scores, held_out_selection(scores, None), grid)[-1].found.interval
+        misses += not interval.low <= 0 <= interval.high
+    # Among four intervals that hold together 1.3 % may miss.
+    assert misses / worlds <= 0.0127 + 3 * (0.0127 * 0.9873 / worlds) ** 0.5

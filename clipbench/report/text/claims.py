@@ -100,3 +100,9 @@ def basis(about: Subject) -> str:
         f"fitted on {numbers.count(about.n_train)} images" if about.n_train is not None else "",
     )
     return ", ".join(part for part in parts if part)
+
+
+def rests_on(record: Record, subset: str) -> str:
+    """Return what a job's number rests on: its n, how its examples were chosen, and what a head was fitted on."""
+    n_train = record.params.get("n_train")
+    return basis(Subject(n=record.n, subset=subset, n_train=n_train if isinstance(n_train, int) else None))

@@ -108,7 +108,8 @@ def _pair(
 
 def _interval(decided: SeedDecisions, strata: IntArray | None, pool_share: float) -> Interval | None:
     if decided.correct.shape[1] == 1:
-        return replace(crossed_mean(decided.correct, strata).of_a_share(), kind=ONE_DRAW)
+        found = crossed_mean(decided.correct, strata).of_a_share()
+        return found and replace(found, kind=ONE_DRAW)
     if pool_share > LARGEST_SHARE:
         return None
     return crossed_mean(decided.correct, strata, pool_share).of_a_share()

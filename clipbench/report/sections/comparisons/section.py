@@ -14,6 +14,7 @@ from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.base import PageData
 from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import basis
 from clipbench.report.text.declared import heading, metric_of, task_label
 from clipbench.results.records import AnalysisResult
 
@@ -30,7 +31,7 @@ class Row:
 
     result: AnalysisResult
     subset: str
-    """Split and subset, as far as they need saying."""
+    """Split, as far as it needs saying, and what the numbers rest on."""
     compared: str
     """What is compared: head and prompts, as far as there are several."""
     cells: tuple[Entry, ...]
@@ -73,6 +74,7 @@ class ComparisonsSection:
 def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
     done = [result for result in results if result.status == "done"]
     specs = {record.metric: metric_of(result, record) for result in done for record in result.records}
+    families = {record.metric: record.family for result in done for record in result.records if record.low is not None}
     regimes = {job.dataset: labels.regime_order(str(job.about.get("regime", ""))) for job in data.jobs}
 
     def place(result: AnalysisResult) -> tuple[object, ...]:
@@ -82,15 +84,20 @@ def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
     several_splits = len({result.about.split for result in done}) > 1
     return Part(
         title=labels.capitalised(task_label(results[0])),
-        heads=tuple(Head(heading(spec), numeric=True) for spec in specs.values()),
+        heads=tuple(Head(_heading(spec, families.get(name, 1)), numeric=True) for name, spec in specs.items()),
         rows=tuple(_row(result, specs, several_splits) for result in sorted(done, key=place)),
         errors=tuple(result.error for result in results if result.status == "failed"),
     )
 
 
+def _heading(spec: MetricSpec, family: int) -> str:
+    """Return a metric's heading, which says where its intervals hold together with others."""
+    return f"{heading(spec)}; {numbers.count(family)} intervals together" if family > 1 else heading(spec)
+
+
 def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: bool) -> Row:
     about = result.about
-    subset = (f"split {about.split}" if several_splits and about.split else "", about.subset)
+    subset = (f"split {about.split}" if several_splits and about.split else "", basis(about))
     prompts = f"prompts {about.prompts}" if about.prompts else ""
     return Row(
         result=result,

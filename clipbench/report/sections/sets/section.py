@@ -120,7 +120,7 @@ def _bars(column: Column, models: Sequence[str], shown: dict[str, Cell]) -> figu
     x, errors = [cell.value for cell in shown.values()], figures.errors([cell.record for cell in shown.values()])
     hovers = [_hover(model, cell) for model, cell in shown.items()]
     meta = {"series": [series[model] for model in shown]}
-    opacity = [0.4 if cell.footnote else 1.0 for cell in shown.values()]
+    opacity = [0.4 if cell.footnote or cell.at_chance else 1.0 for cell in shown.values()]
     if many:
         drawn = figures.dots(x, range(len(x)), hovers, meta, error_x=errors, marker={"opacity": opacity, "size": 6})
     else:
@@ -131,7 +131,8 @@ def _bars(column: Column, models: Sequence[str], shown: dict[str, Cell]) -> figu
     listed = [f"{model} {value}" for model, value in zip(shown, values, strict=True)][:MANY]
     listed += [f"and {len(shown) - MANY} more"] if many else []
     summary = f"{column.spec.label} on {column.name}: {'; '.join(listed)}"
-    return figures.rows(ticks, values, [drawn], _axis(column.unit), summary, 19 if many else 30)
+    lines = [figures.upright(column.floor, len(shown), "baseline")] if column.floor is not None else []
+    return figures.rows(ticks, values, [drawn, *lines], _axis(column.unit), summary, 19 if many else 30)
 
 
 def _axis(unit: str) -> dict[str, Any]:
@@ -144,7 +145,8 @@ def _hover(model: str, cell: Cell) -> str:
     record = cell.record
     n = f"n = {numbers.count(record.n)}" if record and record.n else ""
     note = f"not ranked, see note {cell.footnote}" if cell.footnote else ""
-    return figures.hover(model, numbers.with_interval(record) if record else "", n, note)
+    chance = "not above chance" if cell.at_chance else ""
+    return figures.hover(model, numbers.with_interval(record) if record else "", n, chance, note)
 
 
 def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
