@@ -310,7 +310,8 @@ def _with_names(
 ) -> tuple[PromptedClasses | None, str]:
     """Fill the reference's prompts with its own class names where that is asked for, and return whose names they have.
 
-    That is '' where there are no others. A class that stands for several of the reference's has the prompts of all their names, which are averaged.
+    That is '' where there are no others. A class that stands for several of the reference's has the prompts of all
+    their names, which are averaged.
     """
     matching = job.matching
     if shared is None or match is None or matching is None or job.dataset != matching.reference or not matching.names:
