@@ -71,7 +71,7 @@ class PairedValues:
         _, stratum, sizes = np.unique(self.strata, return_inverse=True, return_counts=True)
         return np.asarray(each * (self.n / (len(sizes) * sizes[stratum])))
 
-    @property
+    @cached_property
     def values(self) -> Float64Array:
         """(M,) the models' values."""
         return np.asarray(self.flat.mean(axis=1))
