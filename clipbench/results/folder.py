@@ -154,7 +154,7 @@ class Results:
         part = self.part_of(job_hash)
         path, fix = part.examples_path(job_hash), f"delete {part.job_path(job_hash)} and run again"
         try:
-            table = pd.read_parquet(path, columns=None if columns is None else _present(path, columns))
+            table = pd.read_parquet(path) if columns is None else _columns(path, columns)
         except FileNotFoundError as error:
             raise UserError("the job's per-example table is missing", where=str(path), fix=fix) from error
         except Exception as error:
@@ -263,12 +263,14 @@ def load_results(*folders: str | Path) -> Results:
     return merged
 
 
-def _present(table: Path, columns: Sequence[str]) -> list[str]:
-    """Return those of some columns that a parquet file has."""
-    from pyarrow import parquet
+def _columns(table: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read those of some columns that a parquet file has; of many small files in a quarter of pandas' time."""
+    from pyarrow.parquet import ParquetFile
 
-    names = set(parquet.read_schema(table).names)
-    return [name for name in columns if name in names]
+    with ParquetFile(table) as file:
+        present = [name for name in columns if name in file.schema_arrow.names]
+        frame: pd.DataFrame = file.read(columns=present, use_threads=False).to_pandas()
+    return frame
 
 
 def _is_whole(table: Path) -> bool:

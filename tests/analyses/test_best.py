@@ -114,6 +114,26 @@ def test_images_of_one_cluster_are_no_further_evidence(size: int, surely: bool) 
     assert standings(finding) == ({"a": (0, 1), "b": (1, 0)} if surely else {"a": (0, 0), "b": (0, 0)})
 
 
+def test_other_means_are_compared_by_a_paired_t_test_and_those_over_draws_by_their_intervals() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    random = np.random.default_rng(0)
+    common = random.random(300)
+    values = {"a": common, "b": common + random.normal(0.02, 0.1, 300)}
+
+    def job(model: str, task: str, metric: str, column: str) -> tuple[JobResult, Any]:
+        found, _ = measured(model, "x", np.ones(300))
+        record = Record(metric, float(values[model].mean()), low=0.0, high=1.0, level=0.95, main=True)
+        return replace(found, task=task, records=(record,)), pd.DataFrame(
+            {"id": [f"i{row}" for row in range(300)], column: values[model]}
+        )
+
+    assert stats.ttest_rel(values["a"], values["b"]).pvalue < 0.04
+    (finding,) = analysed(*(job(model, "retrieval", "mean_recall_at_1", "mean_recall_at_1") for model in "ab"))
+    assert (standings(finding), finding.metrics[0].params["paired"]) == ({"a": (1, 0), "b": (0, 1)}, True)
+    (finding,) = analysed(*(job(model, "few_shot", "top1", "correct.0") for model in "ab"))
+    assert (standings(finding), finding.metrics[0].params["paired"]) == ({"a": (0, 0), "b": (0, 0)}, False)
+
+
 def test_jobs_that_were_not_measured_alike_are_not_compared() -> None:
     (job, table), other = apart(100, 2)
     odd = replace(job, pedigree=replace(job.pedigree, prompts="others"))

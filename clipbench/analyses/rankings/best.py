@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import SAME, same_examples, subject_of
-from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.analyses.rankings.per_example import example_numbers
+from clipbench.arrays import Float64Array, IntArray
 from clipbench.errors import UserError
-from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.metrics.specs import ColumnSpec, Declared, MetricSpec, TableSpec
 from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
 from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
 from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
+from clipbench.tasks.registry import TASKS, load_task
 
 APART = MetricSpec(
     "pairs_apart",
@@ -92,37 +95,33 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence, family: int) -> Find
 
 
 def _of_the_same_images(jobs: Sequence[JobResult], evidence: Evidence, critical: float) -> Float64Array:
-    """Return (M, M) differences of rows and columns in standard errors where nothing differs.
+    """Return (M, M) differences of rows and columns in standard errors.
 
     Of accuracies this is the statistic of `clipbench.stats.significance.score_test`, of a mean over classes the same
-    with a weight for each image. Of images in clusters the errors are cluster-robust, and stretched as Student's
-    quantile at this critical value is; of too few clusters nothing is apart.
+    with a weight for each image, of other means that of a paired t test. Of images in clusters the errors are
+    cluster-robust, and stretched as Student's quantile at this critical value is; of too few clusters nothing is apart.
 
     Raises:
-        UserError: tables cannot be read or do not say of the same images whether each is right, or say another value.
+        UserError: tables cannot be read, hold other examples, or do not hold what the jobs' metric is the mean of.
     """
-    right, labels, clusters = _answers(jobs, evidence)
-    counts = np.bincount(labels)
-    values = np.array([job.main.value for job in jobs if job.main])
-    by_class = (1 / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels]
-    weighted = next(
-        (
-            found
-            for weights in (np.full(len(labels), 1 / len(labels)), by_class)
-            if np.allclose((found := right * weights).sum(axis=1), values, rtol=0, atol=1e-9)
-        ),
-        None,
-    )
-    if weighted is None:
+    numbers, strata, clusters = _answers(jobs, evidence)
+    n = numbers.shape[1]
+    counts = np.full(1, n) if strata is None else np.bincount(strata)
+    weighted = numbers / (np.count_nonzero(counts) * counts[np.zeros(n, int) if strata is None else strata])
+    sums = weighted.sum(axis=1)
+    values = np.array([job.main.value for job in jobs if job.main], np.float64)
+    if not np.allclose(sums, values, rtol=0, atol=1e-6):
         raise UserError("the per-example tables say another value than the records", where=jobs[0].dataset)
-    if clusters is None:
-        return _in_standard_errors(weighted.sum(axis=1), weighted @ weighted.T)
-    residuals = cluster_residuals(weighted.T, clusters)
-    count = len(residuals)
-    if count < MIN_CLUSTERS:
-        return np.zeros((len(jobs), len(jobs)))
-    products = residuals.T @ residuals * count / (count - 1)
-    return _in_standard_errors(weighted.sum(axis=1), products) * critical / t_critical(critical, count)
+    if clusters is not None:
+        residuals = cluster_residuals(weighted.T, clusters)
+        count = len(residuals)
+        if count < MIN_CLUSTERS:
+            return np.zeros((len(jobs), len(jobs)))
+        products = residuals.T @ residuals * count / (count - 1)
+        return _in_standard_errors(sums, products) * critical / t_critical(critical, count)
+    if numbers.dtype != np.bool_ and strata is None:
+        weighted -= weighted.mean(axis=1, keepdims=True)
+    return _in_standard_errors(sums, weighted @ weighted.T)
 
 
 def _in_standard_errors(sums: Float64Array, products: Float64Array) -> Float64Array:
@@ -135,25 +134,29 @@ def _in_standard_errors(sums: Float64Array, products: Float64Array) -> Float64Ar
     return np.asarray(np.divide(apart, np.sqrt(variances), out=np.zeros(apart.shape), where=varies))
 
 
-def _answers(jobs: Sequence[JobResult], evidence: Evidence) -> tuple[BoolArray, IntArray, IntArray | None]:
-    """Return (M, n) whether each job is right about an image, (n,) its label, and its cluster where there are any."""
-    first: pd.DataFrame | None = None
-    right = []
-    for job in jobs:
-        table = evidence.examples(job.hash, ("id", "label", "correct", "cluster"))
-        if "label" not in table or "correct" not in table or table["correct"].dtype != np.bool_:
-            raise UserError("the per-example table does not say of each image whether it is right", where=job.dataset)
-        if first is None:
-            first = table
-        if not (table["id"].equals(first["id"]) and table["label"].equals(first["label"])):
-            table = table.set_index("id")
-            if not same_examples(first.set_index("id"), table):
-                raise UserError("the jobs have other examples or labels", where=job.dataset)
-            table = table.loc[first["id"]]
-        right.append(table["correct"].to_numpy(bool))
-    assert first is not None
+def _answers(jobs: Sequence[JobResult], evidence: Evidence) -> tuple[NDArray[Any], IntArray | None, IntArray | None]:
+    """Return (M, n) what each job's metric is the mean of, and (n,) strata and clusters where there are any."""
+    spec = _spec(jobs[0])
+    columns = [name for name in ("id", "label", "cluster", spec.per_example, spec.within) if name]
+    first, *others = (evidence.examples(job.hash, columns) for job in jobs)
+    numbers, strata = example_numbers(spec, first)
+    if numbers.ndim > 1:
+        raise UserError(f"{spec.label} depends on random draws too, which only its own interval is over")
+    found = [numbers]
+    for table in others:
+        if not (table["id"].equals(first["id"]) and ("label" not in table or table["label"].equals(first["label"]))):
+            named = table.set_index("id")
+            if not same_examples(first.set_index("id"), named):
+                raise UserError("the jobs have other examples or labels", where=jobs[0].dataset)
+            table = named.loc[first["id"]]
+        found.append(example_numbers(spec, table)[0])
     clusters = pd.factorize(first["cluster"])[0].astype(np.int64) if "cluster" in first else None
-    return np.stack(right), first["label"].to_numpy(np.int64), clusters
+    return np.stack(found), strata, clusters
+
+
+def _spec(job: JobResult) -> MetricSpec:
+    declared = Declared.by(load_task(job.task)) if job.task in TASKS else job.declared
+    return declared.metric(job.main.metric if job.main else "")
 
 
 def _of_intervals(jobs: Sequence[JobResult]) -> Float64Array:
