@@ -13,6 +13,9 @@ from clipbench.report.text.declared import task_label
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record
 
+_RESAMPLED = ("bootstrap", "paired bootstrap", "unpaired bootstrap", "line and examples")
+"""Kinds of intervals of which it matters how many resamples were drawn, and with which seed."""
+
 
 def methods(results: Results, jobs: Sequence[JobResult], analyses: Sequence[AnalysisResult]) -> str:
     """Return a paragraph on what was measured and with which intervals and corrections, from the records alone."""
@@ -42,7 +45,8 @@ def _intervals(records: Sequence[Record]) -> Iterator[str]:
     kinds: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
         if record.interval:
-            drawn = {name: record.params[name] for name in ("resamples", "seed") if name in record.params}
+            said = ("resamples", "seed") if record.interval in _RESAMPLED else ()
+            drawn = {name: record.params[name] for name in said if name in record.params}
             words = ", ".join(f"{name} {numbers.count(value)}" for name, value in drawn.items())
             kinds[numbers.percent_of_level(record.level), labels.interval(record.interval)].add(words)
     if kinds:
