@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import coverage_analyses
 import coverage_tasks
 import coverage_worlds
 import numpy as np
@@ -28,8 +29,8 @@ from coverage_worlds import IntervalCase, StatementCase
 from rich.console import Console
 from rich.table import Table
 
-INTERVALS = [*coverage_worlds.INTERVALS, *coverage_tasks.INTERVALS]
-STATEMENTS = [*coverage_worlds.STATEMENTS]
+INTERVALS = [*coverage_worlds.INTERVALS, *coverage_tasks.INTERVALS, *coverage_analyses.INTERVALS]
+STATEMENTS = [*coverage_worlds.STATEMENTS, *coverage_analyses.STATEMENTS]
 WORLDS = 2000
 SLACK = 0.015
 """How far below its nominal rate an interval may cover."""

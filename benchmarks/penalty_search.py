@@ -152,7 +152,15 @@ def resplits(arguments: argparse.Namespace) -> Iterator[Resplit]:
 
 def table(found: list[dict[str, Choice]]) -> Table:
     """Return what the rules came to, a row each."""
-    headings = ("within 0.2 points", "worst loss, points", "median C", "lowest and highest C", "fits", "iterations", "s")
+    headings = (
+        "within 0.2 points",
+        "worst loss, points",
+        "median C",
+        "lowest and highest C",
+        "fits",
+        "iterations",
+        "s",
+    )
     shown = Table("rule", *headings, title=f"{len(found)} resplits")
     for name in RULES:
         choices = [choice[name] for choice in found]
@@ -176,7 +184,9 @@ def main() -> None:
     parser.add_argument("--resplits", type=int, default=60, help="[%(default)s]")
     parser.add_argument("--limit", type=int, default=3000, help="training images, as a suite's limit [%(default)s]")
     parser.add_argument("--intercept", action="store_true", help="fit one, as the probe does")
-    parser.add_argument("--tolerance", type=float, default=logistic.SEARCH_TOLERANCE, help="of the search [%(default)s]")
+    parser.add_argument(
+        "--tolerance", type=float, default=logistic.SEARCH_TOLERANCE, help="of the search [%(default)s]"
+    )
     parser.add_argument("--cache", type=Path, help="clipbench's store [its default]")
     parser.add_argument("--json", type=Path, help="write every choice to this file too")
     arguments = parser.parse_args()
@@ -184,7 +194,9 @@ def main() -> None:
     found = []
     for number, split in enumerate(resplits(arguments), 1):
         found.append(measure(split, arguments.tolerance))
-        losses = ", ".join(f"{name} {choice.loss:.2f} at {GRID[choice.place]:.3g}" for name, choice in found[-1].items())
+        losses = ", ".join(
+            f"{name} {choice.loss:.2f} at {GRID[choice.place]:.3g}" for name, choice in found[-1].items()
+        )
         print(f"resplit {number}: points lost: {losses}", flush=True)
     Console(width=140).print(table(found))
     if arguments.json:

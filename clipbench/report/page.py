@@ -27,7 +27,7 @@ from clipbench.report.sections.registry import load_sections
 from clipbench.report.sections.sets.section import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
-from clipbench.report.text.claims import at_chance, basis, chance
+from clipbench.report.text.claims import Claim, at_chance, basis, chance
 from clipbench.report.text.declared import definitions
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult
@@ -170,7 +170,7 @@ def environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.globals |= {"numbers": numbers, "labels": labels, "moment": run_metadata.moment}
-    environment.globals |= {"basis": basis, "chance": chance, "at_chance": at_chance}
+    environment.globals |= {"Claim": Claim, "basis": basis, "chance": chance, "at_chance": at_chance}
     return environment
 
 

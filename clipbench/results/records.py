@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ConfigDict
 
 from clipbench.metrics.specs import Declared
+from clipbench.stats.intervals import MIN_EXAMPLES
 from clipbench.tasks.base import Condition, Metric
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Record:
             params=metric.params,
         )
         found = metric.interval
-        if found is None:
+        if found is None or metric.n < MIN_EXAMPLES:
             return record
         return replace(
             record, low=found.low, high=found.high, level=found.level, interval=found.kind, family=found.family

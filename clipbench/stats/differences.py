@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.arrays import Float64Array, IntArray
-from clipbench.stats.clusters import cluster_interval, standard_error
+from clipbench.arrays import IntArray
+from clipbench.stats.clusters import mean_interval
 from clipbench.stats.intervals import Interval, ends
 from clipbench.stats.paired import compare_pair
 from clipbench.stats.simultaneous import critical_value, largest_of
@@ -48,19 +48,11 @@ def simultaneous_differences(
         if _all_or_nothing(first) and _all_or_nothing(second):
             interval = compare_pair(first > 0, second > 0, critical, family, clusters).interval
         else:
-            interval = _student(of_pair, critical, family, clusters)
+            wide = mean_interval(of_pair, critical, clusters, family)
+            interval = wide and replace(wide, low=max(-1.0, wide.low), high=min(1.0, wide.high))
         found.append(Difference(float(of_pair.mean()), interval))
     return found
 
 
 def _all_or_nothing(scores: NDArray[Any]) -> bool:
     return bool(((scores == 0) | (scores == 1)).all())
-
-
-def _student(values: Float64Array, critical: float, family: int, clusters: IntArray | None) -> Interval | None:
-    error, count = standard_error(values, np.arange(len(values)) if clusters is None else clusters)
-    found = cluster_interval(float(values.mean()), error, count, critical) if error else None
-    if found is None:
-        return None
-    kind = found.kind if clusters is not None else "student"
-    return Interval(max(-1.0, found.low), min(1.0, found.high), kind, family=family)

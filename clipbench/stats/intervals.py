@@ -26,6 +26,32 @@ KINDS: Mapping[str, IntervalKind] = {
     ),
     "score": IntervalKind("Tango's score interval of a paired difference", "score"),
     "student": IntervalKind("Student's t-interval of a mean", "t"),
+    "effective wilson": IntervalKind(
+        "Wilson score interval at the number of images of which a proportion has the same variance",
+        "Wilson, effective n",
+    ),
+    "effective score": IntervalKind(
+        "Tango's score interval at the number of images of which a difference has the same variance",
+        "score, effective n",
+    ),
+    "cluster wilson": IntervalKind(
+        "Wilson score interval at the effective number of images, from a jackknife over clusters", "Wilson, by cluster"
+    ),
+    "cluster score": IntervalKind(
+        "Tango's score interval at the effective number of images, from a jackknife over clusters", "score, by cluster"
+    ),
+    "cluster t": IntervalKind("Student's t-interval of a mean, from a jackknife over clusters", "t, by cluster"),
+    "cluster bootstrap": IntervalKind("percentile bootstrap over clusters", "bootstrap, by cluster"),
+    "fixed gallery": IntervalKind(
+        "Wilson score interval at the effective number of images, each with its captions; what they are searched in is "
+        "held fixed",
+        "fixed gallery",
+    ),
+    "fixed gallery, clusters": IntervalKind(
+        "Wilson score interval at the effective number of images, from a jackknife over clusters; what they are "
+        "searched in is held fixed",
+        "fixed gallery, by cluster",
+    ),
     "square-and-add": IntervalKind(
         "of several shares together: the distances to the ends of their Wilson intervals, squared and added",
         "square-and-add",
@@ -34,13 +60,17 @@ KINDS: Mapping[str, IntervalKind] = {
         "interval over test images and random draws of the training examples together", "images and draws"
     ),
     "images alone": IntervalKind("interval over test images alone: one draw says nothing of others", "images alone"),
-    "cluster t": IntervalKind("t-interval over clusters, from cluster-robust standard errors", "t, over clusters"),
     "jackknife": IntervalKind("Wilson interval at the effective number of images, from a jackknife", "jackknife"),
     "prediction": IntervalKind(
         "prediction interval: the line, how far models of other families lie from it, and the images", "prediction"
     ),
 }
 """By `Interval.kind`; one that is not among them is called by its own name."""
+
+
+MIN_EXAMPLES = 10
+"""Fewer have no interval: from here on Wilson's covers at least 0.894 at every proportion from 0.02 to 0.98 (0.956 on
+average), with 8 only 0.837 and with 2 only 0.821; Tango's at least 0.95 of the differences that were tried."""
 
 
 @dataclass(frozen=True)

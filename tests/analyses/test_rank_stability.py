@@ -81,7 +81,7 @@ def test_three_models_and_three_templates_by_hand(made_up: MadeUp, another: Call
     assert alone[1] < best["high"] <= bonferroni[1]
     assert all((record.low, record.high) == (None, None) for record in result.records)
     assert [(row["first"], row["second"], row["survives"]) for row in others] == [("a", "c", "yes"), ("b", "c", "yes")]
-    tests = "(tests that hold for all 9 of pairs and templates together; n = 200)"
+    tests = "(9 tests, of each pair with each template, that hold together; n = 200)"
     assert said(result) == [
         "No order of two models is shown to depend on the wording: 1 of 3 pairs of models changes order on these "
         f"images, which may be chance {tests}.",
@@ -124,7 +124,7 @@ def test_an_order_flips_significantly_where_each_is_ahead_beyond_chance(made_up:
     assert (record.value, record.unit, record.params["tests"], record.params["pairs"]) == (1, "pairs", 4, 1)
     assert said(result) == [
         "The wording decides the order of the one pair of models: each of the two is ahead beyond chance with some of "
-        "4 templates (tests that hold for all 4 of pairs and templates together; n = 200).",
+        "4 templates (4 tests, of each pair with each template, that hold together; n = 200).",
         "In no pair of models is the same one ahead with each of 4 templates.",
         "Two models stand in opposite orders in 66.7\u202f% of pairs of templates, chance included.",
     ]

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from markupsafe import escape
 
 from clipbench.report.figures.curve import Curve
 from clipbench.report.page import render
@@ -16,6 +15,7 @@ from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import HOSTILE
+from .test_page import Outline
 
 TEMPLATES = Table(
     ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
@@ -132,6 +132,12 @@ def test_what_may_be_chance_or_is_optimistic_is_hollow(
     assert legend in curve.legend
 
 
+def test_at_chance_no_difference_is_filled():
+    low = with_record(job(gains=GAINS), "best", low=0.5)
+    for found, hollow in ((low, [False, True]), (with_record(low, "mean", low=0.5), [True, True])):
+        assert prompt_curves(found)["gains"].figure.spec["data"][0]["meta"]["hollow"] == hollow
+
+
 def test_a_family_is_named_with_the_number_of_its_other_templates():
     figure = drawn("family_effects", FAMILY_EFFECTS).figure
     assert figure.spec["layout"]["yaxis"]["ticktext"] == ["plural (4)", "case (3)"]
@@ -198,9 +204,9 @@ def with_record(found: JobResult, name: str, **changes: Any) -> JobResult:
             f"Top-1 is the same with each of 3 templates. {MEAN}; {FLIPS}",
         ),
         (
-            with_record(job(), "best", low=0.49),
+            with_record(with_record(job(), "mean", low=0.55, chance=0.55), "best", low=0.49),
             "None of 3 templates is shown to be above chance in top-1, so nothing is gained or lost with the wording. "
-            f"{MEAN}; {MOVED}; {FLIPS}",
+            f"{MEAN.replace('chance 50.0', 'chance 55.0')}; {MOVED}; {FLIPS}",
         ),
         (
             with_record(with_record(job(), "mean", commonest=0.61), "best", commonest=0.61),
@@ -232,8 +238,7 @@ def test_what_was_found_is_said_in_the_line_that_opens_a_job(
     if said is None:
         assert "lead" not in line
     else:
-        words = line.split('<span class="lead"><bdi>')[1].removesuffix("</bdi></span>")
-        assert words.split() == str(escape(said)).split()
+        assert Outline(line).text.endswith(" ".join(said.split()))
 
 
 def without(table: Table, column: str) -> Table:

@@ -258,7 +258,7 @@ def test_few_images_leave_no_interval_of_the_spread(by_hand):
 
 def test_templates_that_agree_everywhere_leave_no_interval_around_their_deviation(make_inputs, facts):
     texts = {"cat": [1, 0], "a cat": [1, 0], "dog": [0, 1], "a dog": [0, 1]}
-    inputs = make_inputs([[1, 0]] * 6, texts, facts(["cat", "dog"]), labels=[0] * 6)
+    inputs = make_inputs([[1, 0]] * 12, texts, facts(["cat", "dog"]), labels=[0] * 12)
     outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled(["cat", "dog"], TEMPLATES[:2], {}))
     found = {metric.name: metric for metric in outcome.metrics}
     assert (found["template_spread"].value, found["template_spread"].interval) == (0, None)

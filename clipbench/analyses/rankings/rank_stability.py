@@ -117,12 +117,13 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence) -> Finding:
 def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
     """Yield tau, which stands for the finding, the flips, and the claims that every template supports."""
     signs, n = answers.signs, answers.n
-    tau, flips = float(mean_tau_b(signs)), float(flip_shares(signs).mean())
     size: dict[str, Any] = {"models": len(answers.models), "templates": len(answers.templates), "pairs": len(signs)}
     ordered = int(np.count_nonzero(signs.any(axis=0)))
     template_pairs = size | {"template_pairs": ordered * (ordered - 1) // 2}
-    yield Metric("kendall_tau", None if np.isnan(tau) else tau, n, unit="tau", main=True, params=template_pairs)
-    yield Metric("order_flip_share", flips, n, params=size | {"ties": float(tie_shares(signs).mean())})
+    yield Metric("kendall_tau", mean_tau_b(signs), n, unit="tau", main=True, params=template_pairs)
+    yield Metric(
+        "order_flip_share", float(flip_shares(signs).mean()), n, params=size | {"ties": float(tie_shares(signs).mean())}
+    )
     survives = answers.survives
     significant = [kept and _is_clear(claim) for kept, claim in zip(survives, answers.claims, strict=True)]
     yield Metric("surviving_claims", sum(survives), n, unit="pairs", params=size)

@@ -13,9 +13,10 @@ from clipbench.errors import UserError, listed
 from clipbench.metrics.average_precision import PrecisionRecall
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import SEED, bootstrap_units
+from clipbench.stats.clusters import design
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome, Picture
-from clipbench.tasks.classify.class_tables import PICTURES, group_columns
+from clipbench.tasks.classify.class_tables import PICTURES
 from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.classify.decisions import require_images, unit_chunks
 from clipbench.tasks.requirements import with_main
@@ -59,7 +60,9 @@ def multi_label_outcome(
     if curves:
         examples["map"] = np.mean([curve.contributions for curve in curves], axis=0)
     return Outcome(
-        metrics=with_main(tuple(_metrics(curves, averages, present[:, scored])), dataset, default="map"),
+        metrics=with_main(
+            tuple(_metrics(curves, averages, present[:, scored], images.clusters_of())), dataset, default="map"
+        ),
         examples=examples,
         tables={"per_class": _per_class(present, scored, averages, dataset.classes)},
         pictures=_mistakes(images.ids, scores, present, dataset.classes, split, score),
@@ -104,15 +107,22 @@ def _averages(curves: Sequence[PrecisionRecall], weights: IntArray) -> Float64Ar
     )
 
 
-def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, present: BoolArray) -> Iterator[Metric]:
+def _metrics(
+    curves: Sequence[PrecisionRecall], averages: Float64Array, present: BoolArray, clusters: IntArray | None
+) -> Iterator[Metric]:
     n = len(present)
     values: Sequence[float | None] = (None, None)
     intervals: Sequence[Interval | None] = (None, None)
     if curves:
         values = averages.mean(axis=1).tolist()
+    if curves and design(np.count_nonzero(present, axis=1), clusters):
         # An image drawn twice ties with its copy, which lifts average precision: hence centred.
         intervals = bootstrap_units(
-            n, lambda drawn: _means(_averages(curves, drawn)), resamples=RESAMPLES, centre=averages.mean(axis=1)
+            n,
+            lambda drawn: _means(_averages(curves, drawn)),
+            resamples=RESAMPLES,
+            centre=averages.mean(axis=1),
+            clusters=clusters,
         )
     params = {"classes": len(curves), "seed": SEED, "resamples": RESAMPLES, "centred": True}
     for spec, value, interval in zip(MULTI_LABEL_METRICS, values, intervals, strict=True):
@@ -170,7 +180,7 @@ def _examples(
         "correct": present[np.arange(len(present)), predictions],
         "margin": margins,
     }
-    return pd.DataFrame(columns | group_columns(images.groups, np.arange(len(present))))
+    return pd.DataFrame(columns | images.attributes(np.arange(len(present))))
 
 
 def _mistakes(

@@ -15,11 +15,12 @@ from clipbench.errors import UserError, listed
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.neighbours import Gallery, Neighbours, log_votes, search_memory
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
+from clipbench.stats.intervals import ends
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Metric, Needs, Outcome
 from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import ClassColumns
 from clipbench.tasks.classify.decisions import Decisions, decide_scores, rows_at_a_time
-from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, OtherTop1, single_label_outcome
 from clipbench.tasks.probe.feature_settings import (
     FeatureSettings,
     feature_notes,
@@ -127,10 +128,7 @@ class Knn:
         started = time.perf_counter()
         decisions, right = _decide(training, tested, settings, view, inputs.device)
         seconds = time.perf_counter() - started
-        others = [
-            replace(proportion(f"top1_at_k_{k}", answers[decisions.rows]), params={"k": k})
-            for k, answers in right.items()
-        ]
+        others = [OtherTop1(f"top1_at_k_{k}", answers[decisions.rows], {"k": k}) for k, answers in right.items()]
         outcome = single_label_outcome(decisions, tested.images, dataset, split, others)
         n_train = len(training.rows)
         common = {"temperature": settings.temperature, **feature_params(settings), "n_train": n_train}
@@ -180,8 +178,7 @@ def _decide(
 
 
 def _curve(metrics: Sequence[Metric]) -> pd.DataFrame:
-    ends = [(metric.interval.low, metric.interval.high) for metric in metrics if metric.interval]
-    rows = [(metric.params["k"], metric.value, *pair) for metric, pair in zip(metrics, ends, strict=True)]
+    rows = [(metric.params["k"], metric.value, *ends(metric.interval)) for metric in metrics]
     return K_CURVE.frame(sorted(rows))
 
 

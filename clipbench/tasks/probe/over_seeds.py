@@ -15,7 +15,7 @@ from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
-from clipbench.tasks.classify.class_tables import group_columns, per_class
+from clipbench.tasks.classify.class_tables import per_class
 from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, with_baseline
 from clipbench.tasks.requirements import with_main
 
@@ -138,4 +138,4 @@ def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes:
         "correct": decided.shares,
     }
     each = {f"correct.{seed}": correct for seed, correct in enumerate(decided.correct.T)}
-    return pd.DataFrame(columns | each | group_columns(images.groups, decided.rows))
+    return pd.DataFrame(columns | each | images.attributes(decided.rows))

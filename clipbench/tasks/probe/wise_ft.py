@@ -13,12 +13,13 @@ from pydantic import BeforeValidator, Field
 from clipbench.heads.logistic import fit
 from clipbench.heads.problem import Head, Problem
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
+from clipbench.stats.intervals import ends
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import ClassColumns, TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import Decisions, decide, decide_scores
-from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, OtherTop1, proportion, single_label_outcome
 from clipbench.tasks.probe.feature_settings import feature_params
 from clipbench.tasks.probe.fitted_head import VALIDATION_CURVE, FittedHead, fit_head, head_scores
 from clipbench.tasks.probe.labelled import FeatureView, LabelledImages
@@ -232,9 +233,9 @@ def _outcome(
     chosen = max(decided, key=lambda alpha: (validation[alpha], -alpha))
     choice = {"alpha": chosen, "chosen_on": training.chosen_on, "chosen_by": training.metric}
     ends = (
-        proportion("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
-        proportion("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
-        replace(proportion("top1_at_chosen_alpha", decided[chosen].correct), params=choice),
+        OtherTop1("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
+        OtherTop1("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
+        OtherTop1("top1_at_chosen_alpha", decided[chosen].correct, choice),
     )
     outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, ends)
     correct = {"correct.zero_shot": decided[0.0].correct, "correct.fitted": decided[1.0].correct}
@@ -257,8 +258,7 @@ def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, 
     rows = []
     for alpha, decisions in decided.items():
         top1 = proportion("top1", decisions.correct)
-        assert top1.interval is not None
-        rows.append((alpha, top1.value, top1.interval.low, top1.interval.high, validation[alpha]))
+        rows.append((alpha, top1.value, *ends(top1.interval), validation[alpha]))
     return ALPHA_CURVE.frame(rows)
 
 

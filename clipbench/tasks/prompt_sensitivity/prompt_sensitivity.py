@@ -164,7 +164,7 @@ class PromptSensitivity:
         choice = choice_table(by_name, len(grid.templates), settings.split, cross_fitted=selection.cross_fitted)
         return Outcome(
             metrics=metrics,
-            examples=template_examples(scores, found, dataset.classes, images.groups),
+            examples=template_examples(scores, found, dataset.classes, images),
             tables=_tables(scores, grid, names, components) | {"gains": gains_table(steps), "choice": choice},
             pictures=flip_pictures(scores, found, dataset.classes),
             notes=tuple(prompt_notes(scores, selection, grid, classifiers.single, len(images))),

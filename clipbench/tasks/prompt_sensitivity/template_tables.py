@@ -12,8 +12,8 @@ from clipbench.metrics.specs import ColumnSpec, TableSpec
 from clipbench.stats.differences import simultaneous_differences
 from clipbench.stats.intervals import ends, wilson
 from clipbench.stats.variance_components import Component
-from clipbench.tasks.base import Metric, Picture
-from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
+from clipbench.tasks.base import ImageSet, Metric, Picture
+from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR
 from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
 from clipbench.tasks.prompt_sensitivity.template_metrics import Gain
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
@@ -155,9 +155,7 @@ def variance_table(components: Mapping[str, Component]) -> pd.DataFrame:
     return VARIANCE.frame((name, component.value, *ends(component.interval)) for name, component in components.items())
 
 
-def template_examples(
-    scores: TemplateScores, found: Flips, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
+def template_examples(scores: TemplateScores, found: Flips, classes: Sequence[str], images: ImageSet) -> pd.DataFrame:
     """Return one row a labelled image.
 
     predictions counts the different ones, first_prediction is the first template's, and `correct.POSITION` is of each
@@ -177,7 +175,7 @@ def template_examples(
         "most_frequent_prediction": names[found.first],
     }
     each = {f"correct.{position}": correct for position, correct in enumerate(scores.every_correct.T)}
-    return pd.DataFrame(columns | each | group_columns(groups, scores.rows))
+    return pd.DataFrame(columns | each | images.attributes(scores.rows))
 
 
 def flip_pictures(scores: TemplateScores, found: Flips, classes: Sequence[str]) -> tuple[Picture, ...]:

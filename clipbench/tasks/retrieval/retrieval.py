@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from clipbench.errors import listed
 from clipbench.metrics.specs import MetricSpec
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
-from clipbench.tasks.classify.class_tables import PICTURES, group_columns
+from clipbench.tasks.classify.class_tables import PICTURES
 from clipbench.tasks.prompts import Names, PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split, with_main
 from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks, retrieval_metrics
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 
     from clipbench.models.base import ModelInfo
 
+_GALLERY = "The interval is over the images; what they are searched in, the gallery, is held fixed."
 _RECALL = (
-    "share of queries with a right answer among the k that score highest; any caption of an image counts as right."
+    "share of queries with a right answer among the k that score highest; any caption of an image counts as right. "
+    + _GALLERY
 )
-_RANK = "middle rank of the first right answer; 1 is perfect."
+_RANK = f"middle rank of the first right answer; 1 is perfect. {_GALLERY}"
 
 METRICS = (
     MetricSpec(
         "mean_recall_at_1",
         "mean R@1",
-        definition="mean of R@1 from image to text and from text to image.",
+        definition=f"mean of R@1 from image to text and from text to image. {_GALLERY}",
         per_example="mean_recall_at_1",
     ),
     *(
@@ -87,7 +89,7 @@ class Retrieval:
         ranks = both_ranks(captions, vectors)
         texts_at = [k for k in settings.recall_at if k < captions.worst_text_rank]
         images_at = [k for k in settings.recall_at if k < captions.images]
-        metrics = retrieval_metrics(ranks, texts_at, images_at)
+        metrics = retrieval_metrics(ranks, texts_at, images_at, images.clusters_of())
         return Outcome(
             metrics=with_main(metrics, dataset, default="mean_recall_at_1"),
             examples=_examples(images, captions, ranks, split).assign(**_recalls(captions, ranks, texts_at, images_at)),
@@ -108,7 +110,7 @@ def _examples(images: ImageSet, captions: Captions, ranks: Ranks, split: str) ->
         "text_to_image_rank": np.minimum.reduceat(ranks.text_to_image, captions.starts),
         "text_to_image_worst_rank": np.maximum.reduceat(ranks.text_to_image, captions.starts),
     }
-    return pd.DataFrame(columns | group_columns(images.groups, np.arange(len(images))))
+    return pd.DataFrame(columns | images.attributes(np.arange(len(images))))
 
 
 def _recalls(

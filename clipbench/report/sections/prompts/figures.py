@@ -10,6 +10,7 @@ from clipbench.report.figures import axes, figures
 from clipbench.report.figures.curve import Curve, errors_of, reach
 from clipbench.report.figures.figures import Figure, Trace
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import at_chance
 from clipbench.report.text.declared import declared
 from clipbench.report.text.labels import cut
 from clipbench.results.records import JobResult
@@ -67,24 +68,24 @@ def _templates(job: JobResult, rows: Sequence[Row]) -> Drawn:
 
 def _gains(job: JobResult, rows: Sequence[Row]) -> Drawn:
     """Draw what a photo gains over the bare name, the ensemble over that, and a choice over the mean."""
-    return _effects(rows, [row["gain"] for row in rows], _together("Points of top-1 on the same images", rows))
+    return _effects(job, rows, [row["gain"] for row in rows], _together("Points of top-1 on the same images", rows))
 
 
 def _family_effects(job: JobResult, rows: Sequence[Row]) -> Drawn:
     """Draw what the wordings of each family do together against its plain one."""
     names = [f"{row['family']} ({row.get('others')})" for row in rows]
     against = "Points of top-1: the mean of a family's other templates (how many) against its plain one"
-    return _effects(rows, names, _together(against, rows))
+    return _effects(job, rows, names, _together(against, rows))
 
 
 def _families(job: JobResult, rows: Sequence[Row]) -> Drawn:
     """Draw each template's difference from the plain one of its family, with its interval."""
     plain = {row.get("plain") for row in rows}
     against = f"'{next(iter(plain))}'" if len(plain) == 1 else "the plain one of its family"
-    clear = sum(map(_is_clear, rows))
+    clear = sum(_is_clear(job, row) for row in rows)
     summary = f"differences of {len(rows)} wordings from the plain one of their family, {clear or 'none'} beyond chance"
     names = [f"{row.get('family')}: {row['template']}" for row in rows]
-    return _effects(rows, names, _together(f"Points of top-1 against {against}", rows), summary)
+    return _effects(job, rows, names, _together(f"Points of top-1 against {against}", rows), summary)
 
 
 def _names(job: JobResult, rows: Sequence[Row]) -> Drawn:
@@ -94,7 +95,7 @@ def _names(job: JobResult, rows: Sequence[Row]) -> Drawn:
     if not others:
         return None
     against = f"Points of top-1 against {''.join(canonical[:1])}, each with all templates averaged"
-    return _effects(others, [row["how"] for row in others], _together(against, others))
+    return _effects(job, others, [row["how"] for row in others], _together(against, others))
 
 
 def _choice(job: JobResult, rows: Sequence[Row]) -> Drawn:
@@ -148,12 +149,12 @@ _DRAWN: Mapping[str, tuple[Callable[[JobResult, Sequence[Row]], Drawn], str, str
 """By table: how it is drawn, and the columns of the rows' names and of numbers without which it is not."""
 
 
-def _effects(rows: Sequence[Row], names: Sequence[str], legend: str, summary: str = "") -> Drawn:
-    """Draw differences; those that may be chance are hollow."""
+def _effects(job: JobResult, rows: Sequence[Row], names: Sequence[str], legend: str, summary: str = "") -> Drawn:
+    """Draw differences; those that may be chance are hollow, and all where no wording is above chance."""
     hover = [_hover(name, _measured(row, "difference")) for row, name in zip(rows, names, strict=True)]
     points = (numbers.with_unit(row["difference"], "difference") for row in rows)
     listed = "; ".join(f"{name} {value}" for name, value in zip(names, points, strict=True))
-    trace = _dots(rows, "difference", hover, hollow=[not _is_clear(row) for row in rows])
+    trace = _dots(rows, "difference", hover, hollow=[not _is_clear(job, row) for row in rows])
     axis = axes.differences(reach(rows, "difference"))
     return _figure(names, _values(rows, "difference"), [trace], axis, summary or f"differences: {listed}"), legend
 
@@ -162,8 +163,10 @@ def _together(against: str, rows: Sequence[Row]) -> str:
     return f"{against}; filled: the interval leaves out zero, with intervals that hold for all {len(rows)} together"
 
 
-def _is_clear(row: Row) -> bool:
+def _is_clear(job: JobResult, row: Row) -> bool:
     low, high = row.get("low"), row.get("high")
+    if all(at_chance(record) for record in job.records if record.metric in ("mean", "best")):
+        return False
     return numbers.is_number(low) and numbers.is_number(high) and verdict_of(low, high) != "not_distinguishable"
 
 
