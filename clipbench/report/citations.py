@@ -66,9 +66,9 @@ def _corrections(measured: Sequence[tuple[JobResult | AnalysisResult, Record]]) 
         size = record.params.get("family", record.family)
         if isinstance(size, int) and size > 1:
             families[task_label(result)].add(size)
-    for name, sizes in families.items():
-        listed = " and ".join(numbers.count(size) for size in sorted(sizes))
-        yield f"Of {name}, {listed} comparisons hold together at their level."
+    if families:
+        told = (f"{name} {' and '.join(map(numbers.count, sorted(sizes)))}" for name, sizes in families.items())
+        yield f"Comparisons that hold together at their level: {', '.join(told)}."
 
 
 def _versions(results: Results) -> Mapping[str, str]:
@@ -91,7 +91,7 @@ def bibtex(results: Results, jobs: Sequence[JobResult]) -> str:
         for run in part.runs
         for name, where in (run.get("models") or {}).items()
     }
-    for job in jobs:
+    for job in sorted(jobs, key=lambda job: job.status != "done"):
         declared = {"howpublished": job.about.get("source"), "note": job.about.get("licence")}
         entries.setdefault(_key("data", job.dataset), {"title": job.dataset, **declared})
     for job in jobs:
