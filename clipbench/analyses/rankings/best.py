@@ -18,7 +18,8 @@ from clipbench.errors import UserError
 from clipbench.metrics.specs import ColumnSpec, Declared, MetricSpec, TableSpec
 from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
-from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
+from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, cluster_sizes, effective_clusters, t_critical
+from clipbench.stats.intervals import MIN_EXAMPLES
 from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
@@ -99,13 +100,16 @@ def _of_the_same_images(jobs: Sequence[JobResult], evidence: Evidence, critical:
 
     Of accuracies this is the statistic of `clipbench.stats.significance.score_test`, of a mean over classes the same
     with a weight for each image, of other means that of a paired t test. Of images in clusters the errors are
-    cluster-robust, and stretched as Student's quantile at this critical value is; of too few clusters nothing is apart.
+    cluster-robust, and stretched as Student's quantile at this critical value is; of too few images or clusters nothing
+    is apart.
 
     Raises:
         UserError: tables cannot be read, hold other examples, or do not hold what the jobs' metric is the mean of.
     """
     numbers, strata, clusters = _answers(jobs, evidence)
     n = numbers.shape[1]
+    if n < MIN_EXAMPLES:
+        return np.zeros((len(jobs), len(jobs)))
     counts = np.full(1, n) if strata is None else np.bincount(strata)
     weighted = numbers / (np.count_nonzero(counts) * counts[np.zeros(n, int) if strata is None else strata])
     sums = weighted.sum(axis=1)
@@ -113,12 +117,12 @@ def _of_the_same_images(jobs: Sequence[JobResult], evidence: Evidence, critical:
     if not np.allclose(sums, values, rtol=0, atol=1e-6):
         raise UserError("the per-example tables say another value than the records", where=jobs[0].dataset)
     if clusters is not None:
-        residuals = cluster_residuals(weighted.T, clusters)
-        count = len(residuals)
-        if count < MIN_CLUSTERS:
+        effective = effective_clusters(cluster_sizes(clusters))
+        if effective < MIN_CLUSTERS:
             return np.zeros((len(jobs), len(jobs)))
-        products = residuals.T @ residuals * count / (count - 1)
-        return _in_standard_errors(sums, products) * critical / t_critical(critical, count)
+        residuals = cluster_residuals(weighted.T, clusters)
+        products = residuals.T @ residuals * len(residuals) / (len(residuals) - 1)
+        return _in_standard_errors(sums, products) * critical / t_critical(critical, effective)
     if numbers.dtype != np.bool_ and strata is None:
         weighted -= weighted.mean(axis=1, keepdims=True)
     return _in_standard_errors(sums, weighted @ weighted.T)
