@@ -17,12 +17,14 @@ from clipbench.analyses.base import verdict_of
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import Leaderboard, make_leaderboard
 from clipbench.report.page import environment
+from clipbench.report.page import render as render_page
 from clipbench.report.sections.base import Section
 from clipbench.report.sections.comparisons.section import ComparisonsSection
 from clipbench.report.sections.error_consistency.section import ErrorConsistencySection
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text.claims import at_chance
 from clipbench.report.text.declared import metric_of
+from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record
 
 from .findings import difference, finding, page_data, render, standings, table
@@ -52,7 +54,7 @@ class Claims(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = {name: value or "" for name, value in attrs}
-        silent = tag in {"script", "style", "thead", "caption", "figcaption", "h2", "h3", "summary"}
+        silent = tag in {"script", "style", "thead", "caption", "figcaption", "h2", "h3", "dd"}
         described = known.get("class") in DESCRIBED and "data-best" not in known
         if tag not in VOID:
             self._within.append((known.get("data-verdict", ""), silent or described))
@@ -134,14 +136,21 @@ def test_a_direction_is_said_only_where_an_interval_leaves_out_zero(section: Sec
     random, seen = np.random.default_rng(0), set()
     for _ in range(60):
         world = altered(result, random)
-        claims = Claims(render(section, page_data(world)))
+        html = render(section, page_data(world))
+        claims = Claims(html)
         assert claims.unfounded == []
+        bold = [r for r in world.records if metric_of(world, r).unit == "difference" and r.low is not None]
+        assert html.count('class="num clear"') == sum(not (r.low or 0) <= 0 <= (r.high or 0) for r in bold)
         assert claims.verdicts & {"higher", "lower"} <= allowed(world)
         assert world.about.subset in claims.text
         if world.about.subset:
             assert not WHOLE.search(claims.text)
         seen |= claims.verdicts
     assert seen >= {"higher", "lower"} or result.analysis == "nobodys"
+
+
+def test_no_sentence_of_a_page_says_a_direction_but_by_a_verdict(plausible: Results) -> None:
+    assert Claims(render_page(plausible)).unfounded == []
 
 
 def measured(random: np.random.Generator, model: str, dataset: str) -> JobResult:
