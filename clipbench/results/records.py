@@ -168,6 +168,8 @@ class JobResult:
     """The change that the images were seen through, e.g. 'gaussian_noise/3'; '' for none."""
     matched: str = ""
     """The data set whose classes this one was cut down to, for a comparison with it; '' for all its classes."""
+    study: str = ""
+    """The study that asked for it, e.g. 'corruptions' for the images as they are; '' where it stands by itself."""
     trained_on: str = ""
     """The data set that a head was fitted on, where it is another one; '' where it is this one, or nothing was."""
     prompts: str = ""

@@ -16,7 +16,7 @@ from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
 from clipbench.results.records import JobResult, Pedigree, Record, Status, Table
-from clipbench.runs.identity import job_hash, pedigree_of, subset_of
+from clipbench.runs.identity import job_hash, pedigree_of, strings_digest, subset_of
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.memory import check_memory
 from clipbench.runs.set_notes import duplicates_of, set_notes
@@ -85,6 +85,9 @@ class Executor:
         pedigree = pedigree_of(prepared, needs, known)
         name = job_hash(prepared, pedigree)
         if (stored := self.results.read_done(name)) is not None:
+            if stored.study and not prepared.job.study:
+                stored = replace(stored, study="")
+                self.results.write_job(stored)
             return stored, True
         sets = {}
         for split, index in indices.items():
@@ -175,6 +178,7 @@ def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResul
         pedigree=pedigree,
         view=job.view_name,
         matched=job.other,
+        study=job.study,
         trained_on=job.trained_on,
         prompts=job.settings.prompts_name,
         condition=job.settings.condition,
@@ -229,7 +233,15 @@ def _about(prepared: PreparedJob) -> dict[str, Any]:
         "classes": digest(list(classes)) if classes else "",
         "n_classes": len(classes),
         **({"cluster": info.cluster} if info.cluster else {}),
+        **_naming(prepared),
     }
+
+
+def _naming(prepared: PreparedJob) -> dict[str, str]:
+    """Say of a reference whose class names its prompts have, where a shift calls the same classes otherwise."""
+    if not prepared.class_names or prepared.shared_prompts is None:
+        return {}
+    return {"class_names": prepared.class_names, "shared_prompts": strings_digest(prepared.shared_prompts.strings)}
 
 
 def _run_metadata(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict[str, Any]:
