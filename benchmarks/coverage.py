@@ -21,11 +21,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import coverage_analyses
+import coverage_tasks
+import coverage_worlds
 import numpy as np
-from coverage_worlds import INTERVALS, STATEMENTS, IntervalCase, StatementCase
+from coverage_worlds import IntervalCase, StatementCase
 from rich.console import Console
 from rich.table import Table
 
+INTERVALS = [*coverage_worlds.INTERVALS, *coverage_tasks.INTERVALS, *coverage_analyses.INTERVALS]
+STATEMENTS = [*coverage_worlds.STATEMENTS, *coverage_analyses.STATEMENTS]
 WORLDS = 2000
 SLACK = 0.015
 """How far below its nominal rate an interval may cover."""

@@ -9,7 +9,7 @@ from itertools import starmap
 import numpy as np
 from numpy.random import Generator
 
-from clipbench.arrays import BoolArray, Float64Array, IntArray
+from clipbench.arrays import BoolArray, Float64Array
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import compare_pair, score_interval
 from clipbench.stats.simultaneous import critical_value, largest_of, largest_of_pairs
@@ -58,11 +58,6 @@ def _quantile(share: Float64Array) -> Float64Array:
     return np.asarray(ndtri(share))
 
 
-def mixed_chances(n: int, random: Generator) -> Float64Array:
-    """Return (n,) chances of examples that are easy, hard or in between."""
-    return np.clip(random.beta(1.2, 0.8, n), 0.02, 0.98)
-
-
 # Single accuracies, and two on the same examples
 
 
@@ -78,6 +73,24 @@ def difference(n: int, only_first: float, only_second: float) -> IntervalCase:
         return compare_pair(first, second).interval, only_first - only_second
 
     return IntervalCase("paired difference of accuracies", f"n = {n}, {only_first} and {only_second} apart", draw)
+
+
+def clustered_difference(clusters: int, size: int, apart: float) -> IntervalCase:
+    """Clusters of about the same size in which both answers, and so their difference, go together."""
+
+    def draw(random: Generator) -> Draw:
+        sizes = 1 + random.poisson(size - 1, clusters)
+        place = np.repeat(np.arange(clusters), sizes)
+        # The share of a cluster's examples that only the first, or only the second, is right about.
+        mostly = random.beta(0.4, 3.0, clusters)
+        discordant = random.random(len(place)) < mostly[place]
+        won = random.beta(1 + apart, 1, clusters)[place] > random.random(len(place))
+        first, second = discordant & won, discordant & ~won
+        share = 0.4 / 3.4
+        truth = share * (2 * (1 + apart) / (2 + apart) - 1)
+        return compare_pair(first, second, clusters=place).interval, truth
+
+    return IntervalCase("paired difference of clustered examples", f"{clusters} clusters of about {size}", draw)
 
 
 # Several comparisons at once, of equal models
@@ -96,7 +109,8 @@ def all_pairs(models: int, n: int, shared: float, accuracy: float) -> StatementC
         right = answers(random, np.full(n, accuracy), [0.0] * models, shared)
         return _any_pair_called(right, critical_value([largest_of_pairs(right)]))
 
-    world = f"{models} equal models at {accuracy}, n = {n}, {'mostly the same errors' if shared > 0.5 else 'own errors'}"
+    errors = "mostly the same errors" if shared > 0.5 else "own errors"
+    world = f"{models} equal models at {accuracy}, n = {n}, {errors}"
     return StatementCase("one of any two models is better", world, draw)
 
 
@@ -124,10 +138,10 @@ INTERVALS: list[IntervalCase] = [
             (10_000, 0.004, 0.002),
         ],
     ),
+    *starmap(clustered_difference, [(12, 30, 0.0), (25, 20, 0.5), (100, 10, 0.2)]),
 ]
 
 STATEMENTS: list[StatementCase] = [
     *starmap(all_pairs, [(2, 200, 0.5, 0.7), (5, 200, 0.9, 0.7), (20, 1000, 0.6, 0.7), (10, 100, 0.6, 0.97)]),
     table_of_sets(12, 300, 0.8),
 ]
-__all__ = ["INTERVALS", "STATEMENTS", "IntArray", "IntervalCase", "StatementCase"]

@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipbench.analyses.rankings.all_pairs import compare_all
     from clipbench.analyses.rankings.compare import compare
+    from clipbench.analyses.rankings.disagreements import disagreements
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
@@ -18,12 +20,15 @@ if TYPE_CHECKING:
     from clipbench.suite.init_shift import shift_suite
     from clipbench.suite.loading import Suite, load_suite
 
-__all__ = ["Results", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"]
+__all__ = ["Results", "Suite", "compare", "compare_all", "disagreements", "load_results", "load_suite", "run"]
+__all__ += ["shift_suite"]
 __all__ += ["Dataset", "DatasetInfo", "Example", "ImageFeatures", "ImageTextModel", "IndexedDataset", "ModelInfo"]
 __all__ += ["ModelPedigree", "Split", "Tokens", "UserError"]
 
 _HOMES = {
+    "clipbench.analyses.rankings.all_pairs": "compare_all",
     "clipbench.analyses.rankings.compare": "compare",
+    "clipbench.analyses.rankings.disagreements": "disagreements",
     "clipbench.datasets.base": "Dataset DatasetInfo Example IndexedDataset Split",
     "clipbench.errors": "UserError",
     "clipbench.suite.init_shift": "shift_suite",

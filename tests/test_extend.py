@@ -39,7 +39,7 @@ CALLS = {
     "Inputs": "dataset model sets text device=",
     "Interval": "low high kind level=",
     "Metric": "name value n interval= unit= main= params=",
-    "MetricSpec": "name label unit= higher_is_better= definition= source=",
+    "MetricSpec": "name label unit= higher_is_better= definition= source= per_example= within=",
     "ModelInfo": "name pedigree has_text logit_scale= logit_bias= features= trained_on= context_length= library=",
     "ModelPedigree": "weights transform tokenizer= precision= architecture=",
     "Needs": "splits features= strings= captions= templates= memory=",
@@ -57,12 +57,14 @@ CALLS = {
     "bootstrap_mean": "values * resamples= seed= level=",
     "bootstrap_units": "n statistic * resamples= seed= level= elements= centre=",
     "class_prompts": "prompts dataset task",
-    "compare": "results first= second=",
+    "compare": "results first= second= * metric= datasets=",
+    "compare_all": "results * models= metric= datasets=",
     "decide": "images classifier model where",
     "decode": "image decoding=",
     "describe_module": "name weights * transform tokenizer= architecture= precision= logit_scale= logit_bias= "
     "features= trained_on= context_length= library=",
     "did_you_mean": "name allowed limit=",
+    "disagreements": "results first= second= * metric= datasets=",
     "distinct_strings": "prompts",
     "fit_line": "names reference shift * continuity= n_reference= n_shift=",
     "load_results": "*folders",
@@ -106,7 +108,8 @@ MEMBERS = {
 
 VERDICTS = ("higher", "lower", "not_distinguishable", "undefined")
 
-ONLY_PROGRAMS = {"Results", "Suite", "compare", "load_results", "load_suite", "run", "shift_suite"}
+ONLY_PROGRAMS = {"Results", "Suite", "compare", "compare_all", "disagreements", "load_results", "load_suite", "run"}
+ONLY_PROGRAMS |= {"shift_suite"}
 PLUGINS = sorted({*CALLS, *MEMBERS, "Verdict"} - ONLY_PROGRAMS)
 SHARED = "Dataset DatasetInfo Example ImageFeatures ImageTextModel IndexedDataset ModelInfo ModelPedigree Split Tokens"
 PROGRAMS = sorted({*ONLY_PROGRAMS, *SHARED.split(), "UserError"})

@@ -28,8 +28,9 @@ class Evidence:
     """The finished jobs of a run, with their per-example tables."""
 
     jobs: Sequence[JobResult]
-    examples: Callable[[str], pd.DataFrame]
-    """Job hash -> its per-example table, read when it is asked for; UserError where it cannot be read."""
+    examples: Callable[..., pd.DataFrame]
+    """Job hash, and if wanted the names of columns -> its per-example table, or as many of these as it has; read when
+    it is asked for; UserError where it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Analysis(Protocol[SettingsT]):
     protocol: ClassVar[int]
     """Changes when the same evidence would give other numbers."""
     tasks: ClassVar[tuple[str, ...]]
-    """Of the jobs that it reads; it is made again when one of these is added or replaced."""
+    """Of the jobs that it reads, none named: of any; it is made again when one of these is added or replaced."""
     automatic: ClassVar[bool]
     """True: it is made of any results, with no settings, of jobs on whole data sets as they are. False: where a suite
     asks for it."""

@@ -8,6 +8,7 @@ from clipbench.analyses.base import Analysis
 from clipbench.plugins import Registry
 
 ANALYSES = {
+    "best_of_column": "clipbench.analyses.rankings.best:BestOfColumn",
     "probe_vs_zero_shot": "clipbench.analyses.labels.probe_vs_zero_shot:ProbeVsZeroShot",
     "rank_stability": "clipbench.analyses.rankings.rank_stability:RankStability",
     "error_consistency": "clipbench.analyses.rankings.error_consistency:ErrorConsistency",

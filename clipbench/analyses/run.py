@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,8 +25,8 @@ INCOMPLETE = ""
 """The key of findings that are shown, but made anew the next time, since an examples file could not be read."""
 
 
-def analyse(results: Results) -> tuple[AnalysisResult, ...]:
-    """Return what every analysis finds; makes those anew whose jobs have changed.
+def analyse(results: Results, only: Collection[str] = ()) -> tuple[AnalysisResult, ...]:
+    """Return what every analysis finds, or those named in `only`; makes those anew whose jobs have changed.
 
     These are the automatic analyses, and those that the suites of the results ask for. A folder keeps their results in
     `analyses/`; several folders together are only read, and what none of them keeps is made each time. An analysis
@@ -41,7 +41,8 @@ def analyse(results: Results) -> tuple[AnalysisResult, ...]:
     asked |= {f"{settings['analysis']}-{digest(dict(settings))[:12]}": settings for settings in results.analyses}
     if not results.read_only:
         results.keep_analyses(asked)
-    return tuple(found for file, settings in asked.items() for found in _attempt(file, settings, jobs, results))
+    wanted = {file: settings for file, settings in asked.items() if not only or settings["analysis"] in only}
+    return tuple(found for file, settings in wanted.items() for found in _attempt(file, settings, jobs, results))
 
 
 def _attempt(
@@ -64,7 +65,8 @@ def _made(
     automatic = file == settings["analysis"]
     if automatic and not analysis.automatic:
         return ()
-    evidence = [job for job in jobs if job.task in analysis.tasks and (job.plain or not automatic)]
+    read = [job for job in jobs if not analysis.tasks or job.task in analysis.tasks]
+    evidence = [job for job in read if job.plain or not automatic]
     # Its code counts too, and what its models are called by now.
     rests_on = sorted([job.hash, job.model] for job in evidence)
     key = digest([dict(settings), analysis.protocol, digest_code(type(analysis)), rests_on])
@@ -73,9 +75,9 @@ def _made(
         return kept
     unread = []
 
-    def examples(job_hash: str) -> pd.DataFrame:
+    def examples(job_hash: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         try:
-            return results.examples(job_hash)
+            return results.examples(job_hash, columns)
         except UserError:
             unread.append(job_hash)
             raise

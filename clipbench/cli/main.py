@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from clipbench.cli import compare as cli_compare
 from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
 from clipbench.cli import results as cli_results
@@ -41,6 +42,7 @@ app.add_typer(cache_app)
 app.add_typer(cli_reference.app)
 app.add_typer(cli_prompts.app)
 app.add_typer(cli_results.app)
+app.command(epilog=cli_compare.EXIT_CODES)(cli_compare.compare)
 
 
 def main() -> None:
@@ -200,22 +202,6 @@ def report(
     path = output or runs[0] / "report.html"
     write_report(load_results(*runs), path, metric=metric, title=title)
     typer.echo(path)
-
-
-@app.command()
-def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Results folders; several are seen as one.")],
-    first: Annotated[str | None, typer.Option(help="A model; may be left out where the results hold two.")] = None,
-    second: Annotated[str | None, typer.Option(help="The model that it is compared with.")] = None,
-) -> None:
-    """Compare two models, or one model of two runs, on the same examples: differences with intervals and p values."""
-    from rich.console import Console
-
-    from clipbench.analyses.rankings.compare import compare as compare_models
-    from clipbench.cli.comparison import print_comparison
-    from clipbench.results.folder import load_results
-
-    print_comparison(Console(emoji=False), compare_models(load_results(*runs), first, second))
 
 
 @app.command("init-shift")

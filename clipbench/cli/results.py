@@ -28,6 +28,20 @@ def list_jobs(folder: Folder) -> None:
 
 
 @app.command()
+def cite(folders: Annotated[list[Path], typer.Argument(help="Results folders; several are seen as one.")]) -> None:
+    """Print how their numbers were made, as a paragraph, and BibTeX of their data sets and models."""
+    from clipbench.analyses.run import analyse
+    from clipbench.errors import printable
+    from clipbench.report.citations import bibtex, methods
+    from clipbench.results.folder import load_results
+
+    results = load_results(*folders)
+    jobs = results.jobs()
+    text = f"{methods(results, jobs, analyse(results))}\n\n{bibtex(results, jobs)}"
+    typer.echo("\n".join(map(printable, text.splitlines())))
+
+
+@app.command()
 def remove(
     folder: Folder,
     model: Annotated[str | None, typer.Option(help="Jobs of this model.")] = None,

@@ -31,6 +31,7 @@ class PrecisionRecall:
         # For each place, the last place with the same score.
         last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
         ends = last[np.searchsorted(last, np.arange(len(ranked)))]
+        self._all_ends = ends
         self._places = np.flatnonzero(positive[self._order])
         self._ends = ends[self._places]
         self._positives_until = np.searchsorted(self._places, self._ends, side="right") - 1
@@ -48,6 +49,26 @@ class PrecisionRecall:
         total = positives.sum(axis=0)
         steps = np.divide((positives * precision).sum(axis=0), total, out=np.full(total.shape, np.nan), where=total > 0)
         return steps, np.where(total > 0, _eleven_points(true, total, precision), np.nan)
+
+    @property
+    def contributions(self) -> Float64Array:
+        """(n,) values whose mean is the average precision and whose scatter is its sampling error.
+
+        An image's is the average precision plus n times its derivative by the image's weight (the infinitesimal
+        jackknife; Efron 1982, "The Jackknife, the Bootstrap and Other Resampling Plans", chapter 6).
+        """
+        n, positives = len(self._order), len(self._places)
+        true, seen = self._positives_until + 1, self._ends + 1
+        precision = true / seen
+        average = precision.sum() / positives
+        # What an image adds to the counts of all positives that score no higher than itself.
+        first = np.searchsorted(self._ends, np.searchsorted(self._all_ends, self._all_ends))
+        gained, lost = (np.append(np.cumsum(part[::-1])[::-1], 0.0)[first] for part in (1 / seen, true / seen**2))
+        ranked = -lost
+        ranked[self._places] += precision - average + gained[self._places]
+        found = np.empty(n)
+        found[self._order] = average + n / positives * ranked
+        return found
 
 
 def _eleven_points(true: IntArray, total: IntArray, precision: Float64Array) -> Float64Array:

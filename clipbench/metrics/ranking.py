@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.arrays import Float32Array, Float64Array, IntArray
+from clipbench.arrays import Float32Array, IntArray
 
 _TILE = 1 << 22
 """Scores held at a time."""
@@ -51,19 +49,3 @@ def ranks_of_best(queries: Float32Array, gallery: Float32Array, copies: IntArray
         among_right = np.bincount(owner, (right_scores >= best[owner]) * right.copies[first:last], len(scores))
         ranks[start : start + rows] = 1 + counts - among_right.astype(np.int64)
     return ranks
-
-
-class WeightedMedian:
-    """The median of (n,) values for any integer weighting; as numpy's median with values repeated."""
-
-    def __init__(self, values: NDArray[Any]) -> None:
-        self._order = np.argsort(values, kind="stable")
-        self._values = values[self._order].astype(np.float64)
-
-    def __call__(self, weights: NDArray[Any]) -> Float64Array:
-        """Return (b,) medians for (b, n) weights, each row with a positive sum."""
-        until = np.cumsum(weights[:, self._order], axis=1)
-        total = until[:, -1:]
-        lower = np.count_nonzero(until <= (total - 1) // 2, axis=1)
-        upper = np.count_nonzero(until <= total // 2, axis=1)
-        return np.asarray((self._values[lower] + self._values[upper]) / 2)

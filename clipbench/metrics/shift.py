@@ -9,7 +9,7 @@ the Line", https://arxiv.org/abs/2107.04649 (on many pairs of sets). Accuracies 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,8 @@ class LogitLine:
     lowest: float
     """Reference accuracy of the lowest of the models."""
     highest: float
-    spread: float
-    """Standard deviation of the models about the line, in logits, with two degrees of freedom taken off."""
+    points: Float64Array = field(repr=False, compare=False)
+    """(2, models) logits on the reference and on the shift that it was fitted to."""
 
     def expected(self, reference: ArrayLike) -> Float64Array:
         """Return the shift accuracy that the line gives for reference accuracies, any shape: beta(x) of Taori et al."""
@@ -80,14 +80,6 @@ class LogitLine:
     def covers(self, reference: float) -> bool:
         """Tell whether an accuracy lies in the range of the models that the line was fitted to."""
         return self.lowest <= reference <= self.highest
-
-    def spread_at(self, reference: ArrayLike) -> Float64Array:
-        """Return the standard deviation of models about the line at a place, as a fraction of accuracy.
-
-        It is half the distance between the accuracies one standard deviation of logits below and above the line.
-        """
-        line = logit(self.expected(reference))
-        return np.asarray((inverse_logit(line + self.spread) - inverse_logit(line - self.spread)) / 2)
 
 
 def expected(slope: ArrayLike, intercept: ArrayLike, reference: ArrayLike) -> Float64Array:
@@ -134,8 +126,7 @@ def fit_line(
         raise ValueError("all models have the same accuracy on the reference")
     left_over, total = float(np.sum((y - slope * x - intercept) ** 2)), float(np.sum((y - y.mean()) ** 2))
     r2 = 1 - left_over / total if total else 1.0
-    spread = float(np.sqrt(left_over / (len(x) - 2)))
-    return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), spread)
+    return LogitLine(slope, intercept, r2, used, left_out, float(inside.min()), float(inside.max()), np.stack([x, y]))
 
 
 def least_squares(x: Float64Array, y: Float64Array, weights: NDArray[Any] | None = None) -> Float64Array:

@@ -28,6 +28,11 @@ class MetricSpec:
     """What it is, in a sentence."""
     source: str = ""
     """Where the definition is from."""
+    per_example: str = ""
+    """The column of the per-example table whose mean it is, braces filled in, so that models can be compared example by
+    example; 'NAME.*' is the mean of several such columns, one for each random draw. '': there is none."""
+    within: str = ""
+    """A column of that table within each of whose values the mean is taken first, e.g. 'label'; then over these."""
 
     def match(self, name: str) -> MetricSpec | None:
         """Return the spec of this name: this one, or a family's with its braces filled in; None if it is another."""
@@ -35,7 +40,10 @@ class MetricSpec:
             return self
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(self.name))
         found = re.fullmatch(pattern, name)
-        return found and replace(self, name=name, label=self.label.format(**found.groupdict()))
+        if found is None:
+            return None
+        filled = {part: getattr(self, part).format(**found.groupdict()) for part in ("label", "per_example")}
+        return replace(self, name=name, **filled)
 
 
 @dataclass(frozen=True)

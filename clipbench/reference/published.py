@@ -82,6 +82,8 @@ class PublishedPair:
     """Images of the reference that are of the shift's classes."""
     n_shift: int
     models: tuple[PublishedModel, ...]
+    balanced: bool = False
+    """Whether the classes of both have about as many images each, so that a limit keeps their shares."""
 
     @property
     def line_models(self) -> tuple[PublishedModel, ...]:
@@ -105,7 +107,8 @@ def _pair(entry: PairEntry) -> PublishedPair:
     n_reference, n_shift = (source.columns[column].images or 0 for column in (entry.matched or "", entry.shift))
     models = (*_of_testbed(entry), *_of_open_clip(entry.shift))
     about = (source.name, source.citation, source.licence, entry.warning)
-    return PublishedPair(REFERENCE, entry.shift, *about, n_reference, n_shift, models)
+    balanced = all(source.columns[column].balanced for column in (entry.matched or REFERENCE, entry.shift))
+    return PublishedPair(REFERENCE, entry.shift, *about, n_reference, n_shift, models, balanced)
 
 
 def _of_testbed(entry: PairEntry) -> Iterator[PublishedModel]:

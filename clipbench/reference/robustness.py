@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from clipbench.errors import UserError
-from clipbench.metrics.shift import LogitLine, fit_line
+from clipbench.metrics.shift import LogitLine
 from clipbench.reference.published import PublishedModel, PublishedPair, published_pairs
 from clipbench.stats.intervals import Interval
-from clipbench.stats.line_draws import LineDraws, draw_accuracies, interval_of, resample_line
+from clipbench.stats.prediction import ModelLine, model_line
 
 CATALOG_SHIFTS = ("imagenet-v2", "imagenet-sketch", "imagenet-r", "objectnet", "imagenet-a")
 """The published shifts that are in the catalog of data sets; the others are kept for comparison."""
@@ -28,7 +28,7 @@ class Robustness:
     """None where the model's ImageNet accuracy is not class-matched."""
     rho: float | None
     interval: Interval | None
-    """Of rho, over models in the line and over images."""
+    """Of rho: the prediction interval, from which zero is left out where the model lies outside it."""
     warnings: tuple[str, ...]
 
 
@@ -67,48 +67,36 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
 
 
 @cache
-def pair_line(pair: PublishedPair, continuity: float | None = None) -> LogitLine:
-    """Return the line of a pair's baseline models, as `fit_line` makes it."""
-    names, reference, shift = _accuracies(pair)
-    sizes = {"n_reference": pair.n_reference, "n_shift": pair.n_shift}
-    return fit_line(names, reference, shift, continuity=continuity, **sizes)
-
-
-@cache
-def pair_draws(pair: PublishedPair, continuity: float | None = None) -> LineDraws:
-    """Return a pair's lines of resampled families of baseline models."""
-    families = [model.family for model in pair.line_models]
-    sizes = pair.n_reference, pair.n_shift
-    return resample_line(pair_line(pair, continuity), *_accuracies(pair), *sizes, families=families)
-
-
-def _accuracies(pair: PublishedPair) -> tuple[list[str], list[float], list[float]]:
-    """Return names, reference and shift accuracies of the models of the line."""
+def pair_line(pair: PublishedPair, continuity: float | None = None, without: tuple[str, ...] = ()) -> ModelLine:
+    """Return the line of a pair's baseline models, as `model_line` makes it."""
     models = pair.line_models
-    reference, shift = [model.reference_top1 for model in models], [model.shift_top1 for model in models]
-    return [model.name for model in models], reference, shift
-
-
-def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
-    line = pair_line(pair)
-    warnings = tuple(_warnings(pair, model, line))
-    if not model.matched:
-        return Robustness(pair, model, line, None, None, None, warnings)
-    sides = ((model.reference_top1, pair.n_reference, 1), (model.shift_top1, pair.n_shift, 2))
-    reference, shift = (draw_accuracies(round(top1 * n), n, seed=seed) for top1, n, seed in sides)
-    expected = float(line.expected(model.reference_top1))
-    return Robustness(
-        pair,
-        model,
-        line,
-        expected=expected,
-        rho=model.shift_top1 - expected,
-        interval=interval_of(shift - pair_draws(pair).expected(reference)),
-        warnings=warnings,
+    return model_line(
+        [model.name for model in models],
+        [model.reference_top1 for model in models],
+        [model.shift_top1 for model in models],
+        pair.n_reference,
+        pair.n_shift,
+        families=[model.family for model in models],
+        continuity=continuity,
+        without=without,
     )
 
 
-def _warnings(pair: PublishedPair, model: PublishedModel, line: LogitLine) -> Iterator[str]:
+def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
+    # With its own figures in it, a line would be drawn towards the model.
+    models = pair_line(pair, without=(model.name,) if model.baseline else ())
+    warnings = tuple(_warnings(pair, model, models))
+    if not model.matched:
+        return Robustness(pair, model, models.line, None, None, None, warnings)
+    expected = models.expected(model.reference_top1)
+    predicted = models.predict(model.reference_top1, pair.n_reference, pair.n_shift)
+    rho = model.shift_top1 - expected
+    interval = replace(predicted, low=model.shift_top1 - predicted.high, high=model.shift_top1 - predicted.low)
+    return Robustness(pair, model, models.line, expected, rho, interval, warnings)
+
+
+def _warnings(pair: PublishedPair, model: PublishedModel, models: ModelLine) -> Iterator[str]:
+    line = models.line
     if pair.warning:
         yield pair.warning
     if line.left_out:
@@ -118,5 +106,5 @@ def _warnings(pair: PublishedPair, model: PublishedModel, line: LogitLine) -> It
     elif not line.covers(model.reference_top1):
         lowest, highest = 100 * line.lowest, 100 * line.highest
         yield f"It lies outside the models of the line ({lowest:.1f} to {highest:.1f} % on ImageNet)."
-    if model.name in line.models:
-        yield "It is itself one of the models of the line."
+    if models.without:
+        yield "Its own figures have no part in the line."

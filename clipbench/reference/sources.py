@@ -21,6 +21,8 @@ class Column:
     """What the published table calls it."""
     images: int | None = None
     metric: str = "top1"
+    balanced: bool = False
+    """Whether its classes have about as many images each; where nothing is known, they are taken not to."""
 
 
 @dataclass(frozen=True)

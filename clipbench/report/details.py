@@ -108,5 +108,5 @@ def _job_detail(
 
 def _wordings(job: JobResult) -> Mapping[str, Record]:
     known = {record.metric: record for record in job.records if record.value is not None}
-    whole = job.task == PromptSensitivity.name and {"range", "best", "worst", "flip_share"} <= known.keys()
+    whole = job.task == PromptSensitivity.name and "template_spread" in known
     return known if whole else {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, TableSpec
 from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import at_chance, chance
 from clipbench.report.text.declared import as_shown, declared, metric_of
 from clipbench.results.records import AnalysisResult, JobResult, Record, Table
 
@@ -65,11 +66,15 @@ class Grid:
 
 def metrics(result: JobResult | AnalysisResult) -> Grid:
     """Show every metric with its parameters, its interval and the number of examples it rests on."""
-    heads = (Head("metric"), Head("value", True), Head("n", True), Head("interval"))
+    heads = [Head("metric"), Head("value", True), Head("n", True), Head("interval"), Head("chance", True)]
+    if not any(chance(record) for record in result.records):
+        heads.pop()
     main = next((record.params for record in result.records if record.main), {})
     many = len(main) > FEW_PARAMETERS
-    rows = tuple(_metric(result, record, {} if record.main and not many else main) for record in result.records)
-    return Grid("Metrics", heads, rows, _parameters(main) if many else "")
+    rows = tuple(
+        _metric(result, record, {} if record.main and not many else main)[: len(heads)] for record in result.records
+    )
+    return Grid("Metrics", tuple(heads), rows, _parameters(main) if many else "")
 
 
 def _metric(result: JobResult | AnalysisResult, record: Record, elsewhere: Mapping[str, Any]) -> tuple[Entry, ...]:
@@ -78,11 +83,17 @@ def _metric(result: JobResult | AnalysisResult, record: Record, elsewhere: Mappi
     params = {name: value for name, value in record.params.items() if name not in elsewhere or elsewhere[name] != value}
     if numbers.interval(shown):
         interval = f"{numbers.percent_of_level(record.level)} {labels.short_interval(record.interval)}"
+        interval += f", {numbers.count(record.family)} together" if record.family > 1 else ""
+    commonest = numbers.with_unit(shown.commonest, shown.unit)
     return (
         Entry(metric_of(result, record).label, _parameters(params)),
         Entry(numbers.with_unit(shown.value, shown.unit), numbers.interval(shown)),
         Entry(numbers.count(record.n) if record.n else numbers.MISSING),
         Entry(interval),
+        Entry(
+            numbers.with_unit(shown.chance, shown.unit),
+            "not above chance" if at_chance(shown) else f"commonest class {commonest}" if shown.commonest else "",
+        ),
     )
 
 

@@ -8,105 +8,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from clipbench.metrics.specs import MetricSpec
+from clipbench.report.columns import Cell as Cell
+from clipbench.report.columns import Column as Column
+from clipbench.report.columns import Measurement as Measurement
 from clipbench.report.text import labels
-from clipbench.report.text.declared import as_shown, declared, heading, metric_of, task_label, task_order
+from clipbench.report.text.declared import as_shown, declared, metric_of, task_label
 from clipbench.results.frames import column_names
-from clipbench.results.records import JobResult, Record
+from clipbench.results.records import AnalysisResult, JobResult, Record
 from clipbench.tasks.base import Condition
+
+STANDINGS = "best_of_column"
+"""The analysis that says which models of a column are surely apart."""
 
 COMPARED = ("data", "subset", "labels", "training", "prompts", "protocol", "settings")
 """The parts of a pedigree in which jobs of one column must agree to be compared."""
 
 OF_THE_MODEL = ("weights", "architecture", "transform", "tokenizer", "precision", "adapter", "scale")
 """The parts in which jobs of one model must agree for it to be one model."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One job in the leaderboard."""
-
-    job: JobResult
-    record: Record | None
-    """None: the job failed, or did not measure what the column shows."""
-    best: bool = False
-    footnote: int | None = None
-    """Number of the footnote that says why this cell is not compared with the others."""
-
-    @property
-    def value(self) -> float | None:
-        """The value, or None where there is none."""
-        return self.record.value if self.record else None
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What several columns may measure alike: a task in one condition; numbers of two of them share no mean."""
-
-    task: str
-    label: str
-    """Of the task."""
-    condition: Condition
-    prompts: str = ""
-    """Only of a task that measures the prompts themselves; to others they are one of many ways."""
-
-    @property
-    def words(self) -> str:
-        """As a reader sees it: '4 shots', 'linear probe, projected'."""
-        words = self.condition.words
-        if self.condition.shots is not None:
-            return ", ".join((words[0].replace(" ", "\N{NO-BREAK SPACE}"), *words[1:]))
-        return ", ".join(part for part in (self.label, self.prompts, *words) if part)
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """A sort key, by task first, that puts 2 shots before 16, and both before 2 shots on other features."""
-        condition = self.condition
-        words = tuple(map(labels.natural, (self.prompts, condition.features, condition.head)))
-        return (task_order(self.task), words, condition.shots or 0)
-
-
-@dataclass(frozen=True)
-class Column:
-    """What all models are measured on: a data set, split, task, prompts and condition."""
-
-    name: str
-    """Unique in the leaderboard."""
-    label: str
-    """Unique among the columns of its task."""
-    dataset: str
-    split: str
-    measurement: Measurement
-    prompts: str
-    variant: str
-    """Prompts and condition in words."""
-    subset: str
-    """That most models are measured on; a footnote names the others."""
-    regime: str
-    spec: MetricSpec
-    """Of the metric that is shown; without a name where every job failed."""
-    cells: Mapping[str, Cell]
-    """By model; a model without a job here is absent."""
-
-    @property
-    def task(self) -> str:
-        """The name of the task."""
-        return self.measurement.task
-
-    @property
-    def setting(self) -> str:
-        """Prompts and condition, e.g. 'prompts photo', '4 shots'."""
-        prompts = f"prompts {self.prompts}" if self.prompts else ""
-        return ", ".join(part for part in (prompts, *self.measurement.condition.words) if part)
-
-    @property
-    def unit(self) -> str:
-        """That values are shown in."""
-        return self.spec.unit
-
-    @property
-    def heading(self) -> str:
-        """The metric with its unit, e.g. 'top-1, %'; '' where every job failed."""
-        return heading(self.spec) if self.spec.name else ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +47,12 @@ class Leaderboard:
     footnotes: tuple[Footnote, ...]
     jobs: tuple[JobResult, ...]
     """Those that have a column."""
+    family: int = 0
+    """How many pairs of models were compared, whose intervals hold together; 0: none."""
+    paired: tuple[str, ...] = ()
+    """Data sets on which they were compared by their answers to the same images."""
+    unpaired: tuple[str, ...] = ()
+    """Data sets on which they were compared by their own intervals, without such answers."""
 
     def cells(self, column: Column) -> list[Cell]:
         """Return a column's cells in the order of the models."""
@@ -139,13 +63,32 @@ class Leaderboard:
         """Footnote numbers of models whose jobs were not all run with the same model."""
         return {note.models[0]: note.number for note in self.footnotes if not note.column}
 
+    @property
+    def seen_in_training(self) -> bool:
+        """Whether any model declares the data set of one of its cells among its training data."""
+        return any(cell.seen_in_training for column in self.columns for cell in column.cells.values())
 
-def make_leaderboard(jobs: Sequence[JobResult], metric: str | None = None) -> Leaderboard:
+    @property
+    def limited(self) -> Mapping[str, str]:
+        """The data sets of which a part was measured, with how that part was chosen."""
+        chosen: dict[str, dict[str, None]] = defaultdict(dict)
+        for job in self.jobs:
+            if job.status == "done" and job.pedigree.subset:
+                chosen[job.dataset][job.pedigree.subset] = None
+        return {dataset: ", ".join(subsets) for dataset, subsets in chosen.items()}
+
+
+def make_leaderboard(
+    jobs: Sequence[JobResult], metric: str | None = None, standings: Sequence[AnalysisResult] = ()
+) -> Leaderboard:
     """Arrange finished jobs as a leaderboard; jobs on changed images or matched classes have no column in it.
 
-    Of a metric only the columns that have it are shown; by default each job's main one is.
+    Args:
+        jobs: finished or failed.
+        metric: of which only the columns that have it are shown; by default each job's main one is.
+        standings: what the analysis `STANDINGS` found; without it no cell is called the best.
     """
-    plain = tuple(job for job in jobs if job.plain)
+    plain = _standing_alone([job for job in jobs if job.plain])
     grouped = _group(plain)
     names, short = column_names(grouped), _names_within_tasks(grouped)
     found = (_column(members, metric, names[key], short[key]) for key, members in grouped.items())
@@ -154,7 +97,15 @@ def make_leaderboard(jobs: Sequence[JobResult], metric: str | None = None) -> Le
     footnotes: list[Footnote] = []
     checked = [_mark_differences(column, footnotes) for column in columns]
     footnotes += _mixed_models(jobs, len(footnotes))
-    return Leaderboard(models, tuple(_mark_best(column) for column in checked), tuple(footnotes), plain)
+    apart = _apart(standings)
+    marked = tuple(_mark_best(column, apart) for column in checked)
+    compared = [(result.about.dataset, record.params) for result in standings for record in result.records]
+    return Leaderboard(
+        *(models, marked, tuple(footnotes), plain),
+        family=max((params.get("family", 0) for _, params in compared), default=0),
+        paired=tuple(dict.fromkeys(dataset for dataset, params in compared if params.get("paired"))),
+        unpaired=tuple(dict.fromkeys(dataset for dataset, params in compared if not params.get("paired"))),
+    )
 
 
 def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
@@ -173,6 +124,12 @@ def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
             if all(member.model != job.model for member in grouped[key]):
                 grouped[key].append(job)
     return dict(sorted(grouped.items()))
+
+
+def _standing_alone(jobs: Sequence[JobResult]) -> tuple[JobResult, ...]:
+    """Leave out what only a study asked for where a data set has results of its own: it would be a second column."""
+    own = {job.dataset for job in jobs if not job.study}
+    return tuple(job for job in jobs if not job.study or job.dataset not in own)
 
 
 def _key(job: JobResult) -> tuple[str, ...]:
@@ -280,10 +237,24 @@ def _mixed_models(jobs: Sequence[JobResult], taken: int) -> list[Footnote]:
     return notes
 
 
-def _mark_best(column: Column) -> Column:
-    ranked = [cell.value for cell in column.cells.values() if cell.footnote is None and cell.value is not None]
-    if len(ranked) < 2 or column.spec.higher_is_better is None:
+def _apart(standings: Sequence[AnalysisResult]) -> dict[str, tuple[int, int]]:
+    """Return by job hash how many models of its column are surely higher and surely lower."""
+    found = ((result.jobs, result.tables["standings"].dicts()) for result in standings if "standings" in result.tables)
+    return {job: (row["higher"], row["lower"]) for jobs, rows in found for job, row in zip(jobs, rows, strict=True)}
+
+
+def _mark_best(column: Column, apart: Mapping[str, tuple[int, int]]) -> Column:
+    """Mark the cells that no other surely exceeds; none where that is said of all, or of one that is at chance."""
+    ranked = {model: cell for model, cell in column.cells.items() if cell.footnote is None and cell.value is not None}
+    compared = all(
+        cell.job.hash in apart and cell.record and cell.job.main and cell.record.metric == cell.job.main.metric
+        for cell in ranked.values()
+    )
+    if column.spec.higher_is_better is None or not compared:
         return column
-    best = max(ranked) if column.spec.higher_is_better else min(ranked)
-    cells = column.cells.items()
-    return replace(column, cells={name: replace(c, best=c.footnote is None and c.value == best) for name, c in cells})
+    worse = 0 if column.spec.higher_is_better else 1
+    best = {model for model, cell in ranked.items() if apart[cell.job.hash][worse] == 0}
+    if len(best) == len(ranked):
+        return column
+    marked = {model: replace(ranked[model], best=True) for model in best if not ranked[model].at_chance}
+    return replace(column, cells={**column.cells, **marked})

@@ -16,17 +16,18 @@ from markupsafe import Markup
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.report import run_metadata, tables
+from clipbench.report import citations, marks, run_metadata, tables
 from clipbench.report.averages import means, order_by_merit, telling
 from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
 from clipbench.report.figures import figures
-from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
+from clipbench.report.leaderboard import STANDINGS, Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
 from clipbench.report.sections.sets.section import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import Claim, at_chance, basis, chance
 from clipbench.report.text.declared import definitions
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult
@@ -72,7 +73,7 @@ def write_page(results: Results, output: Path, title: str | None = None) -> Path
 def render(results: Results, title: str | None = None) -> str:
     """Return the page's HTML. Everything that comes from results is text in it, never markup or script."""
     jobs, album, analyses = results.jobs(), Album(), analyse(results)
-    leaderboard = make_leaderboard(jobs)
+    leaderboard = make_leaderboard(jobs, standings=[result for result in analyses if result.analysis == STANDINGS])
     group_means = means(leaderboard)
     leaderboard = order_by_merit(leaderboard, group_means)
     sections = load_sections()
@@ -94,6 +95,9 @@ def render(results: Results, title: str | None = None) -> str:
             title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
+            best=marks.best(leaderboard),
+            methods=citations.methods(results, jobs, analyses),
+            bibtex=citations.bibtex(results, jobs),
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
             groups=groups(leaderboard),
@@ -148,7 +152,7 @@ def _method(found: Sequence[JobResult | AnalysisResult]) -> Mapping[str, Any]:
     return {
         "definitions": definitions(found),
         "intervals": sorted(kinds),
-        "over_draws": any(record.interval == "seeds" for record in records),
+        "over_draws": any(record.interval == "images and draws" for record in records),
     }
 
 
@@ -166,6 +170,7 @@ def environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.globals |= {"numbers": numbers, "labels": labels, "moment": run_metadata.moment}
+    environment.globals |= {"Claim": Claim, "basis": basis, "chance": chance, "at_chance": at_chance}
     return environment
 
 

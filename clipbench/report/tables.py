@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
+from clipbench.analyses.run import analyse
 from clipbench.errors import UserError, did_you_mean, printable
 from clipbench.report.averages import means, order_by_merit
-from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
+from clipbench.report.leaderboard import STANDINGS, Column, Leaderboard, make_leaderboard
+from clipbench.report.marks import explanations, marks_of
 from clipbench.report.text import numbers
 from clipbench.results.folder import Results
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Intervals = Literal["range", "half-width"]
+
+_LINE = 100
+"""Characters of a line of notes in a terminal."""
 
 _LATEX = str.maketrans(
     {
@@ -36,6 +42,9 @@ _LATEX = str.maketrans(
         "±": r"\ensuremath{\pm}",
         "−": r"\ensuremath{-}",
         "†": r"\textdagger{}",
+        "‡": r"\textdaggerdbl{}",
+        "•": r"\textbullet{}",
+        "○": r"\ensuremath{\circ}",
         "–": "--",
         "\u202f": r"\,",
     }
@@ -49,9 +58,9 @@ def leaderboard(results: Results, metric: str | None = None, *, intervals: Inter
         results: of one or several runs.
         metric: the metric to show; by default each job's main one.
         intervals: None gives numbers in the record's own unit (0.912), gaps as None. Otherwise cells are text in
-            percent (ranks as they are), '91.2 [89.9, 92.4]' or '91.2 ± 1.3'; columns are headed by their metric too,
-            failed jobs say so, and a cell that is not comparable with its column carries the mark of its footnote
-            (see `footnotes`).
+            percent (ranks as they are), '91.2 [89.9, 92.4]' or '91.2 ± 1.3'; columns are headed by their metric and
+            what it rests on, failed jobs say so, and cells carry marks (see `footnotes`): of the best of a column and
+            what is not distinguishable from it, of what is not above chance, and of what is not comparable.
 
     Raises:
         UserError: no job reports the metric.
@@ -68,7 +77,7 @@ def leaderboard(results: Results, metric: str | None = None, *, intervals: Inter
 
 
 def footnotes(results: Results, metric: str | None = None) -> tuple[str, ...]:
-    """Return why marked cells are not compared, one sentence a mark: '†1 cifar10: prompts differ from ...'."""
+    """Return what the marks of cells mean, one sentence a mark: '†1 cifar10: prompts differ from ...'."""
     return _notes(_ordered(results, metric))
 
 
@@ -90,7 +99,7 @@ def to_markdown(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
 
 def to_latex(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     r"""Return a frame as a LaTeX tabular (needs `\usepackage{booktabs}`), with notes below it."""
-    head, *body = _grid(frame, _escape_latex)
+    head, *body = _grid(frame, escape_latex)
     lines = [
         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
@@ -99,7 +108,7 @@ def to_latex(frame: pd.DataFrame, notes: Sequence[str] = ()) -> str:
         *(" & ".join(row) + r" \\" for row in body),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par\footnotesize {_escape_latex(note)}" for note in notes),
+        *(rf"\par\footnotesize {escape_latex(note)}" for note in notes),
     ]
     return "\n".join(lines) + "\n"
 
@@ -116,7 +125,10 @@ def wide_text(results: Results) -> str:
     table = _ordered(results, None)
     if not table.models:
         return "No job has finished yet.\n"
+    shared: list[str] = []
     if len(table.columns) > len(table.models):
+        alike = ((name, *set(texts)) for name, texts in _basis(table).items() if len(set(texts)) == 1)
+        shared = [f"{name} = {text}" for name, text in alike if text]
         grid = [[printable(_one_line(text)) for text in row] for row in _turned(table)]
     else:
         grid = _grid(leaderboard(results, intervals="range"), lambda text: printable(_one_line(text)))
@@ -125,7 +137,8 @@ def wide_text(results: Results) -> str:
         "  ".join(set_cell_size(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
-    notes = [printable(_one_line(note)) for note in _notes(table)]
+    told = (*([f"All rows: {', '.join(shared)}."] if shared else []), *_notes(table))
+    notes = [line for note in told for line in wrap(printable(_one_line(note)), _LINE, subsequent_indent="  ")]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
@@ -135,7 +148,7 @@ def _turned(table: Leaderboard) -> list[list[str]]:
         "task": [column.measurement.label for column in table.columns],
         "split": [column.split for column in table.columns],
         "setting": [column.variant for column in table.columns],
-        "subset": [column.subset for column in table.columns],
+        **_basis(table),
     }
     telling = {name: texts for name, texts in parts.items() if len(set(texts)) > 1}
     head = ["data set", *telling, "metric", *(_marked(table, model) for model in table.models)]
@@ -146,9 +159,20 @@ def _turned(table: Leaderboard) -> list[list[str]]:
     return [head, *rows]
 
 
+def _basis(table: Leaderboard) -> dict[str, list[str]]:
+    """Return what the numbers of each column rest on, and what has to be exceeded to be above chance, in percent."""
+    return {
+        "n": [numbers.count(column.typical.n) if column.typical else "" for column in table.columns],
+        "subset": [column.subset for column in table.columns],
+        "chance": [
+            "" if column.floor is None else numbers.number(column.floor, column.unit) for column in table.columns
+        ],
+    }
+
+
 def _ordered(results: Results, metric: str | None) -> Leaderboard:
     jobs = results.jobs()
-    table = make_leaderboard(jobs, metric)
+    table = make_leaderboard(jobs, metric, analyse(results, only=(STANDINGS,)))
     if metric is not None and jobs and not table.columns:
         known = {record.metric for job in jobs for record in job.records}
         raise UserError(f"no job reports {metric!r}", where=str(results.folder), fix=did_you_mean(metric, known))
@@ -156,11 +180,13 @@ def _ordered(results: Results, metric: str | None) -> Leaderboard:
 
 
 def _notes(table: Leaderboard) -> tuple[str, ...]:
-    return tuple(f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in table.footnotes)
+    notes = [f"†{note.number} {note.column or ', '.join(note.models)}: {note.text}" for note in table.footnotes]
+    return (*(f"{mark} {text}" for mark, text in explanations(table).items()), *notes)
 
 
 def _heading(column: Column) -> str:
-    return f"{column.name} ({column.heading})" if column.heading else column.name
+    told = "; ".join(part for part in (column.heading, column.basis, column.chance) if part)
+    return f"{column.name} ({told})" if told else column.name
 
 
 def _marked(table: Leaderboard, model: str) -> str:
@@ -176,8 +202,8 @@ def _shown(column: Column, model: str, intervals: Intervals | None) -> Any:
     if cell is None or cell.record is None or cell.value is None:
         return numbers.MISSING
     interval = numbers.interval(cell.record) if intervals == "range" else numbers.half_width(cell.record)
-    mark = f"†{cell.footnote}" if cell.footnote else ""
-    parts = (numbers.number(cell.value, cell.record.unit), interval, mark)
+    note = f"†{cell.footnote}" if cell.footnote else ""
+    parts = (numbers.number(cell.value, cell.record.unit), interval, marks_of(cell), note)
     return " ".join(part for part in parts if part)
 
 
@@ -208,7 +234,8 @@ def _escape_markdown(text: str) -> str:
     return text.replace("](", r"]\(").replace("][", r"]\[")
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Return a text on one line that LaTeX sets as it is."""
     escaped = _one_line(text).translate(_LATEX)
     # A bracket right behind the \\ of the row before would be read as its optional argument.
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped

@@ -32,11 +32,13 @@ class Results(stored.Results):
         write_report(self, Path(path), metric=metric, title=title)
         return Path(path)
 
-    def compare(self, first: str | None = None, second: str | None = None) -> pd.DataFrame:
+    def compare(
+        self, first: str | None = None, second: str | None = None, *, metric: str | None = None
+    ) -> pd.DataFrame:
         """Compare two models example by example, as `clipbench.compare` does."""
         from clipbench.analyses.rankings.compare import compare
 
-        return compare(self, first, second)
+        return compare(self, first, second, metric=metric)
 
     def __repr__(self) -> str:
         from clipbench.report.tables import wide_text

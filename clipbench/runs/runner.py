@@ -200,7 +200,6 @@ class Runner:
         self._page_due = ended + 5 * (ended - started)
 
     def _describe(self) -> Mapping[str, Any]:
-        limits = {settings.limit for settings in self.suite.tasks if settings.limit}
         return {
             "suite": self.suite.name,
             "description": self.suite.description,
@@ -211,7 +210,6 @@ class Runner:
                 "device": self.models[0].settings.device if self.models else "",
                 "precision": self.models[0].precision if self.models else "",
                 "batch_size": self.options.batch_size,
-                "limit": max(limits) if limits else None,
             },
             "versions": versions(),
             "machine": describe_machine(),

@@ -6,6 +6,7 @@ Throughout, `resamples` is their number, `seed` that of the random draws and `le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,7 @@ def bootstrap_units(
     level: float = 0.95,
     elements: int | None = None,
     centre: Float64Array | None = None,
+    clusters: IntArray | None = None,
 ) -> tuple[Interval, ...]:
     """Return the intervals of statistics of n resampled units, all from the same resamples.
 
@@ -92,17 +94,24 @@ def bootstrap_units(
         elements: numbers that `statistic` holds for each resample, if more than n; blocks shrink with it.
         centre: (m,) values of the statistics. The resamples are shifted so that these are their means; for
             statistics that drawing with replacement biases, as ties do to average precision.
+        clusters: (n,) codes from 0; whole clusters are drawn. None: units are independent.
 
     Raises:
         ValueError: no units.
     """
     if n < 1:
         raise ValueError("needs at least one unit")
-    drawn = resampled_units(n, resamples=resamples, seed=seed, elements=elements)
-    values = np.concatenate([statistic(weights) for weights in drawn])
+    drawn = resampled_units(
+        n if clusters is None else int(clusters.max()) + 1,
+        resamples=resamples,
+        seed=seed,
+        elements=max(n, elements or 0),
+    )
+    values = np.concatenate([statistic(weights if clusters is None else weights[:, clusters]) for weights in drawn])
     if centre is not None:
         values += centre - np.nanmean(values, axis=0)
-    return tuple(percentile(values[:, column], level) for column in range(values.shape[1]))
+    found = (percentile(values[:, column], level) for column in range(values.shape[1]))
+    return tuple(found if clusters is None else (replace(one, kind="cluster bootstrap") for one in found))
 
 
 def resampled_units(

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.metrics.shift import LogitLine, corrected, expected, least_squares, logit
-from clipbench.stats.bootstrap import RESAMPLES, SEED, percentile
-from clipbench.stats.intervals import Interval
-
-KIND = "line and examples"
-"""Of an interval that holds the line's uncertainty and that of the examples."""
+from clipbench.stats.bootstrap import RESAMPLES, SEED
 
 
 @dataclass(frozen=True)
@@ -24,9 +20,11 @@ class LineDraws:
     slopes: Float64Array
     intercepts: Float64Array
 
-    def expected(self, reference: ArrayLike) -> Float64Array:
-        """Return (B,) expected accuracies at one reference accuracy, or at (B,) of them, one for each line."""
-        return expected(self.slopes, self.intercepts, reference)
+    def error_at(self, reference: float) -> float:
+        """Return the standard error of the line at a reference accuracy in (0, 1), in logits."""
+        # Few families have heavy tails, which a standard deviation of draws would not outlast.
+        low, high = np.nanquantile(self.slopes * logit(reference) + self.intercepts, [0.16, 0.84])
+        return float(high - low) / 2
 
     def band(self, grid: ArrayLike) -> tuple[Float64Array, Float64Array]:
         """Return the (G,) ends of the 95 % interval of the line at each of (G,) reference accuracies."""
@@ -88,18 +86,3 @@ def _few_families(random: np.random.Generator, sizes: IntArray, resamples: int) 
     count = sizes.sum() ** 2 / np.sum(sizes**2)
     freedom = max(1.0, count - 1)
     return np.asarray(np.sqrt(count / (count - 1) * freedom / random.chisquare(freedom, (resamples, 1))))
-
-
-def draw_accuracies(right: int, n: int, *, resamples: int = RESAMPLES, seed: int = SEED) -> Float64Array:
-    """Return (B,) accuracies in resamples of n > 0 examples of which some are right.
-
-    Resampling right and wrong answers draws a binomial number of right ones. None or all right would never vary:
-    their share is corrected by half an example.
-    """
-    share = right / n if 0 < right < n else float(corrected(right, n))
-    return np.asarray(np.random.default_rng(seed).binomial(n, share, resamples) / n)
-
-
-def interval_of(drawn: Float64Array) -> Interval:
-    """Return the percentile interval of resamples that hold the line's uncertainty."""
-    return replace(percentile(drawn), kind=KIND)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clipbench.arrays import BoolArray, Float64Array, IntArray
-from clipbench.metrics.accuracy import mean_per_class_recall
-from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial
-from clipbench.stats.clusters import MIN_CLUSTERS, cluster_interval, cluster_test, standard_error
+from clipbench.stats.clusters import INDEPENDENT, Design, design, mean_interval
 from clipbench.stats.intervals import Interval, ends
-from clipbench.stats.significance import NORMAL, score_test
-from clipbench.stats.simultaneous import level_of
+from clipbench.stats.recalls import ClassMeans
+from clipbench.stats.significance import NORMAL
 
 KIND = "paired bootstrap"
 
-_HALVINGS = 60
-"""After which the ends of an interval are found to the last bit that matters."""
+_HALVINGS = 48
+"""After which the ends of an interval are found to 1e-14."""
 
 
 def score_interval(
@@ -54,15 +50,14 @@ def score_interval(
         return np.asarray(apart / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
 
     value = (first - second) / size
-    found = []
-    for outermost, sign in ((-1.0, 1.0), (1.0, -1.0)):
-        inside, outside = value.copy(), np.full(size.shape, outermost)
-        for _ in range(_HALVINGS):
-            middle = (inside + outside) / 2
-            fits = sign * statistic(middle) <= critical
-            inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
-        found.append(np.asarray(np.where(value == outermost, outermost, outside)))
-    return found[0], found[1]
+    outermost = np.stack([np.full(size.shape, -1.0), np.full(size.shape, 1.0)])
+    inside, outside = np.stack([value, value]), outermost
+    for _ in range(_HALVINGS):
+        middle = (inside + outside) / 2
+        fits = -outermost * statistic(middle) <= critical
+        inside, outside = np.where(fits, middle, inside), np.where(fits, outside, middle)
+    lower, upper = np.where(value == outermost, outermost, outside)
+    return np.asarray(lower), np.asarray(upper)
 
 
 def paired_difference(
@@ -81,57 +76,43 @@ def paired_recall_difference(
     first: BoolArray,
     second: BoolArray,
     critical: float = NORMAL,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> tuple[float, Interval]:
+    clusters: IntArray | None = None,
+    family: int = 1,
+) -> tuple[float, Interval | None]:
     """Return the mean per-class recall of the first minus that of the second, and its interval over examples.
 
-    A resample draws how many examples of each class only the first is right about, only the second, and both or
-    neither, so its cost does not depend on n. Where every resample repeats the value, Tango's score intervals
-    of the classes with one difference, -1, 0 or 1, are combined by square-and-add (Newcombe 1998, "Interval
-    estimation for the difference between independent proportions"), into an interval of kind 'score'.
+    Args:
+        labels: (n,) classes.
+        first: (n,) which answers are right; so is `second`.
+        critical: of the normal distribution.
+        clusters: (n,) codes; None: the examples are independent.
+        family: with how many intervals it holds together.
+
+    Raises:
+        ValueError: no examples, or not the same number.
     """
-    if not len(labels) == len(first) == len(second) or not len(first):
-        raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
-    classes = int(labels.max()) + 1
-    outcome = np.select([first & ~second, second & ~first], [0, 1], default=2)
-    cells = np.bincount(3 * labels + outcome, minlength=3 * classes)
-
-    def difference(drawn: IntArray) -> Float64Array:
-        counts = drawn.reshape(len(drawn), classes, 3)
-        return mean_per_class_recall(counts.sum(axis=2), counts[:, :, 0] - counts[:, :, 1])
-
-    value = float(difference(cells[None])[0])
-    level = level_of(critical)
-    interval = bootstrap_multinomial(cells, difference, resamples=resamples, seed=seed, level=level)
-    if interval.low == interval.high:
-        return value, _without_variation(cells.reshape(classes, 3), value)
-    return value, replace(interval, kind=KIND)
+    _require_same(first, second)
+    values = first.astype(np.int8) - second
+    means = ClassMeans.of(labels, values)
+    value, of_clusters = means.gained - means.lost, design(means.influence, clusters, values)
+    if of_clusters is None:
+        return value, None
+    n = means.n / of_clusters.effect
+    low, high = score_interval(means.gained * n, means.lost * n, n, of_clusters.critical(critical))
+    kind = "cluster score" if of_clusters.clustered else "effective score"
+    return value, Interval(float(low), float(high), kind, family=family)
 
 
-def _without_variation(cells: IntArray, value: float) -> Interval:
-    """Return the interval of a mean over classes, each of which has one difference in all its examples."""
-    counts = cells.sum(axis=1)
-    below = above = 0.0
-    for share, down, up in _distances(cells[counts > 0]):
-        below += (share * down) ** 2
-        above += (share * up) ** 2
-    return Interval(max(-1.0, value - math.sqrt(below)), min(1.0, value + math.sqrt(above)), "score")
+def mean_difference(
+    first: NDArray[Any], second: NDArray[Any], critical: float = NORMAL, clusters: IntArray | None = None
+) -> tuple[float, Interval | None]:
+    """Return the mean of first minus second, (n,) values of any kind of the same examples, and Student's interval.
 
-
-def _distances(cells: IntArray) -> Iterator[tuple[float, float, float]]:
-    """Yield, of the classes with one difference, their share and how far Tango's ends lie below and above it."""
-    z2 = NormalDist().inv_cdf((1 + 0.95) / 2) ** 2
-    counts = cells.sum(axis=1)
-    differences = np.sign(cells[:, 0] - cells[:, 1])
-    for difference in np.unique(differences).tolist():
-        together = counts[differences == difference]
-        # As many examples as give a mean of recalls the variance of a proportion.
-        n = len(together) ** 2 / float(np.sum(1 / together))
-        # Tango's equation solved for n pairs of one kind; a difference of 1 cannot be exceeded.
-        down, up = {-1: (0.0, 2.0), 0: (1.0, 1.0), 1: (2.0, 0.0)}[difference]
-        yield len(together) / len(counts), down * z2 / (n + z2), up * z2 / (n + z2)
+    None for too few examples or clusters, or where no difference varies; arguments and errors as of `compare_pair`.
+    """
+    _require_same(first, second)
+    values = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    return float(values.mean()), mean_interval(values, critical, clusters)
 
 
 @dataclass(frozen=True)
@@ -146,10 +127,8 @@ class Comparison:
     """Of the standard normal distribution, for test and interval."""
     family: int = 1
     """How many comparisons' intervals hold together at this critical value."""
-    clusters: int | None = None
-    """How many clusters the examples come in; None: each is by itself."""
-    error: float = 0.0
-    """The cluster-robust standard error of the difference, where they come in clusters."""
+    design: Design | None = INDEPENDENT
+    """What clusters take from the examples; None: too few are left for an interval."""
 
     @property
     def difference(self) -> float:
@@ -158,36 +137,28 @@ class Comparison:
 
     @cached_property
     def interval(self) -> Interval | None:
-        """Tango's, which inverts the test; of clusters, Student's t, or None if they are too few."""
-        if self.clusters and self.error:
-            found = cluster_interval(self.difference, self.error, self.clusters, self.critical)
-            return found and replace(found, low=max(-1.0, found.low), high=min(1.0, found.high), family=self.family)
-        if not self._enough:
+        """Tango's, which inverts the test."""
+        if self.design is None:
             return None
-        low, high = score_interval(*self._counts, self.critical)
-        return Interval(float(low), float(high), "score", family=self.family)
+        only_first, only_second, n = (
+            count / self.design.effect for count in (self.only_first, self.only_second, self.n)
+        )
+        low, high = score_interval(only_first, only_second, n, self.design.critical(self.critical))
+        kind = "cluster score" if self.design.clustered else "score"
+        return Interval(float(low), float(high), kind, family=self.family)
 
     @property
     def p(self) -> float | None:
-        """Of the test, not corrected: what a table decides stands in the interval."""
-        if self.clusters and self.error:
-            return cluster_test(self.difference, self.error, self.clusters)
-        return float(score_test(*self._counts[:2])) if self._enough else None
+        """Of the score test, not corrected: what a table decides stands in the interval."""
+        if self.design is None:
+            return None
+        discordant = max(1, self.only_first + self.only_second)
+        return self.design.p((self.only_first - self.only_second) / math.sqrt(discordant * self.design.effect))
 
     @property
     def numbers(self) -> tuple[float, float | None, float | None, float | None]:
         """Difference, its interval's ends, and p."""
         return self.difference, *ends(self.interval), self.p
-
-    @property
-    def _enough(self) -> bool:
-        return self.clusters is None or self.clusters >= MIN_CLUSTERS
-
-    @property
-    def _counts(self) -> tuple[float, float, float]:
-        """Only the first right, only the second, and all; clusters without any variation count as one example each."""
-        scale = self.clusters / self.n if self.clusters else 1.0
-        return self.only_first * scale, self.only_second * scale, self.n * scale
 
 
 def compare_pair(
@@ -208,32 +179,12 @@ def compare_pair(
     Raises:
         ValueError: no examples, or not the same number.
     """
+    _require_same(first, second)
+    only_first, only_second = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
+    of_clusters = design(first.astype(np.int8) - second, clusters)
+    return Comparison(len(first), int(only_first), int(only_second), critical, family, of_clusters)
+
+
+def _require_same(first: NDArray[Any], second: NDArray[Any]) -> None:
     if len(first) != len(second) or not len(first):
         raise ValueError(f"needs the same examples of both, got {len(first)} and {len(second)}")
-    only_first, only_second = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
-    found = Comparison(len(first), int(only_first), int(only_second), critical, family)
-    if clusters is None:
-        return found
-    error, count = standard_error(first.astype(np.float64) - second, clusters)
-    return replace(found, clusters=count, error=error)
-
-
-@dataclass(frozen=True)
-class Span:
-    """How far several classifiers lie apart: the best on these examples beside the worst."""
-
-    best: int
-    worst: int
-    """Their places; of equals the first."""
-    difference: float
-    interval: Interval
-    """Of these two, not below 0, since no other two are further apart."""
-
-
-def span(right: NDArray[Any]) -> Span:
-    """Compare the best and the worst of K classifiers, by what each is right about: (n, K)."""
-    accuracy = right.mean(axis=0)
-    best, worst = int(accuracy.argmax()), int(accuracy.argmin())
-    difference, interval = paired_difference(right[:, best], right[:, worst])
-    assert interval is not None
-    return Span(best, worst, difference, replace(interval, low=max(0.0, interval.low)))

@@ -16,31 +16,32 @@ Signs = NDArray[np.int8]
 def order_signs(values: NDArray[Any]) -> Signs:
     """Return which of two models is ahead, for every pair: 1 the first, -1 the second, 0 neither.
 
-    (..., M, T) values of M models with T templates, comparable within a template, give (..., P, T) for the
-    P = M (M - 1) / 2 pairs, in the order of `itertools.combinations`.
+    (M, T) values of M models with T templates, comparable within a template, give (P, T) for the P = M (M - 1) / 2
+    pairs, in the order of `itertools.combinations`.
     """
-    first, second = np.triu_indices(values.shape[-2], 1)
-    one, other = values[..., first, :], values[..., second, :]
+    first, second = np.triu_indices(len(values), 1)
+    one, other = values[first], values[second]
     return (one > other).astype(np.int8) - (one < other).astype(np.int8)
 
 
-def mean_tau_b(signs: Signs) -> Float64Array:
+def mean_tau_b(signs: Signs) -> float | None:
     """Return the mean over all pairs of templates of Kendall's tau-b between the orders of the models.
 
-    (..., P, T) signs, as `order_signs` returns them, give (...) values from -1 to 1. A template under which all models
-    are equal has no order and is left out; NaN where fewer than two templates have one.
+    (P, T) signs, as `order_signs` returns them, give a value from -1 to 1. A template under which all models are equal
+    has no order and is left out; None where fewer than two templates have one.
 
     Source: Kendall 1945, "The treatment of ties in ranking problems". With the signs of one template divided by the
     root of the number of pairs that it does not tie, tau-b is the inner product of two templates' signs, so the
     sum over all pairs of templates follows from the length of their sum.
     """
-    untied = np.count_nonzero(signs, axis=-2)
-    scaled = signs / np.sqrt(np.maximum(untied, 1))[..., None, :]
-    ordered = np.count_nonzero(untied, axis=-1)
-    pairs = ordered * (ordered - 1)
-    twice = np.square(scaled.sum(axis=-1)).sum(axis=-1) - ordered
+    untied = np.count_nonzero(signs, axis=0)
+    scaled = signs / np.sqrt(np.maximum(untied, 1))
+    ordered = int(np.count_nonzero(untied))
+    if ordered < 2:
+        return None
+    twice = float(np.square(scaled.sum(axis=1)).sum()) - ordered
     # Rounding must not lead beyond the ends.
-    return np.asarray(np.where(pairs > 0, np.clip(twice / np.maximum(pairs, 1), -1, 1), np.nan))
+    return min(1.0, max(-1.0, twice / (ordered * (ordered - 1))))
 
 
 def flip_shares(signs: Signs) -> Float64Array:

@@ -31,20 +31,6 @@ def score_test(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:
     return np.asarray(2 * ndtr(-statistic))
 
 
-def mcnemar(only_first: ArrayLike, only_second: ArrayLike) -> Float64Array:
-    """Return p values of McNemar's exact test: of examples about which one of two is right, is it as often either?
-
-    From (...) counts of those about which only the first is right, and only the second; 1 where there are none. Source:
-    McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
-    """
-    from scipy.stats import binom
-
-    first, second = np.asarray(only_first, np.int64), np.asarray(only_second, np.int64)
-    # The binomial distribution of a fair coin is symmetric, so both tails are twice the one.
-    tails: Float64Array = np.minimum(1.0, 2 * binom.cdf(np.minimum(first, second), first + second, 0.5))
-    return tails
-
-
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Return p values after Holm's step-down correction for all that are known; None stays None.
 
@@ -57,12 +43,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(known) - rank) * p))
         corrected[place] = largest
     return corrected
-
-
-def mean_is_zero(values: Float64Array) -> float:
-    """Return the two-sided p value of the mean of two or more (n,) differences being zero, by a paired t test."""
-    if np.ptp(values) == 0:
-        return 1.0 if values[0] == 0 else 0.0
-    from scipy.stats import ttest_1samp
-
-    return float(ttest_1samp(values, 0.0).pvalue)

@@ -8,7 +8,7 @@ correlations that the examples show; it never exceeds Bonferroni's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -48,16 +48,30 @@ def largest_of(differences: NDArray[Any], seed: int = SEED, clusters: IntArray |
 def largest_of_pairs(values: NDArray[Any], seed: int = SEED, clusters: IntArray | None = None) -> Largest:
     """Return the largest |t| of all M (M - 1) / 2 differences between M models, on (M, n) the same examples.
 
+    Of (M, n, T) values under T conditions, e.g. prompt templates, it is that of all pairs under each condition.
     Examples may come in (n,) clusters.
     """
-    pairs = np.triu_indices(len(values), 1)
-    return Largest(_drawn(_covariance(np.asarray(values, np.float64).T, clusters), pairs, seed), len(pairs[0]))
+    models, n, conditions = np.atleast_3d(values).shape
+    variables = np.moveaxis(np.atleast_3d(values), 1, 0).reshape(n, models * conditions)
+    places = np.arange(models * conditions).reshape(models, conditions)
+    first, second = (places[of].ravel() for of in np.triu_indices(models, 1))
+    covariance = _covariance(np.asarray(variables, np.float64), clusters)
+    return Largest(_drawn(covariance, (first, second), seed), len(first))
 
 
 def _covariance(values: Float64Array, clusters: IntArray | None) -> Float64Array:
     """Return (m, m) covariances of (n, m) values, or of the sums over clusters of what they differ from their means."""
     rows = values if clusters is None else cluster_residuals(values, clusters)
     return np.asarray(np.cov(rows, rowvar=False).reshape(values.shape[1], -1))
+
+
+def independent(count: int, seed: int = SEED) -> Largest:
+    """Return the largest |t| of so many independent differences: no less than that of differences that correlate.
+
+    Source: Sidak 1967, "Rectangular confidence regions for the means of multivariate normal distributions".
+    """
+    draws = np.abs(np.random.default_rng(seed).standard_normal((DRAWS, count)))
+    return Largest(draws.max(axis=1, initial=0), count)
 
 
 def critical_value(parts: Sequence[Largest], level: float = 1 - ALPHA) -> float:
@@ -91,24 +105,16 @@ def _drawn(covariance: Float64Array, pairs: tuple[Any, Any] | None, seed: int) -
     """Draw the largest |t|: of each variable, or of the differences of these pairs of variables."""
     squares, axes = np.linalg.eigh(covariance)
     root = axes * np.sqrt(np.maximum(squares, 0))
-    if pairs is None:
-        variances = np.diag(covariance)
-    else:
-        own = np.diag(covariance)
-        variances = own[pairs[0]] + own[pairs[1]] - 2 * covariance[pairs]
-    varies = variances > 1e-12 * max(float(np.trace(covariance)), 1e-300)
+    directions = root if pairs is None else root[pairs[0]] - root[pairs[1]]
+    lengths = np.sqrt(np.sum(directions**2, axis=1))
+    varies = lengths > 1e-6 * max(float(lengths.max(initial=0)), 1e-150)
     largest = np.zeros(DRAWS)
     if not varies.any():
         return largest
+    units = (directions[varies] / lengths[varies, None]).astype(np.float32).T
     random = np.random.default_rng(seed)
-    for start, size in _blocks(len(varies)):
-        drawn = random.standard_normal((size, len(root))) @ root.T
-        values = drawn if pairs is None else drawn[:, pairs[0]] - drawn[:, pairs[1]]
-        largest[start : start + size] = np.max(np.abs(values[:, varies]) / np.sqrt(variances[varies]), axis=1)
-    return largest
-
-
-def _blocks(columns: int) -> Iterator[tuple[int, int]]:
-    size = max(1, _AT_A_TIME // columns)
+    size = max(1, _AT_A_TIME // units.shape[1])
     for start in range(0, DRAWS, size):
-        yield start, min(size, DRAWS - start)
+        drawn = random.standard_normal((min(size, DRAWS - start), len(units)), np.float32) @ units
+        largest[start : start + size] = np.maximum(drawn.max(axis=1), -drawn.min(axis=1))
+    return largest

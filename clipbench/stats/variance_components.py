@@ -6,12 +6,12 @@ all sets B that hold A of (-1)^(|B| - |A|) MS(B), divided by the number of cells
 Casella and McCulloch 1992, "Variance Components", chapter 4; for more axes Brennan 2001, "Generalizability Theory",
 chapter 3).
 
-Intervals are percentile bootstraps over the levels of one axis. A resample repeats some of its n levels: on average the
-components with that axis are (n - 1) / n of the estimates, and one without it is too large by 1 / n of the component
-that has the axis besides. Each resample is corrected for that (Wiley 2000 and Brennan 2007, "Unbiased estimates of
-variance components with bootstrap procedures"). An interval over one axis leaves the levels of the others as they are,
-and it is short where levels are few: in simulations with 5 and 20 templates one over templates held the templates'
-component in 74 and 89 % of the cases.
+Intervals are percentile bootstraps over the examples, the levels of the first axis. A resample repeats some of its n
+levels, so that on average a component without that axis is too large by 1 / n of the component that has the axis
+besides, and each resample is corrected for that (Wiley 2000 and Brennan 2007, "Unbiased estimates of variance
+components with bootstrap procedures"). An interval leaves the levels of the other axes as they are: it says nothing of
+other templates. None are made where they would not cover: of components with the first axis (in simulations 91 % where
+few answers are wrong), and over the few levels of another axis (74 % with 5 templates, 89 % with 20).
 """
 
 from __future__ import annotations
@@ -27,10 +27,7 @@ from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
-from clipbench.stats.intervals import Interval
-
-FEWEST = 5
-"""Fewer levels of an axis are too few to resample."""
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval
 
 RESIDUAL = "residual"
 """The interaction of all axes, together with error: without replication they cannot be told apart."""
@@ -48,15 +45,14 @@ class Component:
 
     value: float
     """An estimate; may be negative where the component is small."""
-    over: Mapping[str, Interval | None]
-    """Resampled axis -> interval over other levels of it. None: too few levels, or every resample repeats the value."""
+    interval: Interval | None
+    """Over examples. None: it would not cover, there are too few, or every resample repeats the value."""
 
 
 def variance_components(
     responses: NDArray[Any],
     axes: Sequence[str],
     *,
-    resampled: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Mapping[str, Component]:
@@ -66,23 +62,22 @@ def variance_components(
 
     Args:
         responses: (n, T) or (n, T, W) numbers, or whether each is right.
-        axes: a name for each axis, which has two levels or more.
-        resampled: the axes that intervals are wanted over; all of them if None.
+        axes: a name for each axis, which has two levels or more; the first is that of the examples.
 
     Returns:
         By source: each axis, each pair of three axes as "first x second", and "residual".
     """
     y = np.asarray(responses, np.float64)
-    resampled = axes if resampled is None else resampled
     # Less one of them: a large common part costs no digits, and whole numbers stay whole.
     y = y - y.flat[0]
-    values = {source: float(drawn[0]) for source, drawn in _estimates(np.ones((1, len(y))), _levels(y, 0)).items()}
-    over = {axis: _intervals(y, axes.index(axis), resamples, seed) for axis in resampled}
+    levels = _levels(y)
+    values = {source: float(drawn[0]) for source, drawn in _estimates(np.ones((1, len(y))), levels).items()}
+    intervals = _intervals(levels, resamples, seed)
     least = _ROUNDING * max(map(abs, values.values()))
     found = {}
     for source, value in values.items():
-        intervals = {axis: over[axis].get(source) for axis in resampled}
-        wide = {axis: kept if kept and kept.high - kept.low > least else None for axis, kept in intervals.items()}
+        interval = intervals.get(source)
+        wide = interval if interval and interval.high - interval.low > least else None
         name = RESIDUAL if len(source) == len(axes) else " x ".join(axes[axis] for axis in source)
         found[name] = Component(value if abs(value) > least else 0.0, wide)
     return found
@@ -90,9 +85,8 @@ def variance_components(
 
 @dataclass(frozen=True)
 class _Levels:
-    """The n levels of one axis, each with the effects of the other axes, and of their interactions, within it."""
+    """The n levels of the first axis, each with the effects of the others, and of their interactions, within it."""
 
-    axis: int
     shape: tuple[int, ...]
     widths: Mapping[Source, int]
     """Set of other axes, () included -> how many columns hold its effects, in the columns' order."""
@@ -100,18 +94,18 @@ class _Levels:
     """(n, ...): all effects, then for each set the sum of their squares."""
 
 
-def _levels(y: Float64Array, axis: int) -> _Levels:
-    others = [other for other in range(y.ndim) if other != axis]
+def _levels(y: Float64Array) -> _Levels:
+    others = range(1, y.ndim)
     effects = {}
     for source in _subsets(others):
         part = y
         for other in others:
             mean = part.mean(axis=other, keepdims=True)
             part = part - mean if other in source else mean
-        effects[source] = _turned(np.moveaxis(part, axis, 0).reshape(y.shape[axis], -1))
+        effects[source] = _turned(part.reshape(len(part), -1))
     squares = [np.square(rows).sum(axis=1, keepdims=True) for rows in effects.values()]
     widths = {source: rows.shape[1] for source, rows in effects.items()}
-    return _Levels(axis, y.shape, widths, np.hstack([*effects.values(), *squares]))
+    return _Levels(y.shape, widths, np.hstack([*effects.values(), *squares]))
 
 
 def _turned(rows: Float64Array) -> Float64Array:
@@ -133,13 +127,9 @@ def _sources(axes: int) -> list[Source]:
     return [source for source in _subsets(range(axes)) if source]
 
 
-def _joined(source: Source, axis: int) -> Source:
-    return tuple(sorted((*source, axis)))
-
-
 def _mean_squares(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float64Array]:
-    """Return (b,) mean squares of each source where level i of the axis counts weights[b, i] times, n in all."""
-    shape, n, start = levels.shape, levels.shape[levels.axis], 0
+    """Return (b,) mean squares of each source where example i counts weights[b, i] times, n in all."""
+    shape, n, start = levels.shape, levels.shape[0], 0
     sums = weights.astype(np.float64) @ levels.columns
     squares = sums[:, sums.shape[1] - len(levels.widths) :]
     found = {}
@@ -148,7 +138,7 @@ def _mean_squares(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float6
         repeats = math.prod(shape) / n / math.prod(shape[axis] for axis in source)
         of_means = np.square(sums[:, start : start + width]).sum(axis=1) / n
         found[source] = repeats * of_means / freedom
-        found[_joined(source, levels.axis)] = repeats * (squares[:, place] - of_means) / (freedom * (n - 1))
+        found[0, *source] = repeats * (squares[:, place] - of_means) / (freedom * (n - 1))
         start += width
     return found
 
@@ -164,24 +154,17 @@ def _estimates(weights: NDArray[Any], levels: _Levels) -> dict[Source, Float64Ar
     return found
 
 
-def _corrected(drawn: Mapping[Source, Float64Array], axis: int, n: int) -> dict[Source, Float64Array]:
-    """Return components of resampled levels without the bias that repeated levels bring."""
-    return {
-        source: value * n / (n - 1) if axis in source else value - drawn[_joined(source, axis)] / (n - 1)
-        for source, value in drawn.items()
-    }
-
-
-def _intervals(y: Float64Array, axis: int, resamples: int, seed: int) -> dict[Source, Interval]:
-    """Return the intervals over resampled levels of the axis; none where they are too few."""
-    n = y.shape[axis]
-    if n < FEWEST:
+def _intervals(levels: _Levels, resamples: int, seed: int) -> dict[Source, Interval]:
+    """Return the intervals of the components without the examples' axis; none where examples are too few."""
+    n = levels.shape[0]
+    sources = [source for source in _sources(len(levels.shape)) if 0 not in source]
+    if n < MIN_EXAMPLES:
         return {}
-    levels = _levels(y, axis)
 
     def statistic(weights: IntArray) -> Float64Array:
-        return np.column_stack([*_corrected(_estimates(weights, levels), axis, n).values()])
+        drawn = _estimates(weights, levels)
+        # Repeated examples bring a bias.
+        return np.column_stack([drawn[source] - drawn[0, *source] / (n - 1) for source in sources])
 
-    held = levels.columns.shape[1]
-    found = bootstrap_units(n, statistic, resamples=resamples, seed=seed, elements=held)
-    return dict(zip(_sources(y.ndim), found, strict=True))
+    found = bootstrap_units(n, statistic, resamples=resamples, seed=seed, elements=levels.columns.shape[1])
+    return dict(zip(sources, found, strict=True))

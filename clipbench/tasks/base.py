@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from clipbench.arrays import Float32Array, IntArray
@@ -208,6 +209,22 @@ class ImageSet:
     """Attribute name -> n values."""
     n_broken: int = 0
     """Images that could not be read; they are not among the n."""
+    clusters: Sequence[str] | None = None
+    """n values of the attribute by which images come in clusters, e.g. their track; None: they are independent."""
+
+    def clusters_of(self, rows: IntArray | None = None) -> IntArray | None:
+        """Return the cluster codes of some images, of all by default; None where they are independent."""
+        if self.clusters is None:
+            return None
+        codes = np.unique(np.asarray(self.clusters, object), return_inverse=True)[1].astype(np.int64)
+        return codes if rows is None else codes[rows]
+
+    def attributes(self, rows: IntArray) -> dict[str, list[str]]:
+        """Return what a per-example table says of some images beside the task's own columns: groups and cluster."""
+        named = {f"group.{name}": values for name, values in self.groups.items()}
+        if self.clusters is not None:
+            named["cluster"] = self.clusters
+        return {name: [values[row] for row in rows.tolist()] for name, values in named.items()}
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -4,7 +4,7 @@ import torch
 from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 import clipbench.metrics.ranking as ranking
-from clipbench.metrics.ranking import RightAnswers, WeightedMedian, ranks_of_best
+from clipbench.metrics.ranking import RightAnswers, ranks_of_best
 
 
 def unit(rows):
@@ -68,11 +68,3 @@ def test_wrong_entries_in_the_row_of_the_right_one_rank_first():
     all_three = RightAnswers(np.array([0]), np.array([0]), np.array([3]))
     assert ranks_of_best(axes[:1], axes, np.array([3, 1]), one_of_three).tolist() == [3]
     assert ranks_of_best(axes[:1], axes, np.array([3, 1]), all_three).tolist() == [1]
-
-
-def test_the_weighted_median_is_the_median_of_repeated_values():
-    random = np.random.default_rng(1)
-    values = random.integers(1, 30, 41)
-    weights = random.integers(0, 4, (50, 41))
-    ours = WeightedMedian(values)(weights)
-    assert ours.tolist() == [np.median(np.repeat(values, weight)) for weight in weights]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.special import logit as scipy_logit
-from scipy.stats import linregress
+from scipy.stats import binom, linregress
+from scipy.stats import t as student
 
 from clipbench.metrics.shift import (
     corrected,
@@ -14,7 +15,8 @@ from clipbench.metrics.shift import (
     logit,
     share_closed,
 )
-from clipbench.stats.line_draws import draw_accuracies, interval_of, resample_line
+from clipbench.stats.line_draws import resample_line
+from clipbench.stats.prediction import model_line
 
 
 def made_up(models=40, families=20, seed=0, slope=1.05, intercept=-1.2, n=10_000, spread=(0.1, 0.05)):
@@ -48,11 +50,6 @@ def test_a_line_is_ordinary_least_squares_in_logit_space():
     assert line.covers(float(np.median(x)))
     assert not line.covers(0.999)
     assert np.isfinite(line.expected([0.0, 1.0])).all()
-    residuals = scipy_logit(y) - theirs.slope * scipy_logit(x) - theirs.intercept
-    assert line.spread == pytest.approx(np.sqrt(np.sum(residuals**2) / (len(x) - 2)))
-    # Around 0.5 an eighth of a logit is about a quarter of that in accuracy.
-    near = float(inverse_logit(-line.intercept / line.slope))
-    assert line.spread_at(near) == pytest.approx(line.spread / 4, rel=0.01)
 
 
 def test_models_at_the_ends_are_left_out_and_named():
@@ -140,33 +137,64 @@ def test_what_is_drawn_is_what_the_line_was_fitted_to():
     assert np.isfinite(resample_line(line, names, x, y, 100, 100, families=families).slopes).all()
 
 
-def test_accuracies_are_drawn_off_the_ends():
-    assert draw_accuracies(0, 100).max() > 0
-    assert draw_accuracies(100, 100).min() < 1
-    assert draw_accuracies(30, 100).mean() == pytest.approx(0.3, abs=0.005)
+def test_the_spread_is_that_of_families_left_out_in_turn():
+    names, families, x, y = made_up(models=30, families=6, spread=(0.3, 0.05))
+    found = model_line(names, x, y, 10_000, 10_000, families=families, resamples=50)
+    left_over = []
+    for family in sorted(set(families)):
+        out = np.array(families) == family
+        theirs = linregress(scipy_logit(x[~out]), scipy_logit(y[~out]))
+        left_over += list(scipy_logit(y[out]) - theirs.slope * scipy_logit(x[out]) - theirs.intercept)
+    assert found.spread == pytest.approx(np.sqrt(np.mean(np.square(left_over))))
+    assert found.families == 6
+    # Around 0.5 a logit is about a quarter of that in accuracy.
+    near = float(inverse_logit(-found.line.intercept / found.line.slope))
+    assert found.spread_at(near) == pytest.approx(found.spread / 4, rel=0.05)
+
+
+def test_a_model_has_no_part_in_what_is_expected_of_it():
+    names, families, x, y = made_up()
+    found = model_line(names, x, y, 10_000, 10_000, families=families, without=("m3", "none"), resamples=50)
+    assert ("m3" in found.line.models, found.without) == (False, ("m3",))
+    rest = np.arange(len(names)) != 3
+    assert found.expected(0.6) == fit_line(np.array(names)[rest], x[rest], y[rest]).expected(0.6)
+
+
+@pytest.mark.parametrize("n", [1, 10, 100_000])
+def test_a_prediction_interval_is_that_of_t_or_of_the_images_where_one_of_them_decides(n):
+    names, families, x, y = made_up(n=10_000_000)
+    found = model_line(names, x, y, 10_000_000, 10_000_000, families=families, resamples=400)
+    interval = found.predict(0.6, 10_000_000, n, family=5)
+    share = found.expected(0.6)
+    if n < 100:
+        # The images decide: of a binomial all but 0.5 % at either end.
+        ends = binom.ppf([0.005, 0.995], n, share) / n
+        assert (interval.low, interval.high) == pytest.approx(tuple(ends), abs=1.01 / n)
+    else:
+        deviation = np.hypot(found.spread, found.draws.error_at(0.6))
+        ends = expit(scipy_logit(share) + student.ppf([0.005, 0.995], found.families - 1) * deviation)
+        assert (interval.low, interval.high) == pytest.approx(tuple(ends), abs=0.002)
+    assert (interval.level, interval.family) == (0.95, 5)
+    assert interval.low <= share <= interval.high
 
 
 @pytest.mark.parametrize(
     ("models", "families", "spread", "n"), [(80, 20, (0.1, 0.05), 5000), (15, 15, (0.0, 0.1), 2000)]
 )
 def test_intervals_cover_what_they_say(models, families, spread, n):
-    """Effective robustness and the line, each about 95 times of 100 over simulated lines."""
-    reference, shift = 0.63, 0.55
-    on_line = expit(1.05 * scipy_logit(reference) - 1.2)
+    """The line, and the accuracy of a model of a family that the line has not seen."""
+    reference = 0.63
     random = np.random.default_rng(1)
-    rho_in = line_in = 0
+    seen = line_in = 0
     runs = 200
     for run in range(runs):
         names, of, x, y = made_up(models, families, seed=run, n=n, spread=spread)
-        line = fit_line(names, x, y)
-        draws = resample_line(line, names, x, y, n, n, families=of, resamples=300, seed=run)
-        mine = [
-            draw_accuracies(random.binomial(n, p), n, resamples=300, seed=1000 + 2 * run + side)
-            for side, p in enumerate((reference, shift))
-        ]
-        interval = interval_of(mine[1] - draws.expected(mine[0]))
-        rho_in += interval.low <= shift - on_line <= interval.high
-        low, high = draws.band([reference])
-        line_in += low[0] <= on_line <= high[0]
-    assert 0.91 <= rho_in / runs <= 0.995
+        found = model_line(names, x, y, n, n, families=of, resamples=200)
+        logits = 1.05 * scipy_logit(reference) - 1.2
+        own = random.binomial(n, expit(logits + random.normal(0, np.hypot(*spread)))) / n
+        interval = found.predict(random.binomial(n, reference) / n, n, n)
+        seen += interval.low <= own <= interval.high
+        low, high = found.draws.band([reference])
+        line_in += low[0] <= expit(logits) <= high[0]
+    assert 0.91 <= seen / runs <= 0.995
     assert 0.91 <= line_in / runs <= 1

@@ -59,7 +59,7 @@ def render(section: Section, data: PageData, figures: int = 200) -> str:
 def said(result: AnalysisResult) -> list[str]:
     """Return the sentences that the comparisons say of a result."""
     (cell,) = re.findall(r'<td class="says">(.*?)</td>', render(ComparisonsSection(), page_data(result)), re.DOTALL)
-    return [html.unescape(sentence) for sentence in re.findall(r"<bdi>(.*?)</bdi>", cell)]
+    return [html.unescape(re.sub(r"<[^>]*>", "", sentence)) for sentence in re.findall(r"<bdi>(.*?)</bdi>", cell)]
 
 
 def words(markup: str) -> str:
@@ -97,9 +97,22 @@ def expected(reference: float, intercept: float = INTERCEPT) -> float:
     return 1 / (1 + math.exp(-SLOPE * logit(min(reference, 0.999)) - intercept))
 
 
+def standings(
+    jobs: Sequence[JobResult], worse: dict[str, int], better: dict[str, int] | None = None, **params: Any
+) -> AnalysisResult:
+    """What is said of the jobs of one column: how many models are surely higher, and how many surely lower, by name."""
+    rows = [(job.model, 0.5, worse.get(job.model, 0), (better or {}).get(job.model, 0)) for job in jobs]
+    table = Table(("model", "value", "higher", "lower"), tuple(rows))
+    known = {"paired": True, "family": math.comb(len(jobs), 2), "critical": 2.0, **params}
+    records = [Record("pairs_apart", 1.0, "count", params=known, main=True)]
+    about = Subject(tuple(job.model for job in jobs), (jobs[0].dataset,))
+    hashes = tuple(job.hash for job in jobs)
+    return result("best_of_column", about, records, tables={"standings": table}, jobs=hashes)
+
+
 def difference(metric: str, value: float, half: float, **more: Any) -> Record:
     """A difference of fractions with its interval."""
-    return Record(metric, value, "fraction", value - half, value + half, 0.95, "bootstrap", 1000, **more)
+    return Record(metric, value, "fraction", value - half, value + half, 0.95, "bootstrap", n=1000, **more)
 
 
 def finding(
@@ -143,7 +156,7 @@ def on_shift(
         proportion("shift_top1", there, 2000),
         difference("gap", here - there, 0.014, main=not baseline),
         difference("relative_gap", 1 - there / here, 0.02),
-        Record("logit_gap", 1.234, "logit", 1.1, 1.4, 0.95, "unpaired bootstrap", 2000),
+        Record("logit_gap", 1.234, "logit", 1.1, 1.4, 0.95, "unpaired bootstrap", n=2000),
     ]
     tables: dict[str, Table] = {}
     if baseline:

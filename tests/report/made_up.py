@@ -36,7 +36,7 @@ def proportion(metric: str, share: float, n: int = 1000, *, main: bool = False) 
     """A proportion with its interval."""
     correct = round(share * n)
     low, high = wilson(correct, n)
-    return Record(metric, correct / n, "fraction", low, high, 0.95, "wilson", n, main=main)
+    return Record(metric, correct / n, "fraction", low, high, 0.95, "wilson", n=n, main=main)
 
 
 def digest(text: str) -> str:
@@ -103,7 +103,7 @@ def class_tables(seed: str, share: float, classes: tuple[str, ...], n: int) -> d
 
 def retrieval(model: str, dataset: str, share: float) -> JobResult:
     """A finished retrieval job."""
-    rank = Record("text_to_image_median_rank", 12.0, "rank", 10.0, 14.5, 0.95, "bootstrap", 500)
+    rank = Record("text_to_image_median_rank", 12.0, "rank", 10.0, 14.5, 0.95, "bootstrap", n=500)
     recalls = [
         replace(proportion(f"{way}_recall_at_{k}", min(1.0, share * k / 5), 500, main=k == 5 and way[0] == "i"))
         for way in ("image_to_text", "text_to_image")

@@ -52,8 +52,8 @@ def test_prompt_sets_whose_wording_is_measured_are_not_mixed() -> None:
     found = [(group.measurement.prompts, group.by_model["a"].value) for group in means(make_leaderboard(jobs))]
     assert found == [("languages", 0.2), ("wording", 0.6)]
     assert said_of(*jobs) == [
-        "mean of templates on x (effect of wording, languages)",
-        "mean of templates on x (effect of wording, wording)",
+        "mean of templates on x (effect of wording, languages; n = 1,000)",
+        "mean of templates on x (effect of wording, wording; n = 1,000)",
     ]
 
 
@@ -72,14 +72,46 @@ def test_a_data_set_counts_once_however_many_prompt_sets_it_has() -> None:
     assert group.by_model["a"].value == pytest.approx((0.3 + 0.9) / 2)
 
 
-def test_a_model_that_lacks_a_set_is_not_ranked() -> None:
+def test_a_model_that_lacks_a_set_stands_apart() -> None:
     jobs = [classification(model, name, share) for model, share in (("a", 0.4), ("b", 0.6)) for name in ("x", "y")]
     jobs += [classification("c", "x", 0.99), failure("c", "y", "missing")]
     leaderboard = make_leaderboard(jobs)
     (group,) = means(leaderboard)
     assert order_by_merit(leaderboard, [group]).models == ("b", "a", "c")
-    assert not group.by_model["c"].complete
+    assert {model: (mean.ranked, mean.datasets) for model, mean in group.by_model.items()} == {
+        "a": (True, ("x", "y")),
+        "b": (True, ("x", "y")),
+        "c": (False, ("x",)),
+    }
     assert [model for model, mean in group.by_model.items() if mean.best] == ["b"]
+
+
+def test_models_are_ranked_by_means_over_the_sets_that_they_share() -> None:
+    jobs = [classification("a", name, share) for name, share in (("x", 0.5), ("y", 0.5), ("easy", 0.9))]
+    jobs += [classification("b", name, share) for name, share in (("x", 0.6), ("y", 0.6), ("hard", 0.1))]
+    (group,) = means(make_leaderboard(jobs))
+    assert (group.datasets, group.total) == (("x", "y"), 4)
+    assert {model: mean.value for model, mean in group.by_model.items()} == {"a": 0.5, "b": pytest.approx(0.6)}
+    assert order_by_merit(make_leaderboard(jobs), [group]).models == ("b", "a")
+
+
+def test_the_best_mean_is_one_whose_interval_lies_apart_from_some() -> None:
+    def best(*values: float) -> list[str]:
+        jobs = [classification(f"m{place}", name, value) for place, value in enumerate(values) for name in "xy"]
+        (group,) = means(make_leaderboard(jobs))
+        return [model for model, mean in group.by_model.items() if mean.best]
+
+    assert best(0.5, 0.51) == []
+    assert best(0.5, 0.9) == ["m1"]
+    assert best(0.5, 0.9, 0.91) == ["m1", "m2"]
+
+
+def test_a_mean_is_at_chance_where_it_does_not_exceed_that_of_its_sets() -> None:
+    jobs = [classification("a", name, 0.12) for name in "xy"]
+    jobs = [replace(job, records=(replace(job.records[0], chance=0.1, commonest=0.11),)) for job in jobs]
+    mean = means(make_leaderboard(jobs))[0].by_model["a"]
+    assert (mean.floor, mean.at_chance) == (pytest.approx(0.11), True)
+    assert said_of(*jobs) == ["top-1, mean over 2 benchmark sets (not above chance)"]
 
 
 def test_marked_cells_are_not_averaged() -> None:
@@ -128,21 +160,21 @@ FEW = [few_shot("a", name, k, 0.5) for name in "xy" for k in (1, 2)]
     [
         (
             [*(classification("a", name, 0.9) for name in "uv"), classification("a", "w", 0.4, regime="shift")],
-            ["mean top-1 over 2 benchmark sets", "top-1 on w"],
+            ["top-1, mean over 2 benchmark sets", "top-1 on w (n = 1,000)"],
         ),
-        ([classification("a", "x", 0.5, variant=variant) for variant in "pq"], ["mean top-1 over 2 columns of x"]),
+        ([classification("a", "x", 0.5, variant=variant) for variant in "pq"], ["top-1, mean over 2 columns of x"]),
         (
             [classification("a", "x", 0.5), *(classification("b", name, 0.9) for name in "xyz")],
-            ["mean top-1 over only 1 of 3 benchmark sets"],
+            ["top-1 on x, 1 of 3 benchmark sets, shared by the ranked models (n = 1,000)"],
         ),
-        (FEW, ["mean top-1 over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"]),
+        (FEW, ["top-1, mean over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"]),
         (
             [*FEW, few_shot("a", "x", 4, 0.9), *(few_shot("b", name, 4, 0.9) for name in "xy")],
-            ["mean top-1 over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"],
+            ["top-1, mean over 2 benchmark sets (2 shots; 50.0\u202f% with 1 shot)"],
         ),
         (
             [linear_probe("a", "x", 0.8, features="projected"), linear_probe("a", "x", 0.6)],
-            ["top-1 on x (linear probe)"],
+            ["top-1 on x (linear probe; n = 300, fitted on 3,000 images)"],
         ),
     ],
     ids=["regimes", "prompt sets", "incomplete", "most and fewest shots", "shots that all sets have", "features"],

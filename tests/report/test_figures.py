@@ -36,6 +36,14 @@ def test_bars_hold_values_and_intervals_in_the_order_asked_for() -> None:
     assert figure.summary == "top-1 on digits: b 75.0\u202f%; a 50.0\u202f%"
 
 
+def test_chance_is_a_dashed_line_and_what_is_not_above_it_is_pale() -> None:
+    job = classification("a", "digits", 0.1)
+    figure = bars(replace(job, records=(replace(job.records[0], chance=0.1, commonest=0.12),)))
+    shown, line = figure.spec["data"]
+    assert (line["x"], line["line"]["dash"], shown["marker"]["opacity"]) == ([0.12, 0.12], "dash", [0.4])
+    assert "not above chance" in shown["customdata"][0]
+
+
 def test_plotly_accepts_the_specifications() -> None:
     jobs = [classification(m, d, 0.5, regime=r) for m in "ab" for d, r in (("x", "benchmark"), ("y", "shift"))]
     leaderboard = make_leaderboard([*jobs, retrieval("a", "captions", 0.3)])

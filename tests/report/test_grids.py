@@ -135,3 +135,18 @@ def test_tasks_stand_in_the_order_of_their_registry_and_others_follow_by_name() 
     assert sorted(TASKS, key=task_order) == list(TASKS)
     assert task_label(job()) == "odd jobs"
     assert task_label(replace(job(), declared=Declared(), task="some_task")) == "some task"
+
+
+def test_chance_stands_beside_a_metric_and_what_is_not_above_it_says_so() -> None:
+    low, high = (Record("floor", share, low=share - 0.1, high=share + 0.1, n=9, chance=0.1) for share in (0.15, 0.5))
+    known = replace(high, chance=0.1, commonest=0.3)
+    grid = metrics(job(low, high, known, Record("gain", 0.1)))
+    assert [head.text for head in grid.heads] == ["metric", "value", "n", "interval", "chance"]
+    chances = ["10.0\u202f% not above chance", "10.0\u202f%", "10.0\u202f% commonest class 30.0\u202f%", "–"]
+    assert [row[-1] for row in texts(grid)] == chances
+    assert [head.text for head in metrics(job(Record("gain", 0.1))).heads] == ["metric", "value", "n", "interval"]
+
+
+def test_one_minus_sign_everywhere() -> None:
+    (grid,) = of_result(job(tables={"odd": Table(("x", "y"), ((-1.25, -2),))}))
+    assert texts(grid) == [["−1.25", "−2"]]

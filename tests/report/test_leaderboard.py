@@ -11,6 +11,7 @@ from clipbench.report.averages import means
 from clipbench.report.leaderboard import Column, Leaderboard, make_leaderboard
 from clipbench.results.records import JobResult, Record
 
+from .findings import standings
 from .fitted import few_shot, knn, linear_probe, wise_ft
 from .made_up import classification, failure, proportion, retrieval
 
@@ -24,27 +25,73 @@ def altered(job: JobResult, **parts: str) -> JobResult:
     return replace(job, hash=f"{job.hash[:-1]}x", pedigree=replace(job.pedigree, **parts))
 
 
+def best(leaderboard: Leaderboard) -> list[str]:
+    return [model for model, cell in one_column(leaderboard).cells.items() if cell.best]
+
+
 @pytest.mark.parametrize(
-    ("values", "higher_is_better", "best"),
+    ("worse", "better", "higher_is_better", "expected"),
     [
-        ({"a": 0.5, "b": 0.6}, True, ["b"]),
-        ({"a": 3.0, "b": 12.0}, False, ["a"]),
-        ({"a": 0.5, "b": 0.5}, True, ["a", "b"]),
-        ({"a": 0.5, "b": 0.6}, None, []),
-        ({"a": 0.5}, True, []),
-        ({"a": 0.5, "b": None}, True, []),
+        ({"a": 2, "b": 1}, {"b": 1, "c": 2}, True, ["c"]),
+        ({"a": 2}, {"b": 1, "c": 1}, True, ["b", "c"]),
+        ({"a": 2}, {"b": 1, "c": 1}, False, ["a"]),
+        ({"a": 2}, {"b": 1, "c": 1}, None, []),
+        ({}, {}, True, []),
     ],
-    ids=["higher", "lower", "ties", "neither", "alone", "undefined"],
+    ids=["one", "two that are not distinguishable", "lower", "neither end is better", "all"],
 )
-def test_the_best_values_of_a_column_are_marked(
-    values: dict[str, float | None], higher_is_better: bool | None, best: list[str]
+def test_the_best_of_a_column_is_what_no_other_surely_exceeds(
+    worse: dict[str, int], better: dict[str, int], higher_is_better: bool | None, expected: list[str]
 ) -> None:
     declared = Declared(metrics=(MetricSpec("level", "level", "dB", higher_is_better),))
     like = replace(classification("a", "d", 0.5), task="noise", declared=declared)
-    jobs = [replace(like, model=name, records=(Record("level", value, main=True),)) for name, value in values.items()]
-    column = one_column(make_leaderboard(jobs))
-    assert [model for model, cell in column.cells.items() if cell.best] == best
-    assert column.heading == "level, dB"
+    records = (Record("level", 0.5, main=True),)
+    jobs = [replace(like, model=name, hash=name, records=records) for name in "abc"]
+    leaderboard = make_leaderboard(jobs, standings=[standings(jobs, worse, better)])
+    assert best(leaderboard) == expected
+    assert one_column(leaderboard).heading == "level, dB"
+    # What was not compared, or only with other models than stand there, is not the best.
+    assert best(make_leaderboard(jobs)) == []
+    assert best(make_leaderboard(jobs, standings=[standings(jobs[:2], worse, better)])) == []
+
+
+def test_only_the_metric_that_was_compared_has_a_best() -> None:
+    jobs = [classification(name, "digits", share) for name, share in (("a", 0.5), ("b", 0.6))]
+    found = [standings(jobs, {"a": 1}, {"b": 1})]
+    assert best(make_leaderboard(jobs, standings=found)) == ["b"]
+    assert best(make_leaderboard(jobs, "top5", found)) == []
+
+
+def test_what_is_not_above_chance_is_not_the_best_and_its_column_says_what_chance_is() -> None:
+    def job(model: str, share: float, commonest: float) -> JobResult:
+        found = classification(model, "digits", share)
+        return replace(found, records=(replace(found.records[0], chance=0.1, commonest=commonest),))
+
+    jobs = [job("a", 0.1, 0.18), job("b", 0.2, 0.18)]
+    column = one_column(make_leaderboard(jobs, standings=[standings(jobs, {"a": 1}, {"b": 1})]))
+    # 20.0 % [17.6, 22.6] of 1,000 is above 10 %, and not above 18 %.
+    assert [(cell.best, cell.at_chance) for cell in column.cells.values()] == [(False, True), (False, True)]
+    assert column.chance == "chance 10.0\u202f%, commonest class 18.0\u202f%"
+    jobs = [job("a", 0.1, 0.1), job("b", 0.2, 0.1)]
+    column = one_column(make_leaderboard(jobs, standings=[standings(jobs, {"a": 1}, {"b": 1})]))
+    assert [(cell.best, cell.at_chance) for cell in column.cells.values()] == [(False, True), (True, False)]
+    assert column.chance == "chance 10.0\u202f%"
+
+
+def test_a_model_that_declares_the_data_set_among_its_training_data_is_marked_there() -> None:
+    def job(dataset: str, trained_on: list[str] | None, names: tuple[str, ...] = ()) -> JobResult:
+        found = classification("a", dataset, 0.5)
+        return replace(found, run_metadata={"trained_on": trained_on}, about={"training_names": names})
+
+    jobs = [
+        job("imagenet", ["ImageNet-1k"], ("ImageNet-1k",)),
+        job("CIFAR10", ["cifar10", "LAION-2B"]),
+        job("sketch", ["ImageNet-1k"]),
+        job("undeclared", None, ("ImageNet-1k",)),
+    ]
+    board = make_leaderboard(jobs)
+    seen = {column.name: column.cells["a"].seen_in_training for column in board.columns}
+    assert seen == {"imagenet": True, "CIFAR10": True, "sketch": False, "undeclared": False}
 
 
 @pytest.mark.parametrize(
@@ -53,11 +100,12 @@ def test_the_best_values_of_a_column_are_marked(
 )
 def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, words: str) -> None:
     jobs = [classification(name, "digits", share) for name, share in (("a", 0.5), ("b", 0.6))]
+    compared = standings(jobs, {"a": 1}, {"b": 1})
     jobs.append(altered(classification("c", "digits", 0.99), **{part: "other"}))
-    leaderboard = make_leaderboard(jobs)
+    leaderboard = make_leaderboard(jobs, standings=[compared])
     column = one_column(leaderboard)
     assert [cell.footnote for cell in column.cells.values()] == [None, None, 1]
-    assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
+    assert best(leaderboard) == ["b"]
     (note,) = leaderboard.footnotes
     assert note.models == ("c",)
     assert note.text == f"{part} {words} from a and b; not ranked."
@@ -66,7 +114,7 @@ def test_a_job_that_was_measured_otherwise_is_marked_and_not_ranked(part: str, w
 def test_where_there_is_no_majority_none_is_ranked() -> None:
     jobs = [classification("a", "digits", 0.5), altered(classification("b", "digits", 0.6), data="x", prompts="y")]
     leaderboard = make_leaderboard(jobs)
-    assert not any(cell.best for cell in one_column(leaderboard).cells.values())
+    assert best(leaderboard) == []
     assert leaderboard.footnotes[0].text == "data and prompts differ between a and b; none of them is ranked."
 
 
@@ -91,9 +139,9 @@ def test_a_model_measured_on_fewer_examples_stands_in_the_same_column_unranked()
     jobs = [classification("a", "digits", 0.5), classification("b", "digits", 0.6), trial]
     leaderboard = make_leaderboard(jobs)
     (column,) = leaderboard.columns
-    assert (column.name, column.subset) == ("digits", "")
+    assert (column.name, column.basis) == ("digits", "n = 1,000")
+    assert leaderboard.limited == {"digits": "limit 100"}
     assert {model: cell.footnote for model, cell in column.cells.items()} == {"a": None, "b": None, "c": 1}
-    assert [model for model, cell in column.cells.items() if cell.best] == ["b"]
     assert [note.text for note in leaderboard.footnotes] == ["subset differs from a and b; not ranked."]
     (group,) = means(leaderboard)
     assert set(group.by_model) == {"a", "b"}

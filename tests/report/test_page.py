@@ -85,8 +85,7 @@ def test_the_page_says_what_was_found(plausible: Results) -> None:
     text = Outline(render(plausible)).text
     for said in (
         "2 models on 9 data sets, 18 jobs, 1 of them failed.",
-        "mean top-1 over 6 benchmark sets",
-        "mean top-1 over only 5 of 6 benchmark sets",
+        "top-1, mean over 5 of 6 benchmark sets, shared by the ranked models",
         "fetch it with `clipbench fetch`",
         "2 broken images, left out",
         "Two classes have the same prompts",
@@ -156,7 +155,7 @@ def test_captions_are_the_alternative_texts_and_a_classification_is_told_in_its_
 def test_the_best_of_a_column_is_marked_and_failures_are_linked(plausible: Results) -> None:
     page = render(plausible)
     row = page[page.index('data-value="clip-tiny"') : page.index("</tr>", page.index('data-value="clip-tiny"'))]
-    assert row.count("(best)") == 9
+    assert row.count("data-best") == 10
     link = re.search(r'<a href="#(job-[^"]+)" title="cannot be found[^"]*">failed</a>', page)
     assert link
     assert f'id="{link[1]}"' in page
@@ -181,7 +180,15 @@ def test_differing_pedigrees_have_a_visible_note(make_results: Make) -> None:
 def test_a_subset_is_announced(make_results: Make) -> None:
     job = classification("a", "digits", 0.5)
     page = render(make_results(replace(job, pedigree=replace(job.pedigree, subset="limit 100"))))
-    assert "Not all images were measured: limit 100." in Outline(page).text
+    assert "Measured on a part of the images: digits (limit 100)." in Outline(page).text
+
+
+def test_what_is_not_above_chance_says_so_wherever_its_number_stands(make_results: Make) -> None:
+    jobs = [classification("a", dataset, 0.1) for dataset in "xy"]
+    jobs = [replace(job, records=(replace(job.records[0], chance=0.1, commonest=0.1),)) for job in jobs]
+    text = Outline(render(make_results(*jobs))).text
+    # In the sentence and the mean of the model; in its cells, its details and their tables, of two data sets each.
+    assert text.count("not above chance") - text.count("Grey: not above chance") == 2 + 3 * 2 + 1
 
 
 def test_nothing_has_finished(make_results: Make) -> None:

@@ -79,7 +79,7 @@ def test_the_metric_of_an_installed_package_is_shown_with_its_label_unit_and_dir
 ) -> None:
     results, printed = measured
     assert "noise floor −20 dB [−21, −19], n=20" in printed
-    assert "digits (noise floor, dB)" in printed
+    assert "digits (noise floor, dB; n = 20, limit 20)" in printed
 
     (job,) = results.jobs()
     louder = replace(job.records[0], value=-10.0, low=-11.0, high=-9.0)
@@ -89,7 +89,7 @@ def test_the_metric_of_an_installed_package_is_shown_with_its_label_unit_and_dir
     assert "noise floor, dB</span>" in page
     assert 'data-first="ascending"><button class="sort" type="button"><bdi>digits' in page
     rows = {name: page.split(f'data-value="{name}"')[1].split("</tr>")[0] for name in ("clip-tiny", "louder")}
-    assert {name: "(best)" in row for name, row in rows.items()} == {"clip-tiny": True, "louder": False}
+    assert {name: "data-best" in row for name, row in rows.items()} == {"clip-tiny": True, "louder": False}
     assert "<dt>noise floor:</dt> <dd>how loud what is no signal is. (Nobody 2026)</dd>" in page
     assert page.count("Noise floor, dB, with intervals; ring: gain = 1, the quietest") == 2
 
@@ -98,6 +98,6 @@ def test_the_metric_of_an_installed_package_is_shown_with_its_label_unit_and_dir
         write_report(results, tmp_path / f"table.{ending}")
         texts[ending] = (tmp_path / f"table.{ending}").read_text(encoding="utf-8")
     assert list(csv.reader(texts["csv"].splitlines()))[1:] == [["clip-tiny", "-20.0"], ["louder", "-10.0"]]
-    assert "digits (noise floor, dB)" in texts["md"]
+    assert "digits (noise floor, dB; n = 20, limit 20)" in texts["md"]
     assert "−20 [−21, −19]" in texts["md"]
     assert r"\ensuremath{-}20 \ensuremath{\pm} 1" in texts["tex"]

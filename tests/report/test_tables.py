@@ -27,7 +27,7 @@ def test_numbers_are_those_of_the_wide_table(plausible: Results, make_results: M
 
 def test_intervals_as_text(make_results: Make) -> None:
     results = make_results(classification("a", "digits", 0.912), failure("b", "digits", "missing"))
-    column = "digits (top-1, %)"
+    column = "digits (top-1, %; n = 1,000)"
     assert tables.leaderboard(results, intervals="range")[column].tolist() == ["91.2 [89.3, 92.8]", "failed"]
     assert tables.leaderboard(results, intervals="half-width")[column].tolist() == ["91.2 ± 1.8", "failed"]
 
@@ -37,7 +37,7 @@ def test_another_metric(make_results: Make) -> None:
     assert tables.leaderboard(results, "top5").to_dict() == {"digits": {"a": 0.7}}
     # Ranks are no percentages.
     frame = tables.leaderboard(results, "text_to_image_median_rank", intervals="range")
-    assert frame.to_dict() == {"captions (text to image median rank)": {"a": "12 [10, 14.5]"}}
+    assert frame.to_dict() == {"captions (text to image median rank; n = 500)": {"a": "12 [10, 14.5]"}}
     error = user_error(tables.leaderboard, results, "top_1")
     assert str(error).endswith("no job reports 'top_1'; did you mean 'top1'?")
 
@@ -50,10 +50,29 @@ def test_what_cannot_be_compared_carries_its_mark_into_every_text(make_results: 
     note = "†1 digits: prompts differ from a and b; not ranked."
     assert tables.footnotes(results) == (note,)
     frame = tables.leaderboard(results, intervals="half-width")
-    assert frame.loc["c", "digits (top-1, %)"] == "90.0 ± 1.9 †1"
+    assert frame.loc["c", "digits (top-1, %; n = 1,000)"] == "90.0 ± 1.9 †1"
     assert note in tables.to_markdown(frame, tables.footnotes(results))
     assert r"1.9 \textdagger{}1" in tables.to_latex(frame)
     assert note in tables.wide_text(results)
+
+
+def test_what_the_marks_of_cells_mean_stands_below_every_text(make_results: Make) -> None:
+    jobs = [classification(model, "digits", share) for model, share in (("a", 0.11), ("b", 0.6), ("c", 0.61))]
+    jobs = [replace(job, records=(replace(job.records[0], chance=0.1, commonest=0.1),)) for job in jobs]
+    jobs[2] = replace(jobs[2], run_metadata={"trained_on": ["digits"]})
+    results = make_results(*jobs)
+    frame, notes = tables.leaderboard(results, intervals="half-width"), tables.footnotes(results)
+    (column,) = frame
+    assert column == "digits (top-1, %; n = 1,000; chance 10.0\u202f%)"
+    assert frame[column].to_dict() == {"c": "61.0 ± 3.0 •‡", "b": "60.0 ± 3.0 •", "a": "11.0 ± 1.9 ○"}
+    assert [note[0] for note in notes] == ["•", "○", "‡"]
+    assert "by the models' own intervals" in notes[0]
+    assert "The board's 3 comparisons of pairs hold together" in notes[0]
+    for note in notes:
+        assert note in tables.to_markdown(frame, notes)
+    assert r"3.0 \textbullet{}\textdaggerdbl{}" in tables.to_latex(frame, notes)
+    assert r"1.9 \ensuremath{\circ}" in tables.to_latex(frame, notes)
+    assert "61.0 [57.9, 64.0] •‡" in tables.wide_text(results)
 
 
 def test_csv_keeps_numbers_and_names_as_they_are(make_results: Make) -> None:
@@ -104,13 +123,13 @@ def test_plain_text_is_aligned_and_cannot_command_a_terminal(make_results: Make)
     assert "\x1b" not in text
     assert r"\x1b[31mred" in text
     rows = text.splitlines()
-    assert rows[0] == "model        digits (top-1, %)"
+    assert rows[0] == "model        digits (top-1, %; n = 1,000)"
     assert "模型         50.0 [46.9, 53.1]" in rows
 
 
 def test_wide_text_turns_a_wide_table_round(plausible: Results) -> None:
     lines = tables.wide_text(plausible).splitlines()
-    assert lines[0].split() == ["data", "set", "task", "setting", "metric", "clip-tiny", "clip-random"]
+    assert lines[0].split() == ["data", "set", "task", "setting", "n", "metric", "clip-tiny", "clip-random"]
     assert any(line.startswith("scenes-distance") and line.endswith("failed") for line in lines)
 
 
@@ -125,7 +144,7 @@ def test_few_shot_columns_in_every_text(fitted: Results) -> None:
     frame = tables.leaderboard(fitted, intervals="range")
     rows = tables.to_markdown(frame).splitlines()
     assert len({row.count("|") for row in rows}) == 1
-    assert "digits (few_shot, 16 shots) (top-1, %)" in rows[0]
+    assert "digits (few_shot, 16 shots) (top-1, %; n = 300)" in rows[0]
     assert r"digits (few\_shot, 16 shots)" in tables.to_latex(frame)
     head = tables.to_csv(tables.leaderboard(fitted)).splitlines()[0]
     assert '"digits (few_shot, 2 shots)","digits (few_shot, 4 shots)"' in head

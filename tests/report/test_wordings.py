@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from markupsafe import escape
 
 from clipbench.report.figures.curve import Curve
 from clipbench.report.page import render
@@ -16,6 +15,7 @@ from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Pedigree, Record, Table
 
 from .made_up import HOSTILE
+from .test_page import Outline
 
 TEMPLATES = Table(
     ("position", "template", "family", "role", "first_prompt", "top1", "low", "high"),
@@ -27,33 +27,33 @@ TEMPLATES = Table(
     ),
 )
 FAMILIES = Table(
-    ("family", "plain", "template", "difference", "low", "high", "p", "p_holm"),
+    ("family", "plain", "template", "difference", "low", "high"),
     (
-        ("noise", "a photo of a {}.", "a phto of a {}.", 0.1, 0.05, 0.15, 0.001, 0.002),
-        ("noise", "a photo of a {}.", "a pohto of a {}.", -0.01, -0.05, 0.03, 0.6, 0.6),
+        ("noise", "a photo of a {}.", "a phto of a {}.", 0.1, 0.05, 0.15),
+        ("noise", "a photo of a {}.", "a pohto of a {}.", -0.01, -0.05, 0.03),
     ),
 )
 FAMILY_EFFECTS = Table(
-    ("family", "plain", "others", "difference", "low", "high", "p", "p_holm"),
+    ("family", "plain", "others", "difference", "low", "high"),
     (
-        ("plural", "a photo of a {}.", 4, -0.4, -0.45, -0.35, 0.001, 0.002),
-        ("case", "a photo of a {}.", 3, 0.001, -0.01, 0.01, 0.6, 0.6),
+        ("plural", "a photo of a {}.", 4, -0.4, -0.45, -0.35),
+        ("case", "a photo of a {}.", 3, 0.001, -0.01, 0.01),
     ),
 )
 GAINS = Table(
-    ("gain", "plain", "better", "difference", "low", "high", "p"),
+    ("gain", "plain", "better", "difference", "low", "high"),
     (
-        ("a photo over the bare name", "{}", "a photo of a {}.", 0.1, 0.05, 0.15, 0.0004),
-        ("all templates over a photo", "a photo of a {}.", "all 2 templates", -0.01, -0.05, 0.03, 0.6),
+        ("a photo over the bare name", "{}", "a photo of a {}.", 0.1, 0.05, 0.15),
+        ("all templates over a photo", "a photo of a {}.", "all 2 templates", -0.01, -0.05, 0.03),
     ),
 )
 NAMES = Table(
-    ("how", "top1", "difference", "low", "high", "p", "p_holm"),
+    ("how", "top1", "difference", "low", "high"),
     (
-        ("canonical names", 0.6, None, None, None, None, None),
-        ("names 1", 0.5, -0.1, -0.15, -0.05, 0.001, 0.003),
-        ("all names averaged", 0.62, 0.02, -0.02, 0.06, 0.4, 0.8),
-        ("the best name counts", 0.61, 0.01, -0.03, 0.05, 0.6, 0.8),
+        ("canonical names", 0.6, None, None, None),
+        ("names 1", 0.5, -0.1, -0.15, -0.05),
+        ("all names averaged", 0.62, 0.02, -0.02, 0.06),
+        ("the best name counts", 0.61, 0.01, -0.03, 0.05),
     ),
 )
 CHOICE = Table(
@@ -65,36 +65,28 @@ CHOICE = Table(
     ),
 )
 VARIANCE = Table(
-    ("component", "value", "low", "high", "low_over_templates", "high_over_templates"),
+    ("component", "value", "low", "high"),
     (
-        ("template", -0.01, -0.02, 0.005, -0.03, 0.03),
-        ("example", 0.16, 0.14, 0.18, 0.1, 0.2),
-        ("template x names", 0.05, 0.04, 0.06, None, None),
+        ("template", -0.01, -0.02, 0.005),
+        ("example", 0.16, None, None),
+        ("template x names", 0.05, 0.04, 0.06),
     ),
 )
 NOTES = ("The best is optimistic.",)
-FINDING = (
-    "Top-1 moves by 20.0 points with the wording: from 50.0 % ('{}') to 70.0 % ('a {}'); 25.0 % of images change their "
-    "prediction."
-)
 
 
 def job(**tables: Table) -> JobResult:
     records = (
-        Record("mean", 0.6, n=100, main=True),
-        Record("range", 0.2, params={"templates": 3}),
-        Record("best", 0.7, params={"template": "a {}"}),
+        Record("mean", 0.6, "fraction", 0.55, 0.65, n=1000, main=True, params={"templates": 3}, chance=0.5),
+        Record("template_spread", 0.1, "fraction", 0.08, 0.13, n=1000),
+        Record("range", 0.2),
+        Record("best", 0.7, "fraction", 0.6, 0.8, params={"template": "a {}"}, chance=0.5),
         Record("worst", 0.5, params={"template": "{}"}),
         Record("flip_share", 0.25),
         Record("ensemble_top1", 0.66, n=100),
     )
     name = "prompt_sensitivity"
     return JobResult("h", "m", "toys", "test", name, "wording", "done", Pedigree(), records, tables=tables)
-
-
-def with_metric(found: JobResult, name: str, value: float, **params: Any) -> JobResult:
-    others = tuple(record for record in found.records if record.metric != name)
-    return replace(found, records=(*others, Record(name, value, params=params)))
 
 
 def drawn(name: str, table: Table) -> Curve:
@@ -123,12 +115,13 @@ def test_templates_are_drawn_best_first_beside_the_ensemble_of_those_that_count(
 @pytest.mark.parametrize(
     ("name", "table", "x", "hollow", "legend"),
     [
-        ("families", FAMILIES, [0.1, -0.01], [False, True], "p < 0.05 after Holm's correction for all 2"),
-        ("family_effects", FAMILY_EFFECTS, [-0.4, 0.001], [False, True], "p < 0.05 after Holm's correction for all 2"),
-        ("gains", GAINS, [0.1, -0.01], [False, True], "filled: p < 0.05"),
+        ("families", FAMILIES, [0.1, -0.01], [False, True], "intervals that hold for all 2 together"),
+        ("family_effects", FAMILY_EFFECTS, [-0.4, 0.001], [False, True], "intervals that hold for all 2 together"),
+        ("gains", GAINS, [0.1, -0.01], [False, True], "filled: the interval leaves out zero"),
         ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "against canonical names (60.0\u202f%), each with"),
-        ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "Holm's correction for all 3"),
+        ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "intervals that hold for all 3 together"),
         ("choice", CHOICE, [0.6, 0.62, 0.61], [False, True, False], "so optimistic"),
+        ("choice", CHOICE, [0.6, 0.62, 0.61], [False, True, False], "intervals; chance 50.0\u202f%"),
     ],
 )
 def test_what_may_be_chance_or_is_optimistic_is_hollow(
@@ -140,6 +133,12 @@ def test_what_may_be_chance_or_is_optimistic_is_hollow(
     assert legend in curve.legend
 
 
+def test_at_chance_no_difference_is_filled():
+    low = with_record(job(gains=GAINS), "best", low=0.5)
+    for found, hollow in ((low, [False, True]), (with_record(low, "mean", low=0.5), [True, True])):
+        assert prompt_curves(found)["gains"].figure.spec["data"][0]["meta"]["hollow"] == hollow
+
+
 def test_a_family_is_named_with_the_number_of_its_other_templates():
     figure = drawn("family_effects", FAMILY_EFFECTS).figure
     assert figure.spec["layout"]["yaxis"]["ticktext"] == ["plural (4)", "case (3)"]
@@ -148,27 +147,19 @@ def test_a_family_is_named_with_the_number_of_its_other_templates():
 
 
 def test_families_with_several_plain_templates_name_none_of_them():
-    rows = (*FAMILIES.rows, ("language", "{}", "German: ein Foto von {}.", 0.0, -0.1, 0.1, 1.0, 1.0))
+    rows = (*FAMILIES.rows, ("language", "{}", "German: ein Foto von {}.", 0.0, -0.1, 0.1))
     assert "against the plain one of its family;" in drawn("families", Table(FAMILIES.columns, rows)).legend
 
 
 def test_variance_components_are_shares_of_their_sum_and_may_be_below_zero():
     curve = drawn("variance", VARIANCE)
-    images, over_templates = curve.figure.spec["data"]
-    assert images["x"] == over_templates["x"] == pytest.approx([-0.05, 0.8, 0.25])
-    assert images["error_x"]["array"] == pytest.approx([0.075, 0.1, 0.05])
-    assert over_templates["error_x"]["array"][2] is None
+    (images,) = curve.figure.spec["data"]
+    assert images["x"] == pytest.approx([-0.05, 0.8, 0.25])
+    assert images["error_x"]["array"] == [pytest.approx(0.075), None, pytest.approx(0.05)]
     assert curve.figure.spec["layout"]["xaxis"]["range"][0] < -0.15
     assert curve.figure.summary == (
         "variance of right and wrong answers: template −5.0\u202f%; example 80.0\u202f%; template × names 25.0\u202f%"
     )
-
-
-def test_variance_without_intervals_over_templates_has_one_mark_a_row():
-    curve = drawn("variance", Table(VARIANCE.columns, tuple((*row[:4], None, None) for row in VARIANCE.rows)))
-    (images,) = curve.figure.spec["data"]
-    assert images["y"] == [0, 1, 2]
-    assert curve.legend.endswith("over images")
 
 
 def test_a_job_shows_its_notes_and_what_images_were_taken_for(make_results: Callable[..., Results]):
@@ -181,22 +172,61 @@ def test_a_job_shows_its_notes_and_what_images_were_taken_for(make_results: Call
     assert HOSTILE["script"] not in page
 
 
-STEADY = "Top-1 is 50.0 % with each of 3 templates; 25.0 % of images change their prediction."
-CLASSES = Table(("class", "n"), (("cat", 3), ("dog", 4)))
-NAMES_OF = {"best": "names 1", "worst": "canonical names", "lowest": 0.3}
-MOVED = "With the list of names it moves by 10.0 points: from 30.0 % (canonical names) to 40.0 % (names 1)"
+SPREADS = "10.0\u202fpoints [8.0, 13.0] over 3 templates (standard deviation without the noise of the images)."
+MEAN = "Its mean is 60.0\u202f% [55.0, 65.0] (n = 1,000, chance 50.0\u202f%)"
+MOVED = "on these images it goes from 50.0\u202f% ('{}') to 70.0\u202f% ('a {}')"
+FLIPS = "25.0\u202f% of images change their prediction."
+CHOSEN = {"best": "names 1", "worst": "canonical names", "lowest": 0.3}
+WAYS = "Of 3 other ways to name the classes 1 differs from the canonical names beyond chance, all templates averaged"
+
+
+def with_record(found: JobResult, name: str, **changes: Any) -> JobResult:
+    """Change a record, or add it."""
+    (known,) = [record for record in found.records if record.metric == name] or [Record(name, None)]
+    others = tuple(record for record in found.records if record.metric != name)
+    return replace(found, records=(*others, replace(known, **changes)))
 
 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (job(), FINDING),
-        (job(per_class=CLASSES), f"{FINDING} Chance is 50.0 %."),
-        (with_metric(job(), "range", 0.0, templates=3), STEADY),
-        (with_metric(job(), "names_range", 0.1, **NAMES_OF), f"{FINDING} {MOVED}, all templates averaged."),
+        (job(), f"Top-1 depends on the wording: it spreads by {SPREADS} {MEAN}; {MOVED}; {FLIPS}"),
         (
-            with_metric(job(), "names_range", 0.0, **NAMES_OF),
-            f"{FINDING} With every list of names it is 30.0 %, all templates averaged.",
+            with_record(job(), "template_spread", low=0.0),
+            f"Top-1 is not shown to depend on the wording: it spreads by {SPREADS.replace('8.0', '0.0')} {MEAN}; "
+            f"{MOVED}; {FLIPS}",
+        ),
+        (
+            with_record(job(), "template_spread", low=None, high=None),
+            f"These images do not say how far top-1 depends on the wording. {MEAN}; {MOVED}; {FLIPS}",
+        ),
+        (
+            with_record(with_record(job(), "template_spread", low=None, high=None), "range", value=0.0),
+            f"Top-1 is the same with each of 3 templates. {MEAN}; {FLIPS}",
+        ),
+        (
+            with_record(with_record(job(), "mean", low=0.55, chance=0.55), "best", low=0.49),
+            "None of 3 templates is shown to be above chance in top-1, so nothing is gained or lost with the wording. "
+            f"{MEAN.replace('chance 50.0', 'chance 55.0')}; {MOVED}; {FLIPS}",
+        ),
+        (
+            with_record(with_record(job(), "mean", commonest=0.61), "best", commonest=0.61),
+            "None of 3 templates is shown to be above chance in top-1, so nothing is gained or lost with the wording. "
+            f"{MEAN[:-1]}, commonest class 61.0\u202f%); {MOVED}; {FLIPS}",
+        ),
+        (
+            replace(job(), pedigree=Pedigree(subset="limit 1000")),
+            f"Top-1 depends on the wording: it spreads by {SPREADS} "
+            f"{MEAN.replace('1,000', '1,000, limit 1000')}; {MOVED}; {FLIPS}",
+        ),
+        (
+            with_record(job(names=NAMES), "names_range", value=0.1, params=CHOSEN),
+            f"Top-1 depends on the wording: it spreads by {SPREADS} {MEAN}; {MOVED}; {FLIPS} "
+            f"{WAYS}: on these images from 30.0\u202f% (canonical names) to 40.0\u202f% (names 1).",
+        ),
+        (
+            with_record(job(names=NAMES), "names_range", value=0.0, params=CHOSEN),
+            f"Top-1 depends on the wording: it spreads by {SPREADS} {MEAN}; {MOVED}; {FLIPS} {WAYS}.",
         ),
         (replace(job(), status="failed", records=()), None),
         (replace(job(), task="zero_shot"), None),
@@ -206,7 +236,10 @@ def test_what_was_found_is_said_in_the_line_that_opens_a_job(
     make_results: Callable[..., Results], found: JobResult, said: str | None
 ) -> None:
     line = render(make_results(found)).split('<details id="job-0-0">')[1].split("</summary>")[0]
-    assert line.endswith(f'<span class="lead"><bdi>{escape(said)}</bdi></span>') if said else "lead" not in line
+    if said is None:
+        assert "lead" not in line
+    else:
+        assert Outline(line).text.endswith(" ".join(said.split()))
 
 
 def without(table: Table, column: str) -> Table:
@@ -220,8 +253,8 @@ def without(table: Table, column: str) -> Table:
         ("families", without(FAMILIES, "template")),
         ("variance", without(VARIANCE, "component")),
         ("templates", Table(TEMPLATES.columns, tuple((*row[:5], None, None, None) for row in TEMPLATES.rows))),
-        ("names", Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None, None, None)))),
-        ("variance", Table(VARIANCE.columns, tuple((row[0], 0.0, None, None, None, None) for row in VARIANCE.rows))),
+        ("names", Table(NAMES.columns, (NAMES.rows[0], ("names 1", 0.6, None, None, None)))),
+        ("variance", Table(VARIANCE.columns, tuple((row[0], 0.0, None, None) for row in VARIANCE.rows))),
     ],
     ids=["no names", "no templates", "no components", "no numbers", "no other names", "sums to nothing"],
 )

@@ -28,14 +28,6 @@ def test_tau_is_the_mean_of_scipys_over_pairs_of_templates(levels):
     assert mean_tau_b(order_signs(values)) == pytest.approx(np.mean(theirs))
 
 
-def test_resamples_are_computed_together():
-    values = np.random.default_rng(0).integers(0, 5, (4, 5, 6))
-    signs = order_signs(values)
-    assert signs.shape == (4, 10, 6)
-    for many, one in ((mean_tau_b, mean_tau_b), (flip_shares, flip_shares)):
-        assert np.allclose(many(signs), [one(order_signs(each)) for each in values])
-
-
 def test_a_template_under_which_all_are_equal_has_no_order():
     assert mean_tau_b(order_signs(np.array([[3, 5, 4], [1, 5, 2]]))) == 1
-    assert np.isnan(mean_tau_b(order_signs(np.array([[3, 5, 5], [1, 5, 5]]))))
+    assert mean_tau_b(order_signs(np.array([[3, 5, 5], [1, 5, 5]]))) is None

@@ -35,6 +35,13 @@ def test_all_pairs_of_independent_models_have_tukeys_value():
     assert critical_value([largest_of_pairs(values)]) == pytest.approx(tukey, abs=0.03)
 
 
+def test_pairs_under_several_conditions_are_as_many_differences():
+    values = np.random.default_rng(0).standard_normal((2, 20_000, 10))
+    found, sidak = largest_of_pairs(values), norm.ppf(1 - (1 - 0.95 ** (1 / 10)) / 2)
+    assert (found.count, critical_value([found])) == (10, pytest.approx(sidak, abs=0.03))
+    assert (largest_of_pairs(values[:, :, :1]).draws == largest_of_pairs(values[:, :, 0]).draws).all()
+
+
 def test_it_never_exceeds_bonferroni_and_differences_without_variation_count():
     values = np.random.default_rng(0).integers(-1, 2, (300, 6))
     values[:, 3] = 0

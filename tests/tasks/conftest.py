@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from clipbench.analyses.rankings.per_example import example_numbers
 from clipbench.errors import UserError
 from clipbench.metrics.specs import Declared
 from clipbench.models.base import ModelInfo, ModelPedigree
@@ -28,6 +30,13 @@ def evaluate(task, inputs, prompts=None, **keys):
     declared = Declared.by(task)
     assert declared.label
     assert not [m.name for m in outcome.metrics if not any(spec.match(m.name) for spec in declared.metrics)]
+    for measured in outcome.metrics:
+        if (spec := declared.metric(measured.name)).per_example and measured.value is not None:
+            numbers, strata = example_numbers(spec, outcome.examples)
+            means = pd.Series(numbers.reshape(len(numbers), -1).mean(axis=1))
+            assert means.groupby(np.zeros(len(means)) if strata is None else strata).mean().mean() == pytest.approx(
+                measured.value
+            )
     for name, table in outcome.tables.items():
         spec = declared.table(name)
         assert spec is not None, name

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
 from clipbench.heads.search import GRID
+from clipbench.stats.intervals import wilson
 from clipbench.tasks.probe.cross_validation import folds
 from clipbench.tasks.probe.few_shot import FewShot
 from clipbench.tasks.probe.few_shot_sampler import FewExamples
@@ -50,7 +51,7 @@ def spoilt(digits, shots, value):
 @pytest.mark.parametrize("shots", [1, 4, 16])
 def test_each_seed_is_scikit_learns_fit_of_exactly_the_chosen_rows(world, digits, shots):
     (train, labels), (test, truth) = digits.values()
-    outcome = few_shot(world(**digits), shots=shots, seeds=3)
+    outcome = few_shot(world(**digits), shots=shots, seeds=3, C=0.316)
     for seed in range(3):
         rows = chosen_rows(labels, shots, seed)
         right = predictions(train[rows], labels[rows], test) == truth
@@ -71,31 +72,41 @@ def test_a_draw_depends_on_ids_and_not_on_the_order_of_rows(world, digits):
 def test_of_one_seed_the_examples_of_fewer_shots_are_among_those_of_more(world, digits, shots):
     """Images that no draw of 4 uses may be anything without a change to 2 or 4 shots."""
     spoilt_world = world(train=spoilt(digits, 4, 99), test=digits["test"])
-    first, second = (few_shot(inputs, shots=shots, seeds=1) for inputs in (world(**digits), spoilt_world))
+    first, second = (few_shot(inputs, shots=shots, seeds=1, C=1) for inputs in (world(**digits), spoilt_world))
     assert first.examples.equals(second.examples)
 
 
-def test_the_interval_over_examples_and_that_over_seeds_are_kept_apart(world, digits):
-    outcome = few_shot(world(**digits), shots=4, seeds=4)
-    top1, over_seeds = outcome.metrics
-    assert (top1.name, top1.main, over_seeds.name, over_seeds.main) == ("top1", True, "top1_over_seeds", False)
+def test_one_interval_is_over_images_and_draws(world, digits):
+    outcome = few_shot(world(**digits), shots=4, seeds=4, C=0.316)
+    top1, spread = outcome.metrics
+    assert (top1.name, top1.main, spread.name, spread.main) == ("top1", True, "top1_sd_over_draws", False)
     seeds = outcome.tables["seeds"]["top1"]
-    assert top1.value == over_seeds.value == pytest.approx(seeds.mean())
-    shares = outcome.examples["correct"]
-    half = 1.96 * shares.std() / np.sqrt(len(shares))
-    assert top1.interval.kind == "bootstrap"
-    assert (top1.interval.low, top1.interval.high) == pytest.approx((top1.value - half, top1.value + half), abs=0.002)
-    expected = scipy.stats.t.interval(0.95, 3, seeds.mean(), scipy.stats.sem(seeds))
-    assert over_seeds.interval.kind == "seeds"
-    assert (over_seeds.interval.low, over_seeds.interval.high) == pytest.approx(expected)
-    assert top1.n == over_seeds.n == 797
+    assert (top1.value, spread.value) == pytest.approx((seeds.mean(), seeds.std()))
+    assert (top1.interval.kind, spread.interval) == ("images and draws", None)
+    over_draws = scipy.stats.t.interval(0.95, 3, seeds.mean(), scipy.stats.sem(seeds))
+    widths = top1.interval.high - top1.interval.low, over_draws[1] - over_draws[0]
+    assert 0.95 * widths[1] < widths[0] < widths[1] + 4 * 0.5 / np.sqrt(797)
+    assert top1.n == 797
     params = {"shots": 4, "seeds": 4, "C": 0.316, "features": "pre_projection", "normalised": False, "n_classes": 10}
-    assert (params | {"converged": True}).items() <= top1.params.items()
+    assert (params | {"converged": True, "scaled": False}).items() <= top1.params.items()
+    counts = np.bincount(digits["train"][1])
+    assert top1.params["pool_share"] == pytest.approx(np.mean(4 / counts))
+
+
+def test_draws_that_hold_most_of_a_small_pool_leave_no_interval(world):
+    outcomes = [
+        few_shot(world(PETS, train=blobs(10), test=blobs(20, spread=0.5, seed=1)), shots=k, C=1) for k in (5, 6)
+    ]
+    few, many = map(main, outcomes)
+    assert (few.params["pool_share"], many.params["pool_share"]) == (0.5, 0.6)
+    assert few.interval.low < few.value < few.interval.high
+    assert many.interval is None
+    assert "Each draw holds 60% of the training images" in outcomes[1].notes[0]
 
 
 def test_one_example_a_row_with_every_seeds_answer(world, digits):
     grouped = image_set("test", *digits["test"], groups={"light": ["d"] * 797})
-    outcome = few_shot(world(train=digits["train"], test=grouped), shots=2, seeds=2)
+    outcome = few_shot(world(train=digits["train"], test=grouped), shots=2, seeds=2, C=1)
     frame = outcome.examples
     assert frame.columns.tolist() == [
         *("id", "split", "label", "label_name", "correct", "correct.0", "correct.1", "group.light"),
@@ -106,29 +117,37 @@ def test_one_example_a_row_with_every_seeds_answer(world, digits):
     assert per_class["accuracy"].tolist() == pytest.approx(frame.groupby("label")["correct"].mean().tolist())
     assert (per_class["n"].sum(), per_class["class"].tolist()) == (797, list(DIGITS))
     assert (per_class["low"] < per_class["accuracy"]).all()
+    spread = frame[["correct.0", "correct.1"]].groupby(frame["label"]).mean().std(axis=1)
+    assert (per_class["high"] - per_class["low"] > 2 * spread.to_numpy()).all()
+
+
+def test_images_in_clusters_leave_more_open(world, digits):
+    (features, labels), tracks = digits["test"], [f"track {place // 8}" for place in range(797)]
+    tested = {"clustered": image_set("test", features, labels, clusters=tracks), "single": (features, labels)}
+    clustered, single = (few_shot(world(train=digits["train"], test=test), shots=4, C=1) for test in tested.values())
+    assert main(clustered).interval != main(single).interval
+    assert set(clustered.examples["cluster"]) == set(tracks)
 
 
 def test_mean_per_class_recall_where_the_data_set_reports_it(world, digits):
     features, labels = digits["test"]
     rows = np.flatnonzero((labels > 1) | (np.arange(len(labels)) % 5 == 0))
     splits = {"train": digits["train"], "test": (features[rows], labels[rows])}
-    outcome = few_shot(world(main_metric="mean_per_class_recall", **splits), shots=2, seeds=3)
+    outcome = few_shot(world(main_metric="mean_per_class_recall", **splits), shots=2, seeds=3, C=0.316)
     frame = outcome.examples
-    recall, over_seeds = metric(outcome, "mean_per_class_recall"), metric(outcome, "mean_per_class_recall_over_seeds")
+    recall, spread = metric(outcome, "mean_per_class_recall"), metric(outcome, "mean_per_class_recall_sd_over_draws")
     # Recall of a class is accuracy within it, so wrong answers may be any other class.
     each = [
         balanced_accuracy_score(frame["label"], np.where(frame[f"correct.{seed}"], frame["label"], 9 - frame["label"]))
         for seed in range(3)
     ]
-    assert recall.value == over_seeds.value == pytest.approx(np.mean(each))
+    assert (recall.value, spread.value) == pytest.approx((np.mean(each), np.std(each, ddof=1)))
     assert recall.value != pytest.approx(metric(outcome, "top1").value, abs=1e-4)
     assert main(outcome).name == "mean_per_class_recall"
     assert outcome.tables["seeds"]["mean_per_class_recall"].tolist() == pytest.approx(each)
-    random, labels, shares = np.random.default_rng(5), frame["label"].to_numpy(), frame["correct"].to_numpy()
-    drawn = [random.integers(0, len(frame), len(frame)) for _ in range(2000)]
-    means = [np.mean([shares[rows][labels[rows] == c].mean() for c in range(10)]) for rows in drawn]
-    assert (recall.interval.low, recall.interval.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.004)
-    assert over_seeds.interval.kind == "seeds"
+    low, high = scipy.stats.t.interval(0.95, 2, np.mean(each), scipy.stats.sem(each))
+    assert recall.interval.low == pytest.approx(low, abs=0.05)
+    assert recall.interval.high == pytest.approx(high, abs=0.05)
 
 
 def blobs(per_class, classes=3, spread=0.1, seed=0):
@@ -137,25 +156,24 @@ def blobs(per_class, classes=3, spread=0.1, seed=0):
     return np.eye(classes, 8)[labels] + generator.normal(0, spread, (len(labels), 8)), labels
 
 
-def test_without_a_doubt_the_interval_over_examples_is_still_one(world):
-    outcome = few_shot(world(PETS, train=blobs(4), test=blobs(10, seed=1)), shots=4, C=1e3)
+def test_without_a_doubt_the_interval_is_still_one(world):
+    outcome = few_shot(world(PETS, train=blobs(8), test=blobs(10, seed=1)), shots=4, C=1e3)
     top1 = metric(outcome, "top1")
     assert top1.value == 1
-    assert (top1.interval.kind, top1.interval.high) == ("wilson", 1)
-    assert 0.85 < top1.interval.low < 0.95
-    assert metric(outcome, "top1_over_seeds").interval.high == 1
+    assert top1.interval.high == 1
+    assert top1.interval.low == pytest.approx(wilson(30, 30).low)
 
 
 def test_features_that_say_nothing_are_never_right(world):
     train, test = ((np.zeros((3 * count, 8)), np.arange(3 * count) % 3) for count in (4, 5))
-    assert main(few_shot(world(PETS, train=train, test=test), shots=4)).value == 0
+    assert main(few_shot(world(PETS, train=train, test=test), shots=4, seeds=2)).value == 0
 
 
 def test_unlabelled_images_are_left_out_wherever_they_lie(world):
     test, truth = blobs(3000, spread=0.5, seed=1)
     hidden = np.random.default_rng(2).random(len(truth)) < 0.3
     outcome, whole = (
-        few_shot(world(PETS, train=blobs(4), test=(test, labels)), shots=4, seeds=2)
+        few_shot(world(PETS, train=blobs(4), test=(test, labels)), shots=4, seeds=2, C=1)
         for labels in (np.where(hidden, -1, truth), truth)
     )
     assert outcome.examples.equals(whole.examples[~hidden].reset_index(drop=True))
@@ -170,9 +188,9 @@ def test_a_class_with_too_few_examples_is_named_unless_fewer_are_allowed(world):
         "toys, split train: few_shot with 4 shots: there are fewer images of dog (2); ask for fewer shots, raise "
         "--limit, or set allow_fewer: true to use all that there are"
     )
-    outcome = few_shot(inputs, shots=4, allow_fewer=True)
+    outcome = few_shot(inputs, shots=4, allow_fewer=True, C=1)
     assert "Fewer than 4 training images, all of which were used: dog (2)." in outcome.notes
-    assert few_shot(inputs, shots=2).notes == ()
+    assert few_shot(inputs, shots=2, seeds=1, C=1).notes == ("One draw: the interval is over test images alone.",)
 
 
 # The choice of C.
@@ -181,7 +199,7 @@ def test_a_class_with_too_few_examples_is_named_unless_fewer_are_allowed(world):
 def test_cross_validation_sees_nothing_but_the_drawn_examples(world, digits):
     test, truth = digits["test"]
     altered = world(train=spoilt(digits, 4, 7), test=(test[::-1] * 3, truth))
-    first, second = (few_shot(inputs, shots=4, seeds=1, C="cross_validation") for inputs in (world(**digits), altered))
+    first, second = (few_shot(inputs, shots=4, seeds=1) for inputs in (world(**digits), altered))
     chosen = first.tables["seeds"]["C"].tolist()
     assert chosen == second.tables["seeds"]["C"].tolist()
     assert set(chosen) <= set(GRID)
@@ -191,7 +209,8 @@ def test_cross_validation_sees_nothing_but_the_drawn_examples(world, digits):
 def test_cross_validation_finds_what_scikit_learn_finds_on_the_same_folds(world, digits):
     train, labels = digits["train"]
     rows = sorted(chosen_rows(labels, 8, 0))
-    examples = FewExamples(tuple(f"train-{row}" for row in rows), train[rows], labels[rows], 10)
+    scale = np.sqrt((train[rows] ** 2).sum(axis=1).mean())
+    examples = FewExamples(tuple(f"train-{row}" for row in rows), train[rows] / scale, labels[rows], 10)
     fold = folds(examples, 8, 0)
 
     def accuracy(C):
@@ -202,7 +221,7 @@ def test_cross_validation_finds_what_scikit_learn_finds_on_the_same_folds(world,
             right += (answers == examples.labels[fold == held]).sum()
         return right / len(rows)
 
-    outcome = few_shot(world(**digits), shots=8, seeds=1, C="cross_validation")
+    outcome = few_shot(world(**digits), shots=8, seeds=1)
     best = max(accuracy(C) for C in GRID[::16])
     assert accuracy(outcome.tables["seeds"]["C"][0]) >= best
 
@@ -224,21 +243,36 @@ def test_a_classs_only_example_is_never_held_out():
     assert sorted(fold[:3]) == [0, 1, 2]
 
 
-def test_with_one_example_a_class_c_is_the_papers(world, digits):
-    outcome = few_shot(world(**digits), shots=1, C="cross_validation", seeds=2)
-    assert outcome.tables["seeds"]["C"].tolist() == [0.316, 0.316]
-    assert main(outcome).params["C"] == 0.316
-    assert outcome.notes == ("With one example a class none can be held out, so C was not chosen: it is 0.316.",)
+@pytest.mark.parametrize("shots", [1, 2])
+def test_features_of_another_scale_give_the_same_answers(world, digits, shots):
+    larger = {split: (features * 64, labels) for split, (features, labels) in digits.items()}
+    first, second = (few_shot(world(**splits), shots=shots, seeds=1) for splits in (digits, larger))
+    assert first.tables["seeds"]["C"].tolist() == second.tables["seeds"]["C"].tolist()
+    assert (first.examples["correct"] == second.examples["correct"]).mean() > 0.999
+    assert main(first).params["scaled"]
+
+
+def test_with_one_example_a_class_c_is_a_stated_one(world, digits):
+    outcome = few_shot(world(**digits), shots=1, seeds=2)
+    assert outcome.tables["seeds"]["C"].tolist() == [1, 1]
+    assert main(outcome).params["C"] == 1
+    assert outcome.notes == ("With one example a class none can be held out, so C was not chosen: it is 1.",)
+    (train, labels), (test, truth) = digits.values()
+    rows = chosen_rows(labels, 1, 0)
+    scale = np.sqrt((train[rows] ** 2).sum(axis=1).mean())
+    right = predictions(train[rows] / scale, labels[rows], test / scale, C=1) == truth
+    assert (outcome.examples["correct.0"] == right).mean() >= 0.999
 
 
 # What is said, and what is asked for.
 
 
 def test_what_is_amiss_is_said(world, digits):
-    outcome = few_shot(world(**digits), shots=4, seeds=1, max_iterations=2)
+    outcome = few_shot(world(**digits), shots=4, seeds=1, max_iterations=2, C=0.316)
     assert main(outcome).params["converged"] is False
-    assert metric(outcome, "top1_over_seeds").interval is None
-    assert outcome.notes == ("One draw: there is no interval over seeds.", "1 of 1 fits had not converged.")
+    assert main(outcome).interval.kind == "images alone"
+    assert metric(outcome, "top1_sd_over_draws").value is None
+    assert outcome.notes == ("One draw: the interval is over test images alone.", "1 of 1 fits had not converged.")
 
 
 def test_it_asks_for_one_feature_of_two_splits_and_little_memory(model, facts):

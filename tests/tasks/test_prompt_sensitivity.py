@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
+from statsmodels.stats.proportion import proportion_confint
 
 import clipbench
 from clipbench.errors import UserError
-from clipbench.stats.paired import paired_difference
+from clipbench.stats.differences import simultaneous_differences
+from clipbench.stats.simultaneous import bonferroni, level_of
 from clipbench.tasks.classify.zero_shot import ZeroShot, ZeroShotSettings
 from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity, PromptSensitivitySettings
 from clipbench.tasks.prompts import PromptedClasses
@@ -96,12 +98,18 @@ def test_metrics_by_hand(by_hand):
     assert found["mean"].main
     assert found["range"].value == 1.0
     assert found["standard_deviation"].value == pytest.approx(np.sqrt(13 / 48))
+    assert all(found[name].interval is None for name in ("range", "standard_deviation", "template_spread"))
+    component = outcome.tables["variance"].set_index("component").loc["template", "value"]
+    assert found["template_spread"].value == pytest.approx(component**0.5)
     assert (found["best"].value, found["best"].params["template"]) == (1.0, "a {}")
     assert (found["worst"].value, found["worst"].params["position"]) == (0.0, 2)
     assert found["flip_share"].value == 1.0
     assert found["ensemble_gain"].value == pytest.approx(found["ensemble_top1"].value - 7 / 12)
     assert all(metric.n == 4 for metric in outcome.metrics)
     assert "optimistic" in outcome.notes[0]
+    above_chance = ("mean", "best", "worst", "ensemble_top1", "chosen_top1")
+    assert all((found[name].chance, found[name].commonest) == (0.5, 0.5) for name in above_chance)
+    assert found["flip_share"].chance is None
 
 
 def test_examples_classes_and_pictures_by_hand(by_hand):
@@ -122,22 +130,14 @@ def test_families_are_compared_with_their_plain_template(noisy):
         ["article", "a {}", "the {}"],
         ["mark", "{}", "{}!"],
     ]
-    value, interval = paired_difference(examples["correct.2"].to_numpy(), examples["correct.1"].to_numpy())
-    assert table.loc[0, ["difference", "low", "high"]].tolist() == [value, interval.low, interval.high]
-    # Holm: the smaller of two p values is doubled, the larger is at least that.
-    smaller, larger = sorted(table["p"])
-    assert sorted(table["p_holm"]) == [min(1, 2 * smaller), max(min(1, 2 * smaller), larger)]
+    right = [examples[f"correct.{position}"].to_numpy() for position in range(len(TEMPLATES))]
+    together = simultaneous_differences([(right[2], right[1]), (right[4], right[0])])
+    expected = [list(difference.numbers) for difference in together]
+    assert table[["difference", "low", "high"]].to_numpy().tolist() == expected
     # With one other template each, a family's effect is that template's.
     effects = outcome.tables["family_effects"]
     assert effects[["family", "plain", "others"]].values.tolist() == [["article", "a {}", 1], ["mark", "{}", 1]]
-    assert effects["difference"].tolist() == pytest.approx(table["difference"].tolist())
-    gained = examples["correct.2"].to_numpy().astype(float) - examples["correct.1"]
-    assert effects.loc[0, "p"] == pytest.approx(
-        ttest_rel(examples["correct.2"].astype(float), examples["correct.1"]).pvalue
-    )
-    assert effects.loc[0, ["low", "high"]].tolist() == pytest.approx(
-        gained.mean() + np.array([-1.96, 1.96]) * gained.std() / np.sqrt(len(gained)), abs=0.01
-    )
+    assert effects[["difference", "low", "high"]].to_numpy().tolist() == expected
     families = ["mark", "article", "article", "", "mark", ""]
     assert outcome.tables["templates"]["family"].tolist() == [*families, ""]
     without = PromptSensitivity().evaluate(inputs, SETTINGS, replace(prompts, families={}))
@@ -151,8 +151,10 @@ def test_a_family_s_effect_is_the_mean_of_its_others(noisy):
     (effect,) = outcome.tables["family_effects"].to_dict("records")
     assert effect["others"] == 3
     assert effect["difference"] == pytest.approx(outcome.tables["families"]["difference"].mean())
-    assert effect["p"] == effect["p_holm"]
-    assert effect["low"] < effect["difference"] < effect["high"]
+    examples = outcome.examples
+    others = examples[["correct.1", "correct.2", "correct.3"]].mean(axis=1)
+    interval = ttest_rel(others, examples["correct.0"].astype(float)).confidence_interval()
+    assert [effect["low"], effect["high"]] == pytest.approx(list(interval))
 
 
 def test_prompts_that_the_model_cannot_tell_apart_are_told(make_inputs, facts):
@@ -203,12 +205,13 @@ def test_gains_are_the_papers_two_steps(noisy):
     top1 = outcome.tables["templates"].set_index("template")["top1"]
     assert found["photo_gain"].value == pytest.approx(top1["a photo of a {}."] - top1["{}"])
     assert found["ensemble_over_photo"].value == pytest.approx(found["ensemble_top1"].value - top1["a photo of a {}."])
-    right = outcome.examples
-    expected = paired_difference(right["correct.3"].to_numpy(), right["correct.0"].to_numpy())
-    assert (found["photo_gain"].value, found["photo_gain"].interval) == expected
     table = outcome.tables["gains"]
-    assert table["difference"].tolist() == [found["photo_gain"].value, found["ensemble_over_photo"].value]
-    assert table["better"].tolist() == ["a photo of a {}.", "all 4 templates"]
+    gained = [found[f"{gain}"] for gain in ("photo_gain", "ensemble_over_photo", "ensemble_gain", "chosen_gain")]
+    assert table["difference"].tolist() == [gain.value for gain in gained]
+    assert table["low"].tolist() == [gain.interval.low for gain in gained]
+    assert table["better"].tolist()[:3] == ["a photo of a {}.", "all 4 templates", "all 4 templates"]
+    assert [gain.interval.family for gain in gained] == [4] * 4
+    assert [gain.interval.kind for gain in gained] == ["score", "score", "student", "student"]
 
 
 def test_a_set_without_the_papers_single_prompts_is_measured_beside_them(noisy):
@@ -224,26 +227,66 @@ def test_a_set_without_the_papers_single_prompts_is_measured_beside_them(noisy):
 
 def test_variance_components_stand_in_a_table(noisy):
     inputs, prompts = noisy()
-    table = PromptSensitivity().evaluate(inputs, SETTINGS, prompts).tables["variance"].set_index("component")
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    table = outcome.tables["variance"].set_index("component")
     assert table.index.tolist() == ["example", "template", "residual"]
-    assert (table["low"] <= table["value"]).all()
-    assert (table["low_over_templates"] <= table["high_over_templates"]).all()
+    assert table["low"].isna().tolist() == [True, False, True]
+    (spread,) = (metric for metric in outcome.metrics if metric.name == "template_spread")
+    low, value, high = table.loc["template", ["low", "value", "high"]]
+    assert (spread.value, spread.interval.high) == pytest.approx((value**0.5, high**0.5))
+    assert spread.interval.low == pytest.approx(max(low, 0) ** 0.5)
 
 
-def test_few_templates_have_no_interval_over_templates(by_hand):
+def test_the_best_and_the_worst_template_have_an_interval_that_holds_for_any(noisy):
+    inputs, prompts = noisy()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    for name in ("best", "worst"):
+        (metric,) = (metric for metric in outcome.metrics if metric.name == name)
+        right = round(metric.value * metric.n)
+        alone = proportion_confint(right, metric.n, method="wilson")
+        widest = proportion_confint(right, metric.n, 1 - level_of(bonferroni(6)), method="wilson")
+        assert widest[0] <= metric.interval.low < alone[0]
+        assert alone[1] < metric.interval.high <= widest[1]
+        assert metric.interval.family == 6
+
+
+def test_images_in_clusters_have_intervals_by_cluster(noisy):
+    clusters = [f"track {row % 75}" for row in range(300)]
+    inputs, prompts = noisy(clusters=clusters)
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    found = {metric.name: metric for metric in outcome.metrics}
+    assert (found["template_spread"].value, found["template_spread"].interval) == (None, None)
+    kinds = {metric.name: metric.interval.kind for metric in outcome.metrics if metric.interval}
+    without = {"range", "standard_deviation", "template_spread"}
+    assert set(kinds) == set(found) - without
+    assert all(kind.startswith("cluster") for kind in kinds.values())
+    assert outcome.tables["variance"]["low"].isna().all()
+    assert any("images come in clusters" in note for note in outcome.notes)
+    assert outcome.examples["cluster"].tolist() == clusters[:-1]
+
+
+def test_the_mean_has_the_variance_of_its_images(noisy):
+    inputs, prompts = noisy()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    shares, mean = outcome.examples["correct_share"], outcome.metrics[0]
+    size = mean.value * (1 - mean.value) / (shares.var() / len(shares))
+    expected = proportion_confint(mean.value * size, size, method="wilson")
+    assert [mean.interval.low, mean.interval.high] == pytest.approx(list(expected), abs=1e-3)
+    assert mean.interval.kind == "effective wilson"
+
+
+def test_few_images_leave_no_interval_of_the_spread(by_hand):
     outcome, _ = by_hand
-    assert outcome.tables["variance"]["low_over_templates"].isna().all()
-    assert any("3 templates are too few" in note for note in outcome.notes)
+    assert outcome.tables["variance"]["low"].isna().all()
     assert any("4 images are too few" in note for note in outcome.notes)
 
 
 def test_templates_that_agree_everywhere_leave_no_interval_around_their_deviation(make_inputs, facts):
     texts = {"cat": [1, 0], "a cat": [1, 0], "dog": [0, 1], "a dog": [0, 1]}
-    inputs = make_inputs([[1, 0]] * 6, texts, facts(["cat", "dog"]), labels=[0] * 6)
+    inputs = make_inputs([[1, 0]] * 24, texts, facts(["cat", "dog"]), labels=[0] * 24)
     outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled(["cat", "dog"], TEMPLATES[:2], {}))
     found = {metric.name: metric for metric in outcome.metrics}
-    assert (found["standard_deviation"].value, found["standard_deviation"].interval) == (0, None)
-    assert found["mean"].interval.kind == "wilson"
+    assert (found["template_spread"].value, found["template_spread"].interval) == (0, None)
     assert found["ensemble_gain"].interval.kind == "score"
     assert found["ensemble_gain"].interval.low < 0
     assert outcome.pictures == ()
@@ -291,8 +334,8 @@ def test_descriptions_of_equal_number_are_compared_by_position(make_inputs, fact
 
 def test_memory_is_bounded_and_stated(facts, model):
     needs = PromptSensitivity().needs(SETTINGS, facts(["cat", "dog"]), model(), filled(["cat", "dog"]))
-    # Six templates and a photo's: 32 bytes an image and template, whatever the number of classes.
-    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 32 * 7 * 1000
+    # Six templates and a photo's: 48 bytes an image and template, whatever the number of classes.
+    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 48 * 7 * 1000
     assert len(needs.strings) == 14
 
 

@@ -62,7 +62,8 @@ def test_every_metric_has_its_count_unit_and_interval(random_world):
         assert found.n == (sum(map(len, captions)) if found.name.startswith("text_to_image") else 120)
         assert found.unit == ("rank" if found.name.endswith("median_rank") else "fraction")
         assert found.interval.low <= found.value <= found.interval.high
-        assert found.params == {"seed": 0, "resamples": 2000, "unit": "image"}
+        assert found.params == {"images": 120, "texts": sum(map(len, captions))}
+        assert found.interval.kind == "fixed gallery"
 
 
 def test_recalls_stand_beside_those_of_a_random_ranking(random_world):

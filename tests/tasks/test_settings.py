@@ -34,7 +34,7 @@ def settings(task, **keys):
          ["1 shot", "1 shot, projected", "4 shots", "4 shots, projected"]),
         ("few_shot", {"shots": 4, "C": 1}, ["4 shots, C = 1"]),
         ("few_shot", {"shots": 4, "C": "cross_validation", "normalise": True},
-         ["4 shots, normalised, cross-validated C"]),
+         ["4 shots, normalised"]),
         ("knn", {"k": [20, 1], "features": BOTH}, ["", "projected"]),
         ("knn", {"k": 5, "temperature": None}, ["k = 5, unweighted"]),
         ("knn", {"temperature": 0.1, "features": "projected"}, ["projected, temperature 0.1"]),

@@ -203,7 +203,7 @@ def test_the_records_and_their_intervals(wise_ft):
     names = [*("top1", "top5", "mean_per_class_recall"), *("zero_shot_top1", "fitted_top1", "top1_at_chosen_alpha")]
     assert list(values(outcome)) == names
     assert main(outcome).name == "top1"
-    assert {found.interval.kind for found in outcome.metrics} == {"wilson", "bootstrap"}
+    assert {found.interval.kind for found in outcome.metrics} == {"wilson", "effective wilson"}
     params = {"alpha": 0.5, "C": 1, "features": "projected", "normalised": True, "towards": "zero", "n_classes": 10}
     assert (params | {"converged": True}).items() <= main(outcome).params.items()
     curve = outcome.tables["alpha_curve"]

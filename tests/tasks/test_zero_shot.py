@@ -26,14 +26,37 @@ def cats_and_dogs(zero_shot):
     return zero_shot(images, texts, ("cat", "dog"), labels=[0, 0, 1, 1], groups={"light": list("ddnn")})
 
 
-def test_metrics_come_with_count_and_interval(cats_and_dogs):
-    assert values(cats_and_dogs) == {"top1": 0.75, "mean_per_class_recall": 0.75}
-    top1, recall = cats_and_dogs.metrics
-    assert (top1.n, top1.interval.kind, top1.main) == (4, "wilson", True)
-    assert top1.interval.low == pytest.approx(0.3006, abs=1e-4)
-    assert (recall.interval.kind, recall.main) == ("bootstrap", False)
+def test_metrics_come_with_count_and_interval(zero_shot):
+    outcome = zero_shot([[1, 0], [0, 1], [0, 1], [0, 1]] * 10, AB, "ab", labels=[0, 0, 1, 1] * 10)
+    assert values(outcome) == {"top1": 0.75, "mean_per_class_recall": 0.75}
+    top1, recall = outcome.metrics
+    assert (top1.n, top1.interval.kind, top1.main) == (40, "wilson", True)
+    assert (top1.interval.low, top1.interval.high) == pytest.approx((0.5981, 0.8581), abs=1e-4)
+    assert (recall.interval.kind, recall.main) == ("effective wilson", False)
     assert recall.interval.low <= 0.75 <= recall.interval.high
-    assert recall.params == {"classes": 2, "seed": 0, "resamples": 2000}
+    assert recall.params == {"classes": 2}
+
+
+def test_few_images_have_no_interval(zero_shot):
+    outcome = zero_shot([[1, 0]] * 9, AB, "ab", labels=[0] * 5 + [1] * 4)
+    assert [(metric.n, metric.interval) for metric in outcome.metrics] == [(9, None), (9, None)]
+    assert outcome.tables["per_class"][["low", "high"]].isna().all(axis=None)
+
+
+def test_clustered_images_have_wider_intervals_and_their_cluster_in_the_table(zero_shot):
+    right = np.repeat([1, 1, 1, 1, 0] * 8, 10)
+    images = [[1, 0] if one else [0, 1] for one in right]
+    tracks = [f"track {number // 10}" for number in range(400)]
+    apart, together = (
+        zero_shot(images, AB, "ab", labels=[0, 0] * 200, clusters=clusters) for clusters in (None, tracks)
+    )
+    assert together.examples["cluster"].tolist() == tracks
+    top1 = main(together)
+    assert (top1.value, top1.interval.kind) == (main(apart).value, "cluster wilson")
+    # Forty tracks are worth forty images, but for Student's quantile.
+    assert top1.interval.high - top1.interval.low > 3 * (main(apart).interval.high - main(apart).interval.low)
+    few = zero_shot(images[:190], AB, "ab", labels=[0] * 190, clusters=tracks[:190])
+    assert [metric.interval for metric in few.metrics] == [None, None]
 
 
 def test_accuracies_stand_beside_guessing_and_the_commonest_class(zero_shot):

@@ -19,7 +19,7 @@ from clipbench.analyses.corruptions.layout import (
     read_correct,
     shares,
 )
-from clipbench.analyses.robustness.matched_pairs import percentiles, verdict_on
+from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.arrays import Float32Array, Float64Array
 from clipbench.errors import UserError, listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
@@ -241,7 +241,8 @@ def _metrics(
 def _metric(name: str, values: tuple[Float64Array, Float64Array], n: int, params: dict[str, Any], kind: str) -> Metric:
     """Return a metric of (1,) the value and (B,) its resamples."""
     value = None if np.isnan(values[0][0]) else float(values[0][0])
-    return Metric(name, value, n, None if value is None else percentiles(values[1], kind), params=params)
+    interval = None if value is None or np.isnan(values[1]).all() else replace(percentile(values[1]), kind=kind)
+    return Metric(name, value, n, interval, params=params)
 
 
 def _severities(layout: Layout, run: CorruptedRun, correct: Float32Array) -> pd.DataFrame:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
+from clipbench.analyses.base import AnalysisSettings, Evidence, Finding, verdict_of
 from clipbench.analyses.comparable import side_by_side, subject_of
 from clipbench.analyses.rankings.template_orders import TemplateOrders, read_orders
-from clipbench.arrays import Float64Array, IntArray
 from clipbench.errors import listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
-from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
-from clipbench.stats.intervals import Interval
-from clipbench.stats.ranks import flip_shares, mean_tau_b, order_signs, tie_shares
-from clipbench.stats.significance import ALPHA
+from clipbench.stats.intervals import ends
+from clipbench.stats.paired import Comparison
+from clipbench.stats.ranks import flip_shares, mean_tau_b, tie_shares
 from clipbench.tasks.base import Metric
 
 _SHOWN = 3
@@ -55,15 +52,16 @@ METRICS = (
         "of these significant",
         "pairs",
         None,
-        "claims that survive and are significant with the first template.",
+        "claims that survive and whose interval with the first template leaves out zero; those of all pairs hold "
+        "together.",
     ),
     MetricSpec(
         "significant_order_flips",
         "significant order flips",
         "pairs",
         None,
-        "pairs of models of which each is significantly ahead with some template, after correction for all pairs and "
-        "templates: the wording changes their order, not the choice of images.",
+        "pairs of models of which each is significantly ahead with some template, by tests that hold for all pairs and "
+        "templates together: the wording changes their order, not the choice of images.",
     ),
 )
 RANK_FLIPS = TableSpec(
@@ -81,9 +79,10 @@ RANK_FLIPS = TableSpec(
         ColumnSpec("survives"),
         ColumnSpec("against"),
         ColumnSpec("difference", "difference, points", "difference", "low", "high"),
-        ColumnSpec("p_holm", "p, Holm", "p"),
     ),
     largest_by="flip_share",
+    definition="The difference is that with the first template; the intervals of all pairs hold together. Tests of "
+    "significance hold for all pairs and templates together.",
 )
 ORDERS = TableSpec("orders", "Orders", (ColumnSpec("template"), ColumnSpec("models")))
 
@@ -92,7 +91,7 @@ class RankStability:
     """How far the templates of prompt sensitivity agree on the order of the models, and which claims all support."""
 
     name: ClassVar[str] = "rank_stability"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     tasks: ClassVar[tuple[str, ...]] = ("prompt_sensitivity",)
     automatic: ClassVar[bool] = True
     label: ClassVar[str] = "rank stability"
@@ -118,65 +117,34 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence) -> Finding:
 def _metrics(answers: TemplateOrders) -> Iterator[Metric]:
     """Yield tau, which stands for the finding, the flips, and the claims that every template supports."""
     signs, n = answers.signs, answers.n
-    tau, flips = float(mean_tau_b(signs)), float(flip_shares(signs).mean())
-    of_tau, of_flips = _intervals(answers, tau, flips)
-    size: dict[str, Any] = {"models": len(answers.models), "templates": len(answers.templates)}
-    drawn = size | {"seed": SEED, "resamples": RESAMPLES}
+    size: dict[str, Any] = {"models": len(answers.models), "templates": len(answers.templates), "pairs": len(signs)}
     ordered = int(np.count_nonzero(signs.any(axis=0)))
+    template_pairs = size | {"template_pairs": ordered * (ordered - 1) // 2}
+    yield Metric("kendall_tau", mean_tau_b(signs), n, unit="tau", main=True, params=template_pairs)
     yield Metric(
-        "kendall_tau",
-        None if np.isnan(tau) else tau,
-        n,
-        of_tau,
-        "tau",
-        main=True,
-        params=drawn | {"template_pairs": ordered * (ordered - 1) // 2},
+        "order_flip_share", float(flip_shares(signs).mean()), n, params=size | {"ties": float(tie_shares(signs).mean())}
     )
-    yield Metric("order_flip_share", flips, n, of_flips, params=drawn | {"ties": float(tie_shares(signs).mean())})
     survives = answers.survives
-    significant = [kept and p < ALPHA for kept, (_, p) in zip(survives, answers.claims, strict=True)]
-    params = size | {"pairs": len(signs)}
-    yield Metric("surviving_claims", sum(survives), n, unit="pairs", params=params)
-    params = params | {"template": answers.templates[0], "alpha": ALPHA}
-    yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=params)
-    params = size | {"pairs": len(signs), "alpha": ALPHA, "tests": answers.significant.size}
+    significant = [kept and _is_clear(claim) for kept, claim in zip(survives, answers.claims, strict=True)]
+    yield Metric("surviving_claims", sum(survives), n, unit="pairs", params=size)
+    first = size | {"template": answers.templates[0]}
+    yield Metric("significant_surviving_claims", sum(significant), n, unit="pairs", params=first)
     flipped = int(np.count_nonzero(flip_shares(answers.significant)))
-    yield Metric("significant_order_flips", flipped, n, unit="pairs", params=params)
+    tests = size | {"tests": answers.significant.size}
+    yield Metric("significant_order_flips", flipped, n, unit="pairs", params=tests)
 
 
-def _intervals(answers: TemplateOrders, tau: float, flips: float) -> tuple[Interval | None, Interval | None]:
-    """Return the intervals over images of tau and of the share of flips; None where next to nothing varies.
-
-    Resampling adds noise to each accuracy, so flips to the orders, which centring on the value takes off again.
-    """
-    models, n, templates = answers.correct.shape
-    flat = answers.correct.transpose(1, 0, 2).reshape(n, models * templates).astype(np.float32)
-    defined = not np.isnan(tau)
-
-    def statistic(weights: IntArray) -> Float64Array:
-        # float32 holds whole numbers to 2^24, so that equal counts are equal.
-        right = (weights.astype(np.float32) @ flat).reshape(-1, models, templates)
-        signs = order_signs(right)
-        of_flips = flip_shares(signs).mean(axis=-1)
-        return np.column_stack([of_flips, mean_tau_b(signs)] if defined else [of_flips])
-
-    elements = templates * len(answers.pairs) * 2
-    centre = np.array([flips, tau] if defined else [flips])
-    found = bootstrap_units(n, statistic, elements=elements, centre=centre)
-    return (_within(found[1], -1.0) if defined else None), _within(found[0], 0.0)
-
-
-def _within(interval: Interval, lowest: float) -> Interval | None:
-    found = replace(interval, low=max(lowest, interval.low), high=min(1.0, interval.high))
-    return None if np.isclose(found.low, found.high, rtol=0, atol=1e-12) else found
+def _is_clear(claim: Comparison) -> bool:
+    found = claim.interval
+    return found is not None and verdict_of(found.low, found.high) != "not_distinguishable"
 
 
 def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
-    """Return one row a pair of models; difference, its interval and p_holm are those with the first template."""
+    """Return one row a pair of models; the difference and its interval are those with the first template."""
     rows, survives = [], answers.survives
     for at, pair in enumerate(answers.pairs):
-        signs, decided, (claim, p_holm) = answers.signs[at], answers.significant[at], answers.claims[at]
-        assert claim.interval is not None
+        signs, decided, claim = answers.signs[at], answers.significant[at], answers.claims[at]
+        low, high = ends(claim.interval)
         rows.append(
             {
                 "first": pair[0],
@@ -190,9 +158,8 @@ def _rank_flips(answers: TemplateOrders) -> pd.DataFrame:
                 "survives": "yes" if survives[at] else "no",
                 "against": listed(answers.against[at], _SHOWN),
                 "difference": claim.difference,
-                "low": claim.interval.low,
-                "high": claim.interval.high,
-                "p_holm": p_holm,
+                "low": low,
+                "high": high,
             }
         )
     return pd.DataFrame(rows)

@@ -10,13 +10,17 @@ from itertools import combinations
 import numpy as np
 
 from clipbench.analyses.base import Evidence
-from clipbench.analyses.comparable import read_correct
-from clipbench.arrays import BoolArray, IntArray
+from clipbench.analyses.comparable import read_clusters, read_correct
+from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
+from clipbench.stats.intervals import MIN_EXAMPLES
 from clipbench.stats.paired import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
-from clipbench.stats.significance import ALPHA, holm, mcnemar
+from clipbench.stats.simultaneous import bonferroni, critical_value, largest_of_pairs, level_of
+
+_MOST_VARIABLES, _MOST_ANSWERS = 1000, 20_000_000
+"""Models x templates, and these x images, up to which their correlations are used: beyond, Bonferroni's correction."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class TemplateOrders:
     templates: tuple[str, ...]
     correct: BoolArray
     """(M, n, T) whether a model is right about an image with a template."""
+    clusters: IntArray | None = None
+    """(n,) of the images, where they come in clusters."""
 
     @property
     def n(self) -> int:
@@ -56,29 +62,50 @@ class TemplateOrders:
         return [abs(total) == len(self.templates) for total in self.signs.sum(axis=1, dtype=np.int64).tolist()]
 
     @cached_property
-    def claims(self) -> list[tuple[Comparison, float]]:
-        """Every pair with the first template; p of McNemar's exact test, after Holm's correction for all pairs."""
-        found = [compare_pair(first, second) for first, second in combinations(self.correct[:, :, 0], 2)]
-        corrected = holm([comparison.p for comparison in found])
-        return [(comparison, p or 0.0) for comparison, p in zip(found, corrected, strict=True)]
+    def claims(self) -> list[Comparison]:
+        """Every pair with the first template; the intervals of all pairs hold together."""
+        first = self.correct[:, :, 0]
+        critical = critical_value([largest_of_pairs(first, clusters=self.clusters)])
+        return [compare_pair(*pair, critical, len(self.pairs), self.clusters) for pair in combinations(first, 2)]
 
     @cached_property
     def significant(self) -> Signs:
-        """(P, T) which of two models is significantly ahead: `signs`, and 0 where it may be chance.
+        """(P, T) which of two models is ahead beyond chance: `signs`, and 0 where the images may have decided.
 
-        McNemar's exact test of every pair with every template, after Holm's correction for all of them.
+        The score test of every pair with every template, at the critical value that holds for all of them together.
         """
+        if self.clusters is None and self.n >= MIN_EXAMPLES:
+            clear = self._statistics > self._critical
+        else:
+            clear = self._p_values < 1 - level_of(self._critical)
+        decided: Signs = np.where(clear, self.signs, 0).astype(np.int8)
+        return decided
+
+    @property
+    def _critical(self) -> float:
+        models, _, templates = self.correct.shape
+        if models * templates > _MOST_VARIABLES or self.correct.size > _MOST_ANSWERS:
+            return bonferroni(self.signs.size)
+        return critical_value([largest_of_pairs(self.correct, clusters=self.clusters)])
+
+    @property
+    def _statistics(self) -> Float64Array:
+        """(P, T) absolute values of the score test's statistic, of independent images."""
         first, second = np.triu_indices(len(self.models), 1)
-        only_first, only_second = np.empty((2, len(first), len(self.templates)), np.int64)
+        both = np.empty((len(first), len(self.templates)))
         for at in range(len(self.templates)):
             # float32 holds whole numbers to 2^24, and multiplies fast.
             correct = self.correct[:, :, at].astype(np.float32)
-            both = (correct @ correct.T)[first, second].astype(np.int64)
-            only_first[:, at], only_second[:, at] = self.right[first, at] - both, self.right[second, at] - both
-        p = mcnemar(only_first, only_second)
-        corrected = np.array(holm(p.ravel().tolist()), np.float64).reshape(p.shape)
-        decided: Signs = np.where(corrected < ALPHA, self.signs, 0).astype(np.int8)
-        return decided
+            both[:, at] = (correct @ correct.T)[first, second]
+        one, other = self.right[first], self.right[second]
+        return np.asarray(np.abs(one - other) / np.sqrt(np.maximum(one + other - 2 * both, 1)))
+
+    @property
+    def _p_values(self) -> Float64Array:
+        """(P, T) p values, of images that may come in clusters; 1 where there is no test of so few."""
+        answers = combinations(self.correct.transpose(0, 2, 1), 2)
+        tests = [[compare_pair(*pair, clusters=self.clusters).p for pair in zip(*of, strict=True)] for of in answers]
+        return np.array([[1.0 if p is None else p for p in row] for row in tests])
 
     @cached_property
     def against(self) -> list[tuple[str, ...]]:
@@ -99,7 +126,8 @@ def read_orders(jobs: Sequence[JobResult], evidence: Evidence) -> TemplateOrders
     correct = read_correct(jobs, evidence.examples, [f"correct.{position}" for position in range(len(templates))])
     # Of each model right answers are (n, T); a stable sort keeps equal models in their order.
     best_first = np.argsort(-correct.sum(axis=(1, 2)), kind="stable")
-    return TemplateOrders(tuple(jobs[place].model for place in best_first), templates, correct[best_first])
+    models = tuple(jobs[place].model for place in best_first)
+    return TemplateOrders(models, templates, correct[best_first], read_clusters(jobs, evidence.examples))
 
 
 def _counted(job: JobResult) -> tuple[str, ...]:

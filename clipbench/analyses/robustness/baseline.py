@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clipbench.analyses.robustness.matched_pairs import MatchedPair
-from clipbench.arrays import Float64Array
 from clipbench.errors import listed
-from clipbench.metrics.shift import MIN_MODELS, LogitLine, corrected, fit_line, inverse_logit, logit
+from clipbench.metrics.shift import MIN_MODELS, LogitLine, inverse_logit, logit
 from clipbench.reference.published import published_pair
-from clipbench.reference.robustness import pair_draws, pair_line
-from clipbench.stats.line_draws import LineDraws, interval_of, resample_line
+from clipbench.reference.robustness import pair_line
+from clipbench.results.records import JobResult
+from clipbench.stats.intervals import Interval
+from clipbench.stats.prediction import ModelLine, model_line
 from clipbench.tasks.base import Metric
 
 PUBLISHED = "published"
 OF_THE_RUN = "models of this run"
 
 _BAND_POINTS = 41
+_SIDES = (attrgetter("on_reference"), attrgetter("on_shift"))
 
 
 @dataclass(frozen=True)
@@ -30,32 +33,39 @@ class Baseline:
 
     source: str
     """Whose accuracies it was fitted to, for people."""
-    line: LogitLine
-    draws: LineDraws
+    models: ModelLine
     jobs: tuple[str, ...] = ()
     """Hashes of the jobs of its models, where they are of this run."""
     warning: str = ""
 
+    @property
+    def line(self) -> LogitLine:
+        """The line alone."""
+        return self.models.line
+
     def expected(self, pair: MatchedPair) -> float:
         """Return beta: the accuracy on the shift that the line gives for that on the reference."""
-        return float(self.line.expected(pair.on_reference.inside))
+        return self.models.expected(pair.on_reference.inside)
 
     def effective(self, pair: MatchedPair) -> float:
         """Return rho: accuracy on the shift beyond what the line expects."""
         return pair.on_shift.value - self.expected(pair)
 
-    def drawn_effective(self, pair: MatchedPair) -> Float64Array:
-        """Return (B,) rho in resamples of the line's models and of the model's own examples."""
-        return pair.drawn_shift - self.draws.expected(_drawn_reference(pair))
+    def predicted(self, pair: MatchedPair, family: int = 1) -> Interval | None:
+        """Return where the accuracy of another model as good would lie, `ModelLine.predict`; None for few images."""
+        reference, shift = pair.on_reference, pair.on_shift
+        if reference.effective is None or shift.effective is None:
+            return None
+        return self.models.predict(reference.inside, reference.effective, shift.effective, family)
 
-    def metrics(self, pair: MatchedPair, params: Mapping[str, Any]) -> tuple[Metric, ...]:
-        """Return the expected accuracy and effective robustness."""
-        n = pair.on_shift.n
-        expected = interval_of(self.draws.expected(_drawn_reference(pair)))
-        effective = interval_of(self.drawn_effective(pair))
+    def metrics(self, pair: MatchedPair, params: Mapping[str, Any], family: int = 1) -> tuple[Metric, ...]:
+        """Return the expected accuracy and effective robustness, whose interval leaves out zero outside that of it."""
+        n, interval = pair.on_shift.n, self.predicted(pair, family)
+        spread = {**params, "spread": self.models.spread_at(pair.on_reference.inside)}
+        effective = beyond(pair.on_shift.value, interval) if interval else None
         return (
-            Metric("expected_top1", self.expected(pair), n, expected, params=params),
-            Metric("effective_robustness", self.effective(pair), n, effective, params=params),
+            Metric("expected_top1", self.expected(pair), n, interval, params=spread),
+            Metric("effective_robustness", self.effective(pair), n, effective, params=spread),
         )
 
     def tables(self, pair: MatchedPair) -> dict[str, pd.DataFrame]:
@@ -63,9 +73,9 @@ class Baseline:
         line, reference = self.line, pair.on_reference.inside
         ends = logit([min(line.lowest, reference), max(line.highest, reference)])
         grid = inverse_logit(np.linspace(ends[0], ends[1], _BAND_POINTS))
-        low, high = self.draws.band(grid)
+        low, high = self.models.draws.band(grid)
         band = {"reference_top1": grid, "expected": line.expected(grid), "low": low, "high": high}
-        row = line_row(self.source, line, pair.on_reference.value)
+        row = line_row(self.source, self.models, pair.on_reference.value)
         return {"baseline": pd.DataFrame([row]), "baseline_band": pd.DataFrame(band)}
 
     def notes(self, pair: MatchedPair) -> Iterator[str]:
@@ -79,12 +89,32 @@ class Baseline:
             )
         if line.left_out:
             yield f"Left out of the baseline, at 0 or 100 %: {listed(line.left_out)}."
+        if self.models.without:
+            yield f"The model's own published figures have no part in its baseline: {listed(self.models.without)}."
         if self.warning:
             yield self.warning
 
 
-def line_row(source: str, line: LogitLine, reference: float) -> dict[str, Any]:
+def beyond(value: float, predicted: Interval) -> Interval:
+    """Return the interval of what a value has beyond a prediction."""
+    return replace(predicted, low=value - predicted.high, high=value - predicted.low)
+
+
+def own_rows(job: JobResult, published: Iterable[str]) -> tuple[str, ...]:
+    """Return which published models are the job's own by name: that of the run, or that it was loaded by."""
+    loaded = str(job.run_metadata.get("model", "")).partition(":")[2]
+    names = {_plain_name(name) for name in (job.model, loaded) if name}
+    return tuple(name for name in published if _plain_name(name) in names)
+
+
+def _plain_name(name: str) -> str:
+    """Return a name without what tells no weights apart: case and the activation that a configuration names."""
+    return name.lower().replace("-quickgelu", "").replace("_", "-")
+
+
+def line_row(source: str, models: ModelLine, reference: float) -> dict[str, Any]:
     """Return what there is to say of a line beside a model of this reference accuracy."""
+    line = models.line
     return {
         "source": source,
         "slope": line.slope,
@@ -95,6 +125,9 @@ def line_row(source: str, line: LogitLine, reference: float) -> dict[str, Any]:
         "highest": line.highest,
         "left_out": ", ".join(line.left_out),
         "outside": not line.covers(reference),
+        "spread": models.spread_at(reference),
+        "families": models.families,
+        "without": ", ".join(models.without),
     }
 
 
@@ -110,40 +143,40 @@ def find_baseline(
     """
     if not names:
         return None, "none was asked for"
-    reference, shift = pair.reference.dataset, pair.shift.dataset
     if tuple(names) == (PUBLISHED,):
-        baseline = _published(reference, shift, continuity)
-        return baseline, "" if baseline else f"no ten models are published for {reference} and {shift}"
+        return _published(pair, continuity)
     members = [other for other in pairs if other.key[0] in names and other.key[1:] == pair.key[1:]]
-    if len(members) < MIN_MODELS:
-        return None, f"{len(members)} of the models named as baselines have results, and a line needs {MIN_MODELS}"
-    return _of_models(members, continuity)
+    others = [other for other in members if other.key[0] != pair.key[0]]
+    if len(others) < MIN_MODELS:
+        whose = "named as baselines" if others == members else "named as baselines, beside the model itself,"
+        return None, f"{len(others)} of the models {whose} have results, and a line needs {MIN_MODELS}"
+    return _of_models(others, continuity)
 
 
-def _published(reference: str, shift: str, continuity: float | None) -> Baseline | None:
+def _published(pair: MatchedPair, continuity: float | None) -> tuple[Baseline | None, str]:
+    reference, shift = pair.reference.dataset, pair.shift.dataset
     published = published_pair(reference, shift)
     if published is None or len(published.line_models) < MIN_MODELS:
-        return None
-    line, draws = pair_line(published, continuity), pair_draws(published, continuity)
-    return Baseline(published.source, line, draws, warning=published.warning)
+        return None, f"no ten models are published for {reference} and {shift}"
+    if pair.subject.subset and not published.balanced:
+        return None, (
+            f"with {pair.subject.subset} every class of {shift} has as many images, in the published figures it has "
+            "its own share"
+        )
+    own = own_rows(pair.shift, (model.name for model in published.line_models))
+    return Baseline(published.source, pair_line(published, continuity, own), warning=published.warning), ""
 
 
 def _of_models(pairs: Sequence[MatchedPair], continuity: float | None) -> tuple[Baseline | None, str]:
     names = [pair.reference.model for pair in pairs]
-    x, y = [pair.on_reference.value for pair in pairs], [pair.on_shift.value for pair in pairs]
-    sizes = [pair.on_reference.n for pair in pairs], [pair.on_shift.n for pair in pairs]
+    accuracies = ([side(pair).value for pair in pairs] for side in _SIDES)
+    sizes = ([side(pair).n for pair in pairs] for side in _SIDES)
     try:
-        line = fit_line(names, x, y, continuity=continuity, n_reference=sizes[0], n_shift=sizes[1])
+        models = model_line(names, *accuracies, *sizes, continuity=continuity)
     except ValueError as error:
         return None, str(error)
-    draws = resample_line(line, names, x, y, *sizes)
     jobs = tuple(job.hash for pair in pairs for job in (pair.reference, pair.shift))
-    return Baseline(OF_THE_RUN, line, draws, jobs), ""
-
-
-def _drawn_reference(pair: MatchedPair) -> Float64Array:
-    n = pair.on_reference.n
-    return corrected(pair.drawn_reference * n, n)
+    return Baseline(OF_THE_RUN, models, jobs), ""
 
 
 def _percent(value: float) -> str:

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.robustness.baseline import Baseline, find_baseline
+from clipbench.analyses.robustness.baseline import Baseline, beyond, find_baseline
 from clipbench.analyses.robustness.matched_pairs import (
-    UNPAIRED,
+    Counted,
     MatchedPair,
+    class_names,
     gap_metrics,
     matched_pairs,
-    percentiles,
+    shared_reference,
     verdict_on,
 )
-from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
-from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.line_draws import KIND
-from clipbench.stats.paired import paired_difference
+from clipbench.stats.combined import combined
+from clipbench.stats.intervals import Interval
+from clipbench.stats.paired import compare_pair
+from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
 
 _TAORI = "Taori et al. 2020, https://arxiv.org/abs/2007.00644"
@@ -38,8 +40,8 @@ _GAP = "reference top-1 minus shift top-1, in points: what is lost on the way fr
 _LOGIT_GAP = "the same gap between logits, ln(p / (1 − p)), which do not flatten near 0 and 100 %."
 _EXPECTED = "shift top-1 that the line of the baseline models, fitted to logits, gives for this reference top-1."
 _EFFECTIVE = (
-    "shift top-1 minus the expected one, in points; above zero is more robust than a baseline model as good on the "
-    "reference."
+    "shift top-1 minus the expected one, in points; a model whose interval lies above zero is more robust than the "
+    "baseline leads to expect of a model as good on the reference."
 )
 _RELATIVE = "shift top-1 minus that of the model's own baseline, the same model before it was changed, in points."
 
@@ -56,6 +58,8 @@ class RobustnessAnalysisSettings(AnalysisSettings):
     baselines: tuple[str, ...] = ()
     relative_to: str = ""
     continuity: float | None = None
+    names: Literal["own", "shift"] = "own"
+    """Whose class names the reference has where a shift calls the same classes otherwise."""
 
 
 class RobustnessAnalysis:
@@ -65,7 +69,7 @@ class RobustnessAnalysis:
     """
 
     name: ClassVar[str] = "robustness"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     tasks: ClassVar[tuple[str, ...]] = ("zero_shot",)
     automatic: ClassVar[bool] = False
     Settings: type[RobustnessAnalysisSettings] = RobustnessAnalysisSettings
@@ -97,6 +101,9 @@ class RobustnessAnalysis:
                 ColumnSpec("lowest", "lowest on the reference", "fraction"),
                 ColumnSpec("highest", "highest on the reference", "fraction"),
                 ColumnSpec("left_out"),
+                ColumnSpec("families", "families of models", "count"),
+                ColumnSpec("spread", "spread about the line", "fraction"),
+                ColumnSpec("without", "own rows left out"),
             ),
         ),
         TableSpec(
@@ -110,16 +117,34 @@ class RobustnessAnalysis:
         """Set each shift beside the reference among the same classes, model by model."""
         by_model: dict[tuple[str, ...], list[_Judged]] = defaultdict(list)
         for shift in settings.shifts:
-            pairs = matched_pairs(evidence.jobs, settings.reference, shift, settings.split, settings.shift_split)
+            asked = (settings.reference, shift, settings.split, settings.shift_split, settings.names)
+            pairs = matched_pairs(evidence.jobs, *asked)
             for pair in pairs:
                 baseline, why_not = find_baseline(settings.baselines, settings.continuity, pair, pairs)
                 parent = _parent(pair, pairs, settings.relative_to)
                 by_model[pair.key].append(_Judged(pair, baseline, why_not, parent))
+        several = [judged for shifts in by_model.values() for judged in shifts]
+        together = _Together(
+            gaps=len(several),
+            effective=sum(judged.baseline is not None for judged in several),
+            relative=sum(judged.parent is not None for judged in several),
+            models=len(by_model),
+        )
         findings: list[Finding] = []
-        for judged in by_model.values():
-            findings += [_on_shift(shift, evidence) for shift in judged]
-            findings.append(_over_shifts(judged, settings.shifts))
+        for shifts in by_model.values():
+            findings += [_on_shift(judged, evidence, together) for judged in shifts]
+            findings.append(_over_shifts(shifts, settings.shifts, evidence, together))
         return findings
+
+
+@dataclass(frozen=True)
+class _Together:
+    """How many differences of a kind the study has: the intervals of all of them hold at once."""
+
+    gaps: int
+    effective: int
+    relative: int
+    models: int
 
 
 @dataclass(frozen=True)
@@ -139,7 +164,7 @@ def _parent(pair: MatchedPair, pairs: Sequence[MatchedPair], model: str) -> JobR
     return next((other.shift for other in pairs if other.key == (model, *pair.key[1:])), None)
 
 
-def _on_shift(judged: _Judged, evidence: Evidence) -> Finding:
+def _on_shift(judged: _Judged, evidence: Evidence, together: _Together) -> Finding:
     pair, baseline = judged.pair, judged.baseline
     n_classes = int(pair.shift.about.get("n_classes", 0))
     params = {
@@ -148,18 +173,19 @@ def _on_shift(judged: _Judged, evidence: Evidence) -> Finding:
         "n_shift": pair.on_shift.n,
         "classes": n_classes,
         "baseline": baseline.source if baseline else "",
+        "class_names": class_names(pair.reference),
     }
-    metrics = list(gap_metrics(pair, params))
+    metrics = list(gap_metrics(pair, params, together.gaps))
     notes = [] if baseline else [f"No baseline: {judged.why_not}."]
     tables: dict[str, pd.DataFrame] = {}
     jobs = [pair.reference.hash, pair.shift.hash]
     if baseline:
-        metrics += baseline.metrics(pair, params)
+        metrics += baseline.metrics(pair, params, together.effective)
         tables |= baseline.tables(pair)
         notes += baseline.notes(pair)
         jobs += baseline.jobs
     if judged.parent:
-        metric, note = _relative(pair.shift, judged.parent, params, evidence)
+        metric, note = _relative(pair.shift, judged.parent, params, evidence, together.relative)
         metrics += [metric] if metric else []
         notes += [note] if note else []
         jobs.append(judged.parent.hash)
@@ -189,21 +215,25 @@ def _finding(
 
 
 def _relative(
-    shift: JobResult, parent: JobResult, params: Mapping[str, Any], evidence: Evidence
+    shift: JobResult, parent: JobResult, params: Mapping[str, Any], evidence: Evidence, family: int
 ) -> tuple[Metric | None, str]:
     """Return tau: accuracy on the shift minus that of the model's own baseline, paired by image."""
     if shift.pedigree.data != parent.pedigree.data or shift.pedigree.labels != parent.pedigree.labels:
         return None, f"No relative robustness: {parent.model} was measured on other images or labels."
     try:
-        changed, before = (evidence.examples(job.hash).set_index("id")["correct"] for job in (shift, parent))
+        columns = ["id", "correct", "cluster"]
+        changed, before = (evidence.examples(job.hash, columns).set_index("id") for job in (shift, parent))
     except UserError as error:
         return None, f"No relative robustness: {error}."
     common = changed.index.intersection(before.index)
-    value, interval = paired_difference(changed.loc[common].to_numpy(bool), before.loc[common].to_numpy(bool))
-    return Metric("relative_robustness", value, len(common), interval, params={**params, "against": parent.model}), ""
+    right = [table.loc[common, "correct"].to_numpy(bool) for table in (changed, before)]
+    clusters = changed.loc[common, "cluster"].astype("category").cat.codes.to_numpy() if "cluster" in changed else None
+    found = compare_pair(right[0], right[1], bonferroni(family), family, clusters)
+    params = {**params, "against": parent.model}
+    return Metric("relative_robustness", found.difference, found.n, found.interval, params=params), ""
 
 
-def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str]) -> Finding:
+def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str], evidence: Evidence, together: _Together) -> Finding:
     """Sum up a model's shifts: means and the worst shift."""
     pairs = [shift.pair for shift in judged]
     names = tuple(pair.shift.dataset for pair in pairs)
@@ -212,24 +242,54 @@ def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str]) -> Finding:
     notes = [f"Not in the mean, since a job is missing or failed: {', '.join(missing)}."] if missing else []
     jobs = [job.hash for pair in pairs for job in (pair.reference, pair.shift)]
     n = min(min(pair.on_reference.n, pair.on_shift.n) for pair in pairs)
-    lowest = min(pairs, key=lambda pair: pair.on_shift.value)
-    worst, of_worst = lowest.on_shift, {**params, "dataset": lowest.shift.dataset}
-    top1 = _mean([(pair.on_shift.value, pair.drawn_shift) for pair in pairs])
-    gap = _mean([(pair.gap, pair.drawn_gap) for pair in pairs])
+    worst = min(pairs, key=lambda pair: pair.on_shift.value)
+    on_worst, of_worst = worst.on_shift, {**params, "dataset": worst.shift.dataset}
+    shifts, mean = [pair.on_shift for pair in pairs], np.full(len(pairs), 1 / len(pairs))
+    top1 = combined([shift.value for shift in shifts], [shift.interval() for shift in shifts], mean)
     metrics = [
-        Metric("mean_shift_top1", top1[0], n, top1[1], params=params),
-        Metric("mean_gap", gap[0], n, gap[1], params=params),
-        Metric("worst_shift_top1", worst.value, worst.n, wilson(worst.right, worst.n), params=of_worst),
+        Metric("mean_shift_top1", fmean(shift.value for shift in shifts), n, top1, params=params),
+        Metric("mean_gap", fmean(pair.gap for pair in pairs), n, _mean_gap(pairs, evidence, together), params=params),
+        Metric("worst_shift_top1", on_worst.value, on_worst.n, _lowest(shifts), params=of_worst),
     ]
+    metrics[0] = replace(metrics[0], chance=_mean_of("chance", shifts), commonest=_mean_of("commonest", shifts))
     lines = [(shift.baseline, shift.pair) for shift in judged if shift.baseline]
     if len(lines) == len(judged):
-        effective = [(baseline.effective(pair), baseline.drawn_effective(pair)) for baseline, pair in lines]
-        value, interval = _mean(effective, KIND)
+        value = fmean(baseline.effective(pair) for baseline, pair in lines)
+        interval = _mean_effective(lines, together)
         metrics.append(Metric("mean_effective_robustness", value, n, interval, params=params))
     return _finding(pairs[0], metrics, "mean_gap", {}, jobs, notes, datasets=names, averaged=True)
 
 
-def _mean(measured: Sequence[tuple[float, Float64Array]], kind: str = UNPAIRED) -> tuple[float, Interval | None]:
-    """Return the mean of values, each with (B,) resamples, and its interval."""
-    values, drawn = zip(*measured, strict=True)
-    return float(np.mean(values)), percentiles(np.asarray(np.mean(drawn, axis=0)), kind)
+def _mean_gap(pairs: Sequence[MatchedPair], evidence: Evidence, together: _Together) -> Interval | None:
+    """Return the interval of the mean gap; all shifts share the images of the reference."""
+    sides = [pair.on_reference for pair in pairs], [pair.on_shift for pair in pairs]
+    accuracies = [accuracy for side in sides for accuracy in side]
+    correlations = np.eye(len(accuracies))
+    correlations[: len(pairs), : len(pairs)] = shared_reference(pairs, evidence)
+    weights = np.repeat([1, -1], len(pairs)) / len(pairs)
+    ends = [accuracy.interval(together.models) for accuracy in accuracies]
+    return combined([accuracy.value for accuracy in accuracies], ends, weights, correlations)
+
+
+def _mean_of(name: Literal["chance", "commonest"], shifts: Sequence[Counted]) -> float | None:
+    """Return the mean of what guessing, or the commonest class, gives; None where one is not known."""
+    known = [value for shift in shifts if (value := getattr(shift.record, name)) is not None]
+    return fmean(known) if len(known) == len(shifts) else None
+
+
+def _lowest(shifts: Sequence[Counted]) -> Interval | None:
+    """Return the interval of the lowest accuracy: it lies between the lowest ends of intervals that hold together."""
+    ends = [end for shift in shifts if (end := shift.interval(len(shifts)))]
+    if len(ends) < len(shifts):
+        return None
+    return replace(ends[0], low=min(end.low for end in ends), high=min(end.high for end in ends), family=1)
+
+
+def _mean_effective(lines: Sequence[tuple[Baseline, MatchedPair]], together: _Together) -> Interval | None:
+    """Return the interval of mean effective robustness: a model may lie off its lines in the same way on all shifts."""
+    found = (baseline.predicted(pair, together.models) for baseline, pair in lines)
+    predicted = [interval for interval in found if interval]
+    if len(predicted) < len(lines):
+        return None
+    low, high = fmean(interval.low for interval in predicted), fmean(interval.high for interval in predicted)
+    return beyond(fmean(pair.on_shift.value for _, pair in lines), replace(predicted[0], low=low, high=high))

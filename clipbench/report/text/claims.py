@@ -64,6 +64,34 @@ class Claim:
         return sentences[self.verdict].format(size=self.size, interval=self.interval, difference=self.difference)
 
 
+def floor(record: Record) -> float | None:
+    """Return what a number has to exceed to be above chance: what guessing or the commonest class gives."""
+    return max((known for known in (record.chance, record.commonest) if known is not None), default=None)
+
+
+def at_chance(record: Record) -> bool:
+    """Return whether a number is not above chance: its interval's lower end, or without one the number, is not.
+
+    Of ranks, of which fewer is better, this is the upper end. Where nothing is said of chance, nothing is at it.
+    """
+    known = floor(record)
+    if known is None or record.value is None:
+        return False
+    if record.unit == "rank":
+        return (record.value if record.high is None else record.high) >= known
+    return (record.value if record.low is None else record.low) <= known
+
+
+def chance(record: Record) -> str:
+    """Return 'chance 10.0 %, commonest class 18.2 %', as far as either is known; the latter where it is more."""
+    guess, commonest = (numbers.with_unit(known, record.unit) for known in (record.chance, record.commonest))
+    parts = (
+        f"chance {guess}" if record.chance is not None else "",
+        f"commonest class {commonest}" if record.commonest is not None and commonest != guess else "",
+    )
+    return ", ".join(part for part in parts if part)
+
+
 def basis(about: Subject) -> str:
     """Return what a statement rests on, as far as it is known: 'n = 1,000, limit 1000, fitted on 500 images'."""
     parts = (
@@ -72,3 +100,9 @@ def basis(about: Subject) -> str:
         f"fitted on {numbers.count(about.n_train)} images" if about.n_train is not None else "",
     )
     return ", ".join(part for part in parts if part)
+
+
+def rests_on(record: Record, subset: str) -> str:
+    """Return what a job's number rests on: its n, how its examples were chosen, and what a head was fitted on."""
+    n_train = record.params.get("n_train")
+    return basis(Subject(n=record.n, subset=subset, n_train=n_train if isinstance(n_train, int) else None))

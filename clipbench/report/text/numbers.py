@@ -18,7 +18,7 @@ _FORMS = {
     "points": (1, ".1f"),
     "difference": (100, "+.1f"),
     "gap": (100, ".1f"),
-    "examples per class": (1, ",.1f"),
+    "examples per class": (1, ",.10g"),
     "rank": (1, ",.10g"),
     "count": (1, ",.10g"),
     "tau": (1, ".2f"),
@@ -61,7 +61,7 @@ def cell(value: object, unit: str = "") -> str:
     if not is_number(value):
         return str(value)
     if not unit:
-        return count(value) if isinstance(value, int) else f"{value:.4g}"
+        return count(value) if isinstance(value, int) else number(value, unit)
     return with_unit(value) if unit == "fraction" else number(value, unit)
 
 
@@ -106,7 +106,7 @@ def half_width(measured: Measured) -> str:
 
 def count(value: int) -> str:
     """Return a whole number with thousands separated: '10,000'."""
-    return f"{value:,}"
+    return f"{value:,}".replace("-", "−")
 
 
 def duration(seconds: float) -> str:

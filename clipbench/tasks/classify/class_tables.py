@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbench.arrays import BoolArray, IntArray
 from clipbench.metrics.accuracy import class_counts
 from clipbench.metrics.specs import ColumnSpec, TableSpec
-from clipbench.stats.intervals import wilson
-from clipbench.tasks.base import Picture
+from clipbench.stats.clusters import INDEPENDENT, Design, design, share_interval
+from clipbench.stats.intervals import MIN_EXAMPLES, ends
+from clipbench.tasks.base import ImageSet, Picture
 from clipbench.tasks.classify.decisions import Decisions
 
 if TYPE_CHECKING:
@@ -42,28 +44,50 @@ CONFUSED = TableSpec(
 SINGLE_LABEL_TABLES = (PER_CLASS, CONFUSED, PER_GROUP)
 
 
-def per_class(counts: NDArray[Any], correct: NDArray[Any], classes: Sequence[str]) -> pd.DataFrame:
+def per_class(
+    counts: NDArray[Any],
+    correct: NDArray[Any],
+    classes: Sequence[str],
+    designs: Sequence[Design | None] | None = None,
+) -> pd.DataFrame:
     """Return one row a class in label order, with Wilson's intervals at 95 %.
 
     Args:
         counts: (C,) images of each class.
         correct: (C,) how many of them are right; fractions where the answer is a mean of several.
         classes: C names.
+        designs: for each class what clusters take from its images; by default they are independent.
     """
     import pandas as pd
 
-    rows = [(name, *_proportion(*cell)) for name, *cell in zip(classes, counts.tolist(), correct.tolist(), strict=True)]
-    frame = pd.DataFrame(rows, columns=["class", "n", "correct", "accuracy", "low", "high"])
+    cells = zip(classes, counts.tolist(), correct.tolist(), designs or _independent(counts), strict=True)
+    frame = pd.DataFrame([(name, *_proportion(*cell)) for name, *cell in cells], columns=_CLASS_COLUMNS)
     return frame.assign(label=range(len(classes)))
 
 
-def _proportion(n: int, correct: float) -> tuple[int, float, float | None, float | None, float | None]:
+_CLASS_COLUMNS = ["class", "n", "correct", "accuracy", "low", "high"]
+
+
+def _proportion(
+    n: int, correct: float, found: Design | None
+) -> tuple[int, float, float | None, float | None, float | None]:
     if n == 0:
         return 0, correct, None, None, None
     # A sum of fractions may be a rounding error above the count.
     correct = min(correct, float(n))
-    interval = wilson(correct, n)
-    return n, correct, correct / n, interval.low, interval.high
+    return n, correct, correct / n, *ends(share_interval(correct / n, n, found))
+
+
+def _independent(counts: NDArray[Any]) -> list[Design | None]:
+    return [INDEPENDENT if count >= MIN_EXAMPLES else None for count in counts.tolist()]
+
+
+def cell_designs(place: IntArray, right: BoolArray, counts: IntArray, clusters: IntArray | None) -> list[Design | None]:
+    """Return for each cell what clusters take from the answers in it, of (n,) answers at these places."""
+    if clusters is None:
+        return _independent(counts)
+    inside = (place == cell for cell in range(len(counts)))
+    return [design(right[mask], clusters[mask]) for mask in inside]
 
 
 def confusions(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
@@ -80,7 +104,9 @@ def confusions(decisions: Decisions, classes: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({"true": names[true], "predicted": names[predicted], "count": counts[order], "share": share})
 
 
-def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+def per_group(
+    decisions: Decisions, groups: Mapping[str, Sequence[str]], clusters: IntArray | None
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
     """Return the accuracy for each value of each group (Wilson, 95 %), and the groups with too many values for it."""
     rows = []
     left_out = []
@@ -90,7 +116,8 @@ def per_group(decisions: Decisions, groups: Mapping[str, Sequence[str]]) -> tupl
             left_out.append(group)
             continue
         counts, correct = class_counts(place.astype(np.int64), decisions.correct, len(values))
-        for value, *cell in zip(values, counts.tolist(), correct.tolist(), strict=True):
+        designs = cell_designs(place, decisions.correct, counts, clusters)
+        for value, *cell in zip(values, counts.tolist(), correct.tolist(), designs, strict=True):
             n, _, *accuracy = _proportion(*cell)
             rows.append((group, str(value), n, *accuracy))
     return PER_GROUP.frame(rows) if rows else None, tuple(left_out)
@@ -117,15 +144,13 @@ def confident_mistakes(
     return tuple(pictures)
 
 
-def examples(
-    decisions: Decisions, ids: Sequence[str], split: str, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
+def examples(decisions: Decisions, images: ImageSet, split: str, classes: Sequence[str]) -> pd.DataFrame:
     """Return one row a labelled image; margin is a cosine where scores are, score the softmax of the true class."""
     import pandas as pd
 
     names = np.asarray(classes, object)
     columns = {
-        "id": [ids[row] for row in decisions.rows],
+        "id": [images.ids[row] for row in decisions.rows],
         "split": split,
         "label": decisions.labels,
         "label_name": names[decisions.labels],
@@ -135,9 +160,4 @@ def examples(
         "margin": decisions.margins,
         "score": decisions.scores,
     }
-    return pd.DataFrame(columns | group_columns(groups, decisions.rows))
-
-
-def group_columns(groups: Mapping[str, Sequence[str]], rows: np.ndarray) -> dict[str, list[str]]:
-    """Return the group values of some rows, by column name `group.NAME`."""
-    return {f"group.{name}": [values[row] for row in rows] for name, values in groups.items()}
+    return pd.DataFrame(columns | images.attributes(decisions.rows))

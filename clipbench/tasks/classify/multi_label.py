@@ -13,9 +13,10 @@ from clipbench.errors import UserError, listed
 from clipbench.metrics.average_precision import PrecisionRecall
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import SEED, bootstrap_units
+from clipbench.stats.clusters import design
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric, Outcome, Picture
-from clipbench.tasks.classify.class_tables import PICTURES, group_columns
+from clipbench.tasks.classify.class_tables import PICTURES
 from clipbench.tasks.classify.classifier import TextClassifier
 from clipbench.tasks.classify.decisions import require_images, unit_chunks
 from clipbench.tasks.requirements import with_main
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 
 MULTI_LABEL_METRICS = (
-    MetricSpec("map", "mAP", definition="average precision of each class over all images, averaged over classes."),
+    MetricSpec(
+        "map",
+        "mAP",
+        definition="average precision of each class over all images, averaged over classes.",
+        per_example="map",
+    ),
     MetricSpec(
         "map_voc2007_11point",
         "mAP (VOC2007, 11-point)",
@@ -50,9 +56,14 @@ def multi_label_outcome(
     scored = np.flatnonzero(present.any(axis=0))
     curves = [PrecisionRecall(scores[:, index], present[:, index]) for index in scored]
     averages = _averages(curves, np.ones((1, len(images)), np.int64))[:, :, 0]
+    examples = _examples(images, scores, present, dataset.classes, split)
+    if curves:
+        examples["map"] = np.mean([curve.contributions for curve in curves], axis=0)
     return Outcome(
-        metrics=with_main(tuple(_metrics(curves, averages, present[:, scored])), dataset, default="map"),
-        examples=_examples(images, scores, present, dataset.classes, split),
+        metrics=with_main(
+            tuple(_metrics(curves, averages, present[:, scored], images.clusters_of())), dataset, default="map"
+        ),
+        examples=examples,
         tables={"per_class": _per_class(present, scored, averages, dataset.classes)},
         pictures=_mistakes(images.ids, scores, present, dataset.classes, split, score),
         notes=tuple(_notes(present, dataset.classes)),
@@ -96,15 +107,22 @@ def _averages(curves: Sequence[PrecisionRecall], weights: IntArray) -> Float64Ar
     )
 
 
-def _metrics(curves: Sequence[PrecisionRecall], averages: Float64Array, present: BoolArray) -> Iterator[Metric]:
+def _metrics(
+    curves: Sequence[PrecisionRecall], averages: Float64Array, present: BoolArray, clusters: IntArray | None
+) -> Iterator[Metric]:
     n = len(present)
     values: Sequence[float | None] = (None, None)
     intervals: Sequence[Interval | None] = (None, None)
     if curves:
         values = averages.mean(axis=1).tolist()
+    if curves and design(np.count_nonzero(present, axis=1), clusters):
         # An image drawn twice ties with its copy, which lifts average precision: hence centred.
         intervals = bootstrap_units(
-            n, lambda drawn: _means(_averages(curves, drawn)), resamples=RESAMPLES, centre=averages.mean(axis=1)
+            n,
+            lambda drawn: _means(_averages(curves, drawn)),
+            resamples=RESAMPLES,
+            centre=averages.mean(axis=1),
+            clusters=clusters,
         )
     params = {"classes": len(curves), "seed": SEED, "resamples": RESAMPLES, "centred": True}
     for spec, value, interval in zip(MULTI_LABEL_METRICS, values, intervals, strict=True):
@@ -162,7 +180,7 @@ def _examples(
         "correct": present[np.arange(len(present)), predictions],
         "margin": margins,
     }
-    return pd.DataFrame(columns | group_columns(images.groups, np.arange(len(present))))
+    return pd.DataFrame(columns | images.attributes(np.arange(len(present))))
 
 
 def _mistakes(

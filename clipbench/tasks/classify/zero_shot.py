@@ -14,7 +14,7 @@ from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import decide, require_images
 from clipbench.tasks.classify.multi_label import MULTI_LABEL_METRICS, cosines, multi_label_outcome
-from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, OtherTop1, single_label_outcome
 from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.requirements import require_classes, require_joint_space, require_split
 
@@ -81,7 +81,7 @@ class ZeroShot:
             outcome = multi_label_outcome(images, scores, dataset, split)
         else:
             decisions = decide(images, classifier, inputs.model, where)
-            strict = (proportion("strict_top1", decisions.strict),) if classifier.twins else ()
+            strict = (OtherTop1("strict_top1", decisions.strict),) if classifier.twins else ()
             outcome = single_label_outcome(decisions, images, dataset, split, strict)
         return _with_equal_prompts(outcome, classifier, prompts)
 

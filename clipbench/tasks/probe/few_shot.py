@@ -11,13 +11,14 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from clipbench.heads.logistic import Fit, fit, memory
-from clipbench.heads.problem import outputs_for
+from clipbench.heads.problem import Head, outputs_for
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.stats.crossed import LARGEST_SHARE
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Memory, Needs, Outcome
 from clipbench.tasks.classify.class_tables import PER_CLASS
 from clipbench.tasks.classify.decisions import rows_at_a_time
-from clipbench.tasks.probe.cross_validation import ChosenPenalty, cross_validate, folds
+from clipbench.tasks.probe.cross_validation import USUAL_C, ChosenPenalty, cross_validate, folds
 from clipbench.tasks.probe.feature_settings import (
     FeatureSettings,
     feature_notes,
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clipbench.models.base import ModelInfo
-
-PAPERS_C = 0.316
-"""The inverse strength of the penalty in the public example of Radford et al. 2021."""
 
 
 def _kind(value: Any) -> str | None:
@@ -86,9 +84,10 @@ class FewShotSettings(FeatureSettings):
         default=5, gt=0, description="How many draws of the examples: seeds 0, 1, ... They depend on ids alone."
     )
     C: Penalty = Field(
-        default=PAPERS_C,
-        description="Inverse strength of the L2 penalty (1 / lambda), or cross_validation: chosen for each draw by "
-        "five folds or fewer of its examples.",
+        default="cross_validation",
+        description="cross_validation: the inverse strength of the L2 penalty (1 / lambda) is chosen for each draw by "
+        "five folds or fewer of its examples, whose features are scaled to root mean square length 1. A number, such "
+        "as 0.316 in the CLIP repository's example, holds for features as they are.",
     )
     allow_fewer: bool = Field(
         default=False, description="Take all examples of a class that has fewer than asked for; else that is an error."
@@ -109,7 +108,7 @@ class FewShotSettings(FeatureSettings):
     @property
     def condition(self) -> Condition:
         """The shots, the features, and how C is found."""
-        head = "cross-validated C" if isinstance(self.C, str) else "" if self.C == PAPERS_C else f"C = {self.C:g}"
+        head = "" if isinstance(self.C, str) else f"C = {self.C:g}"
         return replace(super().condition, shots=self.shots[0] if len(self.shots) == 1 else None, head=head)
 
 
@@ -136,7 +135,7 @@ class FewShot:
     """
 
     name: ClassVar[str] = "few_shot"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[FewShotSettings] = FewShotSettings
     label: ClassVar[str] = "few-shot"
     metrics: ClassVar[tuple[MetricSpec, ...]] = SEED_METRICS
@@ -166,12 +165,12 @@ class FewShot:
         fitted = time.perf_counter()
         tested = LabelledImages.of(inputs, split)
         decided = _test(fits, tested, view)
-        tables = {"seeds": _seeds(fits, decided, dataset), "per_class": per_class_over_seeds(decided, dataset.classes)}
+        per_class = per_class_over_seeds(decided, dataset.classes, sampler.pool_share)
         return Outcome(
-            metrics=seed_metrics(decided, dataset, _params(fits, settings, dataset)),
+            metrics=seed_metrics(decided, dataset, sampler.pool_share, _params(fits, settings, dataset)),
             examples=seed_examples(decided, tested.images, split, dataset.classes),
-            tables=tables,
-            notes=tuple(_notes(fits, settings, view, sampler.short, tested.unlabelled)),
+            tables={"seeds": _seeds(fits, decided, dataset), "per_class": per_class},
+            notes=tuple(_notes(fits, settings, view, sampler, tested.unlabelled)),
             seconds={"fit": fitted - started, "test": time.perf_counter() - fitted},
         )
 
@@ -194,14 +193,18 @@ class _SeedFit:
 
 
 def _fit(examples: FewExamples, seed: int, settings: FewShotSettings, dataset: DatasetFacts, device: str) -> _SeedFit:
-    whole = examples.problem(np.arange(len(examples.labels)), device)
-    chosen = None
-    if isinstance(settings.C, str):
-        fold = folds(examples, settings.k, seed)
-        if (fold >= 0).any():
-            chosen = cross_validate(examples, fold, choice_metric(dataset), device, settings.max_iterations)
-    C = chosen.C if chosen else PAPERS_C if isinstance(settings.C, str) else settings.C  # noqa: N806
-    return _SeedFit(C, fit(whole, C, final=True, max_iterations=settings.max_iterations), chosen)
+    every = np.arange(len(examples.labels))
+    if not isinstance(settings.C, str):
+        whole = examples.problem(every, device)
+        return _SeedFit(settings.C, fit(whole, settings.C, final=True, max_iterations=settings.max_iterations), None)
+    scaled, fold, chosen = examples.scaled(), folds(examples, settings.k, seed), None
+    if (fold >= 0).any():
+        chosen = cross_validate(scaled, fold, choice_metric(dataset), device, settings.max_iterations)
+    C = chosen.C if chosen else USUAL_C  # noqa: N806
+    found = fit(scaled.problem(every, device), C, final=True, max_iterations=settings.max_iterations)
+    # So that it takes features as they are.
+    head = Head(found.head.weight / examples.root_mean_square, found.head.bias)
+    return _SeedFit(C, replace(found, head=head), chosen)
 
 
 def _test(fits: Sequence[_SeedFit], tested: LabelledImages, view: FeatureView) -> SeedDecisions:
@@ -215,7 +218,7 @@ def _test(fits: Sequence[_SeedFit], tested: LabelledImages, view: FeatureView) -
             scores = fitted.fit.head.class_scores(wanted)
             correct[done:end, seed] = true_class_ranks(scores, labels[done:end]) == 1
         done = end
-    return SeedDecisions(rows, labels, correct)
+    return SeedDecisions(rows, labels, correct, tested.images.clusters_of(rows))
 
 
 def _params(fits: Sequence[_SeedFit], settings: FewShotSettings, dataset: DatasetFacts) -> dict[str, Any]:
@@ -223,6 +226,7 @@ def _params(fits: Sequence[_SeedFit], settings: FewShotSettings, dataset: Datase
         "shots": settings.k,
         "seeds": settings.seeds,
         "C": "cross-validation" if fits[0].chosen else fits[0].C,
+        "scaled": isinstance(settings.C, str),
         **feature_params(settings),
         "n_classes": len(dataset.classes),
         "converged": all(found.fit.converged for found in fits),
@@ -246,17 +250,22 @@ def _seeds(fits: Sequence[_SeedFit], decided: SeedDecisions, dataset: DatasetFac
 
 
 def _notes(
-    fits: Sequence[_SeedFit], settings: FewShotSettings, view: FeatureView, short: str, unlabelled: int
+    fits: Sequence[_SeedFit], settings: FewShotSettings, view: FeatureView, sampler: FewShotSampler, unlabelled: int
 ) -> Iterator[str]:
     yield from feature_notes(settings, view.name)
-    if short:
-        yield f"Fewer than {settings.k} training images, all of which were used: {short}."
+    if sampler.short:
+        yield f"Fewer than {settings.k} training images, all of which were used: {sampler.short}."
     if unlabelled:
         yield f"Left out for want of a label: {unlabelled:,} of the images that were to be evaluated."
     if settings.C == "cross_validation" and not fits[0].chosen:
-        yield f"With one example a class none can be held out, so C was not chosen: it is {PAPERS_C}."
+        yield f"With one example a class none can be held out, so C was not chosen: it is {USUAL_C:g}."
     if settings.seeds == 1:
-        yield "One draw: there is no interval over seeds."
+        yield "One draw: the interval is over test images alone."
+    elif sampler.pool_share > LARGEST_SHARE:
+        yield (
+            f"Each draw holds {sampler.pool_share:.0%} of the training images, so that draws are too alike to say how "
+            "far other ones would lie: there is no interval."
+        )
     chosen = [found.chosen for found in fits if found.chosen]
     for what, count in (
         ("fits had not converged", sum(not found.fit.converged for found in fits)),

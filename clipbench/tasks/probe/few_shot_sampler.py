@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,15 @@ class FewExamples:
     """(n,), every class among them."""
     classes: int
 
+    @property
+    def root_mean_square(self) -> float:
+        """Of the lengths of the features; 1 where all are zero."""
+        return float(np.sqrt(np.square(self.features, dtype=np.float64).sum(axis=1).mean())) or 1.0
+
+    def scaled(self) -> FewExamples:
+        """Return the examples with features of root mean square length 1, so that a C means the same of any model."""
+        return replace(self, features=(self.features / self.root_mean_square).astype(np.float32))
+
     def problem(self, rows: NDArray[Any], device: str) -> Problem:
         """Return the problem of some of the examples, which show every class."""
         targets, outputs = class_targets(self.labels[rows], self.classes)
@@ -48,6 +57,12 @@ class FewShotSampler:
         counts, classes = np.bincount(self.training.targets), self.training.dataset.classes
         places = np.flatnonzero(counts < self.shots).tolist()
         return listed([f"{classes[index]} ({counts[index]})" for index in places])
+
+    @property
+    def pool_share(self) -> float:
+        """The part of a class's examples that a draw holds, averaged over classes."""
+        counts = np.bincount(self.training.targets)
+        return float(np.mean(np.minimum(self.shots, counts) / counts))
 
     def require_enough(self) -> None:
         """Raise a UserError that names the classes with fewer examples than are asked for."""

@@ -15,11 +15,12 @@ from clipbench.errors import UserError, listed
 from clipbench.metrics.accuracy import true_class_ranks
 from clipbench.metrics.neighbours import Gallery, Neighbours, log_votes, search_memory
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
+from clipbench.stats.intervals import ends
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Metric, Needs, Outcome
 from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import ClassColumns
 from clipbench.tasks.classify.decisions import Decisions, decide_scores, rows_at_a_time
-from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, OtherTop1, single_label_outcome
 from clipbench.tasks.probe.feature_settings import (
     FeatureSettings,
     feature_notes,
@@ -95,11 +96,12 @@ class KnnSettings(FeatureSettings):
 class Knn:
     """Nearest neighbours (Wu et al. 2018, section 3.4; the vote of Caron et al. 2021).
 
-    The k training images of highest cosine vote for their classes, each with exp(cosine / temperature). Exact.
+    The k training images of highest cosine vote for their classes, each with exp(cosine / temperature). Exact; of
+    equally similar ones those of the true class come last.
     """
 
     name: ClassVar[str] = "knn"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[KnnSettings] = KnnSettings
     label: ClassVar[str] = "k nearest neighbours"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, TOP1_AT_K)
@@ -127,10 +129,7 @@ class Knn:
         started = time.perf_counter()
         decisions, right = _decide(training, tested, settings, view, inputs.device)
         seconds = time.perf_counter() - started
-        others = [
-            replace(proportion(f"top1_at_k_{k}", answers[decisions.rows]), params={"k": k})
-            for k, answers in right.items()
-        ]
+        others = [OtherTop1(f"top1_at_k_{k}", answers[decisions.rows], {"k": k}) for k, answers in right.items()]
         outcome = single_label_outcome(decisions, tested.images, dataset, split, others)
         n_train = len(training.rows)
         common = {"temperature": settings.temperature, **feature_params(settings), "n_train": n_train}
@@ -159,7 +158,7 @@ def _decide(
 ) -> tuple[Decisions, dict[int, BoolArray]]:
     """Return what the votes of the first k decide and, for each other k, (n,) whether an image's true class leads."""
     classes, images = len(training.dataset.classes), tested.images
-    gallery = Gallery.of(view.gather(training), device)
+    gallery = Gallery.of(view.gather(training), training.targets, device)
     first, *others = (k for k in settings.k if k <= len(training.rows))
     right = {k: np.zeros(len(images), np.bool_) for k in others}
 
@@ -170,7 +169,8 @@ def _decide(
     def scores() -> Iterator[tuple[int, Float32Array]]:
         assert images.labels is not None
         for start, chunk in view.chunks(images, tested.where, rows_at_a_time(classes)):
-            found, true = gallery.nearest(chunk, max([first, *right])), images.labels[start : start + len(chunk)]
+            true = images.labels[start : start + len(chunk)]
+            found = gallery.nearest(chunk, true, max([first, *right]))
             for k, answers in right.items():
                 answers[start : start + len(chunk)] = true_class_ranks(votes(found, k), true) == 1
             yield start, votes(found, first)
@@ -180,8 +180,7 @@ def _decide(
 
 
 def _curve(metrics: Sequence[Metric]) -> pd.DataFrame:
-    ends = [(metric.interval.low, metric.interval.high) for metric in metrics if metric.interval]
-    rows = [(metric.params["k"], metric.value, *pair) for metric, pair in zip(metrics, ends, strict=True)]
+    rows = [(metric.params["k"], metric.value, *ends(metric.interval)) for metric in metrics]
     return K_CURVE.frame(sorted(rows))
 
 

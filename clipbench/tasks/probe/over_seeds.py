@@ -1,8 +1,4 @@
-"""Accuracies of a classifier that was fitted several times, on other random examples each time.
-
-How far the test examples leave a mean uncertain, and how far the draws do, are two questions: each has its own
-interval.
-"""
+"""Accuracies of a classifier that was fitted several times, on other random examples each time."""
 
 from __future__ import annotations
 
@@ -15,27 +11,34 @@ import numpy as np
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.metrics.chance import Baseline, recall_baseline, top_k_baseline
-from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean, bootstrap_multinomial
-from clipbench.stats.intervals import Interval, student, wilson
+from clipbench.metrics.specs import MetricSpec
+from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
+from clipbench.stats.intervals import Interval, ends
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
-from clipbench.tasks.classify.class_tables import group_columns, per_class
-from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, equal_recalls_interval, with_baseline
+from clipbench.tasks.classify.class_tables import per_class
+from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, with_baseline
 from clipbench.tasks.requirements import with_main
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ONE_DRAW = "images alone"
+
 SEED_METRICS = tuple(
     variant
     for spec in (TOP1, MEAN_RECALL)
     for variant in (
-        spec,
         replace(
             spec,
-            name=f"{spec.name}_over_seeds",
-            label=f"{spec.label} over draws",
-            definition="the same mean over several random draws of the training examples, with its interval over the "
-            "draws; the interval beside the plain name is over test images.",
+            definition=f"{spec.definition[:-1]}; the mean over several random draws of the training examples.",
+            per_example="correct.*",
+        ),
+        MetricSpec(
+            f"{spec.name}_sd_over_draws",
+            f"{spec.label}, sd over draws",
+            "gap",
+            None,
+            "standard deviation of the same over draws of the training examples.",
         ),
     )
 )
@@ -51,6 +54,8 @@ class SeedDecisions:
     """(n,)"""
     correct: BoolArray
     """(n, S) whether the true class ranks first, without a tie."""
+    clusters: IntArray | None = None
+    """(n,) where images come in clusters."""
 
     @property
     def right(self) -> IntArray:
@@ -72,73 +77,62 @@ class SeedDecisions:
         return np.array(recalls, np.float64)
 
 
-def seed_metrics(decided: SeedDecisions, dataset: DatasetFacts, params: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """Return the mean over seeds of top-1 twice: with its interval over examples, and with that over seeds.
+def seed_metrics(
+    decided: SeedDecisions, dataset: DatasetFacts, pool_share: float, params: Mapping[str, Any]
+) -> tuple[Metric, ...]:
+    """Return the mean over seeds of top-1, with its interval over images and draws, and their standard deviation.
 
-    Mean per-class recall follows in the same way where it is the data set's main metric. All get these params.
+    Mean per-class recall follows in the same way where it is the data set's main metric. All get these params and
+    `pool_share`: which part of the training examples each draw holds. Where it is too large there is no interval.
     """
     counts = np.bincount(decided.labels, minlength=len(dataset.classes))
-    metrics = list(_pair("top1", decided.top1(), _top1_interval(decided), decided, params, top_k_baseline(counts)))
+    params = {**params, "pool_share": pool_share}
+    metrics = list(_pair("top1", decided.top1(), None, decided, params, top_k_baseline(counts)))
     if dataset.main_metric == "mean_per_class_recall":
-        classes = len(dataset.classes)
-        recalls, interval = decided.mean_per_class_recall(classes), _recall_interval(decided, classes)
-        metrics += _pair("mean_per_class_recall", recalls, interval, decided, params, recall_baseline(counts))
+        recalls = decided.mean_per_class_recall(len(counts))
+        metrics += _pair("mean_per_class_recall", recalls, decided.labels, decided, params, recall_baseline(counts))
     return with_main(metrics, dataset, default="top1")
 
 
 def _pair(
     name: str,
     values: Float64Array,
-    over_examples: Interval,
+    strata: IntArray | None,
     decided: SeedDecisions,
     params: Mapping[str, Any],
     baseline: Baseline,
 ) -> Iterator[Metric]:
-    value, n = float(values.mean()), len(decided.rows)
-    drawn = {"bootstrap_seed": SEED, "resamples": RESAMPLES}
-    yield with_baseline(Metric(name, value, n, over_examples, params={**params, **drawn}), baseline)
-    yield with_baseline(Metric(f"{name}_over_seeds", value, n, _over_seeds(values), params=params), baseline)
+    n, interval = len(decided.rows), _interval(decided, strata, float(params["pool_share"]))
+    yield with_baseline(Metric(name, float(values.mean()), n, interval, params=params), baseline)
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
+    yield Metric(f"{name}_sd_over_draws", spread, n, unit="gap", params=params)
 
 
-def _over_seeds(values: Float64Array) -> Interval | None:
-    """Return Student's t interval, cut to what a share can be; None for one seed."""
-    if len(values) < 2:
-        return None
-    found = student(values.tolist())
-    return Interval(max(0.0, found.low), min(1.0, found.high), "seeds", found.level)
+def _interval(
+    decided: SeedDecisions, strata: IntArray | None, pool_share: float, rows: BoolArray | slice = slice(None)
+) -> Interval | None:
+    """Return the interval of the mean over some rows."""
+    correct = decided.correct[rows]
+    clusters = None if decided.clusters is None else decided.clusters[rows]
+    if correct.shape[1] == 1:
+        found = crossed_mean(correct, strata, clusters=clusters).of_a_share()
+        return found and replace(found, kind=ONE_DRAW)
+    return crossed_mean(correct, strata, pool_share, clusters).of_a_share() if pool_share <= LARGEST_SHARE else None
 
 
-def _top1_interval(decided: SeedDecisions) -> Interval:
-    shares = decided.shares
-    if np.ptp(shares) == 0:
-        # Every resample would repeat the value.
-        return wilson(float(shares.sum()), len(shares))
-    return bootstrap_mean(shares)
-
-
-def _recall_interval(decided: SeedDecisions, classes: int) -> Interval:
-    """Resample examples, each with what all seeds made of it: a cell is a class and how many seeds are right."""
-    seeds, right = decided.correct.shape[1], decided.right
-    if np.ptp(right) == 0:
-        return equal_recalls_interval(np.bincount(decided.labels), int(right[0]), seeds)
-    cells = np.bincount(decided.labels * (seeds + 1) + right, minlength=classes * (seeds + 1))
-    shares = np.arange(seeds + 1) / seeds
-
-    def statistic(drawn: IntArray) -> Float64Array:
-        counts = drawn.reshape(len(drawn), classes, seeds + 1)
-        return mean_per_class_recall(counts.sum(axis=2), counts @ shares)
-
-    return bootstrap_multinomial(cells, statistic)
-
-
-def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str]) -> pd.DataFrame:
+def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str], pool_share: float) -> pd.DataFrame:
     """Return the mean over seeds of each class's accuracy, one row a class in label order.
 
-    low and high are Wilson's at 95 % for that many right answers, which is wider than what a mean over seeds leaves
-    uncertain.
+    low and high are over images and draws, as those of the mean over all classes.
     """
     counts = np.bincount(decided.labels, minlength=len(classes))
-    return per_class(counts, np.bincount(decided.labels, decided.shares, minlength=len(classes)), classes)
+    frame = per_class(counts, np.bincount(decided.labels, decided.shares, minlength=len(classes)), classes)
+    found = [
+        ends(_interval(decided, None, pool_share, decided.labels == label) if count else None)
+        for label, count in enumerate(counts.tolist())
+    ]
+    low, high = np.array(found, np.float64).T
+    return frame.assign(low=low, high=high)
 
 
 def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes: Sequence[str]) -> pd.DataFrame:
@@ -154,4 +148,4 @@ def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes:
         "correct": decided.shares,
     }
     each = {f"correct.{seed}": correct for seed, correct in enumerate(decided.correct.T)}
-    return pd.DataFrame(columns | each | group_columns(images.groups, decided.rows))
+    return pd.DataFrame(columns | each | images.attributes(decided.rows))

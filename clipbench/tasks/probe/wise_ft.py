@@ -15,12 +15,13 @@ from clipbench.heads.mixtures import Mixtures, best_alpha
 from clipbench.heads.problem import Head, Problem
 from clipbench.heads.search import Score
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
+from clipbench.stats.intervals import ends
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts, distinct_strings
 from clipbench.tasks.classify.class_tables import SINGLE_LABEL_TABLES
 from clipbench.tasks.classify.classifier import ClassColumns, TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import Decisions, decide, decide_scores
-from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, proportion, single_label_outcome
+from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, OtherTop1, proportion, single_label_outcome
 from clipbench.tasks.probe.feature_settings import feature_params
 from clipbench.tasks.probe.fitted_head import HOLD_OUTS, VALIDATION_CURVE, FittedHead, fit_head, head_scores
 from clipbench.tasks.probe.labelled import FeatureView, LabelledImages
@@ -41,8 +42,18 @@ _ALWAYS = (0.0, RECOMMENDED, 1.0)
 Alpha = Annotated[float, Field(ge=0, le=1)]
 
 METRICS = (
-    MetricSpec("zero_shot_top1", "zero-shot top-1", definition="top-1 of the text classifier's weights (alpha 0)."),
-    MetricSpec("fitted_top1", "fitted top-1", definition="top-1 of the fitted weights (alpha 1)."),
+    MetricSpec(
+        "zero_shot_top1",
+        "zero-shot top-1",
+        definition="top-1 of the text classifier's weights (alpha 0).",
+        per_example="correct.zero_shot",
+    ),
+    MetricSpec(
+        "fitted_top1",
+        "fitted top-1",
+        definition="top-1 of the fitted weights (alpha 1).",
+        per_example="correct.fitted",
+    ),
     MetricSpec(
         "top1_at_chosen_alpha",
         "top-1 at the chosen alpha",
@@ -260,9 +271,9 @@ def _outcome(
     chosen = best_alpha(validation)
     choice = {"alpha": chosen, "C": heads.fitted.C, "chosen_on": training.chosen_on, "chosen_by": training.metric}
     ends = (
-        proportion("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
-        proportion("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
-        replace(proportion("top1_at_chosen_alpha", decided[chosen].correct), params=choice),
+        OtherTop1("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
+        OtherTop1("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
+        OtherTop1("top1_at_chosen_alpha", decided[chosen].correct, choice),
     )
     outcome = single_label_outcome(decided[RECOMMENDED], inputs.sets[split], dataset, split, ends)
     correct = {"correct.zero_shot": decided[0.0].correct, "correct.fitted": decided[1.0].correct}
@@ -285,8 +296,7 @@ def _alpha_curve(decided: Mapping[float, Decisions], validation: Mapping[float, 
     rows = []
     for alpha, decisions in decided.items():
         top1 = proportion("top1", decisions.correct)
-        assert top1.interval is not None
-        rows.append((alpha, top1.value, top1.interval.low, top1.interval.high, validation[alpha]))
+        rows.append((alpha, top1.value, *ends(top1.interval), validation[alpha]))
     return ALPHA_CURVE.frame(rows)
 
 

@@ -12,9 +12,7 @@ import numpy as np
 from clipbench.arrays import BoolArray, Float32Array, IntArray
 from clipbench.errors import listed
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
-from clipbench.stats.bootstrap import RESAMPLES, SEED
-from clipbench.stats.paired import Comparison, compare_pair, span
-from clipbench.stats.significance import holm
+from clipbench.stats.differences import Difference, simultaneous_differences
 from clipbench.tasks.base import Inputs, Metric
 from clipbench.tasks.classify.classifier import TextClassifier, text_classifier
 from clipbench.tasks.classify.decisions import class_logits, rows_at_a_time, unit_chunks
@@ -25,7 +23,7 @@ from clipbench.tasks.prompt_sensitivity.template_scores import (
     predictions_of,
     template_classifiers,
 )
-from clipbench.tasks.prompt_sensitivity.template_tables import DIFFERENCE, P_HOLM, P_VALUE
+from clipbench.tasks.prompt_sensitivity.template_tables import DIFFERENCE, TOGETHER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +40,8 @@ NAME_METRICS = (
         "range over lists of names",
         "gap",
         None,
-        "top-1 of the best list of names minus that of the worst, on the images that they are reported on, with all "
-        "templates averaged.",
+        "top-1 of the best list of names minus that of the worst, with all templates averaged; too wide, as both were "
+        "chosen on the images they are reported on.",
     ),
     MetricSpec(
         "averaged_names_gain",
@@ -51,14 +49,15 @@ NAME_METRICS = (
         "difference",
         None,
         "top-1 with all names of a class averaged minus that with the canonical names, with all templates averaged, on "
-        "the same images, in points.",
+        "the same images, in points; its interval holds together with those of the other lists of names.",
     ),
 )
 
 NAMES_TABLE = TableSpec(
     "names",
     "What other names of the classes do",
-    (ColumnSpec("how"), ColumnSpec("top1", "top-1", "fraction"), DIFFERENCE, P_VALUE, P_HOLM, ColumnSpec("names")),
+    (ColumnSpec("how"), ColumnSpec("top1", "top-1", "fraction"), DIFFERENCE, ColumnSpec("names")),
+    definition=TOGETHER,
 )
 
 
@@ -74,14 +73,20 @@ class NameScores:
     """(n,) whether all templates and names averaged into one vector a class are right, as in zero-shot."""
     best: BoolArray
     """(n,) right where a class's score is that of its best name, all templates averaged."""
+    clusters: IntArray | None = None
+    """(n,) codes where images come in clusters."""
 
     @cached_property
-    def ways(self) -> Mapping[str, tuple[BoolArray, Comparison]]:
-        """Each further list, and each way to use all names: what is right, and that against the canonical names."""
+    def ways(self) -> Mapping[str, tuple[BoolArray, Difference]]:
+        """Each further list, and each way to use all names: what is right, and that against the canonical names.
+
+        The differences' intervals hold together.
+        """
         canonical, *others = self.lists.T
         ways = {list_name(place): right for place, right in enumerate(others, start=1)}
         ways |= {AVERAGED: self.averaged, BEST: self.best}
-        return {how: (right, compare_pair(right, canonical)) for how, right in ways.items()}
+        found = simultaneous_differences([(right, canonical) for right in ways.values()], self.clusters)
+        return {how: (right, difference) for (how, right), difference in zip(ways.items(), found, strict=True)}
 
 
 def list_name(place: int) -> str:
@@ -112,6 +117,7 @@ def score_names(inputs: Inputs, scores: TemplateScores, grid: PromptGrid) -> Nam
         lists=np.stack(together, axis=1),
         averaged=right([text_classifier(grid.given, text, model.name)])[:, 0],
         best=_best_name_right(inputs, scores.split, grid)[scores.rows],
+        clusters=scores.clusters,
     )
 
 
@@ -175,27 +181,25 @@ def name_metrics(scores: NameScores, grid: PromptGrid) -> Iterator[Metric]:
 
     All templates are averaged throughout. The range is that of the best list on these images minus the worst.
     """
-    n, apart = len(scores.averaged), span(scores.lists)
-    drawn = {"lists": grid.lists, "names": sum(map(len, grid.given.names)), "seed": SEED, "resamples": RESAMPLES}
-    lowest = float(scores.lists[:, apart.worst].mean())
-    ends = {"best": list_name(apart.best), "worst": list_name(apart.worst), "lowest": lowest}
-    yield Metric("names_range", apart.difference, n, apart.interval, params=ends | drawn)
+    n, top1 = len(scores.averaged), scores.lists.mean(axis=0)
+    size = {"lists": grid.lists, "names": sum(map(len, grid.given.names))}
+    best, worst = int(top1.argmax()), int(top1.argmin())
+    chosen = {"best": list_name(best), "worst": list_name(worst), "lowest": float(top1[worst])}
+    yield Metric("names_range", float(np.ptp(top1)), n, params=chosen | size)
     _, gain = scores.ways[AVERAGED]
-    yield Metric("averaged_names_gain", gain.difference, n, gain.interval, params=drawn)
+    yield Metric("averaged_names_gain", gain.value, n, gain.interval, params=size)
 
 
 def names_table(scores: NameScores, grid: PromptGrid) -> pd.DataFrame:
     """Return lists of names and ways to use them, all templates averaged.
 
-    The difference is from the canonical names on the same images, with its interval, McNemar's exact p value, and that
-    after Holm's correction for all rows. names has the first of a list's names that are not the classes' own.
+    The difference is from the canonical names on the same images. names has the first of a list's names that are not
+    the classes' own.
     """
-    rows: list[tuple[str | float | None, ...]] = [(list_name(0), float(scores.lists[:, 0].mean()), *[None] * 4)]
+    rows: list[tuple[str | float | None, ...]] = [(list_name(0), float(scores.lists[:, 0].mean()), None, None, None)]
     rows += [(how, float(right.mean()), *found.numbers) for how, (right, found) in scores.ways.items()]
-    p_values = holm([None, *(found.p for _, found in scores.ways.values())])
     members = (
         [names[place] for names in grid.given.names if place < len(names)] if 0 < place < grid.lists else []
         for place in range(len(rows))
     )
-    columns = zip(rows, p_values, members, strict=True)
-    return NAMES_TABLE.frame((*row, p, listed(names, _SHOWN)) for row, p, names in columns)
+    return NAMES_TABLE.frame((*row, listed(names, _SHOWN)) for row, names in zip(rows, members, strict=True))

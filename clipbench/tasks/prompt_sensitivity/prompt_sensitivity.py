@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
+from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
+from clipbench.metrics.chance import top_k_baseline
 from clipbench.metrics.flips import flips
 from clipbench.metrics.specs import MetricSpec, TableSpec
-from clipbench.stats.variance_components import variance_components
+from clipbench.stats.variance_components import Component, variance_components
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Outcome
 from clipbench.tasks.classify.class_prompts import PromptSettings, class_prompts
+from clipbench.tasks.classify.single_label import with_baseline
 from clipbench.tasks.prompt_sensitivity.held_out_selection import held_out_selection
 from clipbench.tasks.prompt_sensitivity.name_lists import (
     NAME_METRICS,
@@ -25,10 +30,11 @@ from clipbench.tasks.prompt_sensitivity.name_lists import (
 from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
 from clipbench.tasks.prompt_sensitivity.prompt_notes import prompt_notes
 from clipbench.tasks.prompt_sensitivity.template_metrics import (
+    ACCURACIES,
     METRICS,
+    chosen_metric,
     gain_metrics,
     gains,
-    selection_metrics,
     template_metrics,
 )
 from clipbench.tasks.prompt_sensitivity.template_scores import (
@@ -63,11 +69,13 @@ if TYPE_CHECKING:
 
     from clipbench.models.base import ModelInfo
 
+_AXES = ("example", "template", "names")
+
 _BYTES_A_VECTOR = 8
 """Of each number of a text vector: as it is read, and in the classifier."""
 
-_BYTES_AN_ANSWER = 32
-"""Of each template and image: predictions, and float64 both ways round for the variance components."""
+_BYTES_AN_ANSWER = 48
+"""Of each template and image: predictions, and float64 several times for intervals and variance components."""
 
 _BYTES_AT_A_TIME = 1 << 26
 """Features and scores of some images, and resamples: whatever the size of the data."""
@@ -96,7 +104,7 @@ class PromptSensitivity:
 
     name: ClassVar[str] = "prompt_sensitivity"
     label: ClassVar[str] = "prompt sensitivity"
-    protocol: ClassVar[int] = 2
+    protocol: ClassVar[int] = 3
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*METRICS, *NAME_METRICS)
     tables: ClassVar[tuple[TableSpec, ...]] = (*TABLES, NAMES_TABLE)
     measures_prompts: ClassVar[bool] = True
@@ -139,22 +147,27 @@ class PromptSensitivity:
         if len(scores.rows) < 2:
             where = place_of(inputs, settings.split)
             raise UserError("has one labelled image", where=where, fix="prompt_sensitivity needs at least two")
-        found, steps = flips(scores.predictions), gains(scores, grid)
+        found, components = flips(scores.predictions), _components(scores.correct, scores)
         validation = settings.validation_split(dataset)
         selection = held_out_selection(scores, score_templates(inputs, validation, classifiers) if validation else None)
+        steps = gains(scores, selection, grid)
         names = score_names(inputs, scores, grid) if grid.lists > 1 else None
         metrics = (
-            *template_metrics(scores, found, grid),
-            *selection_metrics(scores, selection, grid),
+            *template_metrics(scores, found, grid, components["template"]),
+            chosen_metric(scores, selection, grid),
             *gain_metrics(steps, len(scores.rows)),
             *(name_metrics(names, grid) if names else ()),
+        )
+        counts = np.bincount(scores.labels, minlength=len(dataset.classes))
+        metrics = tuple(
+            with_baseline(metric, top_k_baseline(counts)) if metric.name in ACCURACIES else metric for metric in metrics
         )
         by_name = {metric.name: metric for metric in metrics}
         choice = choice_table(by_name, len(grid.templates), settings.split, cross_fitted=selection.cross_fitted)
         return Outcome(
             metrics=metrics,
-            examples=template_examples(scores, found, dataset.classes, images.groups),
-            tables=_tables(scores, grid, names) | {"gains": gains_table(steps), "choice": choice},
+            examples=template_examples(scores, found, dataset.classes, images),
+            tables=_tables(scores, grid, names, components) | {"gains": gains_table(steps), "choice": choice},
             pictures=flip_pictures(scores, found, dataset.classes),
             notes=tuple(prompt_notes(scores, selection, grid, classifiers.single, len(images))),
         )
@@ -169,16 +182,23 @@ def _grid(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptGrid:
     return PromptGrid.of(class_prompts(prompts, dataset, name), dataset.name)
 
 
-def _tables(scores: TemplateScores, grid: PromptGrid, names: NameScores | None) -> dict[str, pd.DataFrame]:
+def _components(correct: BoolArray, scores: TemplateScores) -> Mapping[str, Component]:
+    """Return the variance components of (n, T) or (n, T, W) answers; no intervals of images that come in clusters."""
+    found = variance_components(correct, _AXES[: correct.ndim])
+    if scores.clusters is None:
+        return found
+    return {name: replace(component, interval=None) for name, component in found.items()}
+
+
+def _tables(
+    scores: TemplateScores, grid: PromptGrid, names: NameScores | None, components: Mapping[str, Component]
+) -> dict[str, pd.DataFrame]:
     classes = grid.prompts.classes
     tables = {"templates": templates_table(scores, grid), "per_class": per_class_table(scores, classes)}
     if grid.given.families:
         tables["families"] = families_table(scores, grid)
         tables["family_effects"] = family_effects_table(scores, grid)
-    axes = ("example", "template")
-    if names is None:
-        components = variance_components(scores.correct, axes)
-    else:
-        components = variance_components(names.correct, (*axes, "names"), resampled=axes)
+    if names is not None:
+        components = _components(names.correct, scores)
         tables["names"] = names_table(names, grid)
     return tables | {"variance": variance_table(components)}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import ColumnSpec, TableSpec
-from clipbench.stats.bootstrap import bootstrap_mean
-from clipbench.stats.intervals import ends, wilson
-from clipbench.stats.paired import compare_pair
-from clipbench.stats.significance import holm, mean_is_zero
+from clipbench.stats.clusters import design, share_interval
+from clipbench.stats.differences import simultaneous_differences
+from clipbench.stats.intervals import ends
 from clipbench.stats.variance_components import Component
-from clipbench.tasks.base import Metric, Picture
-from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR, group_columns
+from clipbench.tasks.base import ImageSet, Metric, Picture
+from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR
 from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
 from clipbench.tasks.prompt_sensitivity.template_metrics import Gain
 from clipbench.tasks.prompt_sensitivity.template_scores import TemplateScores
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 TOP1 = ColumnSpec("top1", "top-1", "fraction", "low", "high")
 DIFFERENCE = ColumnSpec("difference", "difference, points", "difference", "low", "high")
-P_VALUE, P_HOLM = ColumnSpec("p", unit="p"), ColumnSpec("p_holm", "p, Holm", "p")
+TOGETHER = "Intervals hold for all rows together; one that leaves out zero is a difference beyond chance."
 _FAMILY, _PLAIN, _TEMPLATE = (ColumnSpec(name) for name in ("family", "plain", "template"))
 
 PER_CLASS = TableSpec(
@@ -46,17 +45,21 @@ TEMPLATES = TableSpec(
 )
 GAINS = TableSpec(
     "gains",
-    "Gains of a photo and of the ensemble",
-    (ColumnSpec("gain"), _PLAIN, ColumnSpec("better"), DIFFERENCE, P_VALUE),
-    definition="The CLIP paper, on ImageNet: +1.3 points, and +3.5 for 80 templates.",
+    "Gains of a photo, of the ensemble and of the chosen template",
+    (ColumnSpec("gain"), _PLAIN, ColumnSpec("better"), DIFFERENCE),
+    definition=f"{TOGETHER} The CLIP paper, on ImageNet: a photo +1.3 points, and +3.5 for 80 templates.",
 )
 FAMILY_EFFECTS = TableSpec(
     "family_effects",
     "What each family of wordings does",
-    (_FAMILY, _PLAIN, ColumnSpec("others", unit="count"), DIFFERENCE, P_VALUE, P_HOLM),
+    (_FAMILY, _PLAIN, ColumnSpec("others", unit="count"), DIFFERENCE),
+    definition=TOGETHER,
 )
 FAMILIES = TableSpec(
-    "families", "What a change of the wording does", (_FAMILY, _PLAIN, _TEMPLATE, DIFFERENCE, P_VALUE, P_HOLM)
+    "families",
+    "What a change of the wording does",
+    (_FAMILY, _PLAIN, _TEMPLATE, DIFFERENCE),
+    definition=TOGETHER,
 )
 CHOICE = TableSpec(
     "choice",
@@ -69,8 +72,6 @@ VARIANCE = TableSpec(
     (
         ColumnSpec("component"),
         ColumnSpec("value", "variance", "number", "low", "high"),
-        ColumnSpec("low_over_templates", unit="number"),
-        ColumnSpec("high_over_templates", unit="number"),
     ),
 )
 TABLES = (PER_CLASS, TEMPLATES, GAINS, FAMILY_EFFECTS, FAMILIES, CHOICE, VARIANCE)
@@ -82,53 +83,40 @@ def templates_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
     first = [*grid.prompts.strings[0], *(extra.prompts.strings[0][0] for extra in grid.extra)]
     rows = []
     for position, (template, role, prompt) in enumerate(zip(grid.every, roles, first, strict=True)):
-        correct, n = int(np.count_nonzero(scores.every_correct[:, position])), len(scores.rows)
-        interval = wilson(correct, n)
+        right = scores.every_correct[:, position]
+        interval = share_interval(float(right.mean()), len(right), design(right, scores.clusters))
         family = ", ".join(name for name, members in grid.given.families.items() if position in members)
-        rows.append((position, template, family, role, prompt, correct / n, interval.low, interval.high))
+        rows.append((position, template, family, role, prompt, float(right.mean()), *ends(interval)))
     return TEMPLATES.frame(rows)
 
 
 def families_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return one row for each template of a family but its plain one.
-
-    The difference is its top-1 minus the plain one's on the same images, with McNemar's exact p value, and that after
-    Holm's correction for all rows.
-    """
+    """Return one row for each template of a family but its plain one: its top-1 minus the plain one's, same images."""
     names, correct = grid.every, scores.every_correct
     rows = [
-        (family, names[plain], names[position], *compare_pair(correct[:, position], correct[:, plain]).numbers)
-        for family, (plain, *others) in grid.given.families.items()
-        for position in others
+        (family, plain, position) for family, (plain, *others) in grid.given.families.items() for position in others
     ]
-    return _corrected(FAMILIES, rows)
+    pairs = [(correct[:, position], correct[:, plain]) for _, plain, position in rows]
+    found = simultaneous_differences(pairs, scores.clusters)
+    return FAMILIES.frame(
+        (family, names[plain], names[position], *difference.numbers)
+        for (family, plain, position), difference in zip(rows, found, strict=True)
+    )
 
 
 def family_effects_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
-    """Return one row a family: the mean top-1 of its other templates minus the plain one's on the same images.
-
-    The interval is of a bootstrap over images, p of a paired t test, and p_holm that after Holm's correction.
-    """
-    correct = scores.every_correct
-    rows = []
-    for family, (plain, *others) in grid.given.families.items():
-        gained = correct[:, others].mean(axis=1) - correct[:, plain]
-        # Every resample would repeat a difference that is the same of all images; each of the others then has it too.
-        alike = np.ptp(gained) == 0
-        interval = compare_pair(correct[:, others[0]], correct[:, plain]).interval if alike else bootstrap_mean(gained)
-        assert interval is not None
-        p = mean_is_zero(gained)
-        rows.append((family, grid.every[plain], len(others), gained.mean(), interval.low, interval.high, p))
-    return _corrected(FAMILY_EFFECTS, rows)
-
-
-def _corrected(spec: TableSpec, rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    p_values = holm([row[-1] for row in rows])
-    return spec.frame([(*row, p) for row, p in zip(rows, p_values, strict=True)])
+    """Return one row a family: the mean top-1 of its other templates minus the plain one's on the same images."""
+    correct, families = scores.every_correct, grid.given.families.items()
+    pairs = [(correct[:, others].mean(axis=1), correct[:, plain]) for _, (plain, *others) in families]
+    found = simultaneous_differences(pairs, scores.clusters)
+    return FAMILY_EFFECTS.frame(
+        (family, grid.every[members[0]], len(members) - 1, *difference.numbers)
+        for (family, members), difference in zip(families, found, strict=True)
+    )
 
 
 def gains_table(steps: Sequence[Gain]) -> pd.DataFrame:
-    """Return what each step gains (McNemar's exact test)."""
+    """Return what each step gains."""
     return GAINS.frame((gain.name, gain.plain, gain.better, *gain.found.numbers) for gain in steps)
 
 
@@ -164,16 +152,11 @@ def per_class_table(scores: TemplateScores, classes: Sequence[str]) -> pd.DataFr
 
 
 def variance_table(components: Mapping[str, Component]) -> pd.DataFrame:
-    """Return the components with their intervals over images, and over templates."""
-    return VARIANCE.frame(
-        (name, component.value, *ends(component.over["example"]), *ends(component.over["template"]))
-        for name, component in components.items()
-    )
+    """Return the components, with intervals over images where these cover."""
+    return VARIANCE.frame((name, component.value, *ends(component.interval)) for name, component in components.items())
 
 
-def template_examples(
-    scores: TemplateScores, found: Flips, classes: Sequence[str], groups: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
+def template_examples(scores: TemplateScores, found: Flips, classes: Sequence[str], images: ImageSet) -> pd.DataFrame:
     """Return one row a labelled image.
 
     predictions counts the different ones, first_prediction is the first template's, and `correct.POSITION` is of each
@@ -193,7 +176,7 @@ def template_examples(
         "most_frequent_prediction": names[found.first],
     }
     each = {f"correct.{position}": correct for position, correct in enumerate(scores.every_correct.T)}
-    return pd.DataFrame(columns | each | group_columns(groups, scores.rows))
+    return pd.DataFrame(columns | each | images.attributes(scores.rows))
 
 
 def flip_pictures(scores: TemplateScores, found: Flips, classes: Sequence[str]) -> tuple[Picture, ...]:

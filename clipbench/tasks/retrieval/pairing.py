@@ -74,6 +74,7 @@ class Pairing:
             definition="how often an image's own caption scores above N - 1 captions of other images, averaged over "
             "all ways to draw those, over the image's captions and over images.",
             source="Radford et al. 2021, section 2.3",
+            per_example="paired_of_{n}",
         ),
     )
     tables: ClassVar[tuple[TableSpec, ...]] = (CURVE,)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipbench.arrays import Float32Array, Float64Array, IntArray
+from clipbench.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.chance import random_recall
-from clipbench.metrics.ranking import RightAnswers, WeightedMedian, ranks_of_best
+from clipbench.metrics.ranking import RightAnswers, ranks_of_best
 from clipbench.metrics.vectors import distinct_rows, refuse_directionless, unit_rows
-from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
-from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.clusters import design, share_interval
+from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import ImageSet, Inputs, Metric
 from clipbench.tasks.classify.decisions import unit_chunks
+
+FIXED_GALLERY, FIXED_GALLERY_CLUSTERS = "fixed gallery", "fixed gallery, clusters"
+"""Of the intervals."""
 
 _ROWS = 4096
 """Images, or strings, whose features are read at once."""
@@ -122,6 +123,16 @@ class Ranks:
     right_images: IntArray
     """(T,) how many images are right for each caption."""
 
+    def found(self, hits: BoolArray) -> Found:
+        """Return the share of the (n,) images that find a caption."""
+        return Found(float(hits.mean()), hits.astype(np.float64), ~hits)
+
+    def found_by_captions(self, hits: BoolArray) -> Found:
+        """Return the share of the (T,) captions that find their image, with what each image's captions add to it."""
+        counts, right = np.bincount(self.image), np.bincount(self.image, hits)
+        value = float(hits.mean())
+        return Found(value, value + (right - value * counts) * len(counts) / len(hits), right < counts)
+
     def chance(self, texts_at: Sequence[int], images_at: Sequence[int]) -> dict[str, float]:
         """Return what each recall is expected to be where candidates are ranked at random, by its name."""
         images, captions = len(self.image_to_text), len(self.text_to_image)
@@ -164,60 +175,80 @@ def both_ranks(captions: Captions, vectors: Vectors) -> Ranks:
     )
 
 
-class Summary:
-    """All retrieval metrics for any weighting of the images; an image brings its captions."""
-
-    def __init__(self, ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int]) -> None:
-        self._ranks = ranks
-        self._texts = (ranks.image_to_text[:, None] <= np.array([1, *texts_at])).astype(np.float64)
-        found = ranks.text_to_image[:, None] <= np.array([1, *images_at])
-        self._images = np.zeros((len(self._texts), found.shape[1]))
-        np.add.at(self._images, ranks.image, found)
-        self._captions = np.bincount(ranks.image).astype(np.float64)
-        self._medians = WeightedMedian(ranks.image_to_text), WeightedMedian(ranks.text_to_image)
-        self.names = (
-            "mean_recall_at_1",
-            *(f"image_to_text_recall_at_{k}" for k in texts_at),
-            *(f"text_to_image_recall_at_{k}" for k in images_at),
-            "image_to_text_median_rank",
-            "text_to_image_median_rank",
-        )
-
-    def __call__(self, weights: NDArray[Any]) -> Float64Array:
-        """Return (b, metrics) values for (b, n) weights, in the order of `names`."""
-        shares = weights.astype(np.float64)
-        to_text = shares @ self._texts / shares.sum(axis=1, keepdims=True)
-        to_image = shares @ self._images / (shares @ self._captions)[:, None]
-        medians = self._medians[0](weights), self._medians[1](weights[:, self._ranks.image])
-        mean = (to_text[:, 0] + to_image[:, 0]) / 2
-        return np.column_stack([mean, to_text[:, 1:], to_image[:, 1:], *medians])
-
-
-def retrieval_metrics(ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int]) -> tuple[Metric, ...]:
+def retrieval_metrics(
+    ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int], clusters: IntArray | None = None
+) -> tuple[Metric, ...]:
     """Return recall at each k and the median rank both ways, and the mean of the two recalls at 1.
 
-    `n` counts queries: images for image to text, captions for text to image. Intervals resample images.
+    `n` counts queries: images for image to text, captions for text to image. Intervals are over images, each with its
+    captions, or over (n,) clusters of them; what is searched, the gallery, is held fixed.
     """
-    images, captions = len(ranks.image_to_text), len(ranks.text_to_image)
     chance = ranks.chance(texts_at, images_at)
-    summary = Summary(ranks, texts_at, images_at)
-    values = summary(np.ones((1, images), np.int64))[0].tolist()
-    intervals = bootstrap_units(images, summary, elements=captions)
-    params = {"seed": SEED, "resamples": RESAMPLES, "unit": "image"}
-    return tuple(
-        Metric(
-            name=name,
-            value=value,
-            n=captions if name.startswith("text_to_image") else images,
-            interval=interval if name.endswith("rank") else _widened(interval, value, images),
-            unit="rank" if name.endswith("rank") else "fraction",
-            params=params,
-            chance=chance.get(name),
-        )
-        for name, value, interval in zip(summary.names, values, intervals, strict=True)
+    to_text = {k: ranks.found(ranks.image_to_text <= k) for k in (1, *texts_at)}
+    to_image = {k: ranks.found_by_captions(ranks.text_to_image <= k) for k in (1, *images_at)}
+    recalls = {
+        "mean_recall_at_1": _mean(to_text[1], to_image[1]),
+        **{f"image_to_text_recall_at_{k}": to_text[k] for k in texts_at},
+        **{f"text_to_image_recall_at_{k}": to_image[k] for k in images_at},
+    }
+    medians = {
+        "image_to_text_median_rank": _median(ranks.image_to_text, ranks.found, clusters),
+        "text_to_image_median_rank": _median(ranks.text_to_image, ranks.found_by_captions, clusters),
+    }
+    images, captions = len(ranks.image_to_text), len(ranks.text_to_image)
+    queries = {name: captions if name.startswith("text_to_image") else images for name in (*recalls, *medians)}
+    gallery = {"images": images, "texts": captions}
+    return (
+        *(
+            Metric(name, found.value, queries[name], found.interval(clusters), params=gallery, chance=chance[name])
+            for name, found in recalls.items()
+        ),
+        *(
+            Metric(name, value, queries[name], interval, unit="rank", params=gallery)
+            for name, (value, interval) in medians.items()
+        ),
     )
 
 
-def _widened(interval: Interval, value: float, images: int) -> Interval:
-    """Replace an interval of no width, which none or all found gives in every resample, by Wilson's over the images."""
-    return wilson(value * images, images) if value in (0, 1) else interval
+@dataclass(frozen=True)
+class Found:
+    """A share of queries whose answer is found."""
+
+    value: float
+    influence: Float64Array
+    """(n,) what each image adds to it to first order: their mean is the value."""
+    missed: BoolArray
+    """(n,) images of which any query misses."""
+
+    @property
+    def independent(self) -> float:
+        """Of how many images a proportion has the variance that this share has."""
+        images, variance = len(self.influence), float(np.var(self.influence))
+        return images * self.value * (1 - self.value) / variance if variance > 0 and 0 < self.value < 1 else images
+
+    def interval(self, clusters: IntArray | None, share: float | None = None) -> Interval | None:
+        """Return Wilson's, of another share if one is given."""
+        at = self.value if share is None else share
+        found = share_interval(at, self.independent, design(self.influence, clusters, self.missed))
+        return found and replace(found, kind=FIXED_GALLERY if clusters is None else FIXED_GALLERY_CLUSTERS)
+
+
+def _mean(first: Found, second: Found) -> Found:
+    influence = (first.influence + second.influence) / 2
+    return Found((first.value + second.value) / 2, influence, first.missed | second.missed)
+
+
+def _median(
+    ranks: IntArray, found: Callable[[BoolArray], Found], clusters: IntArray | None
+) -> tuple[float, Interval | None]:
+    """Return the median of ranks, and the ranks at the ends of an interval of the half.
+
+    Source: Woodruff 1952, "Confidence intervals for medians and other position measures".
+    """
+    median = float(np.median(ranks))
+    # Of many equal ranks more than half are at or below the median; the interval is for the half.
+    around = found(ranks <= median).interval(clusters, 0.5)
+    if around is None:
+        return median, None
+    low, high = (float(np.quantile(ranks, end, method="inverted_cdf")) for end in (around.low, around.high))
+    return median, replace(around, low=min(low, median), high=max(high, median))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from clipbench.errors import listed
 from clipbench.metrics.specs import MetricSpec
 from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Needs, Outcome, Picture, TaskSettings
-from clipbench.tasks.classify.class_tables import PICTURES, group_columns
+from clipbench.tasks.classify.class_tables import PICTURES
 from clipbench.tasks.prompts import Names, PromptedClasses
 from clipbench.tasks.requirements import require_joint_space, require_split, with_main
 from clipbench.tasks.retrieval.ranks import Captions, Ranks, Vectors, both_ranks, retrieval_metrics
@@ -21,15 +22,24 @@ if TYPE_CHECKING:
 
     from clipbench.models.base import ModelInfo
 
+_GALLERY = "The interval is over the images; what they are searched in, the gallery, is held fixed."
 _RECALL = (
-    "share of queries with a right answer among the k that score highest; any caption of an image counts as right."
+    "share of queries with a right answer among the k that score highest; any caption of an image counts as right. "
+    + _GALLERY
 )
-_RANK = "middle rank of the first right answer; 1 is perfect."
+_RANK = f"middle rank of the first right answer; 1 is perfect. {_GALLERY}"
 
 METRICS = (
-    MetricSpec("mean_recall_at_1", "mean R@1", definition="mean of R@1 from image to text and from text to image."),
-    MetricSpec("image_to_text_recall_at_{k}", "image to text R@{k}", definition=_RECALL),
-    MetricSpec("text_to_image_recall_at_{k}", "text to image R@{k}", definition=_RECALL),
+    MetricSpec(
+        "mean_recall_at_1",
+        "mean R@1",
+        definition=f"mean of R@1 from image to text and from text to image. {_GALLERY}",
+        per_example="mean_recall_at_1",
+    ),
+    *(
+        MetricSpec(f"{way}_recall_at_{{k}}", label, definition=_RECALL, per_example=f"{way}_recall_at_{{k}}")
+        for way, label in (("image_to_text", "image to text R@{k}"), ("text_to_image", "text to image R@{k}"))
+    ),
     MetricSpec("image_to_text_median_rank", "image to text median rank", "rank", False, _RANK),
     MetricSpec("text_to_image_median_rank", "text to image median rank", "rank", False, _RANK),
 )
@@ -79,10 +89,10 @@ class Retrieval:
         ranks = both_ranks(captions, vectors)
         texts_at = [k for k in settings.recall_at if k < captions.worst_text_rank]
         images_at = [k for k in settings.recall_at if k < captions.images]
-        metrics = retrieval_metrics(ranks, texts_at, images_at)
+        metrics = retrieval_metrics(ranks, texts_at, images_at, images.clusters_of())
         return Outcome(
             metrics=with_main(metrics, dataset, default="mean_recall_at_1"),
-            examples=_examples(images, captions, ranks, split),
+            examples=_examples(images, captions, ranks, split).assign(**_recalls(captions, ranks, texts_at, images_at)),
             pictures=_worst(images, ranks, split),
             notes=tuple(_notes(captions, vectors, settings.recall_at[len(images_at) :])),
         )
@@ -100,7 +110,22 @@ def _examples(images: ImageSet, captions: Captions, ranks: Ranks, split: str) ->
         "text_to_image_rank": np.minimum.reduceat(ranks.text_to_image, captions.starts),
         "text_to_image_worst_rank": np.maximum.reduceat(ranks.text_to_image, captions.starts),
     }
-    return pd.DataFrame(columns | group_columns(images.groups, np.arange(len(images))))
+    return pd.DataFrame(columns | images.attributes(np.arange(len(images))))
+
+
+def _recalls(
+    captions: Captions, ranks: Ranks, texts_at: Sequence[int], images_at: Sequence[int]
+) -> dict[str, NDArray[Any]]:
+    """Return a column of n numbers for each recall, whose mean it is: an image counts as its captions do."""
+    to_text = {k: ranks.image_to_text <= k for k in {1, *texts_at}}
+    of_captions = captions.images / len(captions.text)
+    to_image = {
+        k: of_captions * np.add.reduceat((ranks.text_to_image <= k).astype(np.int64), captions.starts)
+        for k in {1, *images_at}
+    }
+    columns: dict[str, NDArray[Any]] = {f"image_to_text_recall_at_{k}": to_text[k] for k in texts_at}
+    columns |= {f"text_to_image_recall_at_{k}": to_image[k] for k in images_at}
+    return columns | {"mean_recall_at_1": (to_text[1] + to_image[1]) / 2}
 
 
 def _worst(images: ImageSet, ranks: Ranks, split: str) -> tuple[Picture, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from clipbench.analyses.base import verdict_of
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
 from clipbench.report.figures.matrix import Matrix, MatrixCell, make_matrix, short_model_names
@@ -13,9 +14,9 @@ from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.base import PageData
 from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import basis
 from clipbench.report.text.declared import heading, metric_of, task_label
 from clipbench.results.records import AnalysisResult
-from clipbench.stats.significance import ALPHA
 
 _FEWEST = 3
 """With fewer models there is one number, which the table of findings has."""
@@ -30,13 +31,19 @@ class Row:
 
     result: AnalysisResult
     subset: str
-    """Split and subset, as far as they need saying."""
+    """Split, as far as it needs saying, and what the numbers rest on."""
     compared: str
     """What is compared: head and prompts, as far as there are several."""
     cells: tuple[Entry, ...]
     """As many as the table has heads."""
     tables: tuple[Grid, ...]
     flips: Matrix | None = None
+
+    @property
+    def datasets(self) -> str:
+        """The data set that it is about, or how many there are."""
+        names = self.result.about.datasets
+        return names[0] if len(names) == 1 else f"{len(names)} data sets" if names else ""
 
     @property
     def models(self) -> str:
@@ -73,6 +80,7 @@ class ComparisonsSection:
 def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
     done = [result for result in results if result.status == "done"]
     specs = {record.metric: metric_of(result, record) for result in done for record in result.records}
+    families = {record.metric: record.family for result in done for record in result.records if record.low is not None}
     regimes = {job.dataset: labels.regime_order(str(job.about.get("regime", ""))) for job in data.jobs}
 
     def place(result: AnalysisResult) -> tuple[object, ...]:
@@ -82,15 +90,20 @@ def _part(results: Sequence[AnalysisResult], data: PageData) -> Part:
     several_splits = len({result.about.split for result in done}) > 1
     return Part(
         title=labels.capitalised(task_label(results[0])),
-        heads=tuple(Head(heading(spec), numeric=True) for spec in specs.values()),
+        heads=tuple(Head(_heading(spec, families.get(name, 1)), numeric=True) for name, spec in specs.items()),
         rows=tuple(_row(result, specs, several_splits) for result in sorted(done, key=place)),
         errors=tuple(result.error for result in results if result.status == "failed"),
     )
 
 
+def _heading(spec: MetricSpec, family: int) -> str:
+    """Return a metric's heading, which says where its intervals hold together with others."""
+    return f"{heading(spec)}; {numbers.count(family)} intervals together" if family > 1 else heading(spec)
+
+
 def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: bool) -> Row:
     about = result.about
-    subset = (f"split {about.split}" if several_splits and about.split else "", about.subset)
+    subset = (f"split {about.split}" if several_splits and about.split else "", basis(about))
     prompts = f"prompts {about.prompts}" if about.prompts else ""
     return Row(
         result=result,
@@ -105,7 +118,7 @@ def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: b
 def matrix(result: AnalysisResult) -> Matrix | None:
     """Set out a result's table `rank_flips`, best model first; None where it has none, or fewer than three models.
 
-    Bold are pairs of which one model is ahead with every template, significantly so with the first.
+    Bold are pairs of which one model is ahead with every template, and whose interval with the first leaves out zero.
     """
     rows = rows_of(result, "rank_flips")
     pairs = {(str(row["first"]), str(row["second"])): row for row in rows}
@@ -123,9 +136,10 @@ def matrix(result: AnalysisResult) -> Matrix | None:
 
 def _cell(row: Mapping[str, Any], short: Mapping[str, str]) -> MatrixCell:
     share = row["flip_share"]
-    firm = row["survives"] == "yes" and row["p_holm"] < ALPHA
+    known = row["survives"] == "yes" and row["low"] is not None
+    firm = known and verdict_of(row["low"], row["high"]) != "not_distinguishable"
     first, second = (f"{short[str(row[name])]} ahead with {row[f'{name}_ahead']}" for name in ("first", "second"))
-    significant = f"significantly ahead with {row['first_significant']} and {row['second_significant']}"
+    significant = f"beyond chance with {row['first_significant']} and {row['second_significant']}"
     hover = f"{numbers.with_unit(share)}: {first} templates, {second}, equal with {row['ties']}; {significant}"
     return MatrixCell(numbers.number(share), min(share / _EVEN, 1.0), hover, firm)
 

@@ -11,6 +11,7 @@ from clipbench.report.grids import Grid, of_result
 from clipbench.report.measured import Outcomes, conditions, outcomes
 from clipbench.report.sections.base import PageData
 from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import basis
 from clipbench.results.records import AnalysisResult, Record
 
 Row = Mapping[str, Any]
@@ -26,6 +27,8 @@ class Consistency:
     result: AnalysisResult
     condition: str
     mean: Record
+    basis: str
+    """What it rests on."""
     pairs: int
     matrix: Matrix | None
     tables: tuple[Grid, ...]
@@ -62,13 +65,13 @@ def _part(result: AnalysisResult, condition: str, rank: Mapping[str, int]) -> Co
     models = sorted(result.about.models, key=lambda model: (rank.get(model, len(rank)), model))
     rows = [row for row in result.tables["error_consistency"].dicts() if row["kappa"] is not None]
     matrix = _matrix(models, rows) if len(models) >= _FEWEST else None
-    return Consistency(result, condition, result.records[0], len(rows), matrix, of_result(result))
+    return Consistency(result, condition, result.records[0], basis(result.about), len(rows), matrix, of_result(result))
 
 
 def _matrix(models: Sequence[str], rows: Sequence[Row]) -> Matrix:
     pairs, short = {frozenset((row["first"], row["second"])): row for row in rows}, short_model_names(models)
     most, least = (max(rows, key=lambda row: sign * row["kappa"]) for sign in (1, -1))
-    sentence = f"Most alike are {_names(most, short)}, least {_names(least, short)}."
+    sentence = f"Largest kappa: {_names(most, short)}; smallest: {_names(least, short)}."
     return make_matrix(models, lambda *pair: _cell(pairs.get(frozenset(pair)), short), sentence)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from clipbench.analyses.base import verdict_of
 from clipbench.report.figures import axes, figures
 from clipbench.report.figures.curve import Curve, errors_of, reach
 from clipbench.report.figures.figures import Figure, Trace
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import at_chance, chance
 from clipbench.report.text.declared import declared
 from clipbench.report.text.labels import cut
 from clipbench.results.records import JobResult
-from clipbench.stats.significance import ALPHA
 
 Row = Mapping[str, Any]
 Drawn = tuple[Figure, str] | None
@@ -22,18 +23,13 @@ _LABEL = 34
 _HOVER = 90
 """Characters of a row's name, and of what was chosen."""
 
-_STEP, _WIDE_STEP, _TWO_MARKS = 22, 26, 34
-
-_APART = 0.3
-"""Between the two marks of a row, as a part of the row."""
+_STEP, _WIDE_STEP = 22, 26
 
 _TICKS = 4
 """With more than that every second one has a label, so that they fit a phone."""
 
 _ROLES = {"control": "hollow: controls, meant to be worse", "baseline": "diamonds: baselines"}
 """What a template is that counts in no mean, and how it is marked."""
-
-_OVER = {"images": ("low", "high"), "templates": ("low_over_templates", "high_over_templates")}
 
 
 def prompt_curves(job: JobResult) -> dict[str, Curve]:
@@ -64,32 +60,32 @@ def _templates(job: JobResult, rows: Sequence[Row]) -> Drawn:
     summary += f"; beside them {others} that count in no mean" if others else ""
     axis = _percent([*reach(rows, "top1"), *ensemble])
     marked = [how for role, how in _ROLES.items() if any(row.get("role") == role for row in rows)]
-    legend = ["Best first: top-1 of each template alone, with intervals"]
+    legend = ["Best first: top-1 of each template alone, with intervals", *_chance(job)]
     legend += ["dashed: all of them averaged"] if upright else []
     figure = _figure([row["template"] for row in rows], _values(rows, "top1"), [points, *upright], axis, summary)
     return figure, "; ".join([*legend, *marked]) + (". These count in no mean and no ensemble" if marked else "")
 
 
 def _gains(job: JobResult, rows: Sequence[Row]) -> Drawn:
-    """Draw what a photo gains over the bare name, and the ensemble over that."""
-    return _effects(rows, [row["gain"] for row in rows], f"Points of top-1 on the same images; filled: p < {ALPHA}")
+    """Draw what a photo gains over the bare name, the ensemble over that, and a choice over the mean."""
+    return _effects(job, rows, [row["gain"] for row in rows], _together("Points of top-1 on the same images", rows))
 
 
 def _family_effects(job: JobResult, rows: Sequence[Row]) -> Drawn:
     """Draw what the wordings of each family do together against its plain one."""
     names = [f"{row['family']} ({row.get('others')})" for row in rows]
     against = "Points of top-1: the mean of a family's other templates (how many) against its plain one"
-    return _effects(rows, names, _after_holm(against, rows))
+    return _effects(job, rows, names, _together(against, rows))
 
 
 def _families(job: JobResult, rows: Sequence[Row]) -> Drawn:
     """Draw each template's difference from the plain one of its family, with its interval."""
     plain = {row.get("plain") for row in rows}
     against = f"'{next(iter(plain))}'" if len(plain) == 1 else "the plain one of its family"
-    clear = sum(map(_is_clear, rows))
-    summary = f"differences of {len(rows)} wordings from the plain one of their family; {clear} are clear"
+    clear = sum(_is_clear(job, row) for row in rows)
+    summary = f"differences of {len(rows)} wordings from the plain one of their family, {clear or 'none'} beyond chance"
     names = [f"{row.get('family')}: {row['template']}" for row in rows]
-    return _effects(rows, names, _after_holm(f"Points of top-1 against {against}", rows), summary)
+    return _effects(job, rows, names, _together(f"Points of top-1 against {against}", rows), summary)
 
 
 def _names(job: JobResult, rows: Sequence[Row]) -> Drawn:
@@ -99,7 +95,7 @@ def _names(job: JobResult, rows: Sequence[Row]) -> Drawn:
     if not others:
         return None
     against = f"Points of top-1 against {''.join(canonical[:1])}, each with all templates averaged"
-    return _effects(others, [row["how"] for row in others], _after_holm(against, others))
+    return _effects(job, others, [row["how"] for row in others], _together(against, others))
 
 
 def _choice(job: JobResult, rows: Sequence[Row]) -> Drawn:
@@ -111,14 +107,14 @@ def _choice(job: JobResult, rows: Sequence[Row]) -> Drawn:
         hover.append(_hover(row["how"], _measured(row, "top1"), cut(str(row.get("templates")), _HOVER), chosen_on))
     points = _dots(rows, "top1", hover, hollow=optimistic)
     summary = "top-1: " + "; ".join(f"{row['how']} {_share(row)}" for row in rows)
-    legend = "Top-1 with intervals"
+    legend = "; ".join(["Top-1 with intervals", *_chance(job)])
     legend += "; hollow: chosen on the images it is reported on, so optimistic" if any(optimistic) else ""
     axis, names = _percent(reach(rows, "top1")), [row["how"] for row in rows]
     return _figure(names, _values(rows, "top1"), [points], axis, summary, _WIDE_STEP), legend
 
 
 def _variance(job: JobResult, rows: Sequence[Row]) -> Drawn:
-    """Draw each component as a share of their sum, with intervals over images and over templates.
+    """Draw each component as a share of their sum, those of the wording with intervals over images.
 
     None where the sum is not above zero. An estimate below zero is drawn as it is: it says that the component is too
     small to be told from none.
@@ -127,29 +123,17 @@ def _variance(job: JobResult, rows: Sequence[Row]) -> Drawn:
     if total <= 0:
         return None
     names = [str(row["component"]).replace(" x ", " × ") for row in rows]
-    over = [axis for axis, (low, _) in _OVER.items() if any(numbers.is_number(row.get(low)) for row in rows)] or [
-        "images"
-    ]
-    traces, reached = [], []
-    for mark, axis in enumerate(over):
-        shares = [_shares(row, total, *_OVER[axis]) for row in rows]
-        over_what = [f"over {axis}" if row["low"] is not None else "" for row in shares]
-        lines = zip(names, shares, over_what, strict=True)
-        hover = [_hover(name, f"{_measured(row, 'value')} {what}") for name, row, what in lines]
-        trace = _dots(shares, "value", hover, hollow=[axis == "templates"] * len(rows))
-        trace["y"] = [row + (mark - (len(over) - 1) / 2) * _APART for row in range(len(rows))]
-        traces.append(trace)
-        reached += reach(shares, "value")
-    shown = [row["value"] / total for row in rows]
-    listed = "; ".join(f"{name} {numbers.with_unit(share)}" for name, share in zip(names, shown, strict=True))
+    shares = [_shares(row, total) for row in rows]
+    hover = [_hover(name, _measured(row, "value")) for name, row in zip(names, shares, strict=True)]
+    trace = _dots(shares, "value", hover, hollow=[False] * len(rows))
+    listed = "; ".join(f"{name} {numbers.with_unit(row['value'])}" for name, row in zip(names, shares, strict=True))
     summary = f"variance of right and wrong answers: {listed}"
-    legend = "filled: over images, hollow: over templates" if len(over) > 1 else f"over {over[0]}"
-    figure = _figure(names, list(map(numbers.number, shown)), traces, _signed_percent(reached), summary, _TWO_MARKS)
-    return figure, f"Components as shares of their sum, with intervals; {legend}"
+    figure = _figure(names, _values(shares, "value"), [trace], _signed_percent(reach(shares, "value")), summary)
+    return figure, "Components as shares of their sum, with intervals over images where these cover"
 
 
-def _shares(row: Row, total: float, low: str, high: str) -> Row:
-    ends = {"value": row["value"], "low": row.get(low), "high": row.get(high)}
+def _shares(row: Row, total: float) -> Row:
+    ends = {name: row.get(name) for name in ("value", "low", "high")}
     return {name: None if end is None else end / total for name, end in ends.items()}
 
 
@@ -165,23 +149,30 @@ _DRAWN: Mapping[str, tuple[Callable[[JobResult, Sequence[Row]], Drawn], str, str
 """By table: how it is drawn, and the columns of the rows' names and of numbers without which it is not."""
 
 
-def _effects(rows: Sequence[Row], names: Sequence[str], legend: str, summary: str = "") -> Drawn:
-    """Draw differences; those that may be chance are hollow."""
+def _effects(job: JobResult, rows: Sequence[Row], names: Sequence[str], legend: str, summary: str = "") -> Drawn:
+    """Draw differences; those that may be chance are hollow, and all where no wording is above chance."""
     hover = [_hover(name, _measured(row, "difference")) for row, name in zip(rows, names, strict=True)]
     points = (numbers.with_unit(row["difference"], "difference") for row in rows)
     listed = "; ".join(f"{name} {value}" for name, value in zip(names, points, strict=True))
-    trace = _dots(rows, "difference", hover, hollow=[not _is_clear(row) for row in rows])
+    trace = _dots(rows, "difference", hover, hollow=[not _is_clear(job, row) for row in rows])
     axis = axes.differences(reach(rows, "difference"))
     return _figure(names, _values(rows, "difference"), [trace], axis, summary or f"differences: {listed}"), legend
 
 
-def _after_holm(against: str, rows: Sequence[Row]) -> str:
-    return f"{against}; filled: p < {ALPHA} after Holm's correction for all {len(rows)}"
+def _together(against: str, rows: Sequence[Row]) -> str:
+    return f"{against}; filled: the interval leaves out zero, with intervals that hold for all {len(rows)} together"
 
 
-def _is_clear(row: Row) -> bool:
-    p = row.get("p_holm", row.get("p"))
-    return numbers.is_number(p) and p < ALPHA
+def _chance(job: JobResult) -> list[str]:
+    said = (chance(record) for record in job.records if record.metric == "mean")
+    return [words for words in said if words]
+
+
+def _is_clear(job: JobResult, row: Row) -> bool:
+    low, high = row.get("low"), row.get("high")
+    if all(at_chance(record) for record in job.records if record.metric in ("mean", "best")):
+        return False
+    return numbers.is_number(low) and numbers.is_number(high) and verdict_of(low, high) != "not_distinguishable"
 
 
 def _dots(rows: Sequence[Row], column: str, hovers: Sequence[str], *, hollow: Sequence[bool]) -> Trace:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from clipbench.report.averages import Average, Means
 from clipbench.report.figures import axes, figures
-from clipbench.report.leaderboard import Cell, Column, Leaderboard
+from clipbench.report.leaderboard import STANDINGS, Cell, Column, Leaderboard
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.sets import shots
 from clipbench.report.text import labels, numbers
@@ -64,7 +64,7 @@ class SetsSection:
     name: ClassVar[str] = "sets"
     title: ClassVar[str] = "Data sets"
     order: ClassVar[int] = 40
-    analyses: ClassVar[tuple[str, ...]] = ()
+    analyses: ClassVar[tuple[str, ...]] = (STANDINGS,)
     template: ClassVar[str] = "sets.html.j2"
 
     def show(self, data: PageData, figures: int) -> Charts | None:
@@ -120,7 +120,7 @@ def _bars(column: Column, models: Sequence[str], shown: dict[str, Cell]) -> figu
     x, errors = [cell.value for cell in shown.values()], figures.errors([cell.record for cell in shown.values()])
     hovers = [_hover(model, cell) for model, cell in shown.items()]
     meta = {"series": [series[model] for model in shown]}
-    opacity = [0.4 if cell.footnote else 1.0 for cell in shown.values()]
+    opacity = [0.4 if cell.footnote or cell.at_chance else 1.0 for cell in shown.values()]
     if many:
         drawn = figures.dots(x, range(len(x)), hovers, meta, error_x=errors, marker={"opacity": opacity, "size": 6})
     else:
@@ -131,7 +131,8 @@ def _bars(column: Column, models: Sequence[str], shown: dict[str, Cell]) -> figu
     listed = [f"{model} {value}" for model, value in zip(shown, values, strict=True)][:MANY]
     listed += [f"and {len(shown) - MANY} more"] if many else []
     summary = f"{column.spec.label} on {column.name}: {'; '.join(listed)}"
-    return figures.rows(ticks, values, [drawn], _axis(column.unit), summary, 19 if many else 30)
+    lines = [figures.upright(column.floor, len(shown), "baseline")] if column.floor is not None else []
+    return figures.rows(ticks, values, [drawn, *lines], _axis(column.unit), summary, 19 if many else 30)
 
 
 def _axis(unit: str) -> dict[str, Any]:
@@ -144,25 +145,26 @@ def _hover(model: str, cell: Cell) -> str:
     record = cell.record
     n = f"n = {numbers.count(record.n)}" if record and record.n else ""
     note = f"not ranked, see note {cell.footnote}" if cell.footnote else ""
-    return figures.hover(model, numbers.with_interval(record) if record else "", n, note)
+    chance = "not above chance" if cell.at_chance else ""
+    return figures.hover(model, numbers.with_interval(record) if record else "", n, chance, note)
 
 
 def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
-    """Set benchmark against shift, for the first measurement of which some models have both means complete."""
+    """Set benchmark against shift, for the first measurement of which some models have both means ranked."""
     by_group = {(group.measurement, group.regime): group.by_model for group in group_means}
     for measurement in dict.fromkeys(group.measurement for group in group_means):
         benchmark, shift = (by_group.get((measurement, regime), {}) for regime in ("benchmark", "shift"))
         both = [(benchmark[model], shift[model]) for model in leaderboard.models if model in benchmark.keys() & shift]
-        if complete := [pair for pair in both if all(mean.complete for mean in pair)]:
-            return _gap(complete)
+        if ranked := [pair for pair in both if all(mean.ranked for mean in pair)]:
+            return _gap(ranked)
     return None
 
 
 def _gap(pairs: Sequence[tuple[Average, Average]]) -> figures.Figure:
     sides = list(zip(*pairs, strict=True))
-    sets = [labels.sets(side[0].total, side[0].regime) for side in sides]
+    sets = [labels.sets(len(side[0].datasets), side[0].regime) for side in sides]
     hovers = [
-        [figures.hover(mean.model, numbers.with_interval(mean), f"mean {mean.metric} over {over}") for mean in side]
+        [figures.hover(mean.model, numbers.with_interval(mean), f"{mean.metric}, mean over {over}") for mean in side]
         for side, over in zip(sides, sets, strict=True)
     ]
     values = [[mean.value for mean in side] for side in sides]

@@ -1,0 +1,111 @@
+"""How the numbers of results were made, as a paragraph, and BibTeX of what they rest on: both ready to paste."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from clipbench.report.tables import escape_latex
+from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import rests_on
+from clipbench.report.text.declared import task_label
+from clipbench.results.folder import Results
+from clipbench.results.records import AnalysisResult, JobResult, Record
+
+_RESAMPLED = ("bootstrap", "paired bootstrap", "unpaired bootstrap", "line and examples")
+"""Kinds of intervals of which it matters how many resamples were drawn, and with which seed."""
+
+
+def methods(results: Results, jobs: Sequence[JobResult], analyses: Sequence[AnalysisResult]) -> str:
+    """Return a paragraph on what was measured and with which intervals and corrections, from the records alone."""
+    done = [job for job in jobs if job.status == "done"]
+    found: tuple[JobResult | AnalysisResult, ...] = (*done, *analyses)
+    measured = [(result, record) for result in found for record in result.records]
+    sentences = [
+        *(f"{labels.capitalised(task)}: {'; '.join(sets)}." for task, sets in _sets(done).items()),
+        *_intervals([record for _, record in measured if record.low is not None]),
+        *_corrections(measured),
+    ]
+    made_with = ", ".join(f"{name} {version}" for name, version in _versions(results).items())
+    return " ".join([*([f"Made with {made_with}."] if made_with else []), *sentences])
+
+
+def _sets(jobs: Sequence[JobResult]) -> Mapping[str, Sequence[str]]:
+    """Return by task the data sets with what their numbers rest on; of the jobs on data sets as they are."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for job in jobs:
+        if job.plain and job.main:
+            split = f"{job.split}, " if job.split else ""
+            found[task_label(job)][f"{job.dataset} ({split}{rests_on(job.main, job.pedigree.subset)})"] = None
+    return {task: list(sets) for task, sets in found.items()}
+
+
+def _intervals(records: Sequence[Record]) -> Iterator[str]:
+    kinds: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for record in records:
+        if record.interval:
+            said = ("resamples", "seed") if record.interval in _RESAMPLED else ()
+            drawn = {name: record.params[name] for name in said if name in record.params}
+            words = ", ".join(f"{name} {numbers.count(value)}" for name, value in drawn.items())
+            kinds[numbers.percent_of_level(record.level), labels.interval(record.interval)].add(words)
+    if kinds:
+        told = (f"the {level} {kind}{_beside(drawn)}" for (level, kind), drawn in sorted(kinds.items()))
+        yield f"Intervals are {'; '.join(told)}."
+
+
+def _beside(drawn: Iterable[str]) -> str:
+    words = "; ".join(sorted(filter(None, drawn)))
+    return f" ({words})" if words else ""
+
+
+def _corrections(measured: Sequence[tuple[JobResult | AnalysisResult, Record]]) -> Iterator[str]:
+    families: dict[str, set[int]] = defaultdict(set)
+    for result, record in measured:
+        # The comparisons behind the best of a column have a family and print no interval.
+        size = record.params.get("family", record.family)
+        if isinstance(size, int) and size > 1:
+            families[task_label(result)].add(size)
+    if families:
+        told = (f"{name} {' and '.join(map(numbers.count, sorted(sizes)))}" for name, sizes in families.items())
+        yield f"Comparisons that hold together at their level: {', '.join(told)}."
+
+
+def _versions(results: Results) -> Mapping[str, str]:
+    return {
+        str(name): str(version)
+        for part in results.parts
+        for run in part.runs[-1:]
+        for name, version in (run.get("versions") or {}).items()
+        if version
+    }
+
+
+def bibtex(results: Results, jobs: Sequence[JobResult]) -> str:
+    """Return BibTeX entries of clipbench, of the data sets and of the models."""
+    version = _versions(results).get("clipbench", "unknown")
+    entries: dict[str, Mapping[str, object]] = {"clipbench": {"title": "clipbench", "note": f"version {version}"}}
+    locations = {
+        str(name): str(where)
+        for part in results.parts
+        for run in part.runs
+        for name, where in (run.get("models") or {}).items()
+    }
+    for job in sorted(jobs, key=lambda job: job.status != "done"):
+        declared = {"howpublished": job.about.get("source"), "note": job.about.get("licence")}
+        entries.setdefault(_key("data", job.dataset), {"title": job.dataset, **declared})
+    for job in jobs:
+        trained = ", ".join(map(str, job.run_metadata.get("trained_on") or ()))
+        note = "; ".join(filter(None, (job.run_metadata.get("library"), f"trained on {trained}" if trained else "")))
+        known = {"title": job.model, "howpublished": locations.get(job.model), "note": note}
+        entries.setdefault(_key("model", job.model), known)
+    return "\n".join(_entry(key, fields) for key, fields in entries.items())
+
+
+def _key(kind: str, name: str) -> str:
+    return f"{kind}-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'unnamed'}"
+
+
+def _entry(key: str, fields: Mapping[str, object]) -> str:
+    lines = [f"  {name} = {{{escape_latex(str(value))}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@misc{{{key},", *lines, "}", ""])

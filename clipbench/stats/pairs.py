@@ -1,0 +1,144 @@
+"""Differences of all pairs of several models on the same examples, and of their means over several sets of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipbench.arrays import Float64Array, IntArray
+from clipbench.stats.clusters import cluster_residuals, design
+from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval
+from clipbench.stats.paired import compare_pair, mean_difference, paired_recall_difference, score_interval
+from clipbench.stats.significance import NORMAL
+from clipbench.stats.simultaneous import Largest, largest_of_pairs
+
+SUM = "square and add"
+"""Kind of the interval of a mean over sets of examples."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Of P differences the values and intervals; the ends are NaN where there is no interval."""
+
+    values: Float64Array
+    low: Float64Array
+    high: Float64Array
+    kind: str
+
+    @property
+    def directions(self) -> IntArray:
+        """(P,) 1 where the interval lies above zero, -1 where it lies below, else 0."""
+        return (self.low > 0).astype(np.int64) - (self.high < 0).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class PairedValues:
+    """What M models make of the same n examples: of each model a value is the mean of these numbers."""
+
+    numbers: NDArray[Any]
+    """(M, n) truth values or numbers; (M, n, S) under S random draws."""
+    clusters: IntArray | None = None
+    """(n,) where the examples come in clusters."""
+    strata: IntArray | None = None
+    """(n,) where the mean of truth values is taken within strata first, e.g. classes."""
+    pool_share: float = 0.0
+    """Which part of the examples there are each draw holds (`clipbench.stats.crossed`)."""
+
+    @property
+    def n(self) -> int:
+        """How many examples there are."""
+        return int(self.numbers.shape[1])
+
+    @property
+    def counted(self) -> bool:
+        """Whether the examples are independent and each is right or wrong, so that the score test applies."""
+        whole = self.numbers.ndim == 2 and self.strata is None and self.clusters is None
+        return whole and self.numbers.dtype == np.bool_
+
+    @cached_property
+    def flat(self) -> Float64Array:
+        """(M, n) numbers whose plain means are the models' values: over draws, and with the weights of strata."""
+        each = np.asarray(self.numbers, np.float64)
+        each = each.mean(axis=2) if each.ndim == 3 else each
+        if self.strata is None:
+            return each
+        _, stratum, sizes = np.unique(self.strata, return_inverse=True, return_counts=True)
+        return np.asarray(each * (self.n / (len(sizes) * sizes[stratum])))
+
+    @cached_property
+    def values(self) -> Float64Array:
+        """(M,) the models' values."""
+        return np.asarray(self.flat.mean(axis=1))
+
+    @cached_property
+    def units(self) -> Float64Array:
+        """(U, M) how far each example, or each cluster together, lies from the models' values; they are independent."""
+        apart = self.flat.T - self.values
+        return apart if self.clusters is None else cluster_residuals(apart, self.clusters)
+
+    def reordered(self, order: IntArray) -> PairedValues:
+        """Return the same with the examples in another order."""
+        clusters, strata = (codes if codes is None else codes[order] for codes in (self.clusters, self.strata))
+        return replace(self, numbers=self.numbers[:, order], clusters=clusters, strata=strata)
+
+    def spread(self, first: int, second: int) -> float:
+        """Return the mean squared difference of two models, as `clipbench.stats.power` has it.
+
+        In clusters it is that of as many independent examples as would be as uncertain.
+        """
+        apart = self.flat[first] - self.flat[second]
+        found = design(apart, self.clusters)
+        return float(np.mean(apart**2)) * (found.effect if found else 1.0)
+
+    def largest(self) -> Largest:
+        """Return the largest |t| of all pairs, see `clipbench.stats.simultaneous`."""
+        return largest_of_pairs(self.flat, clusters=self.clusters)
+
+    def differences(self, critical: float = NORMAL) -> Differences:
+        """Return the first minus the second of all pairs of models, in the order of `numpy.triu_indices(M, 1)`."""
+        first, second = np.triu_indices(len(self.numbers), 1)
+        apart = self.values[first] - self.values[second]
+        if self.counted and self.n >= MIN_EXAMPLES:
+            # As `compare_pair` has it, for all at once.
+            right = self.numbers.astype(np.float32)
+            both = (right @ right.T).astype(np.float64)
+            counts, shared = np.diag(both), both[first, second]
+            low, high = score_interval(counts[first] - shared, counts[second] - shared, self.n, critical)
+            return Differences(apart, low, high, "score")
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        found = [self._interval(*pair, critical) for pair in pairs]
+        low, high = (np.array([getattr(one, end, np.nan) for one in found]) for end in ("low", "high"))
+        return Differences(apart, low, high, next((one.kind for one in found if one), ""))
+
+    def _interval(self, first: int, second: int, critical: float) -> Interval | None:
+        one, other = self.numbers[first], self.numbers[second]
+        if one.ndim == 2:
+            apart = one.astype(np.float64) - other
+            found = crossed_mean(apart, self.strata, self.pool_share, self.clusters)
+            return found.interval(critical) if self.pool_share <= LARGEST_SHARE else None
+        if self.strata is not None:
+            return paired_recall_difference(self.strata, one, other, critical, self.clusters)[1]
+        if one.dtype == np.bool_:
+            return compare_pair(one, other, critical, clusters=self.clusters).interval
+        return mean_difference(one, other, critical, self.clusters)[1]
+
+
+def mean_of_sets(parts: Sequence[Differences]) -> Differences:
+    """Return the means of differences over sets of examples that have nothing to do with each other.
+
+    The distances to the ends of the sets' intervals are squared and added (Zou and Donner 2008, "Construction of
+    confidence limits about effect measures").
+    """
+    if len(parts) == 1:
+        return parts[0]
+    below = sum((part.values - part.low) ** 2 for part in parts)
+    above = sum((part.high - part.values) ** 2 for part in parts)
+    values = np.asarray(sum(part.values for part in parts)) / len(parts)
+    low, high = (values - np.sqrt(below) / len(parts), values + np.sqrt(above) / len(parts))
+    return Differences(values, low, high, SUM)
