@@ -16,6 +16,7 @@ from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record
+from clipbench.stats.intervals import MIN_EXAMPLES, ends, wilson
 from clipbench.tasks.base import Condition
 
 PLAIN = Condition()
@@ -101,7 +102,8 @@ class Given:
         name = "|".join(part for part in (model, dataset, fields.get("matched"), fields.get("view")) if part)
         known = {"weights": model, "data": dataset, "labels": dataset, "prompts": prompts}
         parts = Pedigree(**known | {"view": fields.get("view", "")} | dict(pedigree))
-        record = Record("top1", right / n, n=n, main=True)
+        low, high = ends(wilson(right, n) if n >= MIN_EXAMPLES else None)
+        record = Record("top1", right / n, low=low, high=high, interval="wilson", n=n, main=True)
         named = {"variant": prompts, "prompts": prompts, "status": "done", "records": (record,)}
         self.jobs.append(JobResult(name, model, dataset, "test", "zero_shot", pedigree=parts, **named, **fields))
         if examples:
@@ -112,7 +114,7 @@ class Given:
         chosen = analysis.Settings(analysis=analysis.name, **settings)
         return analysis.analyse(Evidence(self.jobs, self._examples), chosen)
 
-    def _examples(self, job: str) -> pd.DataFrame:
+    def _examples(self, job: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         if job not in self.tables:
             raise UserError("no per-example table", where=job)
         return self.tables[job]
