@@ -49,8 +49,10 @@ class Leaderboard:
     """Those that have a column."""
     family: int = 0
     """How many pairs of models were compared, whose intervals hold together; 0: none."""
+    paired: tuple[str, ...] = ()
+    """Data sets on which they were compared by their answers to the same images."""
     unpaired: tuple[str, ...] = ()
-    """Data sets on which they were compared by their own intervals, without answers to the same images."""
+    """Data sets on which they were compared by their own intervals, without such answers."""
 
     def cells(self, column: Column) -> list[Cell]:
         """Return a column's cells in the order of the models."""
@@ -101,6 +103,7 @@ def make_leaderboard(
     return Leaderboard(
         *(models, marked, tuple(footnotes), plain),
         family=max((params.get("family", 0) for _, params in compared), default=0),
+        paired=tuple(dict.fromkeys(dataset for dataset, params in compared if params.get("paired"))),
         unpaired=tuple(dict.fromkeys(dataset for dataset, params in compared if not params.get("paired"))),
     )
 

@@ -49,6 +49,7 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         view=_seen_through(job.view_fingerprint, tested),
         subset=subset_of(job) if any(_is_cut(prepared, split, known.n) for split, known in sets.items()) else "",
         labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
+        clusters="".join(known.clusters for known in tested.values()),
         training=digest(fitted_on) if fitted_on else "",
         prompts=_prompts_digest(prepared.prompts, templates=needs.templates),
         protocol=protocol_of(prepared.task),

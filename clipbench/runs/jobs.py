@@ -120,10 +120,13 @@ class PreparedJob:
 
     def readers(self, info: ModelInfo, needs: Needs) -> dict[str, SplitReader]:
         """Return what finds and opens each of its splits in the store."""
-        model, views = info.pedigree.fingerprint(), {split: self.view(split) for split in needs.splits}
+        model, settings = info.pedigree.fingerprint(), self.job.settings
+        views = {split: view.fingerprint() if (view := self.view(split)) else "" for split in needs.splits}
+        # What is fitted on may come in clusters too, but no interval is about it.
+        clusters = {settings.split: self.tested.dataset.info.cluster}
         return {
-            split: SplitReader(self.model.store, model, view.fingerprint() if view else "", self.job.settings.limit)
-            for split, view in views.items()
+            split: SplitReader(self.model.store, model, seen, settings.limit, clusters.get(split, ""))
+            for split, seen in views.items()
         }
 
     def source(self, split: str) -> Source:

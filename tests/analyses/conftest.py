@@ -69,8 +69,6 @@ class MadeUp:
         columns |= {f"correct.{seed}": correct[:, seed] for seed in range(seeds)}
         value = float(correct.mean())
         records = [Record("top1", value, low=value - 0.03, high=value + 0.03, n=self.n, main=True, params=params)]
-        if seeds:
-            records.append(Record("top1_over_seeds", value, low=value - 0.05, high=value + 0.05, n=self.n))
         return self.write(task, columns, records, **more)
 
     def zero_shot(self, accuracy: float = 0.6, prompts: str = "photo", **more: Any) -> str:
@@ -80,8 +78,11 @@ class MadeUp:
         params = {"features": "pre_projection", "normalised": False, "n_train": 3000, "n_classes": 3}
         return self.head("linear_probe", accuracy, params, **more)
 
-    def few_shot(self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5) -> str:
+    def few_shot(
+        self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5, pool: int = 1000
+    ) -> str:
         params = {"features": features or "pre_projection", "normalised": False, "shots": k, "seeds": seeds}
+        params["pool_share"] = k / pool
         return self.head("few_shot", accuracy, params, seeds=seeds, condition=Condition(k, features, head))
 
     def edit(self, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
