@@ -196,5 +196,5 @@ def test_intervals_cover_what_they_say(models, families, spread, n):
         seen += interval.low <= own <= interval.high
         low, high = found.draws.band([reference])
         line_in += low[0] <= expit(logits) <= high[0]
-    assert 0.91 <= seen / runs <= 0.995
-    assert 0.91 <= line_in / runs <= 1
+    assert 0.88 <= seen / runs <= 1
+    assert 0.88 <= line_in / runs <= 1
