@@ -13,6 +13,9 @@ from clipbench.report.text.declared import task_label
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record
 
+_RESAMPLED = ("bootstrap", "paired bootstrap", "unpaired bootstrap", "line and examples")
+"""Kinds of intervals of which it matters how many resamples were drawn, and with which seed."""
+
 
 def methods(results: Results, jobs: Sequence[JobResult], analyses: Sequence[AnalysisResult]) -> str:
     """Return a paragraph on what was measured and with which intervals and corrections, from the records alone."""
@@ -42,7 +45,8 @@ def _intervals(records: Sequence[Record]) -> Iterator[str]:
     kinds: dict[tuple[str, str], set[str]] = defaultdict(set)
     for record in records:
         if record.interval:
-            drawn = {name: record.params[name] for name in ("resamples", "seed") if name in record.params}
+            said = ("resamples", "seed") if record.interval in _RESAMPLED else ()
+            drawn = {name: record.params[name] for name in said if name in record.params}
             words = ", ".join(f"{name} {numbers.count(value)}" for name, value in drawn.items())
             kinds[numbers.percent_of_level(record.level), labels.interval(record.interval)].add(words)
     if kinds:
@@ -62,9 +66,9 @@ def _corrections(measured: Sequence[tuple[JobResult | AnalysisResult, Record]]) 
         size = record.params.get("family", record.family)
         if isinstance(size, int) and size > 1:
             families[task_label(result)].add(size)
-    for name, sizes in families.items():
-        listed = " and ".join(numbers.count(size) for size in sorted(sizes))
-        yield f"Of {name}, {listed} comparisons hold together at their level."
+    if families:
+        told = (f"{name} {' and '.join(map(numbers.count, sorted(sizes)))}" for name, sizes in families.items())
+        yield f"Comparisons that hold together at their level: {', '.join(told)}."
 
 
 def _versions(results: Results) -> Mapping[str, str]:
@@ -87,7 +91,7 @@ def bibtex(results: Results, jobs: Sequence[JobResult]) -> str:
         for run in part.runs
         for name, where in (run.get("models") or {}).items()
     }
-    for job in jobs:
+    for job in sorted(jobs, key=lambda job: job.status != "done"):
         declared = {"howpublished": job.about.get("source"), "note": job.about.get("licence")}
         entries.setdefault(_key("data", job.dataset), {"title": job.dataset, **declared})
     for job in jobs:

@@ -8,6 +8,9 @@ from clipbench.report.text import numbers
 
 BEST, CHANCE, SEEN = "•", "○", "‡"
 
+_NAMED = 4
+"""Up to so many data sets are named."""
+
 
 def marks_of(cell: Cell) -> str:
     """Return the marks of a cell in a text: 'best or not distinguishable', 'not above chance', 'seen in training'."""
@@ -29,12 +32,12 @@ def explanations(board: Leaderboard) -> dict[str, str]:
 
 
 def best(board: Leaderboard) -> str:
-    """Return how the best of a column were found."""
-    if not board.family:
-        return "no two models of a column could be compared."
-    pairs = f"{numbers.count(board.family)} comparisons of pairs" if board.family > 1 else "one comparison of a pair"
-    unpaired = f"; on {', '.join(board.unpaired)} by the models' own intervals, which are wider"
+    """Return how the best of each column were found."""
+    paired, unpaired = "paired tests on the same images", "the models' own intervals, as if of other images each"
+    few = ", ".join(board.unpaired) if len(board.unpaired) <= _NAMED else f"{len(board.unpaired)} data sets"
+    how = unpaired if not board.paired else f"{paired}, on {few} by {unpaired}" if board.unpaired else paired
+    pairs = f"{numbers.count(board.family)} comparisons of pairs hold" if board.family > 1 else "one comparison holds"
     return (
-        f"the best of its column, or not distinguishable from it, by paired tests on the same images"
-        f"{unpaired if board.unpaired else ''}. The board's {pairs} hold together at 95 % (Bonferroni)."
+        f"the best of its column, or not distinguishable from it, by {how}. The board's {pairs} "
+        f"{'together ' if board.family > 1 else ''}at 95 %{' (Bonferroni)' if board.family > 1 else ''}."
     )

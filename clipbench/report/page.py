@@ -152,7 +152,7 @@ def _method(found: Sequence[JobResult | AnalysisResult]) -> Mapping[str, Any]:
     return {
         "definitions": definitions(found),
         "intervals": sorted(kinds),
-        "over_draws": any(record.interval == "seeds" for record in records),
+        "over_draws": any(record.interval == "images and draws" for record in records),
     }
 
 

@@ -125,7 +125,10 @@ def wide_text(results: Results) -> str:
     table = _ordered(results, None)
     if not table.models:
         return "No job has finished yet.\n"
+    shared: list[str] = []
     if len(table.columns) > len(table.models):
+        alike = ((name, *set(texts)) for name, texts in _basis(table).items() if len(set(texts)) == 1)
+        shared = [f"{name} = {text}" for name, text in alike if text]
         grid = [[printable(_one_line(text)) for text in row] for row in _turned(table)]
     else:
         grid = _grid(leaderboard(results, intervals="range"), lambda text: printable(_one_line(text)))
@@ -134,7 +137,8 @@ def wide_text(results: Results) -> str:
         "  ".join(set_cell_size(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in grid
     ]
     lines.insert(1, "  ".join("─" * width for width in widths))
-    notes = [line for note in _notes(table) for line in wrap(printable(_one_line(note)), _LINE, subsequent_indent="  ")]
+    told = (*([f"All rows: {', '.join(shared)}."] if shared else []), *_notes(table))
+    notes = [line for note in told for line in wrap(printable(_one_line(note)), _LINE, subsequent_indent="  ")]
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
 
@@ -144,9 +148,7 @@ def _turned(table: Leaderboard) -> list[list[str]]:
         "task": [column.measurement.label for column in table.columns],
         "split": [column.split for column in table.columns],
         "setting": [column.variant for column in table.columns],
-        "subset": [column.subset for column in table.columns],
-        "n": [numbers.count(column.typical.n) if column.typical else numbers.MISSING for column in table.columns],
-        "chance": [numbers.number(column.floor, column.unit) for column in table.columns],
+        **_basis(table),
     }
     telling = {name: texts for name, texts in parts.items() if len(set(texts)) > 1}
     head = ["data set", *telling, "metric", *(_marked(table, model) for model in table.models)]
@@ -155,6 +157,17 @@ def _turned(table: Leaderboard) -> list[list[str]]:
         for column, *beside in zip(table.columns, *telling.values(), strict=True)
     ]
     return [head, *rows]
+
+
+def _basis(table: Leaderboard) -> dict[str, list[str]]:
+    """Return what the numbers of each column rest on, and what has to be exceeded to be above chance, in percent."""
+    return {
+        "n": [numbers.count(column.typical.n) if column.typical else "" for column in table.columns],
+        "subset": [column.subset for column in table.columns],
+        "chance": [
+            "" if column.floor is None else numbers.number(column.floor, column.unit) for column in table.columns
+        ],
+    }
 
 
 def _ordered(results: Results, metric: str | None) -> Leaderboard:

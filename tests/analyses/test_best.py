@@ -134,6 +134,11 @@ def test_other_means_are_compared_by_a_paired_t_test_and_those_over_draws_by_the
     assert (standings(finding), finding.metrics[0].params["paired"]) == ({"a": (0, 0), "b": (0, 0)}, False)
 
 
+def test_of_a_few_images_nothing_is_apart() -> None:
+    (finding,) = analysed(*apart(9, 0, both=0, neither=0))
+    assert standings(finding) == {"a": (0, 0), "b": (0, 0)}
+
+
 def test_jobs_that_were_not_measured_alike_are_not_compared() -> None:
     (job, table), other = apart(100, 2)
     odd = replace(job, pedigree=replace(job.pedigree, prompts="others"))

@@ -67,7 +67,7 @@ def last_line(folder: Path, arguments: list[str], code: str) -> str:
 def test_a_run_ends_with_a_table_records_and_a_page(clipbench: CommandLine, suite: Path, tmp_path: Path):
     output = output_of(clipbench("run", suite, "--model", "clip-tiny"))
     assert "1 jobs, 1 to do" in output
-    assert "few-scenes (top-1, %)" in output
+    assert "few-scenes (top-1, %; n = 60" in output
     assert "clip-tiny" in (tmp_path / "results" / "small" / "report.html").read_text()
     results = package.load_results(tmp_path / "results" / "small")
     top1 = results.frame[results.frame["metric"] == "top1"].iloc[0]

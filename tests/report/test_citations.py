@@ -31,7 +31,7 @@ def test_methods_say_what_was_measured_on_how_many_images_and_how_the_intervals_
         "Zero-shot classification: digits (test, n = 1,000); scenes (test, n = 1,000, limit 100).",
         "the 95\u202f% Wilson score interval of a proportion",
         "the 95\u202f% percentile bootstrap over examples (resamples 2,000, seed 0)",
-        "Of best of each column, 3 comparisons hold together at their level.",
+        "Comparisons that hold together at their level: best of each column 3.",
     ):
         assert part in said
 

@@ -183,6 +183,14 @@ def test_a_subset_is_announced(make_results: Make) -> None:
     assert "Measured on a part of the images: digits (limit 100)." in Outline(page).text
 
 
+def test_what_is_not_above_chance_says_so_wherever_its_number_stands(make_results: Make) -> None:
+    jobs = [classification("a", dataset, 0.1) for dataset in "xy"]
+    jobs = [replace(job, records=(replace(job.records[0], chance=0.1, commonest=0.1),)) for job in jobs]
+    text = Outline(render(make_results(*jobs))).text
+    # In the sentence and the mean of the model; in its cells, its details and their tables, of two data sets each.
+    assert text.count("not above chance") - text.count("Grey: not above chance") == 2 + 3 * 2 + 1
+
+
 def test_nothing_has_finished(make_results: Make) -> None:
     text = Outline(render(make_results())).text
     assert "No job has finished yet." in text
