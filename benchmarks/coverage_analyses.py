@@ -15,6 +15,7 @@ from clipbench.analyses.rankings.error_consistency import ErrorConsistency
 from clipbench.analyses.robustness.robustness import RobustnessAnalysis, RobustnessAnalysisSettings
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.results.records import JobResult, Pedigree, Record
+from clipbench.stats.intervals import ends, wilson
 from clipbench.stats.prediction import ModelLine, model_line
 
 # A reference and its shifts
@@ -24,7 +25,8 @@ def _job(
     model: str, dataset: str, correct: BoolArray, ids: IntArray, matched: str = ""
 ) -> tuple[JobResult, pd.DataFrame]:
     name = f"{model} {dataset} {matched}"
-    record = Record("top1", float(correct.mean()), n=len(correct), main=True)
+    low, high = ends(wilson(int(correct.sum()), len(correct)))
+    record = Record("top1", float(correct.mean()), low=low, high=high, interval="wilson", n=len(correct), main=True)
     pedigree = Pedigree(data=dataset, labels=f"{dataset} {matched}")
     about = {"classes": f"{dataset if matched == '' else matched}", "n_classes": 6}
     job = JobResult(

@@ -14,7 +14,7 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
 from clipbench.arrays import Float64Array
-from clipbench.stats.intervals import wilson
+from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.simultaneous import critical_value, largest_of, level_of
 from clipbench.stats.variance_components import variance_components
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
@@ -156,7 +156,8 @@ def best_template(n: int, templates: int, spread: float) -> IntervalCase:
         correct = _answers(random, n, effects)
         best = int(correct.mean(axis=0).argmax())
         level = level_of(critical_value([largest_of(correct)]))
-        return wilson(int(correct[:, best].sum()), n, level), float(truth[best])
+        of_all = wilson(int(correct[:, best].sum()), n, level)
+        return Interval(of_all.low, of_all.high, of_all.kind), float(truth[best])
 
     return IntervalCase("best template", f"{n} images, {templates} templates that deviate by {spread} in logits", draw)
 

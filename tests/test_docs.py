@@ -172,6 +172,7 @@ def test_a_wrong_command_would_be_noticed(wrong: str):
     [
         ("docs/suites.md", "run", "clipbench"),
         ("docs/results.md", "report", "clipbench"),
+        ("docs/compare.md", "compare", "clipbench"),
         ("docs/store.md", "prune", "clipbench"),
         ("docs/training.md", "", "clipbench.training"),
     ],

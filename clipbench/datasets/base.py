@@ -98,6 +98,8 @@ class DatasetInfo:
     licence: str = ""
     show_images: bool = True
     """False where the licence forbids thumbnails in a page."""
+    cluster: str = ""
+    """The group by which images come in clusters, e.g. 'track'; empty: they are independent."""
     training_names: tuple[str, ...] = ()
     """What models that were trained on its training images call these in their `trained_on`, beside its name."""
 

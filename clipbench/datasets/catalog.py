@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -59,6 +59,11 @@ class Declarations(BaseModel):
     show_images: bool = Field(default=True, description="False where no picture of it may be shown in a page.")
     training_names: tuple[str, ...] = Field(
         default=(), description="What models call its training images in their `trained_on`, beside its name."
+    )
+    cluster: str = Field(
+        default="",
+        description="The group (a column, or an attribute of its own) by which images come in clusters, e.g. track or "
+        "patient: intervals are then over clusters.",
     )
     exif: Literal["", "apply", "ignore"] = Field(
         default="", description="Whether images are turned as their EXIF orientation says; by default the adapter's."
@@ -166,12 +171,20 @@ def open_dataset(definition: DatasetDefinition, *, data_root: Path | None = None
     injected = {"base": definition.base, "catalog_name": definition.name, "data_root": data_root}
     accepted = inspect.signature(constructor).parameters
     given = {name: injected[name] for name in INJECTED if name in accepted}
-    dataset = constructor(**definition.arguments, **given)
+    dataset = constructor(**_with_cluster(definition, accepted), **given)
     dataset.decoding = replace(dataset.decoding, **definition.decoding)
     if definition.shares:
         dataset = DividedDataset(dataset, definition.shares, definition.where or definition.name)
     dataset.info = definition.info
     return dataset
+
+
+def _with_cluster(definition: DatasetDefinition, accepted: Collection[str]) -> Mapping[str, Any]:
+    """Return the adapter's arguments; a cluster is one of its groups, where it is told which columns these are."""
+    cluster, groups = definition.info.cluster, definition.arguments.get("groups", ())
+    if not cluster or "groups" not in accepted or cluster in groups:
+        return definition.arguments
+    return {**definition.arguments, "groups": (*groups, cluster)}
 
 
 def argument_schema(adapter: str) -> dict[str, Any]:

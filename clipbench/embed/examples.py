@@ -31,6 +31,7 @@ _SCHEMA = pa.schema(
         ("labels", pa.list_(pa.int64())),
         ("captions", pa.list_(pa.string())),
         ("groups", pa.string()),
+        ("content", pa.int64()),
         *((name, pa.bool_()) for name in TRAITS),
     ]
 )
@@ -79,7 +80,11 @@ class DataIndex:
     """Of ids, labels and captions, likewise."""
     parts: tuple[PartKey, ...]
     table: Path
-    """Parquet: id, digest, label, labels, captions, groups (a JSON object), traits; a row an example, in order."""
+    """Parquet, a row an example, in order: id, digest, label, labels, captions, groups (JSON), content, traits.
+
+    `content` are 8 bytes of the image's own digest, by which equal images are found whatever their ids; tables of
+    earlier versions lack it.
+    """
     decoding: Decoding = USUAL
     """Of the split that it was looked up for."""
 
@@ -98,13 +103,14 @@ class DataIndex:
         return tuple(part.seen_through(view, self.decoding) for part in self.parts)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Read columns of the table.
+        """Read columns of the table; one that tables of earlier versions lack is left out where it is not there.
 
         Raises:
             Damaged: it is gone.
         """
         try:
-            return pq.read_table(self.table, columns=list(columns))
+            there = set(pq.read_schema(self.table).names)
+            return pq.read_table(self.table, columns=[name for name in columns if name in there])
         except OSError as error:
             raise cannot_read(self.table, error) from error
 
@@ -220,6 +226,7 @@ def _row(example: Example, item: bytes, traits: Traits) -> dict[str, Any]:
         "labels": None if example.labels is None else list(example.labels),
         "captions": list(example.captions),
         "groups": json.dumps(dict(example.groups), sort_keys=True) if example.groups else "",
+        "content": int.from_bytes(hashlib.sha256(example.image).digest()[:8], "little", signed=True),
         **{name: bool(count) for name, count in asdict(traits).items()},
     }
 

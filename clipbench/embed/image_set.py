@@ -16,7 +16,7 @@ from clipbench.datasets.subset import LimitedSplit, balanced_ids
 from clipbench.embed.examples import TRAITS, DataIndex, PartKey, digest_labels
 from clipbench.embed.store import Store
 from clipbench.errors import Damaged, UserError
-from clipbench.fingerprint import SetDigest
+from clipbench.fingerprint import SetDigest, digest
 from clipbench.tasks.base import Features, ImageSet
 
 
@@ -59,6 +59,8 @@ class StoredSet:
     """(id, problem) of every image that could not be read."""
     notes: tuple[str, ...] = ()
     """How images were decoded for which there is a choice."""
+    contents: IntArray | None = None
+    """(n,) equal for equal images; None where that is not known."""
 
     def check_broken(self, max_broken: float, where: str) -> None:
         """Check that there are images, and that enough of them can be read.
@@ -89,6 +91,8 @@ class SetIdentity:
     """Number of examples, broken ones included."""
     decoding: str = ""
     """How its images are decoded, as `Decoding.difference` says it; '' where there is no choice for any of them."""
+    clusters: str = ""
+    """Digest of ids and clusters; '' where images are independent."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ class SplitReader:
     """The fingerprint of the view that the images are seen through; '' for none."""
     limit: int | None = None
     """Keep a balanced subset of this many examples."""
+    cluster: str = ""
+    """The group by which images come in clusters; '' where they are independent."""
 
     def find(self, split: Split) -> tuple[Split, DataIndex | None]:
         """Return which split to embed, and its index if it was read before.
@@ -123,15 +129,26 @@ class SplitReader:
 
         That it is cut down to some classes follows from this and from which they are.
         """
+        clusters = self._digest_clusters(index) if self.cluster else ""
         if self.limit is None or self.limit >= index.rows:
-            return SetIdentity(index.fingerprint, index.labels, index.rows, index.decoding.difference(index.traits))
+            decoding = index.decoding.difference(index.traits)
+            return SetIdentity(index.fingerprint, index.labels, index.rows, decoding, clusters)
         table = index.read(["id", "digest", "label", "labels", "captions", *TRAITS])
         table = table.filter(_chosen(table, self.limit))
         data, labels = SetDigest(), SetDigest()
         for row in table.to_pylist():
             data.add(row["digest"])
             labels.add(digest_labels(row))
-        return SetIdentity(data.hexdigest(), labels.hexdigest(), self.limit, index.decoding.difference(_traits(table)))
+        decoding = index.decoding.difference(_traits(table))
+        return SetIdentity(data.hexdigest(), labels.hexdigest(), self.limit, decoding, clusters)
+
+    def _digest_clusters(self, index: DataIndex) -> str:
+        """Return the digest of the whole split's ids and clusters."""
+        table, found = index.read(["id", "groups"]), SetDigest()
+        named = _cluster_names(_groups(table["groups"].to_pylist()), self.cluster, table["id"].to_pylist())
+        for example_id, name in zip(table["id"].to_pylist(), named, strict=True):
+            found.add(bytes.fromhex(digest([example_id, name])))
+        return found.hexdigest()
 
     def open(self, index: DataIndex, features: Sequence[str], classes: Mapping[int, int] | None = None) -> StoredSet:
         """Open a split that is embedded.
@@ -144,7 +161,7 @@ class SplitReader:
         Raises:
             Damaged: parts were not as they were written; they are gone now, so that they can be embedded again.
         """
-        table = index.read(["id", "label", "labels", "captions", "groups", *TRAITS])
+        table = index.read(["id", "label", "labels", "captions", "groups", "content", *TRAITS])
         chosen = _chosen(table, self.limit)
         if classes is not None:
             chosen &= np.isin(table["label"].to_numpy(), list(classes))
@@ -153,11 +170,13 @@ class SplitReader:
             name: StoredFeatures(self.store, self.model, name, parts, (len(rows), self._width(parts, name)))
             for name in features
         }
-        images = _image_set(table.take(rows), opened, len(problems))
+        images = _image_set(table.take(rows), opened, len(problems), self.cluster)
         if classes is not None and images.labels is not None:
             images = replace(images, labels=np.array([classes[int(label)] for label in images.labels], np.int64))
         broken = tuple((table["id"][row].as_py(), problem) for row, problem in sorted(problems.items()))
-        return StoredSet(images, broken, index.decoding.notes(_traits(table.filter(chosen)), int(chosen.sum())))
+        contents = table["content"].to_numpy()[rows] if "content" in table.column_names else None
+        notes = index.decoding.notes(_traits(table.filter(chosen)), int(chosen.sum()))
+        return StoredSet(images, broken, notes, contents)
 
     def _readable(
         self, index: DataIndex, chosen: BoolArray
@@ -199,19 +218,33 @@ def _chosen(table: pa.Table, limit: int | None) -> BoolArray:
     return np.fromiter((example_id in chosen for example_id in ids), bool, len(ids))
 
 
-def _image_set(table: pa.Table, features: Mapping[str, Features], n_broken: int) -> ImageSet:
+def _image_set(table: pa.Table, features: Mapping[str, Features], n_broken: int, cluster: str) -> ImageSet:
     labelled = table["label"].null_count == 0 and len(table) > 0
     captions = [tuple(texts) for texts in table["captions"].to_pylist()]
-    label_sets = table["labels"]
+    label_sets, groups = table["labels"], _groups(table["groups"].to_pylist())
+    clusters = _cluster_names(groups, cluster, table["id"].to_pylist()) if cluster else None
     return ImageSet(
         ids=table["id"].to_pylist(),
         features=features,
         labels=table["label"].to_numpy().astype(np.int64) if labelled else None,
         label_sets=None if label_sets.null_count else [tuple(present) for present in label_sets.to_pylist()],
         captions=captions if any(captions) else None,
-        groups=_groups(table["groups"].to_pylist()),
+        groups={name: values for name, values in groups.items() if name != cluster},
         n_broken=n_broken,
+        clusters=clusters,
     )
+
+
+def _cluster_names(groups: Mapping[str, list[str]], cluster: str, ids: Sequence[str]) -> list[str]:
+    """Return each image's cluster; a UserError where there is no such group, or an image has none."""
+    if cluster not in groups and ids:
+        fix = f"it has {', '.join(groups) or 'none'}; name one of them, or leave `cluster` out"
+        raise UserError(f"cluster: images have no group {cluster!r}", where=ids[0], fix=fix)
+    lacking = [example_id for example_id, name in zip(ids, groups.get(cluster, ()), strict=True) if not name]
+    if lacking:
+        problem = f"cluster: images without a {cluster}: {len(lacking):,}, the first {lacking[0]!r}"
+        raise UserError(problem, where=lacking[0], fix="give each one; an image on its own is its own cluster")
+    return groups.get(cluster, [])
 
 
 def _groups(documents: Sequence[str]) -> dict[str, list[str]]:

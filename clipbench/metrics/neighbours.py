@@ -41,7 +41,7 @@ _WORKING = 1 << 28
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The k nearest gallery rows of n queries, the nearest first; of equally similar ones the lower row first."""
+    """The k nearest gallery rows of n queries, the nearest first; for equally similar ones see `Gallery.nearest`."""
 
     rows: IntArray
     """(n, k)."""
@@ -55,30 +55,39 @@ class Gallery:
 
     vectors: Tensor
     """(N, D) float32."""
+    labels: Tensor
+    """(N,)"""
+    places: Tensor
+    """(N,) the order in which equally similar rows come: by label, then by row."""
 
     @classmethod
-    def of(cls, vectors: Float32Array, device: str = "cpu") -> Gallery:
+    def of(cls, vectors: Float32Array, labels: IntArray, device: str = "cpu") -> Gallery:
         """Make one of (N, D) float32 unit vectors, 0 < N < 2^31; MPS lacks float64, so there the CPU computes."""
         import torch
 
-        return cls(torch.as_tensor(vectors, device="cpu" if device.startswith("mps") else device))
+        places = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
+        where = "cpu" if device.startswith("mps") else device
+        return cls(*(torch.as_tensor(part, device=where) for part in (vectors, labels, places)))
 
-    def nearest(self, queries: Float32Array, k: int) -> Neighbours:
-        """Search every row for the k <= N nearest of each of (n, D) float32 unit vectors.
+    def nearest(self, queries: Float32Array, true: IntArray, k: int) -> Neighbours:
+        """Search every row for the k <= N nearest of each of (n, D) float32 unit vectors with (n,) true labels.
 
-        Candidates come from float32 products. Where these are too close to settle an order, they are computed
-        again in float64, so that neither the sizes of chunks nor the places of rows decide. Besides the gallery,
-        what is held does not grow with it.
+        Of equally similar rows those with the query's true label come last, the others by label, so that neither a tie
+        nor the order of rows decides in favour of the truth. Candidates come from float32 products. Where these are
+        too close to settle an order, they are computed again in float64, so that neither the sizes of chunks nor the
+        places of rows decide. Besides the gallery, what is held does not grow with it.
         """
         import torch
 
         keys = np.empty((len(queries), k), np.int64)
         for start in range(0, len(queries), _QUERIES):
             batch = torch.as_tensor(queries[start : start + _QUERIES], device=self.vectors.device)
-            keys[start : start + _QUERIES] = self._nearest_keys(batch, k).cpu().numpy()
-        return Neighbours((1 << _ROW_BITS) - 1 - (keys & ((1 << _ROW_BITS) - 1)), (keys >> _ROW_BITS) / _STEPS)
+            own = torch.as_tensor(true[start : start + _QUERIES], device=self.vectors.device)
+            keys[start : start + _QUERIES] = self._nearest_keys(batch, own, k).cpu().numpy()
+        place = ((1 << _ROW_BITS) - 1 - (keys & ((1 << _ROW_BITS) - 1))) % len(self.vectors)
+        return Neighbours(np.argsort(self.places.cpu().numpy())[place], (keys >> _ROW_BITS) / _STEPS)
 
-    def _nearest_keys(self, queries: Tensor, k: int) -> Tensor:
+    def _nearest_keys(self, queries: Tensor, own: Tensor, k: int) -> Tensor:
         products, rows = self._candidates(queries, min(k + _SPARE, len(self.vectors)))
         close = products[:, :-1] - products[:, 1:] < _ROUNDING * math.sqrt(queries.shape[1])
         settled = (~close[:, k - 1 :]).any(dim=1) | (rows.shape[1] == len(self.vectors))
@@ -92,9 +101,9 @@ class Gallery:
             cells = query[start : start + size], place[start : start + size]
             pairs = queries[cells[0]].double() * self.vectors[rows[cells]].double()
             similarities[cells] = pairs.sum(dim=1)
-        keys = _keys(similarities, rows).sort(dim=1, descending=True).values[:, :k]
+        keys = self._keys(similarities, rows, own).sort(dim=1, descending=True).values[:, :k]
         if not bool(settled.all()):
-            keys[~settled] = self._exhaustive_keys(queries[~settled], k)
+            keys[~settled] = self._exhaustive_keys(queries[~settled], own[~settled], k)
         return keys
 
     def _candidates(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -114,7 +123,7 @@ class Gallery:
         assert best is not None
         return best
 
-    def _exhaustive_keys(self, queries: Tensor, k: int) -> Tensor:
+    def _exhaustive_keys(self, queries: Tensor, own: Tensor, k: int) -> Tensor:
         """Return the keys of queries with more rows about as similar as the k-th than there are spare candidates."""
         import torch
 
@@ -124,15 +133,15 @@ class Gallery:
         for start in range(0, len(self.vectors), size):
             similarities = (self.vectors[start : start + size].double() @ exact).T
             rows = torch.arange(start, start + similarities.shape[1], device=queries.device)
-            joined = torch.cat([best, _keys(similarities, rows)], dim=1)
+            joined = torch.cat([best, self._keys(similarities, rows, own)], dim=1)
             best = joined.topk(min(k, joined.shape[1]), dim=1).values
         return best
 
-
-def _keys(similarities: Tensor, rows: Tensor) -> Tensor:
-    """Return int64 keys, no two of a query equal, that are larger for what is nearer or, of equals, the lower row."""
-    steps = (similarities * _STEPS).round().long()
-    return (steps << _ROW_BITS) + ((1 << _ROW_BITS) - 1 - rows)
+    def _keys(self, similarities: Tensor, rows: Tensor, own: Tensor) -> Tensor:
+        """Return int64 keys, no two of a query equal, that are larger for what is nearer or, of equals, comes first."""
+        steps = (similarities * _STEPS).round().long()
+        order = self.places[rows] + len(self.vectors) * (self.labels[rows] == own[:, None])
+        return (steps << _ROW_BITS) + ((1 << _ROW_BITS) - 1 - order)
 
 
 def search_memory(rows: int, width: int) -> int:

@@ -88,7 +88,7 @@ def make_leaderboard(
         metric: of which only the columns that have it are shown; by default each job's main one is.
         standings: what the analysis `STANDINGS` found; without it no cell is called the best.
     """
-    plain = tuple(job for job in jobs if job.plain)
+    plain = _standing_alone([job for job in jobs if job.plain])
     grouped = _group(plain)
     names, short = column_names(grouped), _names_within_tasks(grouped)
     found = (_column(members, metric, names[key], short[key]) for key, members in grouped.items())
@@ -124,6 +124,12 @@ def _group(jobs: Sequence[JobResult]) -> dict[tuple[str, ...], list[JobResult]]:
             if all(member.model != job.model for member in grouped[key]):
                 grouped[key].append(job)
     return dict(sorted(grouped.items()))
+
+
+def _standing_alone(jobs: Sequence[JobResult]) -> tuple[JobResult, ...]:
+    """Leave out what only a study asked for where a data set has results of its own: it would be a second column."""
+    own = {job.dataset for job in jobs if not job.study}
+    return tuple(job for job in jobs if not job.study or job.dataset not in own)
 
 
 def _key(job: JobResult) -> tuple[str, ...]:

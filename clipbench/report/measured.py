@@ -32,19 +32,6 @@ class Outcomes:
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Change:
-    """A difference of fractions as a sentence says it."""
-
-    size: str
-    """In points, without a sign."""
-    interval: str
-    """Of the size: '95 % interval 1.2 to 3.4'; '' where there is none."""
-    positive: bool
-    clear: bool
-    """Whether the interval leaves out zero."""
-
-
 def outcomes(results: Sequence[AnalysisResult]) -> Outcomes:
     """Sort out the results that have numbers, in their order."""
     done = [result for result in results if result.status == "done"]
@@ -81,18 +68,6 @@ def number(result: AnalysisResult, metric: str) -> Entry:
     shown = as_shown(result, record)
     clear = shown.unit == "difference" and _clear_of_zero(shown)
     return Entry(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear=clear)
-
-
-def change_of(result: AnalysisResult, metric: str) -> Change | None:
-    """Set out a difference; the ends of its interval are turned round where it is negative. None where it has none."""
-    record = result.record(metric)
-    if record is None or record.value is None:
-        return None
-    sign = 1 if record.value >= 0 else -1
-    ends = sorted(sign * end for end in (record.low, record.high) if end is not None)
-    level, texts = numbers.percent_of_level(record.level), [numbers.number(end, "gap") for end in ends]
-    interval = f"{level} interval {' to '.join(texts)}" if texts else ""
-    return Change(numbers.number(abs(record.value), "gap"), interval, sign > 0, _clear_of_zero(record))
 
 
 def _clear_of_zero(record: Record) -> bool:

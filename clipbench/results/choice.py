@@ -64,8 +64,8 @@ def fullest(jobs: Iterable[JobResult]) -> tuple[JobResult, ...]:
     return tuple(chosen.values())
 
 
-def _fullness(job: JobResult) -> tuple[bool, bool, int]:
-    return (job.status == "done", not job.pedigree.subset, job.limit or 0)
+def _fullness(job: JobResult) -> tuple[bool, bool, bool, int]:
+    return (job.status == "done", not job.pedigree.subset, not job.study, job.limit or 0)
 
 
 def _last(candidates: Iterable[Candidate], key: Callable[[Candidate], tuple[str, ...]], now: str) -> list[Candidate]:

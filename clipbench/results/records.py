@@ -39,6 +39,8 @@ class Pedigree:
     view: str = ""
     """Of the change that the images were seen through; '' for none."""
     labels: str = ""
+    clusters: str = ""
+    """Of which cluster each image belongs to; '' where they are independent. Intervals depend on it, values do not."""
     training: str = ""
     """Of the images and labels that something was fitted on: the splits beside the one that is evaluated."""
     prompts: str = ""
@@ -130,6 +132,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Duplicates:
+    """Images of the evaluated split whose files are equal, byte by byte, to others."""
+
+    within: int
+    """To an earlier one of the same split: how many fewer images there really are."""
+    with_train: int | None = None
+    """To one that something was fitted on; None where nothing was."""
+
+
+@dataclass(frozen=True)
 class JobResult:
     """All that is kept of one job, save its per-example table."""
 
@@ -150,10 +162,14 @@ class JobResult:
     """id and problem of the first broken images; `n_broken` counts them all."""
     n_broken: int = 0
     error: str = ""
+    duplicates: Duplicates | None = None
+    """None: not known."""
     view: str = ""
     """The change that the images were seen through, e.g. 'gaussian_noise/3'; '' for none."""
     matched: str = ""
     """The data set whose classes this one was cut down to, for a comparison with it; '' for all its classes."""
+    study: str = ""
+    """The study that asked for it, e.g. 'corruptions' for the images as they are; '' where it stands by itself."""
     trained_on: str = ""
     """The data set that a head was fitted on, where it is another one; '' where it is this one, or nothing was."""
     prompts: str = ""

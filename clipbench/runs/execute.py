@@ -16,9 +16,10 @@ from clipbench.files import file_written_atomically
 from clipbench.fingerprint import digest
 from clipbench.metrics.specs import Declared
 from clipbench.results.records import JobResult, Pedigree, Record, Status, Table
-from clipbench.runs.identity import job_hash, pedigree_of, subset_of
+from clipbench.runs.identity import job_hash, pedigree_of, strings_digest, subset_of
 from clipbench.runs.jobs import PreparedJob
 from clipbench.runs.memory import check_memory
+from clipbench.runs.set_notes import duplicates_of, set_notes
 from clipbench.runs.thumbnails import keep_thumbnails
 from clipbench.tasks.base import Cache, Inputs, Needs, Outcome, Value
 from clipbench.tasks.registry import TASKS, load_task
@@ -84,6 +85,9 @@ class Executor:
         pedigree = pedigree_of(prepared, needs, known)
         name = job_hash(prepared, pedigree)
         if (stored := self.results.read_done(name)) is not None:
+            if stored.study and not prepared.job.study:
+                stored = replace(stored, study="")
+                self.results.write_job(stored)
             return stored, True
         sets = {}
         for split, index in indices.items():
@@ -102,9 +106,10 @@ class Executor:
         show = self.thumbnails and prepared.tested.dataset.info.show_images
         pictures, picture_notes = keep_thumbnails(prepared, outcome, thumbs, pedigree) if show else ((), ())
         decoded = [f"{split}: {note}" for split, stored in sets.items() for note in stored.notes]
-        notes = (*outcome.notes, *decoded, *cut_texts, *picture_notes, *model.source.notes)
         run_metadata = _run_metadata(prepared, outcome, time.perf_counter() - started)
         result = _assemble(prepared, pedigree, name, outcome, sets)
+        told = set_notes(result, images[result.split])
+        notes = (*outcome.notes, *told, *decoded, *cut_texts, *picture_notes, *model.source.notes)
         return replace(result, pictures=pictures, notes=notes, run_metadata=run_metadata), False
 
     def _embed_images(
@@ -173,6 +178,7 @@ def _result(job: Job, name: str, status: Status, pedigree: Pedigree) -> JobResul
         pedigree=pedigree,
         view=job.view_name,
         matched=job.other,
+        study=job.study,
         trained_on=job.trained_on,
         prompts=job.settings.prompts_name,
         condition=job.settings.condition,
@@ -210,6 +216,7 @@ def _assemble(
         limit=prepared.job.settings.limit if pedigree.subset else None,
         broken=tuple(broken[:BROKEN_SHOWN]),
         n_broken=len(broken),
+        duplicates=duplicates_of(prepared.job.settings.split, sets),
         about=_about(prepared),
     )
 
@@ -225,7 +232,16 @@ def _about(prepared: PreparedJob) -> dict[str, Any]:
         **({"view": dict(view.about)} if view else {}),
         "classes": digest(list(classes)) if classes else "",
         "n_classes": len(classes),
+        **({"cluster": info.cluster} if info.cluster else {}),
+        **_naming(prepared),
     }
+
+
+def _naming(prepared: PreparedJob) -> dict[str, str]:
+    """Say of a reference whose class names its prompts have, where a shift calls the same classes otherwise."""
+    if not prepared.class_names or prepared.shared_prompts is None:
+        return {}
+    return {"class_names": prepared.class_names, "shared_prompts": strings_digest(prepared.shared_prompts.strings)}
 
 
 def _run_metadata(prepared: PreparedJob, outcome: Outcome, seconds: float) -> dict[str, Any]:

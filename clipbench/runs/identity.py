@@ -49,6 +49,7 @@ def pedigree_of(prepared: PreparedJob, needs: Needs, sets: Mapping[str, SetIdent
         view=_seen_through(job.view_fingerprint, tested),
         subset=subset_of(job) if any(_is_cut(prepared, split, known.n) for split, known in sets.items()) else "",
         labels=_labels_digest(labels, prepared.tested, prepared.facts.classes),
+        clusters="".join(known.clusters for known in tested.values()),
         training=digest(fitted_on) if fitted_on else "",
         prompts=_prompts_digest(prepared.prompts, templates=needs.templates),
         protocol=protocol_of(prepared.task),
@@ -102,11 +103,11 @@ def _joined(digests: Mapping[str, str]) -> str:
 def _prompts_digest(prompts: PromptedClasses | None, *, templates: bool) -> str:
     if prompts is None:
         return ""
-    strings = _strings_digest(prompts.strings)
+    strings = strings_digest(prompts.strings)
     return digest([strings, *prompts.structure]) if templates else strings
 
 
 @lru_cache(maxsize=4)
-def _strings_digest(strings: tuple[tuple[str, ...], ...]) -> str:
+def strings_digest(strings: tuple[tuple[str, ...], ...]) -> str:
     """Digest a set's strings once: there may be 80,000, and a job for each of 75 views."""
     return digest([digest_strings(of_class) for of_class in strings])

@@ -87,6 +87,10 @@ class PreparedJob:
     trained: Source
     """Of the other splits: the same, unless a head is fitted on one data set and tested on another."""
     prompts: PromptedClasses | None
+    shared_prompts: PromptedClasses | None
+    """The same with the names that both of two matched sets have."""
+    class_names: str
+    """Whose names the reference's classes have, 'own' or 'shift', where the shift's are others; '' elsewhere."""
     facts: DatasetFacts
     unmatched: tuple[tuple[str, str], ...]
     """Each class that only one of two matched data sets has, with that data set's name."""
@@ -116,10 +120,13 @@ class PreparedJob:
 
     def readers(self, info: ModelInfo, needs: Needs) -> dict[str, SplitReader]:
         """Return what finds and opens each of its splits in the store."""
-        model, views = info.pedigree.fingerprint(), {split: self.view(split) for split in needs.splits}
+        model, settings = info.pedigree.fingerprint(), self.job.settings
+        views = {split: view.fingerprint() if (view := self.view(split)) else "" for split in needs.splits}
+        # What is fitted on may come in clusters too, but no interval is about it.
+        clusters = {settings.split: self.tested.dataset.info.cluster}
         return {
-            split: SplitReader(self.model.store, model, view.fingerprint() if view else "", self.job.settings.limit)
-            for split, view in views.items()
+            split: SplitReader(self.model.store, model, seen, settings.limit, clusters.get(split, ""))
+            for split, seen in views.items()
         }
 
     def source(self, split: str) -> Source:
@@ -133,7 +140,9 @@ class PreparedJob:
     @property
     def variant(self) -> str:
         """What tells it from the other jobs of the same task on this data set."""
-        return self.job.settings.variant or (self.prompts.name if self.prompts else "")
+        variant = self.job.settings.variant or (self.prompts.name if self.prompts else "")
+        matching = self.job.matching
+        return f"{variant}, {matching.shift}'s names" if matching and self.class_names == "shift" else variant
 
     @property
     def key(self) -> Hashable:
@@ -169,7 +178,9 @@ def prepare_jobs(suite: Suite, models: Sequence[OpenedModel], datasets: OpenedDa
         key = job.failure_hash if isinstance(prepared, BaseException) else prepared.key
         _, first = distinct.get(key, (job, prepared))
         if isinstance(first, PreparedJob) and isinstance(prepared, PreparedJob):
-            first = replace(first, failures=first.failures | prepared.failures)
+            study = first.job.study if prepared.job.study else ""
+            failures = first.failures | prepared.failures
+            first = replace(first, job=replace(first.job, study=study), failures=failures)
         distinct[key] = job, first
     return tuple(distinct.values())
 
@@ -209,6 +220,8 @@ def prepare(
         if tested.cut is None:
             job = replace(asked, matching=None)
         classes = tuple(dataset.classes) if match is None or tested.cut is None else match.names
+        shared = _prompts(asked, classes, datasets)
+        prompts, class_names = _with_names(shared, asked, match, datasets)
         facts = DatasetFacts(
             name=asked.dataset,
             classes=classes,
@@ -224,7 +237,9 @@ def prepare(
             task=load_task(asked.settings.task),
             tested=tested,
             trained=trained,
-            prompts=_prompts(asked, classes, datasets),
+            prompts=prompts,
+            shared_prompts=shared,
+            class_names=class_names,
             facts=facts,
             unmatched=_unmatched(asked, match),
             failures=frozenset({asked.failure_hash, job.failure_hash}),
@@ -291,6 +306,32 @@ def _prompts(job: Job, classes: tuple[str, ...], datasets: OpenedDatasets) -> Pr
     if declared is not None and declared.strings == shared.strings:
         return declared
     return replace(shared, name=f"those of {matching.reference}")
+
+
+def _with_names(
+    shared: PromptedClasses | None, job: Job, match: ClassMatch | None, datasets: OpenedDatasets
+) -> tuple[PromptedClasses | None, str]:
+    """Fill the reference's prompts with its own class names where that is asked for, and return whose names they have.
+
+    That is '' where there are no others. A class that stands for several of the reference's has the prompts of all
+    their names, which are averaged.
+    """
+    matching = job.matching
+    if shared is None or match is None or matching is None or job.dataset != matching.reference or not matching.names:
+        return shared, ""
+    own: list[list[str]] = [[] for _ in match.names]
+    for index, name in enumerate(datasets.open(matching.reference).classes):
+        if (place := match.of_reference.get(index)) is not None and name not in own[place]:
+            own[place].append(name)
+    if own == [[name] for name in match.names]:
+        return shared, ""
+    if matching.names == "shift":
+        return shared, "shift"
+    everyone = tuple(dict.fromkeys(name for names in own for name in names))
+    filled = datasets.prompts(job.settings.prompt_choices()[0], matching.reference, everyone)
+    strings = dict(zip(filled.classes, filled.strings, strict=True))
+    merged = tuple(tuple(text for name in names for text in strings[name]) for names in own)
+    return replace(shared, strings=merged, templates=(), families={}, controls=(), names=()), "own"
 
 
 def _unmatched(job: Job, match: ClassMatch | None) -> tuple[tuple[str, str], ...]:

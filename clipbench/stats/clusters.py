@@ -90,16 +90,19 @@ def design(
     return Design(effect, effective)
 
 
-def share_interval(share: float, n: float, found: Design | None, kind: str = "wilson") -> Interval | None:
+def share_interval(
+    share: float, n: float, found: Design | None, kind: str = "wilson", critical: float = NORMAL, family: int = 1
+) -> Interval | None:
     """Return Wilson's interval of a share of n independent examples, fewer by the design effect.
 
-    `kind` is what it is called where examples are independent; None where `found` is.
+    `kind` is what it is called where examples are independent; None where `found` is. At a critical value of the
+    normal distribution it holds together with those of a family.
     """
     if found is None:
         return None
     effective = n / found.effect
-    low, high = wilson_ends(share * effective, effective, found.critical())
-    return Interval(float(low), float(high), "cluster wilson" if found.clustered else kind)
+    low, high = wilson_ends(share * effective, effective, found.critical(critical))
+    return Interval(float(low), float(high), "cluster wilson" if found.clustered else kind, family=family)
 
 
 def cluster_sizes(clusters: IntArray) -> IntArray:

@@ -14,9 +14,11 @@ KIND = "square-and-add"
 
 
 def combined(
-    values: ArrayLike, intervals: Sequence[Interval], weights: ArrayLike, correlations: ArrayLike | None = None
-) -> Interval:
+    values: ArrayLike, intervals: Sequence[Interval | None], weights: ArrayLike, correlations: ArrayLike | None = None
+) -> Interval | None:
     """Return the interval of a weighted sum of (K,) estimates from the interval of each, squared and added.
+
+    None where one of them has none.
 
     Args:
         values: (K,) estimates; `intervals` theirs, all at one level.
@@ -26,8 +28,11 @@ def combined(
     Source: Newcombe 1998 for two proportions; Zou and Donner 2008 for any sum, https://doi.org/10.1002/sim.3095; with
     correlations Zou 2007, "Toward using confidence intervals to compare correlations".
     """
+    known = [interval for interval in intervals if interval is not None]
+    if len(known) < len(intervals):
+        return None
     value, weight = np.asarray(values, np.float64), np.asarray(weights, np.float64)
-    ends = np.array([(interval.low, interval.high) for interval in intervals])
+    ends = np.array([(interval.low, interval.high) for interval in known])
     between = np.eye(len(value)) if correlations is None else np.asarray(correlations, np.float64)
     total = float(weight @ value)
     # What lowers a difference is a lower first estimate, or a higher second one.
@@ -35,7 +40,7 @@ def combined(
     above = weight * (np.where(weight > 0, ends[:, 1], ends[:, 0]) - value)
     together = between * np.outer(np.sign(weight), np.sign(weight))
     low, high = (math.sqrt(max(0.0, float(distance @ together @ distance))) for distance in (below, above))
-    first = intervals[0]
+    first = known[0]
     return Interval(total - low, total + high, KIND, first.level, first.family)
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
-from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
-from clipbench.stats.intervals import Interval, wilson_ends
+from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, cluster_sizes, effective_clusters, t_critical
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval, wilson_ends
 from clipbench.stats.significance import NORMAL
 
 KIND = "images and draws"
@@ -43,13 +43,13 @@ class CrossedMean:
     """Variance of the mean over other images."""
     of_draws: float
     """Variance of the mean over other draws; 0 for one draw, which says nothing of others."""
-    clusters: int | None = None
-    """How many clusters the images come in; None: each is by itself."""
+    clusters: float | None = None
+    """The effective number of clusters that the images come in; None: each is by itself."""
 
     @property
     def has_interval(self) -> bool:
-        """Whether images come in clusters enough."""
-        return self.clusters is None or self.clusters >= MIN_CLUSTERS
+        """Whether there are images enough, and clusters if they come in any."""
+        return self.n >= MIN_EXAMPLES and (self.clusters is None or self.clusters >= MIN_CLUSTERS)
 
     def half_width(self, critical: float = NORMAL) -> float:
         """Return half the interval's length at a critical value of the standard normal distribution."""
@@ -60,7 +60,7 @@ class CrossedMean:
         return math.sqrt(squared)
 
     def interval(self, critical: float = NORMAL, family: int = 1) -> Interval | None:
-        """Return the interval of a difference, symmetric about it and within -1 and 1; None for too few clusters.
+        """Return the interval of a difference, symmetric about it and within -1 and 1; None for too few images.
 
         It is no shorter than Tango's of n pairs that do not differ, where the estimated variance is nothing.
         """
@@ -70,7 +70,7 @@ class CrossedMean:
         return Interval(max(-1.0, self.value - half), min(1.0, self.value + half), KIND, family=family)
 
     def of_a_share(self) -> Interval | None:
-        """Return the interval of a share; None for too few clusters.
+        """Return the interval of a share; None for too few images.
 
         It is Wilson's, at as many trials as give a proportion this half-width.
         """
@@ -114,15 +114,14 @@ def crossed_mean(
     rows = weights[:, None] * np.column_stack([apart, reactions])
     if clusters is None:
         scale = np.where(alone, 1, sizes[stratum] / np.maximum(sizes[stratum] - 1, 1))
-        squares, count = scale @ np.square(rows), None
+        squares, effective = scale @ np.square(rows), None
     else:
-        rows = cluster_residuals(rows, clusters)
-        count = len(rows)
-        squares = np.square(rows).sum(axis=0) * count / max(count - 1, 1)
+        rows, effective = cluster_residuals(rows, clusters), effective_clusters(cluster_sizes(clusters))
+        squares = np.square(rows).sum(axis=0) * len(rows) / max(len(rows) - 1, 1)
     # Part of both: what each draw makes of each image, beside what holds for all images or all draws.
     shared = float(squares[1:].sum()) / max(1, draws * (draws - 1))
     of_draws *= 1 / draws + pool_share / (1 - pool_share)
-    return CrossedMean(value, n, draws, max(0.0, float(squares[0]) - shared), of_draws, count)
+    return CrossedMean(value, n, draws, max(0.0, float(squares[0]) - shared), of_draws, effective)
 
 
 def _means(values: Float64Array, stratum: IntArray, sizes: IntArray) -> Float64Array:

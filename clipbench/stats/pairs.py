@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
-from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
-from clipbench.stats.crossed import KIND as CROSSED
+from clipbench.stats.clusters import cluster_residuals, design
 from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
-from clipbench.stats.paired import score_interval
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval
+from clipbench.stats.paired import compare_pair, mean_difference, paired_recall_difference, score_interval
 from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import Largest, largest_of_pairs
 
@@ -46,7 +46,7 @@ class PairedValues:
     clusters: IntArray | None = None
     """(n,) where the examples come in clusters."""
     strata: IntArray | None = None
-    """(n,) where the mean is taken within strata first, e.g. classes."""
+    """(n,) where the mean of truth values is taken within strata first, e.g. classes."""
     pool_share: float = 0.0
     """Which part of the examples there are each draw holds (`clipbench.stats.crossed`)."""
 
@@ -71,7 +71,7 @@ class PairedValues:
         _, stratum, sizes = np.unique(self.strata, return_inverse=True, return_counts=True)
         return np.asarray(each * (self.n / (len(sizes) * sizes[stratum])))
 
-    @property
+    @cached_property
     def values(self) -> Float64Array:
         """(M,) the models' values."""
         return np.asarray(self.flat.mean(axis=1))
@@ -93,9 +93,8 @@ class PairedValues:
         In clusters it is that of as many independent examples as would be as uncertain.
         """
         apart = self.flat[first] - self.flat[second]
-        if self.clusters is None:
-            return float(np.mean(apart**2))
-        return float(np.sum(np.bincount(self.clusters, apart) ** 2)) / self.n
+        found = design(apart, self.clusters)
+        return float(np.mean(apart**2)) * (found.effect if found else 1.0)
 
     def largest(self) -> Largest:
         """Return the largest |t| of all pairs, see `clipbench.stats.simultaneous`."""
@@ -104,42 +103,30 @@ class PairedValues:
     def differences(self, critical: float = NORMAL) -> Differences:
         """Return the first minus the second of all pairs of models, in the order of `numpy.triu_indices(M, 1)`."""
         first, second = np.triu_indices(len(self.numbers), 1)
-        means = self.values
-        apart = means[first] - means[second]
-        if self.counted:
+        apart = self.values[first] - self.values[second]
+        if self.counted and self.n >= MIN_EXAMPLES:
+            # As `compare_pair` has it, for all at once.
             right = self.numbers.astype(np.float32)
             both = (right @ right.T).astype(np.float64)
-            counts = np.diag(both)
-            shared = both[first, second]
+            counts, shared = np.diag(both), both[first, second]
             low, high = score_interval(counts[first] - shared, counts[second] - shared, self.n, critical)
             return Differences(apart, low, high, "score")
-        if self.numbers.ndim == 3 or self.strata is not None:
-            pairs = zip(first.tolist(), second.tolist(), strict=True)
-            low, high = np.array([self._crossed(*pair, critical) for pair in pairs]).reshape(-1, 2).T
-            return Differences(apart, low, high, CROSSED if self.numbers.ndim == 3 else "stratified")
-        return self._student(apart, first, second, critical)
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        found = [self._interval(*pair, critical) for pair in pairs]
+        low, high = (np.array([getattr(one, end, np.nan) for one in found]) for end in ("low", "high"))
+        return Differences(apart, low, high, next((one.kind for one in found if one), ""))
 
-    def _student(self, apart: Float64Array, first: IntArray, second: IntArray, critical: float) -> Differences:
-        kind, fewest = ("student", 2) if self.clusters is None else ("cluster t", MIN_CLUSTERS)
-        units, count = self.units, len(self.units)
-        if count < fewest:
-            nothing = np.full(len(apart), np.nan)
-            return Differences(apart, nothing, nothing, kind)
-        covariance = units.T @ units * (count / (count - 1) / self.n**2)
-        variances = np.diag(covariance)
-        errors = np.sqrt(np.maximum(0, variances[first] + variances[second] - 2 * covariance[first, second]))
-        # Without any variation, no shorter than Tango's of as many pairs that do not differ.
-        halves = np.where(errors > 0, t_critical(critical, count) * errors, critical**2 / (count + critical**2))
-        return Differences(apart, apart - halves, apart + halves, kind)
-
-    def _crossed(self, first: int, second: int, critical: float) -> tuple[float, float]:
-        """Return the ends of an interval over images and draws; NaN where it would not cover."""
-        if self.pool_share > LARGEST_SHARE:
-            return np.nan, np.nan
-        apart = self.numbers[first].astype(np.float64) - self.numbers[second]
-        found = crossed_mean(apart.reshape(self.n, -1), self.strata, self.pool_share, self.clusters)
-        interval = found.interval(critical)
-        return (interval.low, interval.high) if interval else (np.nan, np.nan)
+    def _interval(self, first: int, second: int, critical: float) -> Interval | None:
+        one, other = self.numbers[first], self.numbers[second]
+        if one.ndim == 2:
+            apart = one.astype(np.float64) - other
+            found = crossed_mean(apart, self.strata, self.pool_share, self.clusters)
+            return found.interval(critical) if self.pool_share <= LARGEST_SHARE else None
+        if self.strata is not None:
+            return paired_recall_difference(self.strata, one, other, critical, self.clusters)[1]
+        if one.dtype == np.bool_:
+            return compare_pair(one, other, critical, clusters=self.clusters).interval
+        return mean_difference(one, other, critical, self.clusters)[1]
 
 
 def mean_of_sets(parts: Sequence[Differences]) -> Differences:

@@ -48,7 +48,7 @@ class ModelLine:
         line = logit(self.expected(reference))
         return float(inverse_logit(line + self.spread) - inverse_logit(line - self.spread)) / 2
 
-    def predict(self, reference: float, n_reference: int, n: int, family: int = 1) -> Interval:
+    def predict(self, reference: float, n_reference: float, n: float, family: int = 1) -> Interval:
         """Return the prediction interval of the accuracy on n images of the shift: where that of another model lies.
 
         It holds the spread of models of other families, the line's own error, that of the accuracy on the reference
@@ -58,7 +58,7 @@ class ModelLine:
 
         Args:
             reference: accuracy on `n_reference` images.
-            n: images of the shift, or as many as would give its metric the same variance.
+            n: images of the shift; of both, as many independent ones as would give an accuracy the same variance.
             family: how many such intervals hold together (Bonferroni).
         """
         from scipy.special import bdtr, stdtrit
@@ -72,10 +72,11 @@ class ModelLine:
         shares, weights = inverse_logit(logit(self.line.expected(inside)) + deviation * t), np.diff(below)
 
         def at_most(right: int, share: float) -> bool:
-            return float(weights @ bdtr(right, n, shares)) > share
+            return float(weights @ bdtr(right, whole, shares)) > share
 
+        whole = max(1, round(n))
         tail, expected = ALPHA / (2 * family), self.expected(reference)
-        low, high = (_first(n, partial(at_most, share=share)) / n for share in (tail, 1 - tail))
+        low, high = (_first(whole, partial(at_most, share=share)) / whole for share in (tail, 1 - tail))
         return Interval(min(low, expected), max(high, expected), KIND, 1 - ALPHA, family)
 
 

@@ -27,10 +27,7 @@ from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_units
-from clipbench.stats.intervals import Interval
-
-FEWEST = 5
-"""Fewer examples are too few to resample."""
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval
 
 RESIDUAL = "residual"
 """The interaction of all axes, together with error: without replication they cannot be told apart."""
@@ -161,7 +158,7 @@ def _intervals(levels: _Levels, resamples: int, seed: int) -> dict[Source, Inter
     """Return the intervals of the components without the examples' axis; none where examples are too few."""
     n = levels.shape[0]
     sources = [source for source in _sources(len(levels.shape)) if 0 not in source]
-    if n < FEWEST:
+    if n < MIN_EXAMPLES:
         return {}
 
     def statistic(weights: IntArray) -> Float64Array:

@@ -84,7 +84,7 @@ class CorruptionsSettings(DatasetsEntry):
         choices: Sequence[PromptChoices] = [(choice,) for choice in self.prompts] or [()]
         asked: dict[str, Any] = {"task": "zero_shot", "split": self.split, "limit": self.limit}
         return [
-            Job(name, ZeroShotSettings(**asked, datasets=(name,), prompts=prompts), view=view)
+            Job(name, ZeroShotSettings(**asked, datasets=(name,), prompts=prompts), view=view, study=self.task)
             for name in self.datasets
             for prompts in choices
             for view in (None, *views)

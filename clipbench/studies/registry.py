@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 STUDIES = MappingProxyType(
     {
         "corruptions": "clipbench.studies.corruptions:Corruptions",
+        "heads": "clipbench.studies.heads:Heads",
         "robustness": "clipbench.studies.robustness:Robustness",
     }
 )

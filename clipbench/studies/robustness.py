@@ -20,6 +20,9 @@ PUBLISHED = "published"
 IMAGENET = "imagenet"
 """The reference beside which the CLIP paper's own pair is shown."""
 
+OUT_OF_DISTRIBUTION = ("imagenet-o",)
+"""Sets whose images are of none of the classes that they are labelled with."""
+
 Classes = Annotated[tuple[str, ...], BeforeValidator(listed_if(str), json_schema_input_type=str | tuple[str, ...])]
 
 
@@ -54,6 +57,11 @@ class RobustnessSettings(SuiteEntry):
         description="Also fit a linear head on the reference's train split, as WiSE-FT does, and set it beside the "
         "zero-shot classifier on the reference and under every shift.",
     )
+    names: Literal["own", "shift"] = Field(
+        default="own",
+        description="Whose class names the reference gets where `classes` says that a shift calls the same classes "
+        "otherwise: its own, as published figures have them, or the shift's on both sides.",
+    )
     continuity: float | None = Field(
         default=None,
         gt=0,
@@ -69,6 +77,11 @@ class RobustnessSettings(SuiteEntry):
         twice = sorted({name for name in self.shifts if self.shifts.count(name) > 1})
         if twice:
             raise ValueError(f"named twice: {', '.join(twice)}")
+        for name in sorted({*OUT_OF_DISTRIBUTION} & {self.reference, *self.shifts}):
+            raise ValueError(
+                f"{name!r} shows none of the reference's classes: it is for telling unknown things from known ones "
+                "(AUROC), and no accuracy gap can be made of it; take it out"
+            )
         for name in self.classes:
             if name not in self.shifts:
                 raise ValueError(f"`classes` names {name!r}, which is none of the shifts")
@@ -101,10 +114,12 @@ class RobustnessSettings(SuiteEntry):
         }
         yield Job(self.reference, zero_shot[self.reference])
         for shift in self.shifts:
-            matching = Matching(self.reference, shift, self._table(shift))
-            both = [Job(name, zero_shot[name], matching=matching) for name in (self.reference, shift)]
-            yield from both
+            matching = Matching(self.reference, shift, self._table(shift), self.names)
+            yield from (Job(name, zero_shot[name], matching=matching) for name in (self.reference, shift))
             if self.fitted_head:
+                # A head has one list of class names, on whatever it is tested.
+                shared = replace(matching, names="")
+                both = [Job(name, zero_shot[name], matching=shared) for name in (self.reference, shift)]
                 near, far = (
                     WiseFtSettings(task="wise_ft", datasets=(job.dataset,), split=splits[job.dataset], **asked)
                     for job in both
@@ -126,6 +141,7 @@ class RobustnessSettings(SuiteEntry):
         # What is left as it was when there was no such setting keeps the analyses made then.
         other = {"shift_split"} if self.shift_split else set()
         kept = {"reference", "shifts", "split", "baselines", "relative_to", "continuity", *other}
+        kept |= {"names"} if self.names == "shift" else set()
         asked: list[Mapping[str, Any]] = [{"analysis": "robustness", **self.model_dump(mode="json", include=kept)}]
         if self.reference == IMAGENET:
             asked.append({"analysis": "published_pair"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from clipbench.fingerprint import digest
 
@@ -23,6 +23,9 @@ class Matching:
     """The data set on the other side, which names the classes."""
     table: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A class of the shift -> the classes of the reference that it stands for; classes not in it match by name."""
+    names: Literal["", "own", "shift"] = ""
+    """Whose class names the reference's prompts are filled with: its own or the shift's; '' for the shift's, where
+    nothing else is measured."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Job:
     """The data set that splits beside the evaluated one are taken from; '' for the evaluated set itself."""
     untouched: str = ""
     """A split of that data set which nothing is learnt from: what this job is compared with is tested on it."""
+    study: str = ""
+    """The study that it is a part of and was asked for alone; '' for a job that also stands by itself."""
     model: str = ""
     """'' in what a suite's entry asks of every model."""
 

@@ -16,6 +16,7 @@ from clipbench.errors import UserError
 from clipbench.fingerprint import digest
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record
+from clipbench.stats.intervals import MIN_EXAMPLES, ends, wilson
 from clipbench.tasks.base import Condition
 
 PLAIN = Condition()
@@ -68,8 +69,6 @@ class MadeUp:
         columns |= {f"correct.{seed}": correct[:, seed] for seed in range(seeds)}
         value = float(correct.mean())
         records = [Record("top1", value, low=value - 0.03, high=value + 0.03, n=self.n, main=True, params=params)]
-        if seeds:
-            records.append(Record("top1_over_seeds", value, low=value - 0.05, high=value + 0.05, n=self.n))
         return self.write(task, columns, records, **more)
 
     def zero_shot(self, accuracy: float = 0.6, prompts: str = "photo", **more: Any) -> str:
@@ -79,8 +78,11 @@ class MadeUp:
         params = {"features": "pre_projection", "normalised": False, "n_train": 3000, "n_classes": 3}
         return self.head("linear_probe", accuracy, params, **more)
 
-    def few_shot(self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5) -> str:
+    def few_shot(
+        self, k: int, accuracy: float, features: str = "", head: str = "", seeds: int = 5, pool: int = 1000
+    ) -> str:
         params = {"features": features or "pre_projection", "normalised": False, "shots": k, "seeds": seeds}
+        params["pool_share"] = k / pool
         return self.head("few_shot", accuracy, params, seeds=seeds, condition=Condition(k, features, head))
 
     def edit(self, name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -100,7 +102,8 @@ class Given:
         name = "|".join(part for part in (model, dataset, fields.get("matched"), fields.get("view")) if part)
         known = {"weights": model, "data": dataset, "labels": dataset, "prompts": prompts}
         parts = Pedigree(**known | {"view": fields.get("view", "")} | dict(pedigree))
-        record = Record("top1", right / n, n=n, main=True)
+        low, high = ends(wilson(right, n) if n >= MIN_EXAMPLES else None)
+        record = Record("top1", right / n, low=low, high=high, interval="wilson", n=n, main=True)
         named = {"variant": prompts, "prompts": prompts, "status": "done", "records": (record,)}
         self.jobs.append(JobResult(name, model, dataset, "test", "zero_shot", pedigree=parts, **named, **fields))
         if examples:
@@ -111,7 +114,7 @@ class Given:
         chosen = analysis.Settings(analysis=analysis.name, **settings)
         return analysis.analyse(Evidence(self.jobs, self._examples), chosen)
 
-    def _examples(self, job: str) -> pd.DataFrame:
+    def _examples(self, job: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         if job not in self.tables:
             raise UserError("no per-example table", where=job)
         return self.tables[job]

@@ -175,7 +175,7 @@ def test_clusters_widen_the_interval_and_too_few_have_none(made_up, another):
             world.answers(model, correct, columns=columns)
     row, lacking = compared(made_up), compared(few)
     low, high = score_interval(90, 30, 300)
-    assert row["interval"] == "cluster t"
+    assert row["interval"] == "cluster score"
     assert row["high"] - row["low"] > high - low
     assert (lacking["low"], lacking["verdict"], lacking["note"]) == (None, "undefined", "No interval would cover.")
 

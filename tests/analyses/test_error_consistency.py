@@ -17,7 +17,8 @@ from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Recor
 
 from ..report.findings import page_data, render
 from ..report.made_up import HOSTILE, classification
-from .conftest import MadeUp, found
+from .conftest import MadeUp
+from .conftest import found as found_by
 
 N = 400
 
@@ -32,7 +33,7 @@ def similar(models: str, share: float, seed: int = 0, n: int = N) -> dict[str, n
 def consistency(world: MadeUp, answers: dict[str, np.ndarray]) -> AnalysisResult:
     for model, correct in answers.items():
         world.answers(model, correct)
-    (result,) = found(world.results, "error_consistency")
+    (result,) = found_by(world.results, "error_consistency")
     return result
 
 
@@ -123,12 +124,12 @@ def test_an_interval_covers_as_often_as_it_says_where_there_is_one() -> None:
 def test_what_cannot_be_set_side_by_side_is_left_out_or_told(made_up: MadeUp) -> None:
     answers = similar("abc", 0.5)
     made_up.answers("a", answers["a"])
-    assert found(made_up.results, "error_consistency") == ()
+    assert found_by(made_up.results, "error_consistency") == ()
     made_up.answers("b", answers["b"], prompts="other")
     made_up.write("zero_shot", {"labels": ["0 1"], "correct": [True]}, [Record("map", 0.5, main=True)], prompts="photo")
-    assert found(made_up.results, "error_consistency") == ()
+    assert found_by(made_up.results, "error_consistency") == ()
     made_up.answers("c", answers["c"], pedigree={"labels": "others"})
-    (result,) = found(made_up.results, "error_consistency")
+    (result,) = found_by(made_up.results, "error_consistency")
     assert (result.records, result.notes) == ((), ("Not compared: labels differs between the jobs.",))
 
 
@@ -170,3 +171,21 @@ def test_names_of_models_are_text(made_up: MadeUp) -> None:
     names = dict(zip("abc", HOSTILE.values(), strict=False))
     result = consistency(made_up, {names[model]: correct for model, correct in similar("abc", 0.5).items()})
     assert "<script>" not in render(SECTION, page_data(result))
+
+
+def test_clusters_are_drawn_whole_and_too_few_have_no_interval(made_up: MadeUp, another) -> None:
+    answers = {model: np.repeat(right, 10) for model, right in similar("ab", 0.6, n=60).items()}
+    alone = consistency(made_up, answers).tables["error_consistency"].dicts()[0]
+    found = {}
+    for name, size in (("many", 10), ("few", 50)):
+        world = another(name)
+        for model, right in answers.items():
+            columns = {"label": np.zeros(600, int), "correct": right, "cluster": np.arange(600) // size}
+            world.answers(model, right, columns=columns)
+        (found[name],) = found_by(world.results, "error_consistency")
+    (many,) = found["many"].records
+    row = found["many"].tables["error_consistency"].dicts()[0]
+    assert (many.interval, many.low, many.high) == ("cluster bootstrap", row["low"], row["high"])
+    # Ten times the same image says as much as the one.
+    assert row["high"] - row["low"] > 2.5 * (alone["high"] - alone["low"])
+    assert [record.low for record in found["few"].records] == [None]

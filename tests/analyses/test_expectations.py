@@ -13,6 +13,7 @@ from clipbench.analyses.robustness.expectations import REFERENCE, Expectations, 
 from clipbench.analyses.run import _result
 from clipbench.reference.published import openclip_columns, openclip_models
 from clipbench.results.records import AnalysisResult, JobResult, Pedigree, Record, Subject, Table
+from clipbench.stats.intervals import ends, wilson
 
 from ..report.findings import said
 
@@ -20,11 +21,12 @@ from ..report.findings import said
 def job(
     dataset: str, top1: float, n: int, prompts: str = "", recall: float | None = None, model: str = "m", **more: Any
 ) -> JobResult:
-    records, tables = [Record("top1", top1, n=n, main=True)], {}
+    low, high = ends(wilson(round(top1 * n), n))
+    records, tables = [Record("top1", top1, low=low, high=high, interval="wilson", n=n, main=True)], {}
     if recall is not None:
         correct = round(recall * n / 2)
-        tables["per_class"] = Table(("n", "correct"), ((n // 2, correct), (n - n // 2, correct)))
-        records.append(Record("mean_per_class_recall", recall, n=n))
+        low, high = ends(wilson(2 * correct, n))
+        records.append(Record("mean_per_class_recall", recall, low=low, high=high, interval="bootstrap", n=n))
     made = JobResult(
         f"{dataset}-{prompts}", model, dataset, "test", "zero_shot", prompts, "done", Pedigree(weights="w")
     )

@@ -59,6 +59,18 @@ def test_contributions_are_the_derivatives_by_each_images_weight(digits):
     assert curve.contributions == pytest.approx(value + 50 * (nudged - value) / step, abs=1e-4)
 
 
+def test_the_scatter_of_contributions_is_that_of_new_samples():
+    random = np.random.default_rng(2)
+
+    def sample():
+        positive = random.random(400) < 0.1
+        return PrecisionRecall(random.normal(size=400) + 1.5 * positive, positive).contributions
+
+    samples = [sample() for _ in range(400)]
+    errors = [values.std(ddof=1) / 20 for values in samples]
+    assert np.mean(errors) == pytest.approx(np.std([values.mean() for values in samples]), rel=0.1)
+
+
 def test_weights_count_images_as_if_they_were_repeated():
     random = np.random.default_rng(0)
     scores, positive = np.round(random.normal(size=60), 1), random.random(60) < 0.4

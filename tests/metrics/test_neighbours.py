@@ -13,6 +13,11 @@ def unit(rows):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def search(gallery, queries, k):
+    """Without labels that tell rows apart, of equals the lower row comes first."""
+    return Gallery.of(gallery, np.zeros(len(gallery), np.int64)).nearest(queries, np.ones(len(queries), np.int64), k)
+
+
 def brute_force(gallery, queries, k):
     """Cosines pair by pair in float64, so that equal rows are equally similar; of equals the lower row first."""
     rows = []
@@ -32,7 +37,7 @@ def cosines(gallery, queries, rows):
 def test_neighbours_are_those_of_brute_force(n, width, k):
     random = np.random.default_rng(n)
     gallery, queries = unit(random.normal(size=(n, width))), unit(random.normal(size=(60, width)))
-    found = Gallery.of(gallery).nearest(queries, k)
+    found = search(gallery, queries, k)
     assert np.array_equal(found.rows, brute_force(gallery, queries, k))
     np.testing.assert_allclose(found.similarities, cosines(gallery, queries, found.rows), atol=2e-7)
 
@@ -41,7 +46,7 @@ def test_a_gallery_and_queries_larger_than_a_tile():
     # So dense that float32 products of one query often differ by less than they are rounded.
     random = np.random.default_rng(0)
     gallery, queries = unit(random.normal(size=(70_000, 4))), unit(random.normal(size=(600, 4)))
-    found = Gallery.of(gallery).nearest(queries, 10)
+    found = search(gallery, queries, 10)
     places = np.r_[0:40, 500:520]
     assert np.array_equal(found.rows[places], brute_force(gallery, queries[places], 10))
 
@@ -51,9 +56,8 @@ def test_how_queries_are_cut_into_chunks_does_not_matter(size):
     random = np.random.default_rng(1)
     gallery, queries = unit(random.normal(size=(5000, 48))), unit(random.normal(size=(200, 48)))
     gallery[2500:] = gallery[:2500]
-    search = Gallery.of(gallery)
-    whole = search.nearest(queries, 25).rows
-    parts = [search.nearest(queries[start : start + size], 25).rows for start in range(0, len(queries), size)]
+    whole = search(gallery, queries, 25).rows
+    parts = [search(gallery, queries[start : start + size], 25).rows for start in range(0, len(queries), size)]
     assert np.array_equal(np.concatenate(parts), whole)
 
 
@@ -64,9 +68,24 @@ def test_of_equally_similar_rows_the_lower_is_nearer(copies):
     places = np.sort(random.choice(2000, copies, replace=False))
     gallery[places] = gallery[places[0]]
     queries = unit(gallery[places[:1]] + 0.02 * random.normal(size=(50, 96)))
-    found = Gallery.of(gallery).nearest(queries, 30)
+    found = search(gallery, queries, 30)
     assert np.array_equal(found.rows, brute_force(gallery, queries, 30))
     assert np.array_equal(found.rows[:, : min(30, copies)], np.tile(places[:30], (50, 1)))
+
+
+@pytest.mark.parametrize("copies", [12, 600])
+def test_of_equally_similar_rows_those_of_the_true_class_come_last_whatever_the_order_of_rows(copies):
+    random = np.random.default_rng(3)
+    gallery, labels = unit(random.normal(size=(900, 32))), random.integers(0, 4, 900)
+    gallery[:copies] = gallery[0]
+    queries, true = unit(np.tile(gallery[:1], (8, 1)) + 0.01 * random.normal(size=(8, 32))), np.arange(8) % 4
+    found = labels[Gallery.of(gallery, labels).nearest(queries, true, copies).rows]
+    for row, own in zip(found, true, strict=True):
+        others = np.sort(labels[:copies][labels[:copies] != own])
+        assert row.tolist() == [*others, *np.full(copies - len(others), own)]
+    shuffled = random.permutation(900)
+    again = labels[shuffled][Gallery.of(gallery[shuffled], labels[shuffled]).nearest(queries, true, 10).rows]
+    assert np.array_equal(again, found[:, :10])
 
 
 def shares(logs):

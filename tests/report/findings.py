@@ -59,7 +59,7 @@ def render(section: Section, data: PageData, figures: int = 200) -> str:
 def said(result: AnalysisResult) -> list[str]:
     """Return the sentences that the comparisons say of a result."""
     (cell,) = re.findall(r'<td class="says">(.*?)</td>', render(ComparisonsSection(), page_data(result)), re.DOTALL)
-    return [html.unescape(sentence) for sentence in re.findall(r"<bdi>(.*?)</bdi>", cell)]
+    return [html.unescape(re.sub(r"<[^>]*>", "", sentence)) for sentence in re.findall(r"<bdi>(.*?)</bdi>", cell)]
 
 
 def words(markup: str) -> str:

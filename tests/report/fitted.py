@@ -75,11 +75,10 @@ def few_shot(
 ) -> JobResult:
     """A finished few-shot job over five draws."""
     params = FEATURES | {"shots": k, "seeds": 5, "C": 0.316, "n_classes": 3, "converged": True}
-    main = replace(proportion("top1", share, N, main=True), interval="bootstrap", params=params)
     spread = 0.12 / math.sqrt(k)
-    over = replace(
-        main, metric="top1_over_seeds", main=False, low=share - spread, high=share + spread, interval="seeds"
-    )
+    ends = {"low": share - spread, "high": share + spread, "interval": "images and draws"}
+    main = replace(proportion("top1", share, N, main=True), params=params | {"pool_share": k / 1000}, **ends)
+    over = Record("top1_sd_over_draws", spread / 2, "gap", n=N)
     rows = tuple((seed, share + spread * (seed - 2) / 4, 0.316, 20 + seed, True) for seed in range(5))
     tables = {"seeds": Table(("seed", "top1", "C", "iterations", "converged"), rows)}
     job = head("few_shot", model, dataset, [main, over], condition=Condition(k, features), tables=tables)

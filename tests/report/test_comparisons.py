@@ -55,7 +55,10 @@ def test_differences_are_points_with_a_sign_and_bold_where_zero_is_left_out() ->
         [("+4.2", "[+2.1, +6.3]", True)],
         [("−1.3", "[−4.8, +2.2]", False)],
     ]
-    assert said(found[1]) == ["Fitted on its training split, the probe is 1.3 points worse than zero-shot in top-1."]
+    assert [sentence.partition(" (n")[0] for sentence in (said(found[0])[0], said(found[1])[0])] == [
+        "The linear probe is 4.2\u202fpoints [2.1, 6.3] better than zero-shot in top-1",
+        "The linear probe cannot be told apart from zero-shot in top-1 (difference −1.3\u202fpoints [−4.8, +2.2])",
+    ]
 
 
 def test_results_stand_by_regime_data_set_and_model() -> None:
@@ -65,12 +68,11 @@ def test_results_stand_by_regime_data_set_and_model() -> None:
 
 
 def test_a_number_that_is_not_reached_leaves_its_cell_open() -> None:
-    params = {"below": 0.0, "beyond": 0.0}
-    reached = Record("shots_to_match", 3.96, "examples per class", 2.0, 5.2, 0.95, "bootstrap", n=300, params=params)
-    missed = replace(reached, value=None, low=None, high=None, params={"below": 0.0, "beyond": 1.0})
+    reached = Record("shots_to_match", 4.0, "examples per class", 2.0, 6.0, 0.95, "images and draws", n=300)
+    missed = replace(reached, value=None, low=None, high=None, params={"at_least": 16.0, "at_most": None})
     (part,) = parts(probe("a", "d2", difference("top1_difference", 0.1, 0.05), reached), probe("b", "d2", missed))
     assert part.heads[1].text == "labels to match zero-shot, examples per class"
-    assert [(cell.text, cell.small) for cell in part.rows[0].cells][1] == ("4.0", "[2.0, 5.2]")
+    assert [(cell.text, cell.small) for cell in part.rows[0].cells][1] == ("4", "[2, 6]")
     assert [cell.text for cell in part.rows[1].cells] == ["–", "–"]
 
 
@@ -91,7 +93,7 @@ def test_the_page_says_what_was_found_between_leaderboard_and_data_sets(fitted: 
     page = render_page(fitted)
     assert page.index('id="leaderboard"') < page.index('id="comparisons"') < page.index('id="sets"')
     assert '<a href="#comparisons">Comparisons</a>' in page
-    kinds = ("95 % paired bootstrap", "95 % t-interval over random draws of the training examples")
+    kinds = ("95 % interval over test images and random draws of the training examples together",)
     for words in ("labelled examples a class", "prompts photo", "Accuracy by labelled examples", *kinds):
         assert words in Outline(page).text
 

@@ -159,7 +159,7 @@ def test_few_shot_is_one_figure_a_data_set() -> None:
     assert second["x"][0] > first["x"][0], "intervals of two models would hide each other"
     assert [name for name, _ in chart.series] == ["a", "b"]
     assert chart.figure.spec["layout"]["xaxis"]["ticktext"] == ["1", "2", "4", "8", "16"]
-    assert "over draws [" in first["customdata"][0]
+    assert "sd over draws 6.0 points" in first["customdata"][0]
 
 
 @pytest.mark.parametrize("number", [1, 5])

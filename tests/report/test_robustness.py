@@ -82,8 +82,8 @@ def summed(*shifts: AnalysisResult, half: float = 0.01) -> list[AnalysisResult]:
             [*three_shifts("b", 0.63), *three_shifts("a", 0.7)],
             [
                 "70.0 % on imagenet",
-                "63.0 % on imagenet , 52.7 % on the same classes elsewhere (mean of 3 shifts): 10.3 points lost "
-                "(95 % interval 9.3 to 11.3). No baseline says what was to be expected.",
+                "63.0 % on imagenet , 52.7 % on the same classes elsewhere (mean of 3 shifts): 10.3 points [9.3, 11.3] "
+                "lost . No baseline says what was to be expected.",
                 "mean shift",
                 "mean over 3 shifts",
             ],
@@ -92,8 +92,8 @@ def summed(*shifts: AnalysisResult, half: float = 0.01) -> list[AnalysisResult]:
             summed(on_shift("a", "sketch", 0.6, 0.62, baseline=PUBLISHED), half=0.03),
             [
                 "62.0 % on the same classes of sketch",
-                "2.0 points gained (95 % interval −1.0 to 5.0, not clear of zero)",
-                "points more than expected (95 % interval",
+                "neither a loss nor a gain can be told (reference minus shift −2.0 points [−5.0, +1.0])",
+                "That is 43.2 points [41.2, 45.2] more than is expected of a model as accurate on imagenet",
             ],
         ),
         (
@@ -109,6 +109,23 @@ def summed(*shifts: AnalysisResult, half: float = 0.01) -> list[AnalysisResult]:
 def test_the_section_begins_with_sentences(results: list[AnalysisResult], said: list[str]) -> None:
     text = words(show(*results))
     assert [text.index(part) for part in said] == sorted(text.index(part) for part in said)
+
+
+def test_between_two_numbers_at_chance_nothing_is_lost_or_gained() -> None:
+    about = {"reference_top1": 0.125, "shift_top1": 0.125}
+    shift = on_shift("a", "sketch", 0.121, 0.115, baseline=PUBLISHED)
+    records = [replace(record, chance=about.get(record.metric)) for record in shift.records]
+    text = words(show(*summed(replace(shift, records=tuple(records)), half=0.001)))
+    assert "no better than chance on either side, so nothing is lost or gained" in text
+    assert not [said for said in ("] lost", "] gained", "than is expected of") if said in text]
+    assert "Without looking: chance 12.5 % on imagenet; chance 12.5 % on sketch." in text
+
+
+def test_what_a_statement_rests_on_is_said() -> None:
+    shift = on_shift("a", "sketch", 0.6, 0.4, subset="limit 500")
+    shift = replace(shift, about=replace(shift.about, n=500))
+    text = words(show(*summed(shift)))
+    assert "lost . No baseline says what was to be expected. ( n = 500, limit 500 or more on each set)" in text
 
 
 def test_each_shift_has_its_numbers_with_intervals_in_points_and_percent() -> None:
@@ -268,8 +285,8 @@ def test_a_pair_is_shown_with_the_share_closed_and_the_way_between() -> None:
     assert len(way["data"][0]["x"]) == 11
     for said in (
         *("gap of fitted head, points share closed", "52.3 %", "115.0 %"),
-        "gains 15.0 points (95 % interval 13.0 to 17.0) there and costs 4.0 points",
-        "(95 % interval −2.0 to 10.0, not clear of zero) on 2 shifts",
+        "gains 15.0 points [13.0, 17.0] there and makes no difference that can be told (−4.0 points [−10.0, +2.0])",
+        "on 2 shifts",
     ):
         assert said in words(page)
 

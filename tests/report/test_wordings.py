@@ -121,6 +121,7 @@ def test_templates_are_drawn_best_first_beside_the_ensemble_of_those_that_count(
         ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "against canonical names (60.0\u202f%), each with"),
         ("names", NAMES, [-0.1, 0.02, 0.01], [False, True, True], "intervals that hold for all 3 together"),
         ("choice", CHOICE, [0.6, 0.62, 0.61], [False, True, False], "so optimistic"),
+        ("choice", CHOICE, [0.6, 0.62, 0.61], [False, True, False], "intervals; chance 50.0\u202f%"),
     ],
 )
 def test_what_may_be_chance_or_is_optimistic_is_hollow(

@@ -113,8 +113,8 @@ def resampled_by_hand(responses, counts):
 
 
 def test_intervals_are_quantiles_of_corrected_resamples():
-    responses = np.random.default_rng(6).random((9, 6, 3))
-    (weights,) = resampled_units(9, resamples=200, seed=7)
+    responses = np.random.default_rng(6).random((12, 6, 3))
+    (weights,) = resampled_units(12, resamples=200, seed=7)
     by_hand = [resampled_by_hand(responses, counts) for counts in weights]
     for name, one in variance_components(responses, THREE, resamples=200, seed=7).items():
         if "example" in name or name == "residual":

@@ -12,6 +12,7 @@ from clipbench.analyses.base import Finding
 from clipbench.analyses.corruptions.corruption_error import CorruptionError
 from clipbench.analyses.corruptions.layout import Layout, corruption_errors
 from clipbench.reference.imagenet_c import ALEXNET
+from clipbench.report.leaderboard import make_leaderboard
 from clipbench.results.records import Subject
 from clipbench.suite.loading import load_suite
 
@@ -55,9 +56,19 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     assert any(note.startswith("Adapted: ") for note in found.notes)
     assert found.jobs[0] == jobs[""].hash
 
+    assert [column.dataset for column in make_leaderboard(results.jobs()).columns] == ["drawn"]
     workplace.run(suite)
     assert workplace.told.embedded == []
     assert all(again for _, again in workplace.told.results)
+
+
+@pytest.mark.parametrize(("prompts", "columns", "study"), [("'a {}'", 1, "corruptions"), ("class-name", 1, "")])
+def test_clean_images_are_no_second_column_beside_the_set_s_own_result(workplace, prompts, columns, study):
+    suite = SUITE.format(corruptions="brightness")
+    assert {job.study for job in workplace.run(suite).jobs()} == {"corruptions"}
+    results = workplace.run(suite + f"  - {{task: zero_shot, datasets: drawn, prompts: {prompts}}}\n")
+    assert len(make_leaderboard(results.jobs()).columns) == columns
+    assert next(job for job in results.jobs() if job.prompts == "class-name" and not job.view).study == study
 
 
 def test_two_protocols_of_one_corruption_are_two_views(workplace):

@@ -56,7 +56,7 @@ def test_both_sides_are_classified_among_the_classes_that_both_have(workplace, s
     assert numbers["relative_gap"] == pytest.approx(8 / 17)
     assert numbers["logit_gap"] == pytest.approx(1.8005, abs=1e-4)  # ln(17.5 / 3.5) - ln(9.5 / 11.5), by hand
     gap = found.record("gap")
-    assert (gap.main, gap.interval) == (True, "unpaired bootstrap")
+    assert (gap.main, gap.interval, gap.params["class_names"]) == (True, "square-and-add", "")
     assert gap.low < gap.value < gap.high
     assert found.tables["unmatched_classes"].rows == (("blue", "near"), ("yellow", "near"), ("mauve", "far"))
     assert any("left out: 2 of near, 1 of far" in note for note in found.notes)
@@ -89,14 +89,31 @@ def test_a_second_run_computes_nothing_and_a_suite_without_the_study_drops_its_f
     assert not workplace.findings("robustness")
 
 
-def test_a_table_says_which_class_is_which_and_prompts_name_the_shift_s_classes(workplace, study, values):
+@pytest.mark.parametrize("names", ["own", "shift"])
+def test_a_table_says_which_class_is_which_and_whose_names_the_reference_has(workplace, study, values, names):
     classes = "classes: {far: {red thing: red, plant: [green, yellow]}}\n    prompts: 'a {}'"
-    study(classes, far={"red thing": ["red"] * 4, "plant": ["green"] * 4})
+    results = study(f"{classes}\n    names: {names}", far={"red thing": ["red"] * 4, "plant": ["green"] * 4})
     numbers = values(workplace.on_shift("far"))
+    assert workplace.on_shift("far").record("gap").params["class_names"] == names
+    (reference,) = (job for job in results.jobs() if (job.dataset, job.matched) == ("near", "far"))
+    prompts = {"own": ["a green", "a yellow", "a red"], "shift": ["a plant"]}[names]
+    assert [row[1] for row in reference.tables["prompts"].rows] == prompts
     # 'plant' is no colour word, so its prompt is nearest to nothing but the constant rest: no image of it is told apart
     # from 'a red thing' unless it is red.
     assert numbers["shift_top1"] == pytest.approx(1.0)
     assert numbers["reference_top1"] == pytest.approx((8 + 9 + 10) / 30)
+
+
+def test_both_namings_stand_side_by_side(workplace, study):
+    far = {"red thing": ["red"] * 4, "plant": ["green"] * 4}
+    classes = "classes: {far: {red thing: red, plant: [green, yellow]}}\n    prompts: 'a {}'"
+    other = "\n  - {task: robustness, reference: near, shifts: [far], names: shift, prompts: 'a {}', "
+    study(classes + other + "classes: {far: {red thing: red, plant: [green, yellow]}}}", far=far)
+    single = [found for found in workplace.findings("robustness") if not found.about.averaged]
+    assert sorted((found.about.prompts, found.record("gap").params["class_names"]) for found in single) == [
+        ("a {}", "own"),
+        ("a {}", "shift"),
+    ]
 
 
 def test_sets_without_a_common_class_fail_and_the_reference_alone_finishes(workplace, study):
@@ -204,6 +221,7 @@ def test_a_head_fitted_on_the_reference_stands_beside_zero_shot_and_is_fitted_on
         ("far", "classes: {near: {a: b}}", "`classes` names 'near', which is none of the shifts"),
         ("far", "classes: {far: objectne}", "did you mean 'objectnet'?"),
         ("far", "continuity: 2", "continuity"),
+        ("far, imagenet-o", "", "(AUROC), and no accuracy gap can be made of it"),
         ("far", "datasets: [near]", "unknown key"),
         ("far, near", "", "'near' is both the reference and a shift"),
     ],

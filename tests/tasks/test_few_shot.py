@@ -117,6 +117,16 @@ def test_one_example_a_row_with_every_seeds_answer(world, digits):
     assert per_class["accuracy"].tolist() == pytest.approx(frame.groupby("label")["correct"].mean().tolist())
     assert (per_class["n"].sum(), per_class["class"].tolist()) == (797, list(DIGITS))
     assert (per_class["low"] < per_class["accuracy"]).all()
+    spread = frame[["correct.0", "correct.1"]].groupby(frame["label"]).mean().std(axis=1)
+    assert (per_class["high"] - per_class["low"] > 2 * spread.to_numpy()).all()
+
+
+def test_images_in_clusters_leave_more_open(world, digits):
+    (features, labels), tracks = digits["test"], [f"track {place // 8}" for place in range(797)]
+    tested = {"clustered": image_set("test", features, labels, clusters=tracks), "single": (features, labels)}
+    clustered, single = (few_shot(world(train=digits["train"], test=test), shots=4, C=1) for test in tested.values())
+    assert main(clustered).interval != main(single).interval
+    assert set(clustered.examples["cluster"]) == set(tracks)
 
 
 def test_mean_per_class_recall_where_the_data_set_reports_it(world, digits):

@@ -196,6 +196,6 @@ def test_memory_and_texts_grow_with_the_lists(facts, model):
     several = PromptSensitivity().needs(SETTINGS, dataset, model(), filled())
     own = PromptSensitivity().needs(SETTINGS, dataset, model(), filled(tuple(of[:1] for of in NAMES)))
     assert len(several.strings) - len(own.strings) == 4 * len(TEMPLATES)
-    # Three lists of four templates, 32 bytes each an image.
-    assert several.memory({"test": 1000}, 0) - several.memory({"test": 0}, 0) == 32 * 12 * 1000
-    assert own.memory({"test": 1000}, 0) - own.memory({"test": 0}, 0) == 32 * 4 * 1000
+    # Three lists of four templates, 48 bytes each an image.
+    assert several.memory({"test": 1000}, 0) - several.memory({"test": 0}, 0) == 48 * 12 * 1000
+    assert own.memory({"test": 1000}, 0) - own.memory({"test": 0}, 0) == 48 * 4 * 1000

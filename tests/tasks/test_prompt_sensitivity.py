@@ -250,6 +250,31 @@ def test_the_best_and_the_worst_template_have_an_interval_that_holds_for_any(noi
         assert metric.interval.family == 6
 
 
+def test_images_in_clusters_have_intervals_by_cluster(noisy):
+    clusters = [f"track {row % 75}" for row in range(300)]
+    inputs, prompts = noisy(clusters=clusters)
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    found = {metric.name: metric for metric in outcome.metrics}
+    assert (found["template_spread"].value, found["template_spread"].interval) == (None, None)
+    kinds = {metric.name: metric.interval.kind for metric in outcome.metrics if metric.interval}
+    without = {"range", "standard_deviation", "template_spread"}
+    assert set(kinds) == set(found) - without
+    assert all(kind.startswith("cluster") for kind in kinds.values())
+    assert outcome.tables["variance"]["low"].isna().all()
+    assert any("images come in clusters" in note for note in outcome.notes)
+    assert outcome.examples["cluster"].tolist() == clusters[:-1]
+
+
+def test_the_mean_has_the_variance_of_its_images(noisy):
+    inputs, prompts = noisy()
+    outcome = PromptSensitivity().evaluate(inputs, SETTINGS, prompts)
+    shares, mean = outcome.examples["correct_share"], outcome.metrics[0]
+    size = mean.value * (1 - mean.value) / (shares.var() / len(shares))
+    expected = proportion_confint(mean.value * size, size, method="wilson")
+    assert [mean.interval.low, mean.interval.high] == pytest.approx(list(expected), abs=1e-3)
+    assert mean.interval.kind == "effective wilson"
+
+
 def test_few_images_leave_no_interval_of_the_spread(by_hand):
     outcome, _ = by_hand
     assert outcome.tables["variance"]["low"].isna().all()
@@ -258,11 +283,10 @@ def test_few_images_leave_no_interval_of_the_spread(by_hand):
 
 def test_templates_that_agree_everywhere_leave_no_interval_around_their_deviation(make_inputs, facts):
     texts = {"cat": [1, 0], "a cat": [1, 0], "dog": [0, 1], "a dog": [0, 1]}
-    inputs = make_inputs([[1, 0]] * 12, texts, facts(["cat", "dog"]), labels=[0] * 12)
+    inputs = make_inputs([[1, 0]] * 24, texts, facts(["cat", "dog"]), labels=[0] * 24)
     outcome = PromptSensitivity().evaluate(inputs, SETTINGS, filled(["cat", "dog"], TEMPLATES[:2], {}))
     found = {metric.name: metric for metric in outcome.metrics}
     assert (found["template_spread"].value, found["template_spread"].interval) == (0, None)
-    assert found["mean"].interval.kind == "wilson"
     assert found["ensemble_gain"].interval.kind == "score"
     assert found["ensemble_gain"].interval.low < 0
     assert outcome.pictures == ()
@@ -310,8 +334,8 @@ def test_descriptions_of_equal_number_are_compared_by_position(make_inputs, fact
 
 def test_memory_is_bounded_and_stated(facts, model):
     needs = PromptSensitivity().needs(SETTINGS, facts(["cat", "dog"]), model(), filled(["cat", "dog"]))
-    # Six templates and a photo's: 32 bytes an image and template, whatever the number of classes.
-    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 32 * 7 * 1000
+    # Six templates and a photo's: 48 bytes an image and template, whatever the number of classes.
+    assert needs.memory({"test": 2000}, 512) - needs.memory({"test": 1000}, 512) == 48 * 7 * 1000
     assert len(needs.strings) == 14
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from clipbench.analyses.base import verdict_of
 from clipbench.analyses.comparable import SAME
-from clipbench.analyses.rankings.compare import metric_of, nothing_to_compare
+from clipbench.analyses.rankings.compare import metric_of, nothing_to_compare, over
 from clipbench.analyses.rankings.per_example import JobValues, paired, spec_of
 from clipbench.analyses.rankings.rank_sets import largest_of_sets
 from clipbench.arrays import Float64Array
@@ -108,7 +108,7 @@ class _Board:
         drawn = any(part.numbers.ndim == 3 for part in self.parts)
         critical = bonferroni(family) if drawn else critical_value([largest_of_sets(self.parts)])
         found = mean_of_sets([part.differences(critical) for part in self.parts])
-        about, n = self._about(), sum(part.n for part in self.parts)
+        about, n, values = self._about(), sum(part.n for part in self.parts), self.values.tolist()
         for place, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
             difference, low, high = (float(part[place]) for part in (found.values, found.low, found.high))
             known = not np.isnan(low)
@@ -116,8 +116,8 @@ class _Board:
                 "n": n,
                 "first": self.jobs[one].model,
                 "second": self.jobs[other].model,
-                "first_value": float(self.values[one]),
-                "second_value": float(self.values[other]),
+                "first_value": values[one],
+                "second_value": values[other],
                 "difference": difference,
                 "low": low if known else None,
                 "high": high if known else None,
@@ -174,8 +174,7 @@ def _means(boards: Sequence[_Board]) -> Iterator[_Board]:
         models = sorted({job.model for board in group.values() for job in board.jobs})
         common = [board for board in group.values() if len(board.jobs) == len(models)]
         if len(common) > 1:
-            names = [" ".join(filter(None, (board.jobs[0].dataset, board.jobs[0].pedigree.subset))) for board in common]
             parts = [board.of(models) for board in common]
             spec = parts[0].spec if len({part.spec.name for part in parts}) == 1 else MetricSpec("main", "main metric")
             values = [part.parts[0] for part in parts]
-            yield _Board(parts[0].jobs, spec, values, f"Over {', '.join(names)}.").ordered()
+            yield _Board(parts[0].jobs, spec, values, over([part.jobs[0] for part in parts])).ordered()

@@ -210,12 +210,19 @@ def _means(rows: Sequence[_Row]) -> list[_Row]:
 
 
 def _mean(parts: Sequence[_Row]) -> _Row:
-    names = [f"{part.job.dataset} ({part.subset})" if part.subset else part.job.dataset for part in parts]
     subsets = sorted({part.subset for part in parts if part.subset})
     same = len({part.spec.name for part in parts}) == 1
     spec = parts[0].spec if same else MetricSpec("main", "main metric")
-    note = f"Over {', '.join(names)}."
-    return _Row(parts[0].job, ", ".join(subsets), spec, note=note, parts=tuple(parts))
+    return _Row(parts[0].job, ", ".join(subsets), spec, note=over([part.job for part in parts]), parts=tuple(parts))
+
+
+def over(jobs: Sequence[JobResult]) -> str:
+    """Return what a mean over the data sets of some jobs is over, and where it is not the whole."""
+    return f"Over {', '.join(_set_name(job.dataset, job.pedigree.subset) for job in jobs)}."
+
+
+def _set_name(dataset: str, subset: str) -> str:
+    return f"{dataset} ({subset})" if subset else dataset
 
 
 def _largest(rows: Sequence[_Row]) -> Iterator[Largest]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
 from typing import ClassVar
@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
-from clipbench.analyses.comparable import read_correct, side_by_side, subject_of
+from clipbench.analyses.comparable import read_clusters, read_correct, side_by_side, subject_of
 from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.records import JobResult
 from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_multinomial, bootstrap_units
+from clipbench.stats.clusters import design
 from clipbench.stats.intervals import Interval
 from clipbench.tasks.base import Metric
 
@@ -80,8 +81,10 @@ def _finding(evidence: Evidence, jobs: Sequence[JobResult]) -> Finding:
     n = correct.shape[1]
     cells = _cells(correct, np.ones((1, n), np.int64))[0]
     kappa = cohens_kappa(cells)
-    intervals = [_interval(row) for row in cells]
-    mean = _mean_interval(correct, intervals, np.isfinite(kappa))
+    clusters = read_clusters(jobs, evidence.examples)
+    enough = design(correct[0], clusters) is not None
+    intervals = _intervals(correct, cells, clusters) if enough else [None] * len(cells)
+    mean = _mean_interval(correct, intervals, np.isfinite(kappa), clusters)
     first, second = zip(*combinations(models, 2), strict=True)
     table = {"first": first, "second": second, "kappa": kappa}
     table |= {end: [getattr(interval, end, None) for interval in intervals] for end in ("low", "high")}
@@ -125,21 +128,38 @@ def _cells(correct: BoolArray, weights: IntArray) -> IntArray:
     return cells.astype(np.int64)
 
 
-def _interval(cells: IntArray) -> Interval | None:
-    """Return the interval of one pair's kappa over images; None where it would not cover."""
-    both_right, both_wrong, *single = cells.tolist()
-    return bootstrap_multinomial(cells, cohens_kappa) if min(both_right, both_wrong, sum(single)) >= FEWEST else None
+def _intervals(correct: BoolArray, cells: IntArray, clusters: IntArray | None) -> list[Interval | None]:
+    """Return the interval of each pair's kappa over images, or their clusters; None where it would not cover."""
+    both_right, both_wrong, *single = cells.T
+    covers = np.minimum(np.minimum(both_right, both_wrong), np.sum(single, axis=0)) >= FEWEST
+    if clusters is None:
+        found = [bootstrap_multinomial(row, cohens_kappa) for row in cells[covers]]
+    else:
+        found = list(_resampled(correct, clusters, lambda kappas: kappas[:, covers])) if covers.any() else []
+    remaining = iter(found)
+    return [next(remaining) if fits else None for fits in covers.tolist()]
 
 
-def _mean_interval(correct: BoolArray, intervals: Sequence[Interval | None], defined: BoolArray) -> Interval | None:
+def _resampled(
+    correct: BoolArray, clusters: IntArray | None, statistic: Callable[[Float64Array], Float64Array]
+) -> tuple[Interval, ...]:
+    """Return the intervals of statistics of (b, P) kappas."""
+    models, n = correct.shape
+    return bootstrap_units(
+        n,
+        lambda drawn: statistic(cohens_kappa(_cells(correct, drawn))),
+        elements=len(CELLS) * models * (models - 1) // 2,
+        clusters=clusters,
+    )
+
+
+def _mean_interval(
+    correct: BoolArray, intervals: Sequence[Interval | None], defined: BoolArray, clusters: IntArray | None
+) -> Interval | None:
     """Return the interval of the mean over pairs that have a kappa; None where one of these has no interval."""
     if len(intervals) == 1 or not any(intervals):
         return intervals[0]
     if not all(interval for interval, known in zip(intervals, defined, strict=True) if known):
         return None
-    (mean,) = bootstrap_units(
-        correct.shape[1],
-        lambda drawn: cohens_kappa(_cells(correct, drawn)[:, defined]).mean(axis=1, keepdims=True),
-        elements=len(CELLS) * len(intervals),
-    )
+    (mean,) = _resampled(correct, clusters, lambda kappas: kappas[:, defined].mean(axis=1, keepdims=True))
     return mean

@@ -26,7 +26,8 @@ def judge(comparison: pd.DataFrame, points: float) -> pd.DataFrame:
     ]
     critical = comparison.attrs["critical"]
     needed = [
-        examples_needed(points / 100, row["spread"], critical)
+        # No difference of accuracies is larger than the share of examples on which they differ.
+        examples_needed(points / 100, max(row["spread"], points / 100), critical)
         if judgement == "undecided" and row["spread"] is not None
         else None
         for row, judgement in zip(rows, judgements, strict=True)

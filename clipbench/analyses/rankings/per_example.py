@@ -70,7 +70,7 @@ class JobValues:
         if like is not None:
             if not same_examples(like.table, table):
                 raise UserError("the jobs have other examples or labels", where=where)
-            table = table.loc[like.table.index]
+            table = table if table.index.equals(like.table.index) else table.loc[like.table.index]
         try:
             numbers, strata = example_numbers(spec, table)
         except UserError as error:

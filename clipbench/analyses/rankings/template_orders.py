@@ -14,10 +14,10 @@ from clipbench.analyses.comparable import read_clusters, read_correct
 from clipbench.arrays import BoolArray, Float64Array, IntArray
 from clipbench.errors import UserError
 from clipbench.results.records import JobResult
-from clipbench.stats.clusters import MIN_CLUSTERS, cluster_residuals, t_critical
+from clipbench.stats.intervals import MIN_EXAMPLES
 from clipbench.stats.paired import Comparison, compare_pair
 from clipbench.stats.ranks import Signs, order_signs
-from clipbench.stats.simultaneous import bonferroni, critical_value, largest_of_pairs
+from clipbench.stats.simultaneous import bonferroni, critical_value, largest_of_pairs, level_of
 
 _MOST_VARIABLES, _MOST_ANSWERS = 1000, 20_000_000
 """Models x templates, and these x images, up to which their correlations are used: beyond, Bonferroni's correction."""
@@ -72,40 +72,40 @@ class TemplateOrders:
     def significant(self) -> Signs:
         """(P, T) which of two models is ahead beyond chance: `signs`, and 0 where the images may have decided.
 
-        The score test of every pair with every template, at the critical value that holds for all of them together; of
-        clusters the cluster-robust t test.
+        The score test of every pair with every template, at the critical value that holds for all of them together.
         """
-        critical = self._critical
-        if critical is None:
-            return np.zeros_like(self.signs)
-        first, second = np.triu_indices(len(self.models), 1)
-        apart = self.right[first] - self.right[second]
-        variances = np.stack([self._variances(at)[first, second] for at in range(len(self.templates))], axis=1)
-        decided: Signs = np.where(apart**2 > critical**2 * variances, self.signs, 0).astype(np.int8)
+        if self.clusters is None and self.n >= MIN_EXAMPLES:
+            clear = self._statistics > self._critical
+        else:
+            clear = self._p_values < 1 - level_of(self._critical)
+        decided: Signs = np.where(clear, self.signs, 0).astype(np.int8)
         return decided
 
-    def _variances(self, template: int) -> Float64Array:
-        """Return (M, M) variances of the difference in right answers, where two models are equally good."""
-        # float32 holds whole numbers to 2^24, and multiplies fast.
-        rows = self.correct[:, :, template].T.astype(np.float32)
-        if self.clusters is not None:
-            residuals = cluster_residuals(rows, self.clusters)
-            rows = residuals * np.sqrt(len(residuals) / max(1, len(residuals) - 1))
-        products = np.asarray(rows.T @ rows, np.float64)
-        return np.asarray(np.diag(products)[:, None] + np.diag(products) - 2 * products)
-
     @property
-    def _critical(self) -> float | None:
-        """Of all pairs and templates together; None where clusters are too few for a test."""
+    def _critical(self) -> float:
         models, _, templates = self.correct.shape
         if models * templates > _MOST_VARIABLES or self.correct.size > _MOST_ANSWERS:
-            critical = bonferroni(self.signs.size)
-        else:
-            critical = critical_value([largest_of_pairs(self.correct, clusters=self.clusters)])
-        if self.clusters is None:
-            return critical
-        count = len(np.unique(self.clusters))
-        return t_critical(critical, count) if count >= MIN_CLUSTERS else None
+            return bonferroni(self.signs.size)
+        return critical_value([largest_of_pairs(self.correct, clusters=self.clusters)])
+
+    @property
+    def _statistics(self) -> Float64Array:
+        """(P, T) absolute values of the score test's statistic, of independent images."""
+        first, second = np.triu_indices(len(self.models), 1)
+        both = np.empty((len(first), len(self.templates)))
+        for at in range(len(self.templates)):
+            # float32 holds whole numbers to 2^24, and multiplies fast.
+            correct = self.correct[:, :, at].astype(np.float32)
+            both[:, at] = (correct @ correct.T)[first, second]
+        one, other = self.right[first], self.right[second]
+        return np.asarray(np.abs(one - other) / np.sqrt(np.maximum(one + other - 2 * both, 1)))
+
+    @property
+    def _p_values(self) -> Float64Array:
+        """(P, T) p values, of images that may come in clusters; 1 where there is no test of so few."""
+        answers = combinations(self.correct.transpose(0, 2, 1), 2)
+        tests = [[compare_pair(*pair, clusters=self.clusters).p for pair in zip(*of, strict=True)] for of in answers]
+        return np.array([[1.0 if p is None else p for p in row] for row in tests])
 
     @cached_property
     def against(self) -> list[tuple[str, ...]]:

@@ -51,15 +51,18 @@ class Baseline:
         """Return rho: accuracy on the shift beyond what the line expects."""
         return pair.on_shift.value - self.expected(pair)
 
-    def predicted(self, pair: MatchedPair, family: int = 1) -> Interval:
-        """Return where the accuracy of another model as good would lie: `ModelLine.predict`."""
-        return self.models.predict(pair.on_reference.inside, pair.on_reference.n, pair.on_shift.n, family)
+    def predicted(self, pair: MatchedPair, family: int = 1) -> Interval | None:
+        """Return where the accuracy of another model as good would lie, `ModelLine.predict`; None for few images."""
+        reference, shift = pair.on_reference, pair.on_shift
+        if reference.effective is None or shift.effective is None:
+            return None
+        return self.models.predict(reference.inside, reference.effective, shift.effective, family)
 
     def metrics(self, pair: MatchedPair, params: Mapping[str, Any], family: int = 1) -> tuple[Metric, ...]:
         """Return the expected accuracy and effective robustness, whose interval leaves out zero outside that of it."""
         n, interval = pair.on_shift.n, self.predicted(pair, family)
         spread = {**params, "spread": self.models.spread_at(pair.on_reference.inside)}
-        effective = beyond(pair.on_shift.value, interval)
+        effective = beyond(pair.on_shift.value, interval) if interval else None
         return (
             Metric("expected_top1", self.expected(pair), n, interval, params=spread),
             Metric("effective_robustness", self.effective(pair), n, effective, params=spread),

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import differing, measured, not_compared, subject_of, without_numbers
 from clipbench.analyses.robustness.baseline import beyond, line_row, own_rows
-from clipbench.analyses.robustness.matched_pairs import verdict_on
-from clipbench.metrics.shift import corrected
+from clipbench.analyses.robustness.matched_pairs import effective_n, record_of, verdict_on
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.reference.published import openclip_columns, openclip_models
 from clipbench.reference.sources import Column
@@ -170,22 +168,12 @@ def _finding(pair: _Judged, together: int) -> Finding:
     models = published_line(job.dataset, own_rows(job, (model.name for model in openclip_models())))
     row = line_row(SOURCE, models, top1)
     params = {"reference": REFERENCE, "n_reference": n_reference, "baseline": SOURCE, "spread": row["spread"]}
-    predicted = models.predict(top1, n_reference, _effective_n(job, metric, n), together)
-    expected = models.expected(top1)
-    against = Metric("against_expectation", value - expected, n, beyond(value, predicted), main=True, params=params)
+    sizes = [effective_n(record_of(of, name)) for of, name in ((pair.reference, "top1"), (job, metric))]
+    predicted = models.predict(top1, sizes[0], sizes[1], together) if sizes[0] and sizes[1] else None
+    expected, interval = models.expected(top1), beyond(value, predicted) if predicted else None
+    against = Metric("against_expectation", value - expected, n, interval, main=True, params=params)
     metrics = (Metric(f"expected_{metric}", expected, n, predicted, params=params), against)
     hashes = (pair.reference.hash, job.hash)
     return Finding(
         replace(pair.about, n=n), metrics, {"line": pd.DataFrame([row])}, hashes, verdict=verdict_on(against)
     )
-
-
-def _effective_n(job: JobResult, metric: str, n: int) -> int:
-    """Return on how many images a share would vary as much as a metric does on these."""
-    if metric == "top1" or "per_class" not in job.tables:
-        return n
-    per_class = job.tables["per_class"].frame().query("n > 0")
-    counts = per_class["n"].to_numpy(float)
-    recalls = corrected(per_class["correct"].to_numpy(float), counts)
-    mean, variance = recalls.mean(), np.sum(recalls * (1 - recalls) / counts) / len(counts) ** 2
-    return max(1, round(float(mean * (1 - mean) / variance)))

@@ -15,9 +15,10 @@ from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
 from clipbench.metrics.shift import corrected, logit
 from clipbench.results.choice import fullest
-from clipbench.results.records import JobResult, Subject, Verdict
+from clipbench.results.records import JobResult, Record, Subject, Verdict
 from clipbench.stats.combined import combined, ratio
 from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import bonferroni, level_of
 from clipbench.tasks.base import Metric
 
@@ -28,6 +29,11 @@ SAME = (
 """The parts of two pedigrees that must agree; data and labels differ by nature, and a limit may leave one set whole."""
 
 LEVEL = 0.95
+PLAIN = "wilson"
+"""Of a share of independent images."""
+
+Ends = tuple[Interval | None, Interval | None]
+"""Of the reference and of the shift."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,10 @@ class Counted:
 
     right: int
     n: int
+    effective: float | None
+    """How many independent images would be as good; None for too few, or too few clusters, for any interval."""
+    record: Record
+    """Of the job."""
 
     @property
     def value(self) -> float:
@@ -47,9 +57,18 @@ class Counted:
         """The share corrected by half an image, so that none and all have a logit."""
         return float(corrected(self.right, self.n))
 
-    def interval(self, family: int = 1) -> Interval:
+    def interval(self, family: int = 1) -> Interval | None:
         """Return Wilson's, wide enough for so many of them to hold together."""
-        return replace(wilson(self.right, self.n, level_of(bonferroni(family))), level=LEVEL, family=family)
+        if self.effective is None:
+            return None
+        found = wilson(self.value * self.effective, self.effective, level_of(bonferroni(family)))
+        return replace(found, level=LEVEL, family=family)
+
+    def metric(self, name: str, params: Mapping[str, Any]) -> Metric:
+        """Return the accuracy with its interval, and what guessing gives."""
+        chance, commonest = self.record.chance, self.record.commonest
+        interval = self.interval()
+        return Metric(name, self.value, self.n, interval, params=params, chance=chance, commonest=commonest)
 
 
 @dataclass(frozen=True)
@@ -80,14 +99,15 @@ class MatchedPair:
 
 
 def matched_pairs(
-    jobs: Sequence[JobResult], reference: str, shift: str, split: str, shift_split: str = ""
+    jobs: Sequence[JobResult], reference: str, shift: str, split: str, shift_split: str = "", names: str = ""
 ) -> tuple[MatchedPair, ...]:
     """Return the pairs of a reference and a shift: one for each model, task and prompt set.
 
     Evaluated is the same split of both, or `shift_split` of the shift.
 
     Of each set the job on all examples counts, else that on most. Both must have been decided among the same classes.
-    Jobs on the classes of the other set go before whole ones.
+    Jobs on the classes of the other set go before whole ones. Where the two sets call classes otherwise, `names` says
+    whose names the reference has: its 'own' or those of the 'shift'; '' for any.
     """
     splits = {reference: split, shift: shift_split or split}
     usable = [
@@ -99,6 +119,7 @@ def matched_pairs(
         MatchedPair(first, second, on_first, on_second)
         for first, on_first in usable
         if first.dataset == reference and first.matched in ("", shift)
+        if not names or class_names(first) in ("", names)
         for second, on_second in usable
         if second.dataset == shift and second.matched in ("", reference) and _fit(first, second)
     ]
@@ -108,12 +129,38 @@ def matched_pairs(
 
 def _top1(job: JobResult) -> Counted | None:
     top1 = measured(job, "top1")
-    return Counted(round(top1[0] * top1[1]), top1[1]) if top1 else None
+    if top1 is None:
+        return None
+    record = record_of(job, "top1")
+    return Counted(round(top1[0] * top1[1]), top1[1], effective_n(record), record)
+
+
+def record_of(job: JobResult, metric: str) -> Record:
+    """Return a metric's record of a job that has it."""
+    return next(record for record in job.records if record.metric == metric)
+
+
+def effective_n(record: Record) -> float | None:
+    """Return on how many independent images a share would be as sure, by its interval; None where it has none."""
+    if record.low is None or record.high is None:
+        return None
+    if record.interval == PLAIN or record.high <= record.low:
+        return record.n
+    inside = float(corrected((record.value or 0) * record.n, record.n))
+    return min(float(record.n), inside * (1 - inside) * (2 * NORMAL / (record.high - record.low)) ** 2)
+
+
+def class_names(reference: JobResult) -> str:
+    """Return whose class names the reference has, where the shift's differ from its 'own': either; '' elsewhere."""
+    return str(reference.about.get("class_names", ""))
 
 
 def _fit(reference: JobResult, shift: JobResult) -> bool:
     same = (reference.model, reference.task, reference.about.get("classes"))
-    differing = set(reference.pedigree.differences(shift.pedigree)) & set(SAME)
+    # With the names that both have, the prompts must be the same.
+    prompts = str(reference.about.get("shared_prompts", reference.pedigree.prompts))
+    pedigree = replace(reference.pedigree, prompts=prompts)
+    differing = set(pedigree.differences(shift.pedigree)) & set(SAME)
     return same == (shift.model, shift.task, shift.about.get("classes")) and not differing
 
 
@@ -127,7 +174,9 @@ def shared_reference(pairs: Sequence[MatchedPair], evidence: Evidence) -> Float6
     if len(set(names)) == 1:
         return np.ones((len(pairs), len(pairs)))
     try:
-        correct = {name: evidence.examples(name).set_index("id")["correct"] for name in dict.fromkeys(names)}
+        correct = {
+            name: evidence.examples(name, ["id", "correct"]).set_index("id")["correct"] for name in dict.fromkeys(names)
+        }
     except UserError:
         return np.ones((len(pairs), len(pairs)))
     frame = pd.concat(correct, axis=1).astype(float)
@@ -151,32 +200,33 @@ def gap_metrics(pair: MatchedPair, params: Mapping[str, Any], family: int = 1) -
     gap = combined((reference.value, shift.value), ends, (1, -1))
     logit_gap = float(logit(reference.inside) - logit(shift.inside))
     return (
-        Metric("reference_top1", reference.value, reference.n, reference.interval(), params=params),
-        Metric("shift_top1", shift.value, shift.n, shift.interval(), params=params),
+        reference.metric("reference_top1", params),
+        shift.metric("shift_top1", params),
         Metric("gap", pair.gap, n, gap, params=params),
         Metric("relative_gap", *_relative_gap(pair, ends), params=params),
         Metric("logit_gap", logit_gap, n, _logit_interval(pair, ends), "logit", params=params),
     )
 
 
-def _relative_gap(pair: MatchedPair, ends: tuple[Interval, Interval]) -> tuple[float | None, int, Interval | None]:
+def _relative_gap(pair: MatchedPair, ends: Ends) -> tuple[float | None, int, Interval | None]:
     """Return the gap as a share of the reference, its n and interval; None where nothing is right there."""
     reference, shift = pair.on_reference, pair.on_shift
     n = min(reference.n, shift.n)
     if not reference.right:
         return None, n, None
-    kept = ratio(shift.value, reference.value, ends[1], ends[0])
+    kept = ratio(shift.value, reference.value, ends[1], ends[0]) if ends[0] and ends[1] else None
     interval = replace(kept, low=1 - kept.high, high=1 - kept.low) if kept else None
     return pair.gap / reference.value, n, interval
 
 
-def _logit_interval(pair: MatchedPair, ends: tuple[Interval, Interval]) -> Interval | None:
+def _logit_interval(pair: MatchedPair, ends: Ends) -> Interval | None:
     """Return the interval of the gap between logits; None where an end has no logit."""
-    limits = [logit([interval.low, interval.high]) for interval in ends]
-    if not np.isfinite(limits).all():
+    known = [interval for interval in ends if interval]
+    limits = [logit([interval.low, interval.high]) for interval in known]
+    if len(known) < len(ends) or not np.isfinite(limits).all():
         return None
     values = logit([pair.on_reference.inside, pair.on_shift.inside])
-    intervals = [replace(end, low=low, high=high) for end, (low, high) in zip(ends, limits, strict=True)]
+    intervals = [replace(end, low=low, high=high) for end, (low, high) in zip(known, limits, strict=True)]
     return combined(values, intervals, (1, -1))
 
 

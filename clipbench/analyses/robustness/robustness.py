@@ -16,6 +16,7 @@ from clipbench.analyses.robustness.baseline import Baseline, beyond, find_baseli
 from clipbench.analyses.robustness.matched_pairs import (
     Counted,
     MatchedPair,
+    class_names,
     gap_metrics,
     matched_pairs,
     shared_reference,
@@ -57,6 +58,8 @@ class RobustnessAnalysisSettings(AnalysisSettings):
     baselines: tuple[str, ...] = ()
     relative_to: str = ""
     continuity: float | None = None
+    names: Literal["own", "shift"] = "own"
+    """Whose class names the reference has where a shift calls the same classes otherwise."""
 
 
 class RobustnessAnalysis:
@@ -98,6 +101,9 @@ class RobustnessAnalysis:
                 ColumnSpec("lowest", "lowest on the reference", "fraction"),
                 ColumnSpec("highest", "highest on the reference", "fraction"),
                 ColumnSpec("left_out"),
+                ColumnSpec("families", "families of models", "count"),
+                ColumnSpec("spread", "spread about the line", "fraction"),
+                ColumnSpec("without", "own rows left out"),
             ),
         ),
         TableSpec(
@@ -111,7 +117,8 @@ class RobustnessAnalysis:
         """Set each shift beside the reference among the same classes, model by model."""
         by_model: dict[tuple[str, ...], list[_Judged]] = defaultdict(list)
         for shift in settings.shifts:
-            pairs = matched_pairs(evidence.jobs, settings.reference, shift, settings.split, settings.shift_split)
+            asked = (settings.reference, shift, settings.split, settings.shift_split, settings.names)
+            pairs = matched_pairs(evidence.jobs, *asked)
             for pair in pairs:
                 baseline, why_not = find_baseline(settings.baselines, settings.continuity, pair, pairs)
                 parent = _parent(pair, pairs, settings.relative_to)
@@ -166,6 +173,7 @@ def _on_shift(judged: _Judged, evidence: Evidence, together: _Together) -> Findi
         "n_shift": pair.on_shift.n,
         "classes": n_classes,
         "baseline": baseline.source if baseline else "",
+        "class_names": class_names(pair.reference),
     }
     metrics = list(gap_metrics(pair, params, together.gaps))
     notes = [] if baseline else [f"No baseline: {judged.why_not}."]
@@ -213,12 +221,14 @@ def _relative(
     if shift.pedigree.data != parent.pedigree.data or shift.pedigree.labels != parent.pedigree.labels:
         return None, f"No relative robustness: {parent.model} was measured on other images or labels."
     try:
-        changed, before = (evidence.examples(job.hash).set_index("id")["correct"] for job in (shift, parent))
+        columns = ["id", "correct", "cluster"]
+        changed, before = (evidence.examples(job.hash, columns).set_index("id") for job in (shift, parent))
     except UserError as error:
         return None, f"No relative robustness: {error}."
     common = changed.index.intersection(before.index)
-    right = [table.loc[common].to_numpy(bool) for table in (changed, before)]
-    found = compare_pair(right[0], right[1], bonferroni(family), family)
+    right = [table.loc[common, "correct"].to_numpy(bool) for table in (changed, before)]
+    clusters = changed.loc[common, "cluster"].astype("category").cat.codes.to_numpy() if "cluster" in changed else None
+    found = compare_pair(right[0], right[1], bonferroni(family), family, clusters)
     params = {**params, "against": parent.model}
     return Metric("relative_robustness", found.difference, found.n, found.interval, params=params), ""
 
@@ -241,6 +251,7 @@ def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str], evidence: Evi
         Metric("mean_gap", fmean(pair.gap for pair in pairs), n, _mean_gap(pairs, evidence, together), params=params),
         Metric("worst_shift_top1", on_worst.value, on_worst.n, _lowest(shifts), params=of_worst),
     ]
+    metrics[0] = replace(metrics[0], chance=_mean_of("chance", shifts), commonest=_mean_of("commonest", shifts))
     lines = [(shift.baseline, shift.pair) for shift in judged if shift.baseline]
     if len(lines) == len(judged):
         value = fmean(baseline.effective(pair) for baseline, pair in lines)
@@ -249,7 +260,7 @@ def _over_shifts(judged: Sequence[_Judged], wanted: Sequence[str], evidence: Evi
     return _finding(pairs[0], metrics, "mean_gap", {}, jobs, notes, datasets=names, averaged=True)
 
 
-def _mean_gap(pairs: Sequence[MatchedPair], evidence: Evidence, together: _Together) -> Interval:
+def _mean_gap(pairs: Sequence[MatchedPair], evidence: Evidence, together: _Together) -> Interval | None:
     """Return the interval of the mean gap; all shifts share the images of the reference."""
     sides = [pair.on_reference for pair in pairs], [pair.on_shift for pair in pairs]
     accuracies = [accuracy for side in sides for accuracy in side]
@@ -260,14 +271,25 @@ def _mean_gap(pairs: Sequence[MatchedPair], evidence: Evidence, together: _Toget
     return combined([accuracy.value for accuracy in accuracies], ends, weights, correlations)
 
 
-def _lowest(shifts: Sequence[Counted]) -> Interval:
+def _mean_of(name: Literal["chance", "commonest"], shifts: Sequence[Counted]) -> float | None:
+    """Return the mean of what guessing, or the commonest class, gives; None where one is not known."""
+    known = [value for shift in shifts if (value := getattr(shift.record, name)) is not None]
+    return fmean(known) if len(known) == len(shifts) else None
+
+
+def _lowest(shifts: Sequence[Counted]) -> Interval | None:
     """Return the interval of the lowest accuracy: it lies between the lowest ends of intervals that hold together."""
-    ends = [shift.interval(len(shifts)) for shift in shifts]
+    ends = [end for shift in shifts if (end := shift.interval(len(shifts)))]
+    if len(ends) < len(shifts):
+        return None
     return replace(ends[0], low=min(end.low for end in ends), high=min(end.high for end in ends), family=1)
 
 
-def _mean_effective(lines: Sequence[tuple[Baseline, MatchedPair]], together: _Together) -> Interval:
+def _mean_effective(lines: Sequence[tuple[Baseline, MatchedPair]], together: _Together) -> Interval | None:
     """Return the interval of mean effective robustness: a model may lie off its lines in the same way on all shifts."""
-    predicted = [baseline.predicted(pair, together.models) for baseline, pair in lines]
+    found = (baseline.predicted(pair, together.models) for baseline, pair in lines)
+    predicted = [interval for interval in found if interval]
+    if len(predicted) < len(lines):
+        return None
     low, high = fmean(interval.low for interval in predicted), fmean(interval.high for interval in predicted)
     return beyond(fmean(pair.on_shift.value for _, pair in lines), replace(predicted[0], low=low, high=high))

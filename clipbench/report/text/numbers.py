@@ -18,7 +18,7 @@ _FORMS = {
     "points": (1, ".1f"),
     "difference": (100, "+.1f"),
     "gap": (100, ".1f"),
-    "examples per class": (1, ",.1f"),
+    "examples per class": (1, ",.10g"),
     "rank": (1, ",.10g"),
     "count": (1, ",.10g"),
     "tau": (1, ".2f"),

@@ -17,6 +17,16 @@ from clipbench.tasks.probe.labelled import answer_score
 FOLDS = 5
 """At most; with k examples a class there are no more than k."""
 
+USUAL_C = 1.0
+"""What C is where nothing says which one is better, on features of root mean square length 1.
+
+The best of 10^-3, 10^-2.5, ..., 10^5 over 30 draws of one example a class from a half of CIFAR-10's training images,
+tested on the other half, among the first five classes, the last five and all ten; the worst lose 2.1 points.
+"""
+
+_NUDGE = 1e-9
+"""For each place of the grid by which a value is further from the usual one: far less than one answer counts."""
+
 
 @dataclass(frozen=True)
 class ChosenPenalty:
@@ -50,7 +60,7 @@ def cross_validate(
         examples: nothing else is looked at.
         fold: of each example, from `folds`; at least one is held out.
         metric: 'top1' or 'mean_per_class_recall', of the held-out examples of all folds together. Ties count as
-            wrong; of equal scores the stronger penalty wins.
+            wrong; of equal scores, which are many where examples are few, the one nearest to `USUAL_C` wins.
         device: where torch may compute, at most `max_iterations` for each fit.
     """
     if len(examples.labels) < examples.features.shape[1]:
@@ -72,7 +82,8 @@ def cross_validate(
             scores = fits[-1].head.class_scores(examples.features[held])
             right[held] = true_class_ranks(scores, examples.labels[held]) == 1
         tried[place] = fits
-        return answer_score(metric, examples.labels[fold >= 0], right[fold >= 0], examples.classes)
+        found = answer_score(metric, examples.labels[fold >= 0], right[fold >= 0], examples.classes)
+        return found - _NUDGE * abs(place - GRID.index(USUAL_C))
 
     searched = search(score)
     unconverged = sum(not found.converged for fits in tried.values() for found in fits)

@@ -96,11 +96,12 @@ class KnnSettings(FeatureSettings):
 class Knn:
     """Nearest neighbours (Wu et al. 2018, section 3.4; the vote of Caron et al. 2021).
 
-    The k training images of highest cosine vote for their classes, each with exp(cosine / temperature). Exact.
+    The k training images of highest cosine vote for their classes, each with exp(cosine / temperature). Exact; of
+    equally similar ones those of the true class come last.
     """
 
     name: ClassVar[str] = "knn"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[KnnSettings] = KnnSettings
     label: ClassVar[str] = "k nearest neighbours"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, TOP1_AT_K)
@@ -157,7 +158,7 @@ def _decide(
 ) -> tuple[Decisions, dict[int, BoolArray]]:
     """Return what the votes of the first k decide and, for each other k, (n,) whether an image's true class leads."""
     classes, images = len(training.dataset.classes), tested.images
-    gallery = Gallery.of(view.gather(training), device)
+    gallery = Gallery.of(view.gather(training), training.targets, device)
     first, *others = (k for k in settings.k if k <= len(training.rows))
     right = {k: np.zeros(len(images), np.bool_) for k in others}
 
@@ -168,7 +169,8 @@ def _decide(
     def scores() -> Iterator[tuple[int, Float32Array]]:
         assert images.labels is not None
         for start, chunk in view.chunks(images, tested.where, rows_at_a_time(classes)):
-            found, true = gallery.nearest(chunk, max([first, *right])), images.labels[start : start + len(chunk)]
+            true = images.labels[start : start + len(chunk)]
+            found = gallery.nearest(chunk, true, max([first, *right]))
             for k, answers in right.items():
                 answers[start : start + len(chunk)] = true_class_ranks(votes(found, k), true) == 1
             yield start, votes(found, first)

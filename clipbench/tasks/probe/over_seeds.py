@@ -13,7 +13,7 @@ from clipbench.metrics.accuracy import class_counts, mean_per_class_recall
 from clipbench.metrics.chance import Baseline, recall_baseline, top_k_baseline
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
-from clipbench.stats.intervals import Interval
+from clipbench.stats.intervals import Interval, ends
 from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
 from clipbench.tasks.classify.class_tables import per_class
 from clipbench.tasks.classify.single_label import MEAN_RECALL, TOP1, with_baseline
@@ -54,6 +54,8 @@ class SeedDecisions:
     """(n,)"""
     correct: BoolArray
     """(n, S) whether the true class ranks first, without a tie."""
+    clusters: IntArray | None = None
+    """(n,) where images come in clusters."""
 
     @property
     def right(self) -> IntArray:
@@ -106,23 +108,31 @@ def _pair(
     yield Metric(f"{name}_sd_over_draws", spread, n, unit="gap", params=params)
 
 
-def _interval(decided: SeedDecisions, strata: IntArray | None, pool_share: float) -> Interval | None:
-    if decided.correct.shape[1] == 1:
-        found = crossed_mean(decided.correct, strata).of_a_share()
+def _interval(
+    decided: SeedDecisions, strata: IntArray | None, pool_share: float, rows: BoolArray | slice = slice(None)
+) -> Interval | None:
+    """Return the interval of the mean over some rows."""
+    correct = decided.correct[rows]
+    clusters = None if decided.clusters is None else decided.clusters[rows]
+    if correct.shape[1] == 1:
+        found = crossed_mean(correct, strata, clusters=clusters).of_a_share()
         return found and replace(found, kind=ONE_DRAW)
-    if pool_share > LARGEST_SHARE:
-        return None
-    return crossed_mean(decided.correct, strata, pool_share).of_a_share()
+    return crossed_mean(correct, strata, pool_share, clusters).of_a_share() if pool_share <= LARGEST_SHARE else None
 
 
-def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str]) -> pd.DataFrame:
+def per_class_over_seeds(decided: SeedDecisions, classes: Sequence[str], pool_share: float) -> pd.DataFrame:
     """Return the mean over seeds of each class's accuracy, one row a class in label order.
 
-    low and high are Wilson's at 95 % for that many right answers, which is wider than what a mean over seeds leaves
-    uncertain.
+    low and high are over images and draws, as those of the mean over all classes.
     """
     counts = np.bincount(decided.labels, minlength=len(classes))
-    return per_class(counts, np.bincount(decided.labels, decided.shares, minlength=len(classes)), classes)
+    frame = per_class(counts, np.bincount(decided.labels, decided.shares, minlength=len(classes)), classes)
+    found = [
+        ends(_interval(decided, None, pool_share, decided.labels == label) if count else None)
+        for label, count in enumerate(counts.tolist())
+    ]
+    low, high = np.array(found, np.float64).T
+    return frame.assign(low=low, high=high)
 
 
 def seed_examples(decided: SeedDecisions, images: ImageSet, split: str, classes: Sequence[str]) -> pd.DataFrame:

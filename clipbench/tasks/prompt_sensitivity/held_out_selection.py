@@ -36,18 +36,22 @@ def held_out_selection(reported: TemplateScores, validation: TemplateScores | No
     if validation is not None:
         best = _best(validation.correct)
         return HeldOutSelection((best,), reported.correct[:, best], validation.split, cross_fitted=False)
-    second = second_half(reported.ids, reported.labels)
+    second = second_half(reported.ids, reported.labels, reported.clusters)
     of_first, of_second = (_best(reported.correct[half]) for half in (~second, second))
     correct = np.where(second, reported.correct[:, of_first], reported.correct[:, of_second])
     chosen_on = f"the other half of {reported.split} (two-fold cross-fitting)"
     return HeldOutSelection((of_first, of_second), correct, chosen_on, cross_fitted=True)
 
 
-def second_half(ids: Sequence[str], labels: IntArray) -> BoolArray:
+def second_half(ids: Sequence[str], labels: IntArray, clusters: IntArray | None = None) -> BoolArray:
     """Return (n,) which examples are in the second of two halves, by a hash of the ids, stratified by class.
 
-    The halves of each class, and of all examples, differ in size by at most one.
+    The halves of each class, and of all examples, differ in size by at most one. Of examples in (n,) clusters it is the
+    clusters that are halved, whatever their classes.
     """
+    if clusters is not None:
+        count = int(clusters.max()) + 1
+        return second_half([str(code) for code in range(count)], np.zeros(count, np.int64))[clusters]
     places, _ = shuffled_by_class(ids, labels, 0)
     second = np.zeros(len(labels), np.bool_)
     second[places[1::2]] = True

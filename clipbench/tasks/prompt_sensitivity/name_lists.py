@@ -73,6 +73,8 @@ class NameScores:
     """(n,) whether all templates and names averaged into one vector a class are right, as in zero-shot."""
     best: BoolArray
     """(n,) right where a class's score is that of its best name, all templates averaged."""
+    clusters: IntArray | None = None
+    """(n,) codes where images come in clusters."""
 
     @cached_property
     def ways(self) -> Mapping[str, tuple[BoolArray, Difference]]:
@@ -83,7 +85,7 @@ class NameScores:
         canonical, *others = self.lists.T
         ways = {list_name(place): right for place, right in enumerate(others, start=1)}
         ways |= {AVERAGED: self.averaged, BEST: self.best}
-        found = simultaneous_differences([(right, canonical) for right in ways.values()])
+        found = simultaneous_differences([(right, canonical) for right in ways.values()], self.clusters)
         return {how: (right, difference) for (how, right), difference in zip(ways.items(), found, strict=True)}
 
 
@@ -115,6 +117,7 @@ def score_names(inputs: Inputs, scores: TemplateScores, grid: PromptGrid) -> Nam
         lists=np.stack(together, axis=1),
         averaged=right([text_classifier(grid.given, text, model.name)])[:, 0],
         best=_best_name_right(inputs, scores.split, grid)[scores.rows],
+        clusters=scores.clusters,
     )
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 import numpy as np
 
 from clipbench.errors import listed
-from clipbench.stats.variance_components import FEWEST
+from clipbench.stats.intervals import MIN_EXAMPLES
 from clipbench.tasks.classify.classifier import TextClassifier, numbered
 from clipbench.tasks.prompt_sensitivity.held_out_selection import HeldOutSelection
 from clipbench.tasks.prompt_sensitivity.prompt_grid import PromptGrid
@@ -57,8 +57,13 @@ def _grid_notes(grid: PromptGrid) -> Iterator[str]:
 def _score_notes(scores: TemplateScores, images: int) -> Iterator[str]:
     """Yield what the numbers cannot say."""
     n = len(scores.rows)
-    if n < FEWEST:
+    if n < MIN_EXAMPLES:
         yield f"{n} images are too few to resample: the spread over templates has no interval."
+    if scores.clusters is not None:
+        yield (
+            "The images come in clusters, and variance components take them as independent: these have no interval, "
+            "and there is no spread over templates."
+        )
     if (scores.predictions == scores.predictions[:, :1]).all():
         yield "All templates predict the same of every image, so nothing varies with the template."
     if images > n:

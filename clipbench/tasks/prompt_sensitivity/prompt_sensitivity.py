@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from clipbench.arrays import BoolArray
 from clipbench.errors import UserError
 from clipbench.metrics.chance import top_k_baseline
 from clipbench.metrics.flips import flips
@@ -67,13 +69,13 @@ if TYPE_CHECKING:
 
     from clipbench.models.base import ModelInfo
 
-_AXES = ("example", "template")
+_AXES = ("example", "template", "names")
 
 _BYTES_A_VECTOR = 8
 """Of each number of a text vector: as it is read, and in the classifier."""
 
-_BYTES_AN_ANSWER = 32
-"""Of each template and image: predictions, and float64 both ways round for the variance components."""
+_BYTES_AN_ANSWER = 48
+"""Of each template and image: predictions, and float64 several times for intervals and variance components."""
 
 _BYTES_AT_A_TIME = 1 << 26
 """Features and scores of some images, and resamples: whatever the size of the data."""
@@ -145,7 +147,7 @@ class PromptSensitivity:
         if len(scores.rows) < 2:
             where = place_of(inputs, settings.split)
             raise UserError("has one labelled image", where=where, fix="prompt_sensitivity needs at least two")
-        found, components = flips(scores.predictions), variance_components(scores.correct, _AXES)
+        found, components = flips(scores.predictions), _components(scores.correct, scores)
         validation = settings.validation_split(dataset)
         selection = held_out_selection(scores, score_templates(inputs, validation, classifiers) if validation else None)
         steps = gains(scores, selection, grid)
@@ -180,6 +182,14 @@ def _grid(prompts: PromptedClasses | None, dataset: DatasetFacts) -> PromptGrid:
     return PromptGrid.of(class_prompts(prompts, dataset, name), dataset.name)
 
 
+def _components(correct: BoolArray, scores: TemplateScores) -> Mapping[str, Component]:
+    """Return the variance components of (n, T) or (n, T, W) answers; no intervals of images that come in clusters."""
+    found = variance_components(correct, _AXES[: correct.ndim])
+    if scores.clusters is None:
+        return found
+    return {name: replace(component, interval=None) for name, component in found.items()}
+
+
 def _tables(
     scores: TemplateScores, grid: PromptGrid, names: NameScores | None, components: Mapping[str, Component]
 ) -> dict[str, pd.DataFrame]:
@@ -189,6 +199,6 @@ def _tables(
         tables["families"] = families_table(scores, grid)
         tables["family_effects"] = family_effects_table(scores, grid)
     if names is not None:
-        components = variance_components(names.correct, (*_AXES, "names"))
+        components = _components(names.correct, scores)
         tables["names"] = names_table(names, grid)
     return tables | {"variance": variance_table(components)}

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from clipbench.arrays import Float64Array
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import MetricSpec
-from clipbench.stats.bootstrap import RESAMPLES, SEED, bootstrap_mean
+from clipbench.stats.bootstrap import RESAMPLES, SEED
+from clipbench.stats.clusters import design, share_interval
 from clipbench.stats.differences import Difference, simultaneous_differences
-from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.simultaneous import critical_value, largest_of, level_of
+from clipbench.stats.intervals import Interval
+from clipbench.stats.simultaneous import critical_value, largest_of
 from clipbench.stats.variance_components import Component
 from clipbench.tasks.base import Metric
 from clipbench.tasks.classify.single_label import proportion
@@ -125,28 +125,30 @@ def template_metrics(scores: TemplateScores, found: Flips, grid: PromptGrid, spr
         grid: the templates.
         spread: the variance component of the templates.
     """
-    correct, n = scores.correct, len(scores.rows)
-    top1, shares = correct.mean(axis=0), correct.mean(axis=1)
+    correct, n, clusters = scores.correct, len(scores.rows), scores.clusters
+    top1 = correct.mean(axis=0)
     size = {"templates": len(grid.templates)}
+    yield Metric("mean", float(correct.mean()), n, _mean_interval(scores), main=True, params=size)
     drawn = size | {"seed": SEED, "resamples": RESAMPLES}
-    yield Metric("mean", float(shares.mean()), n, _mean_interval(shares), main=True, params=drawn)
-    yield Metric("template_spread", _root(spread.value), n, root_interval(spread.interval), params=drawn)
+    # The noise that the component is freed of is that of independent images.
+    root = _root(spread.value) if clusters is None else None
+    yield Metric("template_spread", root, n, root_interval(spread.interval), params=drawn)
     yield Metric("range", float(np.ptp(top1)), n, params=size)
     yield Metric("standard_deviation", float(top1.std(ddof=1)), n, params=size)
-    level = level_of(critical_value([largest_of(correct)]))
+    critical = critical_value([largest_of(correct, clusters=clusters)])
     for name, position in (("best", int(top1.argmax())), ("worst", int(top1.argmin()))):
-        of_all = wilson(int(np.count_nonzero(correct[:, position])), n, level)
-        interval = replace(of_all, level=0.95, family=len(grid.templates))
+        share, of_images = float(top1[position]), design(correct[:, position], clusters)
+        interval = share_interval(share, n, of_images, critical=critical, family=len(grid.templates))
         params: dict[str, Any] = {"template": grid.templates[position], "position": position}
-        yield Metric(name, float(top1[position]), n, interval, params=params)
-    yield proportion("flip_share", found.different > 1)
-    yield proportion("ensemble_top1", scores.ensemble_correct)
+        yield Metric(name, share, n, interval, params=params)
+    yield proportion("flip_share", found.different > 1, clusters=clusters)
+    yield proportion("ensemble_top1", scores.ensemble_correct, clusters=clusters)
 
 
 def chosen_metric(scores: TemplateScores, selection: HeldOutSelection, grid: PromptGrid) -> Metric:
     """Return what a template gives that was chosen on other images than these."""
     params: dict[str, Any] = {"chosen_on": selection.chosen_on, "template": _chosen(selection, grid)}
-    return proportion("chosen_top1", selection.correct, params)
+    return proportion("chosen_top1", selection.correct, params, clusters=scores.clusters)
 
 
 def _chosen(selection: HeldOutSelection, grid: PromptGrid) -> str:
@@ -174,7 +176,7 @@ def gains(scores: TemplateScores, selection: HeldOutSelection, grid: PromptGrid)
     bare, photo = (scores.every_correct[:, grid.position(template)] for template in (BARE, PHOTO))
     together, shares, chosen = scores.ensemble_correct, scores.correct.mean(axis=1), selection.correct
     *found, of_choice = simultaneous_differences(
-        [(photo, bare), (together, photo), (together, shares), (chosen, shares)]
+        [(photo, bare), (together, photo), (together, shares), (chosen, shares)], scores.clusters
     )
     found.append(_of_two_halves(of_choice) if selection.cross_fitted else of_choice)
     every, mean = f"all {len(grid.templates)} templates", f"mean of {len(grid.templates)} templates"
@@ -217,8 +219,13 @@ def root_interval(interval: Interval | None) -> Interval | None:
     return replace(interval, low=_root(interval.low), high=_root(interval.high))
 
 
-def _mean_interval(shares: Float64Array) -> Interval:
-    if np.ptp(shares) == 0:
-        # Every resample would repeat the value.
-        return wilson(min(float(shares.sum()), len(shares)), len(shares))
-    return bootstrap_mean(shares)
+def _mean_interval(scores: TemplateScores) -> Interval | None:
+    """Return Wilson's interval at the number of images of which a proportion has the mean's variance.
+
+    The answers to an image, one with each template, are a cluster.
+    """
+    n, templates = scores.correct.shape
+    codes = np.repeat(np.arange(n) if scores.clusters is None else scores.clusters, templates)
+    right = scores.correct.ravel()
+    found = share_interval(float(right.mean()), len(right), design(right, codes))
+    return found if found is None or scores.clusters is not None else replace(found, kind="effective wilson")

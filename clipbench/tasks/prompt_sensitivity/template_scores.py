@@ -46,6 +46,8 @@ class TemplateScores:
     """(n,) predictions of all templates together."""
     extra: NDArray[np.int32]
     """(n, B) predictions of the extra templates."""
+    clusters: IntArray | None = None
+    """(n,) codes where images come in clusters."""
 
     @cached_property
     def correct(self) -> BoolArray:
@@ -108,6 +110,7 @@ def score_templates(inputs: Inputs, split: str, classifiers: TemplateClassifiers
         predictions=np.ascontiguousarray(found[:, :templates]),
         ensemble=found[:, templates].copy(),
         extra=found[:, templates + 1 :].copy(),
+        clusters=images.clusters_of(rows),
     )
 
 

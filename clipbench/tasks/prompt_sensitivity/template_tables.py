@@ -9,8 +9,9 @@ import numpy as np
 
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import ColumnSpec, TableSpec
+from clipbench.stats.clusters import design, share_interval
 from clipbench.stats.differences import simultaneous_differences
-from clipbench.stats.intervals import ends, wilson
+from clipbench.stats.intervals import ends
 from clipbench.stats.variance_components import Component
 from clipbench.tasks.base import ImageSet, Metric, Picture
 from clipbench.tasks.classify.class_tables import PICTURES, PICTURES_A_PAIR
@@ -82,10 +83,10 @@ def templates_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
     first = [*grid.prompts.strings[0], *(extra.prompts.strings[0][0] for extra in grid.extra)]
     rows = []
     for position, (template, role, prompt) in enumerate(zip(grid.every, roles, first, strict=True)):
-        correct, n = int(np.count_nonzero(scores.every_correct[:, position])), len(scores.rows)
-        interval = wilson(correct, n)
+        right = scores.every_correct[:, position]
+        interval = share_interval(float(right.mean()), len(right), design(right, scores.clusters))
         family = ", ".join(name for name, members in grid.given.families.items() if position in members)
-        rows.append((position, template, family, role, prompt, correct / n, interval.low, interval.high))
+        rows.append((position, template, family, role, prompt, float(right.mean()), *ends(interval)))
     return TEMPLATES.frame(rows)
 
 
@@ -95,7 +96,8 @@ def families_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
     rows = [
         (family, plain, position) for family, (plain, *others) in grid.given.families.items() for position in others
     ]
-    found = simultaneous_differences([(correct[:, position], correct[:, plain]) for _, plain, position in rows])
+    pairs = [(correct[:, position], correct[:, plain]) for _, plain, position in rows]
+    found = simultaneous_differences(pairs, scores.clusters)
     return FAMILIES.frame(
         (family, names[plain], names[position], *difference.numbers)
         for (family, plain, position), difference in zip(rows, found, strict=True)
@@ -105,9 +107,8 @@ def families_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
 def family_effects_table(scores: TemplateScores, grid: PromptGrid) -> pd.DataFrame:
     """Return one row a family: the mean top-1 of its other templates minus the plain one's on the same images."""
     correct, families = scores.every_correct, grid.given.families.items()
-    found = simultaneous_differences(
-        [(correct[:, others].mean(axis=1), correct[:, plain]) for _, (plain, *others) in families]
-    )
+    pairs = [(correct[:, others].mean(axis=1), correct[:, plain]) for _, (plain, *others) in families]
+    found = simultaneous_differences(pairs, scores.clusters)
     return FAMILY_EFFECTS.frame(
         (family, grid.every[members[0]], len(members) - 1, *difference.numbers)
         for (family, members), difference in zip(families, found, strict=True)

@@ -40,6 +40,12 @@ class Row:
     flips: Matrix | None = None
 
     @property
+    def datasets(self) -> str:
+        """The data set that it is about, or how many there are."""
+        names = self.result.about.datasets
+        return names[0] if len(names) == 1 else f"{len(names)} data sets" if names else ""
+
+    @property
     def models(self) -> str:
         """All models that it is about."""
         return " · ".join(self.result.about.models)

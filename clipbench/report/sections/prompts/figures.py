@@ -10,7 +10,7 @@ from clipbench.report.figures import axes, figures
 from clipbench.report.figures.curve import Curve, errors_of, reach
 from clipbench.report.figures.figures import Figure, Trace
 from clipbench.report.text import numbers
-from clipbench.report.text.claims import at_chance
+from clipbench.report.text.claims import at_chance, chance
 from clipbench.report.text.declared import declared
 from clipbench.report.text.labels import cut
 from clipbench.results.records import JobResult
@@ -60,7 +60,7 @@ def _templates(job: JobResult, rows: Sequence[Row]) -> Drawn:
     summary += f"; beside them {others} that count in no mean" if others else ""
     axis = _percent([*reach(rows, "top1"), *ensemble])
     marked = [how for role, how in _ROLES.items() if any(row.get("role") == role for row in rows)]
-    legend = ["Best first: top-1 of each template alone, with intervals"]
+    legend = ["Best first: top-1 of each template alone, with intervals", *_chance(job)]
     legend += ["dashed: all of them averaged"] if upright else []
     figure = _figure([row["template"] for row in rows], _values(rows, "top1"), [points, *upright], axis, summary)
     return figure, "; ".join([*legend, *marked]) + (". These count in no mean and no ensemble" if marked else "")
@@ -107,7 +107,7 @@ def _choice(job: JobResult, rows: Sequence[Row]) -> Drawn:
         hover.append(_hover(row["how"], _measured(row, "top1"), cut(str(row.get("templates")), _HOVER), chosen_on))
     points = _dots(rows, "top1", hover, hollow=optimistic)
     summary = "top-1: " + "; ".join(f"{row['how']} {_share(row)}" for row in rows)
-    legend = "Top-1 with intervals"
+    legend = "; ".join(["Top-1 with intervals", *_chance(job)])
     legend += "; hollow: chosen on the images it is reported on, so optimistic" if any(optimistic) else ""
     axis, names = _percent(reach(rows, "top1")), [row["how"] for row in rows]
     return _figure(names, _values(rows, "top1"), [points], axis, summary, _WIDE_STEP), legend
@@ -161,6 +161,11 @@ def _effects(job: JobResult, rows: Sequence[Row], names: Sequence[str], legend: 
 
 def _together(against: str, rows: Sequence[Row]) -> str:
     return f"{against}; filled: the interval leaves out zero, with intervals that hold for all {len(rows)} together"
+
+
+def _chance(job: JobResult) -> list[str]:
+    said = (chance(record) for record in job.records if record.metric == "mean")
+    return [words for words in said if words]
 
 
 def _is_clear(job: JobResult, row: Row) -> bool:

@@ -12,9 +12,15 @@ from clipbench.report.figures import figures
 from clipbench.report.grids import Entry, Grid, Head, of_result
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.robustness.axes import LogitScale
-from clipbench.report.sections.robustness.findings import Shift, first_row, sizes
+from clipbench.report.sections.robustness.findings import Shift, first_row, record_of, sizes
 from clipbench.report.text import numbers
-from clipbench.report.text.declared import declared, heading
+from clipbench.report.text.claims import chance
+from clipbench.report.text.declared import declared, heading, metric_of
+
+_NAMES = {
+    "own": "Each set has its own class names.",
+    "shift": "Both sets have the shift's class names; in published figures each has its own.",
+}
 
 FURTHER = ("relative_gap", "logit_gap")
 """Metrics that stand in a table of their own."""
@@ -95,9 +101,14 @@ def caption(shift: Shift, pair: PublishedPair | None) -> Iterator[str]:
         whose = f"{line['models']} {'' if shift.baseline == OF_THE_RUN else 'models of the '}{shift.baseline}"
         ends = " to ".join(numbers.with_unit(line[end]) for end in ("lowest", "highest"))
         yield (
-            f"Line and band: what is expected of a model, fitted to {whose} with {ends} on the reference, "
-            f"R² {line['r2']:.2f}."
+            f"Line and band: what is expected of a model, and how sure the line is, fitted to {whose} with {ends} on "
+            f"the reference, R² {line['r2']:.2f}."
         )
+        if (spread := line.get("spread")) is not None:
+            yield (
+                f"Single models of other families lie {numbers.with_unit(spread, 'gap')} (standard deviation) about "
+                "the line there, which the intervals of what is expected and of effective robustness hold."
+            )
     yield "Dashed: y = x, where nothing is lost."
     rows = {result.about.model: row for result in shift.results if (row := first_row(result, "baseline"))}
     if len({(row["slope"], row["intercept"]) for row in rows.values()}) > 1:
@@ -114,7 +125,28 @@ def counts(shift: Shift) -> str:
     record = shift.results[0].record("gap")
     classes = record.params.get("classes") if record else None
     images = " and ".join(map(numbers.count, sizes(shift.results[0])))
-    return f"{images} images of the same {numbers.count(classes)} classes." if classes else f"{images} images."
+    counted = f"{images} images of the same {numbers.count(classes)} classes." if classes else f"{images} images."
+    named = str(record.params.get("class_names", "")) if record else ""
+    parts = (counted, _NAMES.get(named, ""), *_chance(shift), *_together(shift))
+    return " ".join(part for part in parts if part)
+
+
+def _chance(shift: Shift) -> Iterator[str]:
+    """Yield what guessing gives on both sets."""
+    records = (record_of(shift.results[0], metric) for metric in ("reference_top1", "shift_top1"))
+    names = (shift.about.reference, shift.about.dataset)
+    told = [f"{words} on {name}" for name, record in zip(names, records, strict=True) if (words := chance(record))]
+    if told:
+        yield f"Without looking: {'; '.join(told)}."
+
+
+def _together(shift: Shift) -> Iterator[str]:
+    """Yield how many intervals of the study hold together."""
+    for metric in ("gap", "effective_robustness", "relative_robustness"):
+        record = shift.results[0].record(metric)
+        if record and record.family > 1:
+            label = metric_of(shift.results[0], record).label
+            yield f"The intervals of {label} hold together for all {numbers.count(record.family)} in this study."
 
 
 def grids(shift: Shift) -> tuple[Grid, ...]:

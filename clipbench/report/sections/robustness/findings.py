@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from clipbench.report.figures import figures
-from clipbench.report.measured import Change, change_of, conditions, rows_of
+from clipbench.report.measured import conditions, rows_of
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import Claim, at_chance
 from clipbench.report.text.declared import as_shown, metric_of
-from clipbench.results.records import AnalysisResult, Subject
+from clipbench.results.records import AnalysisResult, Record, Subject
 
 _HOVER = (
     *("reference_top1", "shift_top1", "gap"),
@@ -60,14 +61,20 @@ class Summary:
         return self.on_shifts + estimate(self.result, "mean_gap").value
 
     @property
-    def gap(self) -> Change | None:
-        """What is lost."""
-        return change_of(self.result, "mean_gap")
+    def at_chance(self) -> bool:
+        """Whether it is no better than chance on the reference and on every shift."""
+        return all(all_at_chance(shift, "reference_top1", "shift_top1") for shift in self.shifts)
 
     @property
-    def effective(self) -> Change | None:
+    def gap(self) -> Claim:
+        """What is lost."""
+        return Claim(record_of(self.result, "mean_gap"), self.at_chance)
+
+    @property
+    def effective(self) -> Claim | None:
         """Against what was expected; None without a baseline."""
-        return change_of(self.result, "mean_effective_robustness")
+        record = self.result.record("mean_effective_robustness")
+        return Claim(record, self.at_chance) if record else None
 
 
 class Estimate(NamedTuple):
@@ -109,10 +116,21 @@ def first_row(result: AnalysisResult, table: str) -> Mapping[str, Any]:
     return next(iter(rows_of(result, table)), {})
 
 
-def estimate(result: AnalysisResult, metric: str) -> Estimate:
-    """Return a metric that every result of the analysis has."""
+def record_of(result: AnalysisResult, metric: str) -> Record:
+    """Return the record of a metric that every result of the analysis has."""
     record = result.record(metric)
     assert record is not None
+    return record
+
+
+def all_at_chance(result: AnalysisResult, *metrics: str) -> bool:
+    """Return whether none of these accuracies is above chance."""
+    return all(at_chance(record_of(result, metric)) for metric in metrics)
+
+
+def estimate(result: AnalysisResult, metric: str) -> Estimate:
+    """Return a metric that every result of the analysis has."""
+    record = record_of(result, metric)
     assert record.value is not None
     ends = (record.value if end is None else end for end in (record.low, record.high))
     return Estimate(record.value, *ends)
@@ -131,7 +149,4 @@ def hover(result: AnalysisResult) -> str:
 
 def sizes(result: AnalysisResult) -> tuple[int, int]:
     """Return the number of images of the reference and of the shift."""
-    reference, shift = (result.record(metric) for metric in ("reference_top1", "shift_top1"))
-    assert reference is not None
-    assert shift is not None
-    return reference.n, shift.n
+    return record_of(result, "reference_top1").n, record_of(result, "shift_top1").n

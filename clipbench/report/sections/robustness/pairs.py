@@ -11,9 +11,10 @@ from clipbench.report.figures import axes, figures
 from clipbench.report.figures.curve import Curve
 from clipbench.report.figures.figures import Figure
 from clipbench.report.grids import Grid, of_result
-from clipbench.report.measured import Change, change_of, conditions, rows_of
+from clipbench.report.measured import conditions, rows_of
 from clipbench.report.sections.robustness.axes import axis, scale
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import Claim
 from clipbench.report.text.declared import declared
 from clipbench.report.text.labels import short_names
 from clipbench.results.records import AnalysisResult
@@ -32,8 +33,8 @@ class ShownPair:
     result: AnalysisResult
     title: str
     """What stands beside what, on which reference."""
-    changes: tuple[Change, ...]
-    """What the second gains on the reference and on the shifts; none where it is published."""
+    gains: tuple[Claim, ...]
+    """Of the second, on the reference and on the shifts; none where it is published."""
     figure: Figure | None
     grid: Grid | None
     """None where the pair could not be compared: its notes say why."""
@@ -56,11 +57,11 @@ def pairs(results: Sequence[AnalysisResult], limit: int) -> tuple[ShownPair, ...
 def _pair(result: AnalysisResult, condition: str, limit: int) -> ShownPair:
     rows, spec = rows_of(result, "pair"), declared(result).table("pair")
     assert spec is not None
-    gains = (change_of(result, metric) for metric in ("reference_gain", "mean_shift_gain"))
+    gains = (result.record(metric) for metric in ("reference_gain", "mean_shift_gain"))
     return ShownPair(
         result,
         title=", ".join(part for part in (result.about.reference, spec.caption, condition) if part),
-        changes=tuple(gain for gain in gains if gain),
+        gains=tuple(Claim(gain) for gain in gains if gain),
         figure=_figure(rows, spec) if rows and limit > 0 else None,
         grid=of_result(replace(result, tables={"pair": result.tables["pair"]}))[0] if rows else None,
         way=_way(rows_of(result, "interpolation")) if limit > 1 else None,

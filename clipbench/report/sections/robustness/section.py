@@ -173,7 +173,7 @@ def _panel(summary: Summary, extent: Sequence[float], series: int) -> GapPanel:
             [numbers.number(value, "gap") for value in values],
             [bars, figures.upright(mean.value, len(gaps), "baseline")],
             axes.differences(extent),
-            f"what {about.model} loses from {about.reference}: {listed}",
+            f"gaps of {about.model} from {about.reference}: {listed}",
             _STEP,
         ),
     )

@@ -43,7 +43,8 @@ class _Point:
     examples: float
     """Per class; 0 for zero-shot."""
     top1: Record
-    over_draws: str
+    spread: Record | None
+    """Standard deviation over draws."""
 
 
 def charts(leaderboard: Leaderboard) -> tuple[ShotsChart, ...]:
@@ -106,10 +107,10 @@ def _beside(job: JobResult, few: JobResult, same: Sequence[str]) -> bool:
 
 def _of_job(job: JobResult) -> _Point | None:
     records = {record.metric: record for record in job.records}
-    top1, over, examples = records.get("top1"), records.get("top1_over_seeds"), _examples(job)
+    top1, spread, examples = records.get("top1"), records.get("top1_sd_over_draws"), _examples(job)
     if top1 is None or top1.value is None or examples is None:
         return None
-    return _Point(job.task, examples, top1, numbers.interval(over) if over else "")
+    return _Point(job.task, examples, top1, spread)
 
 
 def _examples(job: JobResult) -> float | None:
@@ -144,7 +145,8 @@ def _level(model: str, point: _Point, labelled: Sequence[float]) -> Trace:
 
 def _hover(model: str, point: _Point) -> str:
     examples = f", {point.examples:,.4g} per class" if point.examples > 0 else ""
-    draws = f"over draws {point.over_draws}" if point.over_draws else ""
+    spread = point.spread.value if point.spread else None
+    draws = "" if spread is None else f"sd over draws {numbers.with_unit(spread, 'gap')}"
     return hover(model, label_of_task(point.task) + examples, numbers.with_interval(point.top1), draws)
 
 
@@ -158,8 +160,8 @@ def _heights(shown: Mapping[str, Sequence[_Point]]) -> list[float]:
 
 def _legend(shown: Mapping[str, Sequence[_Point]]) -> str:
     drawn = {point.task for points in shown.values() for point in points}
-    parts = ["Lines: few-shot, mean over draws, with intervals over test images"]
-    parts += ["diamonds: linear probe on all labels"] if "linear_probe" in drawn else []
+    parts = ["Lines: few-shot, mean over draws, with intervals over test images and draws"]
+    parts += ["diamonds: linear probe"] if "linear_probe" in drawn else []
     parts += ["dashed: zero-shot"] if "zero_shot" in drawn else []
     return "; ".join(parts)
 
