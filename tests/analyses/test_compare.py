@@ -16,6 +16,7 @@ from scipy.stats import chi2, ttest_rel
 
 import clipbench
 from clipbench.cli.comparison import print_comparison
+from clipbench.metrics.specs import Declared, MetricSpec
 from clipbench.results.records import Record
 from clipbench.stats.paired import score_interval
 from clipbench.stats.power import detectable_difference, examples_needed
@@ -164,6 +165,16 @@ def test_few_shot_is_compared_over_images_and_draws(made_up):
     # No shorter than over either alone.
     over_draws = stats.t.ppf(0.975, 4) * stats.sem(by_draw)
     assert row["high"] - row["difference"] > max(over_draws, 0.5 * 1.96 * (0.1 / 600) ** 0.5)
+
+
+def test_a_plug_ins_metric_is_compared_by_the_column_that_it_declares(made_up):
+    sharpness = MetricSpec("sharpness", "sharpness", unit="", per_example="edge")
+    for model, values in {"a": np.linspace(1, 2, 40), "b": np.linspace(0.5, 2, 40)}.items():
+        records = [Record("sharpness", float(values.mean()), unit="", n=40, main=True)]
+        declared = Declared("edges", (sharpness,))
+        made_up.write("mypackage:Edges", {"edge": values}, records, model=model, declared=declared)
+    row = compared(made_up)
+    assert (row["metric"], row["difference"], row["verdict"]) == ("sharpness", pytest.approx(0.25), "higher")
 
 
 def test_clusters_widen_the_interval_and_too_few_have_none(made_up, another):

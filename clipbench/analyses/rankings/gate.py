@@ -21,7 +21,10 @@ def judge(comparison: pd.DataFrame, points: float) -> pd.DataFrame:
     judged = comparison.astype(object).where(comparison.notna(), None)
     rows = judged.to_dict("records")
     judgements = [
-        _judgement(*_loss(row["difference"], row["low"], row["high"], row["higher_is_better"]), points / 100)
+        # Between two numbers at chance nothing is lost.
+        "passed"
+        if row["at_chance"]
+        else _judgement(*_loss(row["difference"], row["low"], row["high"], row["higher_is_better"]), points / 100)
         for row in rows
     ]
     critical = comparison.attrs["critical"]

@@ -13,7 +13,7 @@ from clipbench.analyses.comparable import same_examples
 from clipbench.arrays import IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.specs import Declared, MetricSpec
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, at_chance
 from clipbench.stats.pairs import PairedValues
 from clipbench.tasks.registry import TASKS, load_task
 
@@ -57,6 +57,8 @@ class JobValues:
     """Its per-example table, by id."""
     values: PairedValues
     """Of this model alone."""
+    at_chance: bool
+    """Whether its metric is not above chance."""
 
     @classmethod
     def of(cls, job: JobResult, table: pd.DataFrame, metric: str, like: JobValues | None = None) -> JobValues:
@@ -83,7 +85,7 @@ class JobValues:
         if record.value is None or abs(found.values[0] - record.value) > 1e-6:
             problem = f"its examples average to {found.values[0]:.6g} and not to its {spec.label}, {record.value}"
             raise UserError(problem, where=where)
-        return cls(table, found)
+        return cls(table, found, at_chance(record))
 
 
 def paired(jobs: Sequence[JobValues]) -> PairedValues:
