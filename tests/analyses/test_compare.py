@@ -175,6 +175,11 @@ def test_a_plug_ins_metric_is_compared_by_the_column_that_it_declares(made_up):
         made_up.write("mypackage:Edges", {"edge": values}, records, model=model, declared=declared)
     row = compared(made_up)
     assert (row["metric"], row["difference"], row["verdict"]) == ("sharpness", pytest.approx(0.25), "higher")
+    console = Console(file=io.StringIO())
+    print_comparison(console, clipbench.compare(made_up.results))
+    head, cells = (line.split("\t") for line in console.file.getvalue().splitlines())
+    told = dict(zip(head, cells, strict=True))
+    assert [told[name] for name in ("a", "b", "difference")] == ["1.5", "1.25", "0.25"]
 
 
 def test_clusters_widen_the_interval_and_too_few_have_none(made_up, another):

@@ -13,7 +13,7 @@ import pandas as pd
 from clipbench.analyses.base import verdict_of
 from clipbench.analyses.comparable import SAME
 from clipbench.analyses.rankings.compare import metric_of, nothing_to_compare, over
-from clipbench.analyses.rankings.per_example import JobValues, paired, spec_of
+from clipbench.analyses.rankings.per_example import JobValues, columns_of, paired, spec_of
 from clipbench.analyses.rankings.rank_sets import largest_of_sets
 from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
@@ -23,7 +23,7 @@ from clipbench.results.records import JobResult
 from clipbench.stats.pairs import PairedValues, mean_of_sets
 from clipbench.stats.simultaneous import bonferroni, critical_value
 
-MEASUREMENT = ("dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on", "metric")
+MEASUREMENT = ("dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on", "metric", "unit")
 """The columns that say what a row is about; rows that agree in all of them hold together."""
 
 
@@ -133,7 +133,7 @@ class _Board:
     def _about(self) -> dict[str, str]:
         job = self.jobs[0]
         about = {name: getattr(job, name) for name in MEASUREMENT if hasattr(job, name)}
-        about |= {"subset": job.pedigree.subset, "metric": self.spec.name}
+        about |= {"subset": job.pedigree.subset, "metric": self.spec.name, "unit": self.spec.unit}
         if len(self.parts) > 1:
             about["dataset"] = f"mean of {len(self.parts)}"
         return {name: about[name] for name in MEASUREMENT}
@@ -156,7 +156,8 @@ def _board(results: Results, jobs: Sequence[JobResult], metric: str) -> _Board |
     for job in jobs:
         try:
             first = next(iter(read.values()), None)
-            read[job.hash] = JobValues.of(job, results.examples(job.hash), metric, first)
+            table = results.examples(job.hash, columns_of(spec_of(job, metric)))
+            read[job.hash] = JobValues.of(job, table, metric, first)
         except UserError as error:
             lost.append(f"Left out: {error}.")
     if len(read) < 2:

@@ -138,8 +138,8 @@ class _Row:
         job = {name: getattr(self.job, name) for name in ("model", *_JOB)}
         if self.parts:
             job["dataset"] = f"mean of {len(self.parts)}"
-        better = self.spec.higher_is_better is not False
-        return job | {"subset": self.subset, "metric": self.spec.name, "higher_is_better": better}
+        metric = {"unit": self.spec.unit, "higher_is_better": self.spec.higher_is_better is not False}
+        return job | {"subset": self.subset, "metric": self.spec.name} | metric
 
     @property
     def n(self) -> int:

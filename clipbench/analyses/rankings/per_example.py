@@ -44,6 +44,11 @@ def example_numbers(spec: MetricSpec, table: pd.DataFrame) -> tuple[NDArray[np.g
     return (numbers if draws else numbers[:, 0]), strata
 
 
+def columns_of(spec: MetricSpec) -> list[str] | None:
+    """Return the columns of a per-example table a metric is compared by; None for all, where each draw has one."""
+    return None if "*" in spec.per_example else ["id", "label", "cluster", spec.per_example, spec.within]
+
+
 def spec_of(job: JobResult, metric: str) -> MetricSpec:
     """Return how a metric of a job is declared."""
     return (Declared.by(load_task(job.task)) if job.task in TASKS else job.declared).metric(metric)
