@@ -65,7 +65,7 @@ def print_comparison(console: Console, frame: pd.DataFrame) -> None:
         return
     percent, points = (", %", ", points") if set(frame["unit"]) == {"fraction"} else ("", "")
     heads = _HEADS | {"first": first + percent, "second": second + percent, "difference": f"difference{points}"}
-    heads["interval"] = "95 % interval" if family == 1 else f"simultaneous 95 % over {family} rows"
+    heads["interval"] = "95 % interval" if family < 2 else f"simultaneous 95 % over {family} rows"
     words = _WORDS if frame["model"].any() else _WORDS[1:]
     names = (*words, *_NUMBERS, "note")
     print_rows([heads.get(name, name) for name in names], [[row[name] for name in names] for row in rows], console)
@@ -141,7 +141,7 @@ def write_disagreements(path: Path, frame: pd.DataFrame) -> None:
 
 
 def _together(family: int) -> str:
-    return "95 % interval." if family == 1 else f"The {family} intervals hold together at 95 % (simultaneous)."
+    return "95 % interval." if family < 2 else f"The {family} intervals hold together at 95 % (simultaneous)."
 
 
 def _records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
