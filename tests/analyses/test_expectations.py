@@ -109,7 +109,7 @@ def test_published_models_left_out_in_turn_are_called_about_as_often_as_is_said(
     for row, name in enumerate(sets):
         for column, model in enumerate(models):
             x, y, n = model.accuracies[REFERENCE], model.accuracies[name], columns[name].images or 1000
-            line = published_line(name, (model.name,), resamples=50)
+            line = published_line(name, (model.name,))
             for called, family in ((alone, 1), (together, len(sets))):
                 predicted = line.predict(x, 50_000, n, family)
                 called[row, column] = not predicted.low <= y <= predicted.high
