@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ class Problem:
     """(K, D): the penalty is on the distance from these weights; None: from zero."""
     like: Problem | None = None
     """One with about the same features, whose axes serve here too."""
+    held: slice | None = None
+    """Rows that the head is not fitted on, from a start to a stop."""
 
     @classmethod
     def of(
@@ -79,10 +81,29 @@ class Problem:
         on_device = torch.as_tensor(features, device=device), torch.as_tensor(targets, device=device)
         return cls(*on_device, outputs, intercept, towards)
 
-    def first(self, rows: int) -> Problem:
-        """Return the problem of the first rows alone; nothing is copied, and the axes are those of all rows."""
-        features, targets = self.features[:rows], self.targets[:rows]
-        return Problem(features, targets, self.outputs, self.intercept, self.towards, like=self)
+    def without(self, held: slice) -> Problem:
+        """Return the problem of all rows but some; nothing is copied, and the axes are those of all rows."""
+        return replace(self, held=held, like=self)
+
+    @property
+    def examples(self) -> int:
+        """How many rows the head is fitted on."""
+        return sum(len(targets) for _, targets in self._parts)
+
+    @property
+    def _parts(self) -> list[tuple[Tensor, Tensor]]:
+        """Features and targets before and after the rows that are left out, as views."""
+        if self.held is None:
+            return [(self.features, self.targets)]
+        parts = slice(self.held.start), slice(self.held.stop, None)
+        return [(self.features[part], self.targets[part]) for part in parts]
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Return features and targets that the head is fitted on in one piece, copied where rows in between are not."""
+        import torch
+
+        features, targets = zip(*(part for part in self._parts if len(part[1])), strict=True)
+        return (features[0], targets[0]) if len(features) == 1 else (torch.cat(features), torch.cat(targets))
 
     @property
     def rows_at_a_time(self) -> int:
@@ -93,8 +114,9 @@ class Problem:
     def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Iterate over (features, targets) of some rows."""
         size = self.rows_at_a_time
-        for start in range(0, len(self.features), size):
-            yield self.features[start : start + size], self.targets[start : start + size]
+        for features, targets in self._parts:
+            for start in range(0, len(features), size):
+                yield features[start : start + size], targets[start : start + size]
 
     @cached_property
     def centre(self) -> Tensor:
@@ -106,7 +128,7 @@ class Problem:
         if self.intercept:
             for rows, _ in self.chunks():
                 total += rows.sum(dim=0, dtype=torch.float64)
-        return total / len(self.features)
+        return total / self.examples
 
     @cached_property
     def axes(self) -> tuple[Tensor, Tensor]:
@@ -120,7 +142,7 @@ class Problem:
         for rows, _ in self.chunks():
             centred = (rows.double() - self.centre).float()
             total += (centred.T @ centred).double()
-        variances, axes = torch.linalg.eigh(total / len(self.features))
+        variances, axes = torch.linalg.eigh(total / self.examples)
         return variances.clamp(min=0), axes
 
     @cached_property
@@ -131,9 +153,10 @@ class Problem:
         """
         import torch
 
-        basis, coordinates = torch.linalg.qr((self.features.double() - self.centre).T)
+        features, targets = self.rows()
+        basis, coordinates = torch.linalg.qr((features.double() - self.centre).T)
         towards = None if self.towards is None else self.towards @ basis.cpu().numpy()
-        inner = Problem(coordinates.T.float().contiguous(), self.targets, self.outputs, self.intercept, towards)
+        inner = Problem(coordinates.T.float().contiguous(), targets, self.outputs, self.intercept, towards)
         return inner, basis
 
 

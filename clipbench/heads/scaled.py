@@ -25,7 +25,7 @@ class ScaledObjective:
         import torch
 
         self.problem = problem
-        self.penalty = 1 / (C * len(problem.features))
+        self.penalty = 1 / (C * problem.examples)
         self.loss = _softmax_loss if problem.targets.ndim == 1 else _sigmoid_loss
         self.dtype = dtype
         device = problem.features.device
@@ -55,7 +55,7 @@ class ScaledObjective:
             _, errors = self.loss(scores, targets)
             spread[0] += (shares * (1 - shares)).sum(dim=0, dtype=torch.float64)
             spread[1] += errors.square().sum(dim=0, dtype=torch.float64)
-        return spread.amax(dim=0) / len(self.problem.features)
+        return spread.amax(dim=0) / self.problem.examples
 
     def _tensors(self, head: Head, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         import torch
@@ -105,7 +105,7 @@ class ScaledObjective:
             by_bias += slope.sum(dim=0)
         by_weight -= torch.outer(by_bias, self.centre)
         distance = weight - self.towards
-        n = len(self.problem.features)
+        n = self.problem.examples
         value = value / n + self.penalty / 2 * distance.double().square().sum()
         by_weight = by_weight / n + self.penalty * distance
         if not self.problem.intercept:

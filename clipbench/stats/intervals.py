@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist
 
 
 @dataclass(frozen=True)
@@ -115,16 +115,3 @@ def wilson_ends(correct: float, n: float, critical: float) -> tuple[float, float
     low = 0.0 if correct == 0 else max(0.0, centre - half)
     high = 1.0 if correct == n else min(1.0, centre + half)
     return low, high
-
-
-def student(values: Sequence[float]) -> Interval:
-    """Return the 95 % interval of the mean that independent draws have, from at least two of them, taken as normal.
-
-    Formula: mean +- t * s / sqrt(n), with the 0.975 quantile of Student's t with n - 1 degrees of freedom (Student
-    1908).
-    """
-    from scipy.special import stdtrit
-
-    mean = fmean(values)
-    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / math.sqrt(len(values))
-    return Interval(mean - half, mean + half, "student")

@@ -132,6 +132,19 @@ def test_neither_where_it_starts_nor_chunks_matter(monkeypatch):
 
 
 @pytest.mark.parametrize("solve", [fit, fit_with_scikit])
+@pytest.mark.parametrize(("rows", "held"), [(600, slice(0, 200)), (600, slice(300, 450)), (60, slice(50, 60))])
+def test_rows_that_are_held_out_have_no_part_in_a_fit(solve, rows, held):
+    features, labels = digits(slice(rows))
+    kept = np.delete(np.arange(rows), held)
+    whole = problem(features, labels)
+    part = solve(whole.without(held), 0.1, final=True)
+    alone = solve(problem(features[kept], labels[kept]), 0.1, final=True)
+    assert whole.without(held).examples == len(kept)
+    assert np.abs(part.head.weight - alone.head.weight).max() < 1e-5
+    assert np.abs(part.head.weight - solve(whole, 0.1, final=True).head.weight).max() > 1e-3
+
+
+@pytest.mark.parametrize("solve", [fit, fit_with_scikit])
 def test_a_fit_that_was_cut_short_says_so(solve):
     cut = solve(problem(*digits()), 1.0, final=True, max_iterations=3)
     assert (cut.converged, cut.iterations) == (False, 3)

@@ -43,6 +43,39 @@ def test_a_peak_beyond_a_falling_plateau_is_found(flat):
     assert found.best == min(flat + 9, 96)
 
 
+def test_with_a_margin_a_second_top_near_the_peak_is_found_too():
+    # Halving goes from 48 to 40 and its neighbours; the highest score is elsewhere between 32 and 64.
+    curve = {48: 0.700, 40: 0.702, 44: 0.701, 56: 0.697, 55: 0.709}
+
+    def score(place):
+        return curve.get(place, 0.695 if 33 < place < 63 else 0.6)
+
+    assert search(score).best == 40
+    found = search(score, margin=0.01)
+    assert found.best == 55
+    assert len(found.scores) <= 7 + 2 * 15
+
+
+def test_a_scout_decides_where_to_look_and_not_what_is_chosen():
+    asked = []
+
+    def score(place):
+        asked.append(place)
+        return 0.7 - abs(place - 50) / 100
+
+    # The scout is off by up to two points, and takes 64 for better than 48.
+    found = search(score, scout=lambda place: 0.7 - abs(place - 50) / 100 - (0.02 if place == 48 else -0.11))
+    assert found.best == 50 != 64
+    assert {place for place in asked if place % 16 == 0} == {48, 64}
+    assert len(asked) == len(set(asked))
+    assert found.scores[48] == pytest.approx(0.68)
+    assert set(found.scores) >= set(range(0, 97, 16))
+
+
+def test_of_tuples_later_entries_decide_between_equal_scores():
+    assert search(lambda place: (0.7, -abs(place - 21))).best == 21
+
+
 def test_of_equal_scores_the_stronger_penalty_wins():
     assert search(lambda place: float(place >= 30)).best == 30
     assert search(lambda place: 1.0).best == 0

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clipbench.tasks.probe.labelled import FeatureView
 from clipbench.tasks.probe.linear_probe import LinearProbe
+from clipbench.tasks.probe.training_set import training_set
 
 from .conftest import evaluate, image_set, main, refusal, settings_of, tight
 
@@ -117,6 +119,68 @@ def test_ties_count_as_wrong_in_validation_too(world):
     outcome = probe(world(THREE, train=nothing, val=nothing, test=nothing))
     assert set(curve(outcome)["score"]) <= {0.0}
     assert main(outcome).value == 0.0
+
+
+# Other hold-outs.
+
+
+def trained(inputs, **keys):
+    settings = settings_of(LinearProbe, **keys)
+    return training_set(inputs, settings, FeatureView.of(settings, inputs.model), hold_out=True)
+
+
+def test_five_hold_outs_are_every_images_once_and_hold_the_same_share_of_each_class(world, digits):
+    found = trained(world(train=digits["train"], test=digits["test"]))
+    runs = found.hold_outs(5)
+    assert runs[0] == found.deciding == slice(480, 600)
+    assert sorted((run.start, run.stop) for run in runs) == [(start, start + 120) for start in range(0, 600, 120)]
+    for run in runs:
+        assert np.abs(np.bincount(found.targets[run]) - 12).max() <= 2
+    assert found.hold_outs(1) == [found.deciding]
+
+
+def test_with_a_validation_split_the_other_hold_outs_are_as_large_and_reach_into_train(world, digits):
+    found = trained(world(**digits))
+    assert [(run.start, run.stop) for run in found.hold_outs(3)] == [(600, 900), (0, 300), (300, 600)]
+    features, labels = digits["val"]
+    assert sorted(found.targets[found.deciding]) == sorted(labels)
+    assert np.sort(found.features[found.deciding], axis=0) == pytest.approx(np.sort(features, axis=0))
+
+
+def test_a_hold_out_without_which_a_class_could_not_be_learnt_is_left_out(world):
+    features, labels = noisy(20, 0)
+    rows = np.flatnonzero((labels < 2) | (np.arange(len(labels)) == 59))
+    alone = trained(world(THREE, train=(features[rows], labels[rows]), test=noisy(20, 1)))
+    assert alone.first_held == 1
+    assert alone.targets[0] == 2
+    assert all(run.start > 0 for run in alone.hold_outs(5))
+    features, labels = noisy(20, 2)
+    lacking = features[labels < 2], labels[labels < 2]
+    found = trained(world(THREE, train=noisy(2, 0), val=lacking, test=noisy(20, 1)))
+    held = found.hold_outs(5)
+    assert 1 <= len(held) < 5
+    assert all(len(set(np.delete(found.targets, run))) == 3 for run in held)
+
+
+def test_c_of_every_hold_out_is_searched_for_but_only_the_first_decides(world, digits):
+    inputs = world(train=digits["train"], test=digits["test"])
+    outcome, alone = probe(inputs), probe(inputs, hold_outs=1)
+    table, params = outcome.tables["hold_outs"], main(outcome).params
+    assert table["hold_out"].tolist() == [1, 2, 3, 4, 5]
+    assert table["C"][0] == params["C"] == main(alone).params["C"]
+    assert table["score"][0] == table["score_at_chosen"][0] == curve(outcome)["score"].max()
+    assert (table["score"] >= table["score_at_chosen"] - 0.02).all()
+    assert (params["C_lowest"], params["C_highest"]) == (table["C"].min(), table["C"].max())
+    assert params["C_lowest"] < params["C_highest"]
+    assert "hold_outs" not in alone.tables
+    assert "C_lowest" not in main(alone).params
+    # By hand: heads fitted without the images of a hold-out, at the C that was chosen on the first.
+    found = trained(inputs)
+    for run, score in zip(found.hold_outs(5), table["score_at_chosen"], strict=True):
+        kept = np.delete(np.arange(600), run)
+        reference = tight(found.features[kept], found.targets[kept], params["C"])
+        right = reference.predict(found.features[run]) == found.targets[run]
+        assert score == pytest.approx(right.mean(), abs=1.1 / 120)
 
 
 # Classes of one image, images without a label.

@@ -94,11 +94,47 @@ def test_the_validation_heads_have_not_seen_the_held_out_part_and_choose_c_and_a
         mixed = scores(alpha * part + (1 - alpha) * origin, inputs, "val").argmax(axis=1)
         assert score == pytest.approx((mixed == truth).mean(), abs=1.5 / len(truth))
     best = curve["alpha"][curve["validation"] == curve["validation"].max()].min()
-    assert chosen.params == {"alpha": best, "chosen_on": "val", "chosen_by": "top1"}
+    assert chosen.params == {"alpha": best, "C": main(outcome).params["C"], "chosen_on": "val", "chosen_by": "top1"}
+    assert tried["score"][tried["chosen"]].item() == curve["validation"].max()
+    assert tried["alpha"][tried["chosen"]].item() == best
     assert chosen.value == curve["top1"][curve["alpha"] == best].item()
     assert tried["score"][tried["chosen"]].item() == tried["score"].max()
     assert tried["C"][tried["chosen"]].item() == main(outcome).params["C"]
-    assert tried.columns.tolist() == ["C", "score", "metric", "iterations", "converged", "chosen"]
+    assert tried.columns.tolist() == ["C", "alpha", "score", "metric", "iterations", "converged", "chosen"]
+    assert outcome.tables["hold_outs"].columns.tolist() == ["hold_out", "C", "alpha", "score", "score_at_chosen"]
+    assert outcome.tables["hold_outs"].loc[0, ["C", "alpha"]].tolist() == [main(outcome).params["C"], best]
+
+
+def test_c_is_chosen_with_its_best_alpha_and_not_by_the_fitted_head_alone(toys, prompted, texts):
+    # Six images of each digit: a mixture is better than either end, and of another C than the best fitted head.
+    rows = np.concatenate([np.flatnonzero(load_digits().target[:900] == digit)[:6] for digit in range(10)])
+    inputs = toys(train=rows, val=PARTS["val"], test=PARTS["test"])
+    outcome = evaluate(WiseFt, inputs, prompted(*DIGITS))
+    tried, truth, origin = outcome.tables["validation_curve"], inputs.sets["val"].labels, text_weight(texts)
+
+    def score(weight):
+        return (scores(weight, inputs, "val").argmax(axis=1) == truth).mean()
+
+    for row in tried.iloc[2:9].itertuples():
+        part = scikit(inputs, row.C, "train")
+        by_alpha = {tenth / 10: score(tenth / 10 * part + (1 - tenth / 10) * origin) for tenth in range(11)}
+        assert row.score == pytest.approx(max(by_alpha.values()), abs=1.5 / len(truth))
+        assert by_alpha[row.alpha] == pytest.approx(row.score, abs=1.5 / len(truth))
+    best = tried[tried["chosen"]].iloc[0]
+    assert best.score == tried["score"].max()
+    assert 0 < best.alpha < 1
+    assert best.score > score(scikit(inputs, best.C, "train")) + 0.01
+
+
+def test_where_zero_shot_is_best_c_is_that_of_the_best_fitted_head(toys, prompted, digits):
+    # Training labels that are wrong: no share of a head fitted on them improves on zero-shot.
+    inputs = toys(**PARTS)
+    wrong = replace(inputs.sets["train"], labels=(inputs.sets["train"].labels + np.arange(900) % 9 + 1) % 10)
+    outcome = evaluate(WiseFt, replace(inputs, sets={**inputs.sets, "train": wrong}), prompted(*DIGITS), alphas=0)
+    chosen, tried = metric(outcome, "top1_at_chosen_alpha"), outcome.tables["validation_curve"]
+    assert chosen.params["alpha"] == 0
+    assert (tried["score"] == tried["score"].max()).sum() > 1
+    assert chosen.params["C"] == main(outcome).params["C"]
 
 
 def test_of_alphas_that_validate_equally_the_smaller_is_chosen(toys, prompted):

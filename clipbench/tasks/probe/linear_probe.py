@@ -21,7 +21,7 @@ from clipbench.tasks.classify.decisions import decide_scores, require_images
 from clipbench.tasks.classify.multi_label import MULTI_LABEL_METRICS, multi_label_outcome
 from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, single_label_outcome
 from clipbench.tasks.probe.feature_settings import feature_notes, feature_params, stored_feature
-from clipbench.tasks.probe.fitted_head import VALIDATION_CURVE, fit_head, head_scores
+from clipbench.tasks.probe.fitted_head import HOLD_OUTS, VALIDATION_CURVE, fit_head, head_scores
 from clipbench.tasks.probe.labelled import FeatureView
 from clipbench.tasks.probe.training_set import SearchSettings, fit_memory, needed_splits, training_set
 from clipbench.tasks.prompts import PromptedClasses
@@ -58,11 +58,11 @@ class LinearProbe:
     """
 
     name: ClassVar[str] = "linear_probe"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[LinearProbeSettings] = LinearProbeSettings
     label: ClassVar[str] = "linear probe"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, *MULTI_LABEL_METRICS)
-    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, VALIDATION_CURVE)
+    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, VALIDATION_CURVE, HOLD_OUTS)
 
     def needs(
         self, settings: LinearProbeSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
@@ -80,7 +80,7 @@ class LinearProbe:
         training = training_set(inputs, settings, view, hold_out=settings.C is None)
         whole = Problem.of(training.features, training.targets, training.outputs, device=inputs.device)
         solve = _SOLVERS[settings.solver]
-        fitted = fit_head(training, whole, solve, settings.C, max_iterations=settings.max_iterations)
+        fitted = fit_head(training, whole, solve, settings)
         outcome = _test(fitted.final.head, inputs, settings.split, view)
         of_fit = fitted.params(training, len(inputs.dataset.classes))
         params = {**feature_params(settings), **of_fit, "solver": settings.solver}

@@ -11,7 +11,9 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from clipbench.heads.logistic import fit
+from clipbench.heads.mixtures import Mixtures, best_alpha
 from clipbench.heads.problem import Head, Problem
+from clipbench.heads.search import Score
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
 from clipbench.stats.intervals import ends
 from clipbench.tasks.base import Condition, DatasetFacts, Inputs, Needs, Outcome
@@ -21,7 +23,7 @@ from clipbench.tasks.classify.classifier import ClassColumns, TextClassifier, te
 from clipbench.tasks.classify.decisions import Decisions, decide, decide_scores
 from clipbench.tasks.classify.single_label import SINGLE_LABEL_METRICS, OtherTop1, proportion, single_label_outcome
 from clipbench.tasks.probe.feature_settings import feature_params
-from clipbench.tasks.probe.fitted_head import VALIDATION_CURVE, FittedHead, fit_head, head_scores
+from clipbench.tasks.probe.fitted_head import HOLD_OUTS, VALIDATION_CURVE, FittedHead, fit_head, head_scores
 from clipbench.tasks.probe.labelled import FeatureView, LabelledImages
 from clipbench.tasks.probe.training_set import SearchSettings, TrainingSet, fit_memory, needed_splits, training_set
 from clipbench.tasks.prompts import DISTINCT, PromptedClasses, listed_if
@@ -55,7 +57,7 @@ METRICS = (
     MetricSpec(
         "top1_at_chosen_alpha",
         "top-1 at the chosen alpha",
-        definition="top-1 of the mixture of the two that did best on validation data.",
+        definition="top-1 of the mixture of the two that did best on validation data, C and alpha chosen together.",
     ),
 )
 ALPHA_CURVE = TableSpec(
@@ -75,8 +77,15 @@ ALPHA_CURVE = TableSpec(
         chosen_label="best on validation",
         legend="top-1 on test",
     ),
-    definition="alpha is the share of the fitted weights: 0 is zero-shot, 1 the fitted head.",
+    definition="alpha is the share of the fitted weights: 0 is zero-shot, 1 the fitted head, at the C that was chosen.",
 )
+_ALPHA = ColumnSpec("alpha", unit="number")
+MIXTURE_CURVE = replace(
+    VALIDATION_CURVE,
+    columns=(*VALIDATION_CURVE.columns[:1], _ALPHA, *VALIDATION_CURVE.columns[1:]),
+    definition="The score is that of the best alpha, on examples that the heads were not fitted on.",
+)
+MIXTURE_HOLD_OUTS = replace(HOLD_OUTS, columns=(*HOLD_OUTS.columns[:2], _ALPHA, *HOLD_OUTS.columns[2:]))
 
 
 class WiseFtSettings(SearchSettings, PromptSettings):
@@ -125,18 +134,18 @@ class WiseFt:
     """WiSE-FT (Wortsman et al. 2022, arXiv 2109.01903) on a linear head.
 
     Multinomial logistic regression on projected features of length 1, without an intercept, starts at
-    W0 = logit scale * text classifier; C is chosen as for the linear probe, and the head is fitted again on train
-    and validation together. Evaluated are the heads alpha W + (1 - alpha) W0. The objective has one minimum, so
-    W0 decides how soon W is found and not where it is, unless `towards: text_classifier` puts the penalty on the
-    distance from W0; that is clipbench's own variant.
+    W0 = logit scale * text classifier; C and alpha are chosen together on validation data, and the head is fitted
+    again on train and validation together. Evaluated are the heads alpha W + (1 - alpha) W0. The objective has one
+    minimum, so W0 decides how soon W is found and not where it is, unless `towards: text_classifier` puts the penalty
+    on the distance from W0; that is clipbench's own variant.
     """
 
     name: ClassVar[str] = "wise_ft"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[WiseFtSettings] = WiseFtSettings
     label: ClassVar[str] = "WiSE-FT head"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, *METRICS)
-    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, ALPHA_CURVE, VALIDATION_CURVE)
+    tables: ClassVar[tuple[TableSpec, ...]] = (*SINGLE_LABEL_TABLES, ALPHA_CURVE, MIXTURE_CURVE, MIXTURE_HOLD_OUTS)
 
     def needs(
         self, settings: WiseFtSettings, dataset: DatasetFacts, model: ModelInfo, prompts: PromptedClasses | None
@@ -179,17 +188,39 @@ def text_head(classifier: TextClassifier, logit_scale: float) -> Head:
 class Interpolation:
     """Fitted heads and the one that they started at."""
 
-    origin: Head
+    mixtures: Mixtures
+    training: TrainingSet
     part: Head
     """Fitted with the same C on the examples that are not held out."""
     fitted: FittedHead
     """On all examples."""
 
-    def at(self, alpha: float, *, on_part: bool = False) -> Head:
-        """Return alpha * fitted + (1 - alpha) * origin; `on_part` of the head that has not seen what is held out."""
-        fitted = self.part if on_part else self.fitted.final.head
-        weight = alpha * fitted.weight + (1 - alpha) * self.origin.weight
-        return Head(weight, alpha * fitted.bias + (1 - alpha) * self.origin.bias)
+    def at(self, alpha: float) -> Head:
+        """Return alpha * fitted + (1 - alpha) * origin."""
+        return self.mixtures.at(alpha, self.fitted.final.head)
+
+    @property
+    def validation(self) -> dict[float, float]:
+        """The score of each alpha, of heads that have not seen what is held out."""
+        return _validation(self.mixtures, self.training, self.part, self.training.deciding)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return those of the fitted head, with the alpha that is best at each C and on each hold-out."""
+        tables, path = self.fitted.tables(self.training), self.fitted.path
+        if path is not None:
+            alphas = [self._best_alpha(point.fit.head, self.training.deciding) for point in path.points]
+            tables["validation_curve"].insert(1, "alpha", alphas)
+        if "hold_outs" in tables:
+            alphas = [self._best_alpha(held.best.fit.head, held.rows) for held in self.fitted.hold_outs]
+            tables["hold_outs"].insert(2, "alpha", alphas)
+        return tables
+
+    def _best_alpha(self, head: Head, held: slice) -> float:
+        return best_alpha(_validation(self.mixtures, self.training, head, held))
+
+
+def _validation(mixtures: Mixtures, training: TrainingSet, head: Head, held: slice) -> dict[float, float]:
+    return mixtures.validate(head, training.features[held], lambda scores: training.score_of(scores, held))
 
 
 def fit_from(origin: Head, training: TrainingSet, settings: WiseFtSettings, device: str) -> Interpolation:
@@ -199,10 +230,17 @@ def fit_from(origin: Head, training: TrainingSet, settings: WiseFtSettings, devi
     whole = Problem.of(*arrays, device=device, intercept=False, towards=towards)
     limit, part = settings.max_iterations, origin
     if settings.C is not None:
-        part = fit(whole.first(training.n_fit), settings.C, origin, max_iterations=limit).head
-    fitted = fit_head(training, whole, fit, settings.C, part, max_iterations=limit)
+        part = fit(whole.without(training.deciding), settings.C, origin, max_iterations=limit).head
+    mixtures = Mixtures(origin, settings.every_alpha)
+
+    def score(head: Head, held: slice) -> Score:
+        validation = _validation(mixtures, training, head, held)
+        # Where zero-shot is best, it is so at every C: the fitted head alone then tells them apart.
+        return max(validation.values()), validation[1.0]
+
+    fitted = fit_head(training, whole, fit, settings, part, score=score)
     # Where C is chosen, the search has fitted the part already.
-    return Interpolation(origin, fitted.path.best.fit.head if fitted.path else part, fitted)
+    return Interpolation(mixtures, training, fitted.path.best.fit.head if fitted.path else part, fitted)
 
 
 def _decide(
@@ -229,9 +267,9 @@ def _outcome(
     settings: WiseFtSettings,
 ) -> Outcome:
     dataset, split = inputs.dataset, settings.split
-    validation = {alpha: training.score(heads.at(alpha, on_part=True)) for alpha in decided}
-    chosen = max(decided, key=lambda alpha: (validation[alpha], -alpha))
-    choice = {"alpha": chosen, "chosen_on": training.chosen_on, "chosen_by": training.metric}
+    validation = heads.validation
+    chosen = best_alpha(validation)
+    choice = {"alpha": chosen, "C": heads.fitted.C, "chosen_on": training.chosen_on, "chosen_by": training.metric}
     ends = (
         OtherTop1("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
         OtherTop1("fitted_top1", decided[1.0].correct, {"alpha": 1.0}),
@@ -248,7 +286,7 @@ def _outcome(
         tables={
             **outcome.tables,
             "alpha_curve": _alpha_curve(decided, validation),
-            **heads.fitted.tables(training),
+            **heads.tables(),
         },
     )
 
