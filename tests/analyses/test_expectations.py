@@ -57,12 +57,17 @@ def test_a_weak_side_is_said_in_points_with_its_interval():
     (row,) = finding.tables["line"].dicts()
     assert (row["models"], row["families"], row["outside"], row["without"]) == (117, 16, False, "")
     assert against.params["spread"] == row["spread"] > 0.04
+    (sentence,) = said(finding)
+    low, high = (f"{-100 * end:.1f}" for end in (against.high, against.low))
+    assert f"{-100 * against.value:.1f}\u202fpoints [{low}, {high}] weak at imagenet-sketch: 20.0\u202f%" in sentence
+    assert sentence.endswith("n = 50,889.")
 
 
 def test_what_most_models_do_is_not_called_weak():
     (finding,) = findings(IMAGENET, job("mnist", 0.4839, 10_000))
     against = finding.records[1]
     assert (finding.verdict, against.low < 0 < against.high) == ("not_distinguishable", True)
+    assert "this model is within what is expected (−" in said(finding)[0]
 
 
 def test_a_published_model_is_judged_without_its_own_figures():
