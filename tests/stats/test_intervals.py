@@ -1,14 +1,15 @@
 import math
 
+import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest, chi2
 
 from clipbench.stats.intervals import wilson
 
 
 @pytest.mark.parametrize(
     ("correct", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)],
 )
 def test_wilson_gives_the_values_of_newcombe_1998_table_1(correct, n, low, high):
     interval = wilson(correct, n)
@@ -17,11 +18,26 @@ def test_wilson_gives_the_values_of_newcombe_1998_table_1(correct, n, low, high)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.999])
-@pytest.mark.parametrize(("correct", "n"), [(0, 1), (1, 1), (3, 7), (6733, 10_000), (49_999, 50_000)])
+@pytest.mark.parametrize(("correct", "n"), [(0, 9), (9, 9), (4, 9), (6733, 10_000), (49_996, 50_000)])
 def test_wilson_agrees_with_scipy(correct, n, level):
     ours = wilson(correct, n, level)
     theirs = binomtest(correct, n).proportion_ci(level, method="wilson")
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("correct", "n"), [(1, 29), (2, 50), (3, 51), (3, 10_000)])
+def test_near_none_and_all_the_end_is_that_of_a_poisson_share(correct, n):
+    """Brown, Cai and DasGupta 2001, section 4.1.1."""
+    assert wilson(correct, n).low == pytest.approx(chi2.ppf(0.05, 2 * correct) / 2 / n)
+    assert wilson(n - correct, n).high == pytest.approx(1 - wilson(correct, n).low)
+
+
+@pytest.mark.parametrize("n", [10, 30, 50, 100, 1000])
+def test_wilson_covers_every_proportion(n):
+    counts = np.arange(n + 1)
+    low, high = np.array([(found.low, found.high) for found in (wilson(int(count), n) for count in counts)]).T
+    for share in np.linspace(0.005, 0.995, 199):
+        assert binom.pmf(counts, n, share)[(low <= share) & (share <= high)].sum() > 0.91
 
 
 @pytest.mark.parametrize("n", [1, 3, 10, 49, 10_000])
