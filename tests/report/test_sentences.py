@@ -125,7 +125,17 @@ def consistency() -> AnalysisResult:
     return finding("error_consistency", "abc", "x", [record], tables={"error_consistency": table(*rows)})
 
 
+def probe() -> AnalysisResult:
+    points = [("zero_shot", 0, 0.6), ("few_shot", 1, 0.3), ("few_shot", 16, 0.7)]
+    rows = [{"what": what, "examples_per_class": k, "top1": top1} for what, k, top1 in points]
+    need = Record("shots_to_match", 8.0, "examples per class", 6.0, 10.0, 0.95, "images and draws", n=50)
+    differences = [difference("mean_per_class_recall_difference", 0.1, 0.05), difference("top1_difference", 0.1, 0.05)]
+    curve = {"shots_curve": table(*rows)}
+    return finding("probe_vs_zero_shot", "a", "x", [*differences, need], tables=curve)
+
+
 RESULTS: dict[str, tuple[Section, AnalysisResult]] = {
+    "probe_vs_zero_shot": (ComparisonsSection(), probe()),
     "of a plug-in": (ComparisonsSection(), finding("nobodys", "ab", "x", [difference("top1_difference", 0.1, 0.05)])),
     "error_consistency": (ErrorConsistencySection(), consistency()),
 }
