@@ -10,8 +10,10 @@ import numpy as np
 from numpy.random import Generator
 
 from clipbench.arrays import BoolArray, Float64Array
+from clipbench.stats.clusters import design, share_interval
 from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.paired import compare_pair, score_interval
+from clipbench.stats.paired import compare_pair, paired_recall_difference, score_interval
+from clipbench.stats.recalls import recall_interval
 from clipbench.stats.simultaneous import critical_value, largest_of, largest_of_pairs
 
 Draw = tuple[Interval | None, float]
@@ -61,8 +63,14 @@ def _quantile(share: Float64Array) -> Float64Array:
 # Single accuracies, and two on the same examples
 
 
-def proportion(n: int, p: float) -> IntervalCase:
-    return IntervalCase("accuracy", f"n = {n}, p = {p}", lambda random: (wilson(int(random.binomial(n, p)), n), p))
+def proportion(n: int, low: float, high: float) -> IntervalCase:
+    """The accuracy is drawn anew in each world, since the coverage at one accuracy hangs on how its counts fall."""
+
+    def draw(random: Generator) -> Draw:
+        p = random.uniform(low, high)
+        return wilson(int(random.binomial(n, p)), n), p
+
+    return IntervalCase("accuracy", f"n = {n}, {low} to {high}", draw)
 
 
 def difference(n: int, only_first: float, only_second: float) -> IntervalCase:
@@ -91,6 +99,54 @@ def clustered_difference(clusters: int, size: int, apart: float) -> IntervalCase
         return compare_pair(first, second, clusters=place).interval, truth
 
     return IntervalCase("paired difference of clustered examples", f"{clusters} clusters of about {size}", draw)
+
+
+def clustered_accuracy(clusters: int, size: int, alike: float) -> IntervalCase:
+    """Clusters of which all examples are about as hard: `alike` of the variance is between them."""
+    a, b = 0.7 * (1 - alike) / alike, 0.3 * (1 - alike) / alike
+
+    def draw(random: Generator) -> Draw:
+        sizes = 1 + random.poisson(size - 1, clusters)
+        place = np.repeat(np.arange(clusters), sizes)
+        right = random.random(len(place)) < random.beta(a, b, clusters)[place]
+        return share_interval(float(right.mean()), len(right), design(right, place)), 0.7
+
+    return IntervalCase(
+        "accuracy of clustered examples", f"{clusters} clusters of about {size}, alike by {alike}", draw
+    )
+
+
+# Means over classes
+
+
+def _class_chances(classes: int) -> Float64Array:
+    """Return (C,) accuracies of easy, middling and hard classes."""
+    return np.tile([0.99, 0.8, 0.4, 0.9], classes)[:classes]
+
+
+def recall(classes: int, each: int) -> IntervalCase:
+    chances = _class_chances(classes)
+    labels = np.repeat(np.arange(classes), each)
+
+    def draw(random: Generator) -> Draw:
+        return recall_interval(labels, random.random(len(labels)) < chances[labels]), float(chances.mean())
+
+    return IntervalCase("mean per-class recall", f"{classes} classes of {each}", draw)
+
+
+def recall_difference(classes: int, each: int, apart: float) -> IntervalCase:
+    labels = np.repeat(np.arange(classes), each)
+    gains, losses = 0.02 + apart * _class_chances(classes), np.full(classes, 0.05)
+
+    def draw(random: Generator) -> Draw:
+        luck, agreed = random.random((2, len(labels)))
+        only_first = luck < gains[labels]
+        only_second = ~only_first & (luck < (gains + losses)[labels])
+        both = ~only_first & ~only_second & (agreed < 0.7)
+        found = paired_recall_difference(labels, only_first | both, only_second | both)[1]
+        return found, float((gains - losses).mean())
+
+    return IntervalCase("paired difference of mean per-class recalls", f"{classes} classes of {each}", draw)
 
 
 # Several comparisons at once, of equal models
@@ -125,7 +181,7 @@ def table_of_sets(sets: int, n: int, accuracy: float) -> StatementCase:
 
 
 INTERVALS: list[IntervalCase] = [
-    *(proportion(n, p) for n in (20, 100, 1000) for p in (0.05, 0.5, 0.9, 0.99)),
+    *(proportion(n, *ends) for n in (10, 30, 100, 1000) for ends in ((0.3, 0.7), (0.8, 0.95), (0.95, 0.999))),
     *starmap(
         difference,
         [
@@ -138,7 +194,10 @@ INTERVALS: list[IntervalCase] = [
             (10_000, 0.004, 0.002),
         ],
     ),
+    *starmap(clustered_accuracy, [(12, 30, 0.3), (25, 20, 0.3), (100, 10, 0.05)]),
     *starmap(clustered_difference, [(12, 30, 0.0), (25, 20, 0.5), (100, 10, 0.2)]),
+    *starmap(recall, [(10, 1), (100, 1), (100, 2), (50, 5), (10, 50)]),
+    *starmap(recall_difference, [(100, 1, 0.1), (100, 2, 0.1), (50, 5, 0.03), (10, 50, 0.1)]),
 ]
 
 STATEMENTS: list[StatementCase] = [

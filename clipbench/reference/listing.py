@@ -68,7 +68,8 @@ def robustness(name: str, every: bool = False) -> Listing:
     notes = [
         f"{model.name} (training: {trained}). Top-1 in %; ImageNet on the classes of the shift. rho, the effective "
         "robustness, is top-1 on the shift minus that expected by a line in logit space through published models "
-        "trained on ImageNet alone, in points (Taori et al. 2020). Its interval holds the line and the images.",
+        "trained on ImageNet alone, in points (Taori et al. 2020). Its interval, each for itself, holds the line, "
+        "how far models of other families lie from it, and the images.",
         *(f"{result.pair.shift}: {' '.join(result.warnings)}" for result in results if result.warnings),
         f"Source of the line: {pair.citation}",
     ]

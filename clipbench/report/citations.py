@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from clipbench.report.columns import trained_on
 from clipbench.report.tables import escape_latex
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.claims import rests_on
@@ -27,7 +28,7 @@ def methods(results: Results, jobs: Sequence[JobResult], analyses: Sequence[Anal
         *_intervals([record for _, record in measured if record.low is not None]),
         *_corrections(measured),
     ]
-    made_with = ", ".join(f"{name} {version}" for name, version in _versions(results).items())
+    made_with = ", ".join(f"{name} {version}" for name, version in _of_runs(results, "versions").items())
     return " ".join([*([f"Made with {made_with}."] if made_with else []), *sentences])
 
 
@@ -71,32 +72,25 @@ def _corrections(measured: Sequence[tuple[JobResult | AnalysisResult, Record]]) 
         yield f"Comparisons that hold together at their level: {', '.join(told)}."
 
 
-def _versions(results: Results) -> Mapping[str, str]:
-    return {
-        str(name): str(version)
-        for part in results.parts
-        for run in part.runs[-1:]
-        for name, version in (run.get("versions") or {}).items()
-        if version
-    }
+def _of_runs(results: Results, name: str) -> Mapping[str, str]:
+    """Return a mapping that the records of runs have, e.g. their versions; of several runs the last one's value."""
+    mappings = (run.get(name) for part in results.parts for run in part.runs)
+    items = (item for mapping in mappings if isinstance(mapping, Mapping) for item in mapping.items())
+    return {str(key): str(value) for key, value in items if value}
 
 
 def bibtex(results: Results, jobs: Sequence[JobResult]) -> str:
     """Return BibTeX entries of clipbench, of the data sets and of the models."""
-    version = _versions(results).get("clipbench", "unknown")
+    version = _of_runs(results, "versions").get("clipbench", "unknown")
     entries: dict[str, Mapping[str, object]] = {"clipbench": {"title": "clipbench", "note": f"version {version}"}}
-    locations = {
-        str(name): str(where)
-        for part in results.parts
-        for run in part.runs
-        for name, where in (run.get("models") or {}).items()
-    }
+    locations = _of_runs(results, "models")
     for job in sorted(jobs, key=lambda job: job.status != "done"):
         declared = {"howpublished": job.about.get("source"), "note": job.about.get("licence")}
         entries.setdefault(_key("data", job.dataset), {"title": job.dataset, **declared})
     for job in jobs:
-        trained = ", ".join(map(str, job.run_metadata.get("trained_on") or ()))
-        note = "; ".join(filter(None, (job.run_metadata.get("library"), f"trained on {trained}" if trained else "")))
+        trained = ", ".join(trained_on(job))
+        library = str(job.run_metadata.get("library") or "")
+        note = "; ".join(filter(None, (library, f"trained on {trained}" if trained else "")))
         known = {"title": job.model, "howpublished": locations.get(job.model), "note": note}
         entries.setdefault(_key("model", job.model), known)
     return "\n".join(_entry(key, fields) for key, fields in entries.items())

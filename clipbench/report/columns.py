@@ -39,10 +39,18 @@ class Cell:
     @property
     def seen_in_training(self) -> bool:
         """Whether the model declares the data set's training images among its training data."""
-        names = self.job.about.get("training_names") or ()
-        known = {str(name).casefold() for name in (self.job.dataset, *names)}
-        declared = self.job.run_metadata.get("trained_on") or ()
-        return not known.isdisjoint(str(name).casefold() for name in declared)
+        known = {name.casefold() for name in (self.job.dataset, *names(self.job.about.get("training_names")))}
+        return not known.isdisjoint(name.casefold() for name in trained_on(self.job))
+
+
+def trained_on(job: JobResult) -> tuple[str, ...]:
+    """Return what a job's model declares to have been trained on; nothing where that is undeclared."""
+    return names(job.run_metadata.get("trained_on"))
+
+
+def names(listed: object) -> tuple[str, ...]:
+    """Return a list of names that a file holds; nothing where it holds something else."""
+    return tuple(map(str, listed)) if isinstance(listed, list | tuple) else ()
 
 
 @dataclass(frozen=True)

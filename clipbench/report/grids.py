@@ -42,6 +42,8 @@ class Entry:
     bar: float | None = None
     clear: bool = False
     """Whether it is a difference whose interval leaves out zero."""
+    at_chance: bool = False
+    """Whether it is not above chance."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def make_leaderboard(
     compared = [(result.about.dataset, record.params) for result in standings for record in result.records]
     return Leaderboard(
         *(models, marked, tuple(footnotes), plain),
-        family=max((params.get("family", 0) for _, params in compared), default=0),
+        family=max((size for _, params in compared if isinstance(size := params.get("family"), int)), default=0),
         paired=tuple(dict.fromkeys(dataset for dataset, params in compared if params.get("paired"))),
         unpaired=tuple(dict.fromkeys(dataset for dataset, params in compared if not params.get("paired"))),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import at_chance, chance
 from clipbench.report.text.declared import as_shown, heading, metric_of
 from clipbench.results.records import AnalysisResult, Record
 
@@ -53,7 +54,9 @@ def table(
         for record in result.records:
             if record.metric not in (*heads, *without):
                 text = (names or {}).get(record.metric) or heading(metric_of(result, record))
-                heads[record.metric] = Head(text, numeric=True)
+                known = {chance(other) for row, _ in rows if (other := row.record(record.metric))}
+                told = known.pop() if len(known) == 1 else ""
+                heads[record.metric] = Head(f"{text}; {told}" if told else text, numeric=True)
     shown = (
         (Entry(result.about.model, remark), *(number(result, metric) for metric in heads)) for result, remark in rows
     )
@@ -67,7 +70,8 @@ def number(result: AnalysisResult, metric: str) -> Entry:
         return Entry(numbers.MISSING)
     shown = as_shown(result, record)
     clear = shown.unit == "difference" and _clear_of_zero(shown)
-    return Entry(numbers.number(shown.value, shown.unit), numbers.interval(shown), clear=clear)
+    value, ends = numbers.number(shown.value, shown.unit), numbers.interval(shown)
+    return Entry(value, ends, clear=clear, at_chance=at_chance(shown))
 
 
 def _clear_of_zero(record: Record) -> bool:

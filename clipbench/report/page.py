@@ -136,7 +136,13 @@ def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[li
 def _template(section: Section) -> Template:
     """Return the template that lies beside the section's module."""
     path = Path(inspect.getfile(section.__class__)).parent / section.template
-    return environment().from_string(path.read_text(encoding="utf-8"))
+    return _compiled(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _compiled(text: str) -> Template:
+    """Return a template; a run writes its page many times."""
+    return environment().from_string(text)
 
 
 def _shared(leaderboard: Leaderboard) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a reader must know of the images that a job rests on: which are the same, and that clusters are few."""
+"""What a reader must know of the images that a job rests on: which are the same, and what they are too few for."""
 
 from __future__ import annotations
 
@@ -26,12 +26,17 @@ def duplicates_of(split: str, sets: Mapping[str, StoredSet]) -> Duplicates | Non
 
 
 def set_notes(result: JobResult, images: ImageSet) -> Iterator[str]:
-    """Yield the notes on duplicates, and on clusters too few for an interval, of a job's evaluated images."""
+    """Yield the notes on duplicates, a cut gallery, and clusters too few for an interval, of the evaluated images."""
     found, n = result.duplicates, len(images)
     if found and found.within:
         yield f"Of the {n:,} images of {result.split}, {found.within:,} repeat another one, byte by byte."
     if found and found.with_train:
         yield f"Of the {n:,} images of {result.split}, {found.with_train:,} are also among those that were fitted on."
+    if result.limit is not None and images.captions is not None:
+        yield (
+            f"Searched are only these {n:,} images and their captions: recall rises as a limit falls, so this is to be "
+            "compared with results of the same limit alone."
+        )
     codes = images.clusters_of()
     if codes is not None and (effective := effective_clusters(sizes := cluster_sizes(codes))) < MIN_CLUSTERS:
         named = f"{len(sizes):,} clusters ({result.about['cluster']})"

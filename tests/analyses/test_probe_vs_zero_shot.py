@@ -50,7 +50,7 @@ def test_the_difference_is_paired_by_image(made_up):
     assert (result.verdict, result.notes) == ("higher", ())
     ends = f"[{100 * difference.low:.1f}, {100 * difference.high:.1f}]"
     points = f"{100 * difference.value:.1f}\u202fpoints {ends} better than zero-shot in top-1"
-    rests_on = "n = 600, fitted on 3,000 images; with 2 intervals that hold together"
+    rests_on = "n = 600, fitted on 3,000 images; one of 2 intervals that hold together"
     assert said(result) == [f"The linear probe is {points} ({rests_on})."]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clipbench.analyses.robustness.robustness import RobustnessAnalysis
 from clipbench.results.records import Subject
+from clipbench.stats.intervals import ends, wilson
 from clipbench.stats.prediction import KIND
 
 from .conftest import Given
@@ -205,3 +207,64 @@ def test_the_gap_s_interval_covers_at_its_nominal_rate():
         gap = measured(analyse(made)[model, "far"], "gap")
         hits += gap.interval.low <= 0.2 <= gap.interval.high
     assert 0.91 <= hits / trials <= 0.98
+
+
+def test_means_over_shifts_know_that_the_reference_s_images_are_shared():
+    """Seven shifts, each of six of the reference's seven classes; and the lowest of seven that are equally hard."""
+    random = np.random.default_rng(0)
+    hits, trials = np.zeros(2), 30
+    for _ in range(trials):
+        made, right = Given(), random.random(350) < 0.8
+        for shift in range(7):
+            kept = np.flatnonzero(np.arange(350) // 50 != shift)
+            classes = {"classes": f"c{shift}"}
+            add(made, "m", "near", int(right[kept].sum()), 300, matched=f"far{shift}", **classes)
+            table = {"id": [f"i{image}" for image in kept], "correct": right[kept]}
+            made.tables[made.jobs[-1].hash] = pd.DataFrame(table)
+            add(made, "m", f"far{shift}", int(random.binomial(175, 0.55)), 175, matched="near", **classes)
+        found = analyse(made, tuple(f"far{shift}" for shift in range(7)), baselines=())["m", "mean"]
+        for place, (name, truth) in enumerate((("mean_gap", 0.25), ("worst_shift_top1", 0.55))):
+            interval = measured(found, name).interval
+            hits[place] += interval.low <= truth <= interval.high
+    # Taken apart, the accuracies on the reference would have an interval that covers 0.6 of the time.
+    assert (hits / trials >= 0.85).all()
+
+
+def test_gaps_of_a_study_hold_together(given):
+    for model in ("a", "b", "c"):
+        pair(given, model, 800, 500, n=1000)
+    found = analyse(given)
+    alone = Given()
+    pair(alone, "a", 800, 500, n=1000)
+    for name in ("far", "mean"):
+        gap = "gap" if name == "far" else "mean_gap"
+        together, single = measured(found["a", name], gap).interval, measured(analyse(alone)["a", name], gap).interval
+        assert (together.family, single.family) == (3, 1)
+        assert together.low < single.low < single.high < together.high
+
+
+def test_a_limit_beside_published_figures_is_refused_where_classes_have_shares_of_their_own(given):
+    for shift in ("imagenet-r", "imagenet-v2"):
+        for dataset, other in (("imagenet", shift), (shift, "imagenet")):
+            add(given, "clip", dataset, 700, 1000, matched=other, classes=shift, pedigree={"subset": "limit 1000"})
+    found = analyse(given, ("imagenet-r", "imagenet-v2"), "imagenet")
+    assert "effective_robustness" not in values(found["clip", "imagenet-r"])
+    (note,) = found["clip", "imagenet-r"].notes
+    assert "with limit 1000 every class of imagenet-r has as many images" in note
+    assert found["clip", "imagenet-v2"].about.subset == "limit 1000"
+    assert "effective_robustness" in values(found["clip", "imagenet-v2"])
+
+
+def test_clustered_images_count_as_fewer(given):
+    pair(given, "clip", 800, 500, n=1000)
+    plain = measured(analyse(given)["clip", "far"], "gap").interval
+    job = given.jobs[1]
+    # As sure as a quarter of the images.
+    low, high = ends(wilson(125, 250))
+    record = replace(job.records[0], low=low, high=high, interval="cluster wilson")
+    given.jobs[1] = replace(job, records=(record,))
+    clustered = measured(analyse(given)["clip", "far"], "gap").interval
+    assert clustered.high - clustered.low > 1.4 * (plain.high - plain.low)
+    given.jobs[1] = replace(job, records=(replace(record, low=None, high=None),))
+    finding = analyse(given)["clip", "far"]
+    assert (measured(finding, "gap").interval, finding.verdict) == (None, "undefined")

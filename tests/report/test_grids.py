@@ -9,10 +9,12 @@ import pytest
 
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, Declared, MetricSpec, TableSpec
 from clipbench.report.grids import Grid, full_classes, metrics, of_result
+from clipbench.report.measured import table
 from clipbench.report.text.declared import Definition, definitions, task_label, task_order
-from clipbench.results.records import JobResult, Record, Table
+from clipbench.results.records import AnalysisResult, JobResult, Record, Table
 from clipbench.tasks.registry import TASKS
 
+from .findings import finding
 from .fitted import head
 
 METRICS = (
@@ -150,3 +152,13 @@ def test_chance_stands_beside_a_metric_and_what_is_not_above_it_says_so() -> Non
 def test_one_minus_sign_everywhere() -> None:
     (grid,) = of_result(job(tables={"odd": Table(("x", "y"), ((-1.25, -2),))}))
     assert texts(grid) == [["−1.25", "−2"]]
+
+
+def test_a_table_of_models_heads_its_accuracies_with_chance_and_greys_what_is_not_above_it() -> None:
+    def result(model: str, share: float) -> AnalysisResult:
+        record = Record("shift_top1", share, low=share - 0.05, high=share + 0.05, n=99, chance=0.1)
+        return finding("robustness", model, "x", [record])
+
+    made = table("Shifts", [(result("a", 0.12), ""), (result("b", 0.5), "")])
+    assert made.heads[1].text.endswith("%; chance 10.0\u202f%")
+    assert [row[1].at_chance for row in made.rows] == [True, False]

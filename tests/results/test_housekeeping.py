@@ -45,7 +45,7 @@ def test_a_job_goes_with_its_table_its_thumbnails_and_the_analyses_that_rest_on_
     pictures = ({"thumb": "x/shared.webp"}, {"thumb": "x/own.webp"}, {"thumb": "../secret"}, {"thumb": ""})
     results.write_job(job("f", "e", pictures=pictures))
     results.write_job(job("g", "f", pictures=pictures[:1]))
-    assert {found.analysis for found in analyse(Results(results.folder))} == {"error_consistency"}
+    assert {found.analysis for found in analyse(Results(results.folder))} == {"best_of_column", "error_consistency"}
     chosen = choose_jobs(results, model="f", failed=False)
     remove_jobs(results, [entry.job for entry in chosen])
     assert [path.name for path in (thumbs / "x").iterdir()] == ["shared.webp"]

@@ -14,6 +14,7 @@ from clipbench import Example, IndexedDataset
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener
+from clipbench.tasks.classify.zero_shot import ZeroShot
 
 SUITE = """
 name: kept
@@ -80,7 +81,7 @@ def test_examples_are_kept_and_the_pedigree_changes_with_what_it_stands_for(jobs
     assert {"id", "label", "prediction", "correct", "margin", "score", "group.style"} <= set(table.columns)
     first = job.pedigree
     assert all(getattr(first, part) for part in ("weights", "transform", "tokenizer", "data", "labels", "prompts"))
-    assert first.protocol == "zero_shot/1"
+    assert first.protocol == f"zero_shot/{ZeroShot.protocol}"
     assert jobs()["few"].pedigree == first
     assert jobs(template="one {} shape.")["few"].pedigree.differences(first) == ("prompts",)
 

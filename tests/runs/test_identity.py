@@ -153,10 +153,10 @@ def test_the_code_of_a_task_of_one_s_own_is_part_of_its_protocol(tmp_path, monke
             sys.modules.pop("own_task")
 
     first = protocol(code)
-    assert re.fullmatch("own/1 [0-9a-f]{12}", first)
+    assert re.fullmatch("own/2 [0-9a-f]{12}", first)
     assert protocol(f"# The same.\n{code}") == first
     assert protocol(f"{code}    limit = 3\n") != first
-    assert protocol_of(load_task("zero_shot")) == "zero_shot/1"
+    assert protocol_of(load_task("zero_shot")) == f"zero_shot/{ZeroShot.protocol}"
 
 
 def test_a_pedigree_names_the_tested_split_as_data_and_all_others_as_training(make_runner) -> None:

@@ -60,6 +60,21 @@ def test_intervals_hold_the_value_and_have_the_spread_of_resampled_sets(random_w
     assert width == pytest.approx(2 * 1.96 * np.std(maps), rel=0.2)
 
 
+def test_images_in_clusters_are_drawn_by_cluster(zero_shot):
+    random, tracks = np.random.default_rng(0), np.repeat(np.arange(30), 8)
+    present = random.random((30, 2))[tracks] < 0.5
+    images = (present + 0.9 * random.normal(size=(30, 2))[tracks]) + 0.01 * random.normal(size=(240, 2))
+    label_sets = [tuple(np.flatnonzero(row)) for row in present]
+
+    def interval(clusters, n=240):
+        return main(zero_shot(images[:n], AB, label_sets=label_sets[:n], clusters=clusters)).interval
+
+    apart, together = interval(None), interval([f"track {track:02d}" for track in tracks])
+    assert together.kind == "cluster bootstrap"
+    assert together.high - together.low > 2 * (apart.high - apart.low)
+    assert interval(["one", "other"] * 120) is None
+
+
 def test_classes_without_positives_are_left_out_and_named(random_world):
     outcome, *_ = random_world
     assert outcome.notes == ("Left out of the means for want of a positive image: f.",)

@@ -86,3 +86,23 @@ def test_intervals_cover_the_accuracy_of_all_images_and_captions(pairing):
                 covered[metric.name] += metric.interval.low <= truth[metric.name] <= metric.interval.high
     # 95 %, within three standard deviations of 200 draws.
     assert min(covered.values()) / 200 >= 0.95 - 3 * (0.95 * 0.05 / 200) ** 0.5
+
+
+def test_images_in_clusters_are_left_out_by_cluster_and_too_few_have_no_interval(make_inputs, facts):
+    # A person's eight images are described well or badly; their captions lie apart in the table.
+    random, people = np.random.default_rng(0), np.tile(np.arange(25), 8)
+    images = random.normal(size=(200, 8))
+    captions = images + np.where(people % 2, 0.3, 3)[:, None] * random.normal(size=(200, 8))
+    texts = {f"caption {row}": caption for row, caption in enumerate(captions)}
+
+    def interval(clusters, n=200):
+        strings = [(f"caption {row}",) for row in range(n)]
+        inputs = make_inputs(images[:n], texts, facts(), captions=strings, clusters=clusters)
+        return evaluate(Pairing, inputs).metrics[2].interval
+
+    apart, together = interval(None), interval([f"person {person}" for person in people])
+    alone = interval([f"image {row:03d}" for row in range(200)])
+    assert (alone.low, alone.high) == pytest.approx((apart.low, apart.high))
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    assert interval(["one", "other"] * 100) is None
+    assert interval(None, 9) is None

@@ -62,7 +62,7 @@ def test_every_metric_has_its_count_unit_and_interval(random_world):
         assert found.n == (sum(map(len, captions)) if found.name.startswith("text_to_image") else 120)
         assert found.unit == ("rank" if found.name.endswith("median_rank") else "fraction")
         assert found.interval.low <= found.value <= found.interval.high
-        assert found.params == {"images": 120, "texts": sum(map(len, captions))}
+        assert found.params == {"gallery_images": 120, "gallery_texts": sum(map(len, captions))}
         assert found.interval.kind == "fixed gallery"
 
 
@@ -83,6 +83,35 @@ def test_an_interval_has_the_spread_of_resampled_images(random_world):
     recalls = hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     interval = metric(outcome, "text_to_image_recall_at_1").interval
     assert (interval.low, interval.high) == pytest.approx(np.quantile(recalls, [0.025, 0.975]), abs=0.01)
+
+
+def test_images_in_clusters_have_wider_intervals_and_their_cluster_in_the_table(make_inputs, facts):
+    random, people = np.random.default_rng(5), np.repeat(np.arange(25), 8)
+    images = (10 * random.normal(size=(25, 12))[people] + random.normal(size=(200, 12))).astype(np.float32)
+    captions = [(f"{row}",) for row in range(200)]
+    # All pictures of a person are either described well or badly.
+    noise = np.where(people % 2 == 0, 0.05, 3)[:, None] * random.normal(size=(200, 12))
+    texts = {f"{row}": images[row] + noise[row] for row in range(200)}
+    apart, together = (
+        evaluate(Retrieval, make_inputs(images, texts, facts(), captions=captions, clusters=clusters))
+        for clusters in (None, [f"person {person}" for person in people])
+    )
+    assert together.examples["cluster"].nunique() == 25
+    for plain, clustered in zip(apart.metrics, together.metrics, strict=True):
+        assert clustered.value == plain.value
+        assert clustered.interval.kind == "fixed gallery, clusters"
+    wide, narrow = main(together).interval, main(apart).interval
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+    few = make_inputs(images[:80], texts, facts(), captions=captions[:80], clusters=list(map(str, people[:80])))
+    assert all(found.interval is None for found in evaluate(Retrieval, few).metrics)
+
+
+def test_a_median_rank_has_the_ranks_around_the_half(random_world):
+    outcome, _, to_text, _ = random_world
+    interval = metric(outcome, "image_to_text_median_rank").interval
+    drawn = np.random.default_rng(3).integers(0, 120, (4000, 120))
+    bootstrap = np.quantile(np.median(to_text[drawn], axis=1), [0.025, 0.975])
+    assert [interval.low, interval.high] == pytest.approx(bootstrap, abs=1)
 
 
 def test_pictures_are_the_worst_ranks(random_world):

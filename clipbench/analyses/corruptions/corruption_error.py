@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from clipbench.analyses.base import AnalysisSettings, Evidence, Finding
 from clipbench.analyses.comparable import differing, subject_of
+from clipbench.analyses.corruptions.declarations import METRICS, PLAIN_FILES, TABLES
 from clipbench.analyses.corruptions.layout import (
     CorruptedRun,
     Layout,
@@ -22,30 +24,20 @@ from clipbench.analyses.corruptions.layout import (
 from clipbench.analyses.robustness.matched_pairs import verdict_on
 from clipbench.arrays import Float32Array, Float64Array
 from clipbench.errors import UserError, listed
-from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
+from clipbench.metrics.specs import MetricSpec, TableSpec
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
-from clipbench.results.records import JobResult, Subject
+from clipbench.results.records import JobResult, Record, Subject
 from clipbench.stats.bootstrap import percentile, resampled_units
-from clipbench.stats.intervals import wilson
+from clipbench.stats.clusters import mean_interval
+from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.paired import KIND as PAIRED
+from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
 
 PUBLISHED = "alexnet"
 RESAMPLES = 1000
 STANDARD = 15
 """Corruptions in the published mean."""
-
-_HENDRYCKS = "Hendrycks and Dietterich 2019, https://arxiv.org/abs/1903.12261"
-_ACCURACIES = (
-    "top-1 on the images as they are, and its mean over the standard corruptions and their severities; the gap is "
-    "their difference, on the same images."
-)
-_MCE = (
-    "mean corruption error: for each corruption the model's errors over all severities as a share of the reference "
-    "model's, averaged over corruptions; 100 % is the reference model, and lower is better. A number behind it says "
-    "over how many corruptions, where it is not all 15."
-)
-_RELATIVE = "the same with the errors on clean images taken off first; lower is better."
 
 
 class CorruptionErrorSettings(AnalysisSettings):
@@ -88,48 +80,19 @@ class CorruptionError:
     """
 
     name: ClassVar[str] = "corruption_error"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     tasks: ClassVar[tuple[str, ...]] = ("zero_shot",)
     automatic: ClassVar[bool] = False
     Settings: type[CorruptionErrorSettings] = CorruptionErrorSettings
     label: ClassVar[str] = "corruption error"
-    metrics: ClassVar[tuple[MetricSpec, ...]] = (
-        MetricSpec("clean_top1", "clean top-1", definition=_ACCURACIES),
-        MetricSpec("corrupted_top1", "corrupted top-1", definition=_ACCURACIES),
-        MetricSpec("corruption_gap", "gap", "gap", False, _ACCURACIES),
-        MetricSpec("mce", "mCE", "fraction", False, _MCE, _HENDRYCKS),
-        MetricSpec("mce_{n}", "mCE-{n}", "fraction", False, _MCE, _HENDRYCKS),
-        MetricSpec("relative_mce", "relative mCE", "fraction", False, _RELATIVE, _HENDRYCKS),
-        MetricSpec("relative_mce_{n}", "relative mCE-{n}", "fraction", False, _RELATIVE, _HENDRYCKS),
-    )
-    tables: ClassVar[tuple[TableSpec, ...]] = (
-        TableSpec(
-            "severities",
-            "Top-1 by corruption and severity",
-            (
-                ColumnSpec("corruption"),
-                ColumnSpec("kind"),
-                ColumnSpec("severity", unit="count"),
-                ColumnSpec("top1", "top-1", "fraction", "low", "high"),
-            ),
-        ),
-        TableSpec(
-            "corruptions",
-            "Corruptions, mean over severities",
-            (
-                ColumnSpec("corruption"),
-                ColumnSpec("kind"),
-                ColumnSpec("top1", "top-1", "fraction", "low", "high"),
-                ColumnSpec("ce", "CE", "fraction"),
-                ColumnSpec("relative_ce", "relative CE", "fraction"),
-            ),
-        ),
-    )
+    metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS
+    tables: ClassVar[tuple[TableSpec, ...]] = TABLES
 
     def analyse(self, evidence: Evidence, settings: CorruptionErrorSettings) -> Sequence[Finding]:
         """Return one finding for each model, prompt set and subset that has views."""
         runs = corrupted_runs(evidence.jobs, settings.dataset, settings.split, settings.wants)
-        return [_finding(_Compared(settings, run, _reference(run, runs, settings), runs), evidence) for run in runs]
+        compared = [_Compared(settings, run, _reference(run, runs, settings), runs) for run in runs]
+        return [_finding(each, evidence) for each in compared]
 
 
 def _reference(
@@ -158,6 +121,16 @@ class _Compared:
     def published(self) -> bool:
         """Whether the errors are divided by AlexNet's."""
         return self.settings.by_alexnet and self.reference is None
+
+    @property
+    def clean_top1(self) -> Record:
+        """The run's number on the images as they are."""
+        return next(record for record in self.run.clean.records if record.metric == "top1")
+
+    @property
+    def independent(self) -> bool:
+        """Whether its images are enough, and come in no clusters, so that resamples of images say how sure it is."""
+        return self.clean_top1.interval == "wilson"
 
     @property
     def subject(self) -> Subject:
@@ -206,14 +179,16 @@ def _finding(compared: _Compared, evidence: Evidence) -> Finding:
     measured = compared.values(layout, [matrix.mean(axis=0, dtype=np.float64)[None] for matrix in correct])
     blocks = [shares(correct, weights) for weights in resampled_units(n, resamples=RESAMPLES)]
     drawn = compared.values(layout, [np.concatenate(resamples) for resamples in zip(*blocks, strict=True)])
-    metrics = tuple(_metrics(compared, layout, measured, drawn, n))
+    apart = correct[0][:, 0] - layout.mean(layout.by_corruption(correct[0].astype(np.float64)))
+    gap = mean_interval(apart, bonferroni(len(compared.others)), family=len(compared.others))
+    metrics = tuple(_metrics(compared, layout, measured, drawn, n, gap))
     tables = {
         "severities": _severities(layout, compared.run, correct[0]),
         "corruptions": _means(layout, compared.run, measured, drawn),
     }
     notes = tuple(_notes(compared, layout, left_out))
-    gap = next(metric for metric in metrics if metric.name == "corruption_gap")
-    return Finding(replace(about, n=n), metrics, tables, jobs, notes, verdict_on(gap))
+    difference = next(metric for metric in metrics if metric.name == "corruption_gap")
+    return Finding(replace(about, n=n), metrics, tables, jobs, notes, verdict_on(difference))
 
 
 def _metrics(
@@ -222,27 +197,29 @@ def _metrics(
     measured: Mapping[str, Float64Array],
     drawn: Mapping[str, Float64Array],
     n: int,
+    gap: Interval | None,
 ) -> Iterator[Metric]:
     params: dict[str, Any] = {"corruptions": len(layout.averaged), "severities": list(layout.severities)}
-    clean = float(measured["clean"][0])
-    yield Metric("clean_top1", clean, n, wilson(round(clean * n), n), params=params)
-    corrupted = _metric("corrupted_top1", (measured["corrupted"], drawn["corrupted"]), n, params, "bootstrap")
-    yield replace(corrupted, main=True)
-    gaps = measured["clean"] - measured["corrupted"], drawn["clean"] - drawn["corrupted"]
-    yield _metric("corruption_gap", gaps, n, params, PAIRED)
+    clean, top1 = float(measured["clean"][0]), compared.clean_top1
+    told = partial(replace, chance=top1.chance, commonest=top1.commonest)
+    sure = wilson(round(clean * n), n) if compared.independent else None
+    yield told(Metric("clean_top1", clean, n, sure, params=params))
+
+    def metric(name: str, value: Float64Array, resamples: Float64Array, kind: str = "bootstrap") -> Metric:
+        known = None if np.isnan(value[0]) else float(value[0])
+        undefined = known is None or not compared.independent or np.isnan(resamples).all()
+        return Metric(name, known, n, None if undefined else replace(percentile(resamples), kind=kind), params=params)
+
+    yield told(replace(metric("corrupted_top1", measured["corrupted"], drawn["corrupted"]), main=True))
+    value = clean - float(measured["corrupted"][0])
+    yield Metric("corruption_gap", value, n, gap if compared.independent else None, params=params)
     suffix = "" if len(layout.averaged) == STANDARD else f"_{len(layout.averaged)}"
-    params = {**params, "reference": compared.subject.reference}
+    suffix += PLAIN_FILES if compared.published and compared.settings.jpeg is None else ""
+    params = {**params, "reference": compared.subject.reference, "jpeg": compared.settings.jpeg}
     for name, title in (("ce", "mce"), ("relative_ce", "relative_mce")):
         if name in measured:
-            means = layout.mean(measured[name]), layout.mean(drawn[name])
-            yield _metric(title + suffix, means, n, params, PAIRED if compared.reference else "bootstrap")
-
-
-def _metric(name: str, values: tuple[Float64Array, Float64Array], n: int, params: dict[str, Any], kind: str) -> Metric:
-    """Return a metric of (1,) the value and (B,) its resamples."""
-    value = None if np.isnan(values[0][0]) else float(values[0][0])
-    interval = None if value is None or np.isnan(values[1]).all() else replace(percentile(values[1]), kind=kind)
-    return Metric(name, value, n, interval, params=params)
+            kind = PAIRED if compared.reference else "bootstrap"
+            yield metric(title + suffix, layout.mean(measured[name]), layout.mean(drawn[name]), kind)
 
 
 def _severities(layout: Layout, run: CorruptedRun, correct: Float32Array) -> pd.DataFrame:
@@ -284,8 +261,6 @@ def _notes(compared: _Compared, layout: Layout, left_out: int) -> Iterator[str]:
         yield f"{left_out} images that could not be read in some view are left out of all of them."
     if settings.protocol == "adapted":
         yield "Adapted: ImageNet-C's severities on images of another size; comparable with nothing published."
-    if compared.published and settings.jpeg is None:
-        yield "AlexNet's published errors are of images saved as JPEG of quality 85, these are not (see `jpeg`)."
     if settings.relative_to and not (compared.reference or compared.published):
         yield f"No mCE: {_why_not(compared)}."
 

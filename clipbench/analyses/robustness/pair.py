@@ -18,8 +18,8 @@ from clipbench.metrics.shift import share_closed
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
 from clipbench.reference.clip_pair import CLAIM, NOT_MATCHED, ClipPair, PairShift, clip_pair
 from clipbench.results.records import JobResult, Subject
-from clipbench.stats.intervals import Interval
-from clipbench.stats.paired import KIND, paired_difference
+from clipbench.stats.combined import combined
+from clipbench.stats.paired import paired_difference
 from clipbench.tasks.base import Metric
 
 _GAIN = "top-1 of the head that was fitted on the reference minus that of zero-shot, in points."
@@ -133,19 +133,13 @@ def _gains(names: Sequence[str], answers: Sequence[Sequence[BoolArray]]) -> tupl
     (zero_shot, fitted), _ = answers[0]
     gain, interval = paired_difference(fitted, zero_shot)
     gains = [paired_difference(shift[1], shift[0]) for _, shift in answers]
-    mean = float(np.mean([value for value, _ in gains]))
+    values, intervals = zip(*gains, strict=True)
     smallest = min(shift.shape[1] for _, shift in answers)
-    combined = _combined(mean, [interval for _, interval in gains if interval])
+    of_mean = combined(values, intervals, np.full(len(values), 1 / len(values)))
     return (
         Metric("reference_gain", gain, len(fitted), interval, params={"against": "zero-shot"}),
-        Metric("mean_shift_gain", mean, smallest, combined, main=True, params={"shifts": list(names)}),
+        Metric("mean_shift_gain", float(np.mean(values)), smallest, of_mean, main=True, params={"shifts": list(names)}),
     )
-
-
-def _combined(mean: float, intervals: Sequence[Interval]) -> Interval:
-    """Return the interval of a mean over independent sets (square-and-add, Zou & Donner 2008)."""
-    half = float(np.hypot.reduce([interval.high - (interval.low + interval.high) / 2 for interval in intervals]))
-    return Interval(mean - half / len(intervals), mean + half / len(intervals), KIND)
 
 
 class PublishedPair:

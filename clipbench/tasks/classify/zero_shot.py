@@ -51,7 +51,7 @@ class ZeroShot:
     """
 
     name: ClassVar[str] = "zero_shot"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[ZeroShotSettings] = ZeroShotSettings
     label: ClassVar[str] = "zero-shot classification"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (*SINGLE_LABEL_METRICS, STRICT_TOP1, *MULTI_LABEL_METRICS)

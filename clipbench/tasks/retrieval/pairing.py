@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,8 +13,10 @@ from scipy.special import gammaln
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.metrics.specs import ColumnSpec, CurveSpec, MetricSpec, TableSpec
-from clipbench.stats.intervals import Interval, ends, wilson
-from clipbench.tasks.base import DatasetFacts, Inputs, Metric, Needs, Outcome, TaskSettings
+from clipbench.stats.clusters import design, effective_clusters, t_critical
+from clipbench.stats.intervals import Interval, ends, wilson_ends
+from clipbench.stats.significance import NORMAL
+from clipbench.tasks.base import DatasetFacts, ImageSet, Inputs, Metric, Needs, Outcome, TaskSettings
 from clipbench.tasks.requirements import require_joint_space, require_split
 from clipbench.tasks.retrieval.ranks import Captions, Vectors
 
@@ -60,12 +62,12 @@ class Pairing:
     With r of the M captions of other images scoring at least as high, the chance that none of them is among N - 1 drawn
     without replacement is C(M - r, N - 1) / C(M, N - 1): the mean over all draws, exactly, so that none is made.
     Intervals are Wilson's of a proportion of as many images as have the variance that the delete-a-group jackknife
-    gives (the effective sample size, Korn and Graubard 1998); it leaves out images with their captions, as questions
-    and as wrong answers.
+    gives (the effective sample size, Korn and Graubard 1998), with Student's quantile for its groups; it leaves out
+    images with their captions, as questions and as wrong answers. Images that come in clusters are left out by cluster.
     """
 
     name: ClassVar[str] = "pairing"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     label: ClassVar[str] = "pairing"
     metrics: ClassVar[tuple[MetricSpec, ...]] = (
         MetricSpec(
@@ -92,7 +94,7 @@ class Pairing:
         """Count for each caption how many of other images score as high, and average."""
         images = inputs.sets[settings.split]
         captions = Captions.of(images, f"{inputs.dataset.name}, split {settings.split}")
-        answers = count_answers(captions, Vectors.of(captions, inputs, settings.split))
+        answers = count_answers(captions, Vectors.of(captions, inputs, settings.split), images.clusters_of())
         sizes = snippet_counts(int(answers.others.min()))
         points = [(size, *accuracy(answers, size)) for size in sizes]
         metrics = tuple(
@@ -102,7 +104,7 @@ class Pairing:
         shared = f"Captions that stand at several images: {captions.shared:,}. There they are wrong."
         return Outcome(
             metrics,
-            _examples(images.ids, settings.split, answers, sizes),
+            _examples(images, settings.split, answers, sizes),
             {CURVE.name: CURVE.frame((size, value, *ends(interval), 1 / size) for size, value, interval in points)},
             notes=(shared,) if captions.shared else (),
         )
@@ -122,6 +124,8 @@ class Answers:
     """(n,) each image's group."""
     counts: IntArray
     """(n,) captions of each image."""
+    clusters: IntArray | None = None
+    """(n,) codes; None: images are independent."""
 
     @cached_property
     def others(self) -> IntArray:
@@ -139,11 +143,14 @@ def snippet_counts(others: int) -> tuple[int, ...]:
     return tuple(2**power for power in range(1, MOST_SNIPPETS.bit_length()) if 2**power - 1 <= others) or (2,)
 
 
-def count_answers(captions: Captions, vectors: Vectors) -> Answers:
+def count_answers(captions: Captions, vectors: Vectors, clusters: IntArray | None = None) -> Answers:
     """Score all captions for each image, a tile of images at a time; equal vectors score exactly the same."""
     counts = np.bincount(captions.image)
-    group = np.arange(captions.images) * min(GROUPS, captions.images) // captions.images
-    first_of_group = captions.starts[np.searchsorted(group, np.arange(group[-1] + 1))]
+    codes = np.arange(captions.images) if clusters is None else clusters
+    units = int(codes.max()) + 1
+    group = codes * min(GROUPS, units) // units
+    by_group = np.argsort(group[captions.image], kind="stable")
+    first_of_group = np.searchsorted(group[captions.image][by_group], np.arange(group.max() + 1))
     higher = np.empty((len(captions.text), len(first_of_group)), np.int64)
     images_at_once = max(1, _TILE // len(captions.text))
     for start in range(0, captions.images, images_at_once):
@@ -153,25 +160,28 @@ def count_answers(captions: Captions, vectors: Vectors) -> Answers:
             begin, end = captions.starts[row], captions.starts[row] + counts[row]
             as_high = image_scores[None, :] >= image_scores[begin:end, None]
             as_high[:, begin:end] = False
-            higher[begin:end] = np.add.reduceat(as_high, first_of_group, axis=1, dtype=np.int64)
-    return Answers(captions.image, higher, np.bincount(group, counts).astype(np.int64), group, counts)
+            grouped = as_high if clusters is None else as_high[:, by_group]
+            higher[begin:end] = np.add.reduceat(grouped, first_of_group, axis=1, dtype=np.int64)
+    return Answers(captions.image, higher, np.bincount(group, counts).astype(np.int64), group, counts, clusters)
 
 
 def accuracy(answers: Answers, snippets: int) -> tuple[float, Interval | None]:
     """Return the mean over images of the chance that the own caption is first of N, with its 95 % interval.
 
-    There is no interval where every image is right, or none, or leaving out images changes nothing.
+    There is no interval where every image is right, or none, where leaving out images changes nothing, or where images
+    or clusters are too few.
     """
     value = float(_by_image(answers, _first(answers.others, answers.total, snippets)).mean())
     groups = len(answers.captions)
-    if not 0 < value < 1 or groups < 3:
+    if not 0 < value < 1 or design(answers.group, answers.clusters) is None:
         return value, None
     left_out = np.array([_without(answers, group, snippets) for group in range(groups)])
     variance = (groups - 1) / groups * float(np.sum((left_out - left_out.mean()) ** 2))
     if variance == 0:
         return value, None
     effective = value * (1 - value) / variance
-    return value, replace(wilson(value * effective, effective), kind=KIND)
+    quantile = t_critical(NORMAL, effective_clusters(np.bincount(answers.group)))
+    return value, Interval(*wilson_ends(value * effective, effective, quantile), KIND)
 
 
 def _without(answers: Answers, group: int, snippets: int) -> float:
@@ -197,8 +207,9 @@ def _by_image(answers: Answers, values: Float64Array) -> Float64Array:
     return np.bincount(answers.image, values) / answers.counts
 
 
-def _examples(ids: Sequence[str], split: str, answers: Answers, sizes: Sequence[int]) -> pd.DataFrame:
+def _examples(images: ImageSet, split: str, answers: Answers, sizes: Sequence[int]) -> pd.DataFrame:
     import pandas as pd
 
     chances = {f"paired_of_{size}": _by_image(answers, _first(answers.others, answers.total, size)) for size in sizes}
-    return pd.DataFrame({"id": list(ids), "split": split, "captions": answers.counts, **chances})
+    columns = {"id": list(images.ids), "split": split, "captions": answers.counts, **chances}
+    return pd.DataFrame(columns | images.attributes(np.arange(len(images))))

@@ -197,7 +197,7 @@ def retrieval_metrics(
     }
     images, captions = len(ranks.image_to_text), len(ranks.text_to_image)
     queries = {name: captions if name.startswith("text_to_image") else images for name in (*recalls, *medians)}
-    gallery = {"images": images, "texts": captions}
+    gallery = {"gallery_images": images, "gallery_texts": captions}
     return (
         *(
             Metric(name, found.value, queries[name], found.interval(clusters), params=gallery, chance=chance[name])

@@ -64,7 +64,7 @@ class Retrieval:
     """Image-text retrieval in both directions; any caption of an image counts as right for it."""
 
     name: ClassVar[str] = "retrieval"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     Settings: type[RetrievalSettings] = RetrievalSettings
     label: ClassVar[str] = "retrieval"
     metrics: ClassVar[tuple[MetricSpec, ...]] = METRICS

@@ -63,7 +63,8 @@ class Summary:
     @property
     def at_chance(self) -> bool:
         """Whether it is no better than chance on the reference and on every shift."""
-        return all(all_at_chance(shift, "reference_top1", "shift_top1") for shift in self.shifts)
+        known = (all_at_chance(shift, "reference_top1", "shift_top1") for shift in self.shifts)
+        return bool(self.shifts) and all(known)
 
     @property
     def gap(self) -> Claim:
