@@ -80,7 +80,7 @@ INTERVALS: list[IntervalCase] = [
                 (clusters, (10,), alike, share)
                 for clusters in (30, 100)
                 for alike in (0.0, 0.5, 1.0)
-                for share in (0.5, 0.8)
+                for share in (0.5, 0.7)
             ),
             *((100, (2, 5, 20), alike, 0.95) for alike in (0.0, 0.5, 1.0)),
         ],
