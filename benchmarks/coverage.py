@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import coverage_analyses
+import coverage_classes
 import coverage_tasks
 import coverage_worlds
 import numpy as np
@@ -29,7 +30,12 @@ from coverage_worlds import IntervalCase, StatementCase
 from rich.console import Console
 from rich.table import Table
 
-INTERVALS = [*coverage_worlds.INTERVALS, *coverage_tasks.INTERVALS, *coverage_analyses.INTERVALS]
+INTERVALS = [
+    *coverage_worlds.INTERVALS,
+    *coverage_classes.INTERVALS,
+    *coverage_tasks.INTERVALS,
+    *coverage_analyses.INTERVALS,
+]
 STATEMENTS = [*coverage_worlds.STATEMENTS, *coverage_analyses.STATEMENTS]
 WORLDS = 2000
 SLACK = 0.015

@@ -95,9 +95,7 @@ def _line(random: Generator, families: int, of_family: float, of_model: float) -
     y = 0.9 * x - 0.7 + apart
     counts = [random.binomial(10_000, expit(logits)) for logits in (x, y)]
     names = [str(place) for place in range(len(family))]
-    return model_line(
-        names, counts[0] / 10_000, counts[1] / 10_000, 10_000, 10_000, families=[str(f) for f in family], resamples=200
-    )
+    return model_line(names, counts[0] / 10_000, counts[1] / 10_000, 10_000, 10_000, families=[str(f) for f in family])
 
 
 def _another(

@@ -17,7 +17,7 @@ from clipbench.report.text import numbers
 if TYPE_CHECKING:
     import pandas as pd
 
-_WORDS = ("model", *MEASUREMENT)
+_WORDS = ("model", *(name for name in MEASUREMENT if name != "unit"))
 _NUMBERS = ("n", "first", "second", "difference", "interval", "verdict", "p", "detectable", "n_needed")
 _SHOWN = {
     "n": "n",
@@ -63,8 +63,9 @@ def print_comparison(console: Console, frame: pd.DataFrame) -> None:
         _print_table(console, rows)
         console.print(f"\n{_together(family)} Bold: the interval excludes zero.", highlight=False)
         return
-    heads = _HEADS | {"first": f"{first}, %", "second": f"{second}, %", "difference": "difference, points"}
-    heads["interval"] = "95 % interval" if family == 1 else f"simultaneous 95 % over {family} rows"
+    percent, points = (", %", ", points") if set(frame["unit"]) == {"fraction"} else ("", "")
+    heads = _HEADS | {"first": first + percent, "second": second + percent, "difference": f"difference{points}"}
+    heads["interval"] = "95 % interval" if family < 2 else f"simultaneous 95 % over {family} rows"
     words = _WORDS if frame["model"].any() else _WORDS[1:]
     names = (*words, *_NUMBERS, "note")
     print_rows([heads.get(name, name) for name in names], [[row[name] for name in names] for row in rows], console)
@@ -94,7 +95,7 @@ def print_all_pairs(console: Console, pairs: pd.DataFrame) -> None:
             _print_matrix(console, group, ranked[about])
         return
     heads = {"difference": "difference, points", "interval": "simultaneous 95 % over the family"}
-    names = (*MEASUREMENT, "n", "first", "second", "difference", "interval", "verdict", "family", "note")
+    names = (*_WORDS[1:], "n", "first", "second", "difference", "interval", "verdict", "family", "note")
     rows = [_cells(row) | {"family": str(row["family"])} for row in _records(pairs)]
     print_rows(
         [(_HEADS | heads).get(name, name) for name in names], [[row[name] for name in names] for row in rows], console
@@ -110,19 +111,26 @@ def _print_matrix(console: Console, pairs: pd.DataFrame, ranked: pd.DataFrame) -
     table = Table(
         box=None, pad_edge=False, header_style="bold", title=shown(_job(_cells(rows[0]))), title_justify="left"
     )
-    for head in ("rank", "", "model", numbers.suffix("fraction"), *(str(place) for place, _ in enumerate(columns, 1))):
+    for head in (
+        "rank",
+        "",
+        "model",
+        numbers.suffix(rows[0]["unit"]),
+        *(str(place) for place, _ in enumerate(columns, 1)),
+    ):
         table.add_column(head, justify="left" if head == "model" else "right", no_wrap=head != "model", overflow="fold")
     for place, row in enumerate(models, 1):
         possible = f"{row['lowest']}" if row["lowest"] == row["highest"] else f"{row['lowest']}–{row['highest']}"
-        cells = [_apart(*apart.get((row["model"], other["model"]), (None, ""))) for other in columns]
-        table.add_row(possible, str(place), shown(row["model"]), numbers.number(row["value"]), *cells)
+        unit = "difference" if row["unit"] == "fraction" else row["unit"]
+        cells = [_apart(*apart.get((row["model"], other["model"]), (None, "")), unit) for other in columns]
+        table.add_row(possible, str(place), shown(row["model"]), numbers.number(row["value"], row["unit"]), *cells)
     console.print(table)
-    remark = " Row less column, in points; bold: the interval excludes zero." if columns else ""
+    remark = " Row less column; bold: the interval excludes zero." if columns else ""
     console.print(f"{_together(rows[0]['family'])}{remark} {shown(rows[0]['note'])}\n", highlight=False)
 
 
-def _apart(difference: float | None, verdict: str) -> str:
-    text = "" if difference is None else numbers.number(difference, "difference")
+def _apart(difference: float | None, verdict: str, unit: str) -> str:
+    text = "" if difference is None else numbers.number(difference, unit)
     return f"[bold]{text}[/]" if verdict in ("higher", "lower") else text
 
 
@@ -133,7 +141,7 @@ def write_disagreements(path: Path, frame: pd.DataFrame) -> None:
 
 
 def _together(family: int) -> str:
-    return "95 % interval." if family == 1 else f"The {family} intervals hold together at 95 % (simultaneous)."
+    return "95 % interval." if family < 2 else f"The {family} intervals hold together at 95 % (simultaneous)."
 
 
 def _records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
@@ -166,21 +174,23 @@ def _job(row: _Cells) -> str:
 
 def _cells(row: Mapping[Any, Any]) -> dict[str, str]:
     """Return the cells of a row; those of columns that it lacks are empty."""
+    unit = row["unit"]
+    apart = "difference" if unit == "fraction" else unit
     return {name: str(row.get(name, "")) for name in (*_WORDS, "note")} | {
         "n": _count(row["n"]),
-        "first": _fraction(row["first"]),
-        "second": _fraction(row["second"]),
-        "difference": numbers.number(row["difference"], "difference"),
-        "interval": numbers.ends(row["low"], row["high"], "difference") or numbers.MISSING,
+        "first": _value(row["first"], unit),
+        "second": _value(row["second"], unit),
+        "difference": numbers.number(row["difference"], apart),
+        "interval": numbers.ends(row["low"], row["high"], apart) or numbers.MISSING,
         "verdict": _SAID.get(row["verdict"], numbers.MISSING),
         "p": numbers.number(row.get("p"), "p"),
-        "detectable": numbers.number(row.get("detectable"), "gap"),
+        "detectable": numbers.number(row.get("detectable"), "gap" if unit == "fraction" else unit),
         "n_needed": _count(row.get("n_needed")),
     }
 
 
-def _fraction(value: float | str | None) -> str:
-    return value if isinstance(value, str) else numbers.number(value)
+def _value(value: float | str | None, unit: str) -> str:
+    return value if isinstance(value, str) else numbers.number(value, unit)
 
 
 def _count(value: float | None) -> str:

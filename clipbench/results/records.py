@@ -102,6 +102,24 @@ class Record:
         )
 
 
+def floor(record: Record) -> float | None:
+    """Return what a number has to exceed to be above chance: what guessing or the commonest class gives."""
+    return max((known for known in (record.chance, record.commonest) if known is not None), default=None)
+
+
+def at_chance(record: Record) -> bool:
+    """Return whether a number is not above chance: its interval's lower end, or without one the number, is not.
+
+    Of ranks, of which fewer is better, this is the upper end. Where nothing is said of chance, nothing is at it.
+    """
+    known = floor(record)
+    if known is None or record.value is None:
+        return False
+    if record.unit == "rank":
+        return (record.value if record.high is None else record.high) >= known
+    return (record.value if record.low is None else record.low) <= known
+
+
 @dataclass(frozen=True)
 class Table:
     """A small table that belongs to a job, e.g. accuracy per class."""

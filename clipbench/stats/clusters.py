@@ -24,7 +24,8 @@ MIN_CLUSTERS = 20
 """Fewer, by their effective number, leave a variance too uncertain for any interval or test."""
 
 FEW = 10
-"""Where fewer clusters than this hold either outcome, each counts as one example: how alike they are is not known."""
+"""Where fewer clusters than this, by their effective number, hold either outcome, each counts as one example: how alike
+their examples are is not known."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def design(
     plain = float(np.var(values)) / len(values)
     effect = max(1.0, _jackknife(values, clusters) / plain) if plain > 0 else 1.0
     happened = np.asarray(values if outcome is None else outcome) != 0
-    if min(len(np.unique(clusters[happened])), len(np.unique(clusters[~happened]))) < FEW:
+    if min(_holding(clusters, happened), _holding(clusters, ~happened)) < FEW:
         effect = max(effect, len(values) / effective)
     return Design(effect, effective)
 
@@ -113,6 +114,12 @@ def cluster_sizes(clusters: IntArray) -> IntArray:
 def effective_clusters(sizes: IntArray) -> float:
     """Return n^2 / sum of squared sizes: how many clusters of one size are as good."""
     return float(sizes.sum()) ** 2 / float((sizes.astype(np.float64) ** 2).sum())
+
+
+def _holding(clusters: IntArray, happened: NDArray[Any]) -> float:
+    """Return the effective number of the clusters in which something happened to any example."""
+    holding = np.isin(clusters, clusters[happened])
+    return effective_clusters(cluster_sizes(clusters[holding])) if holding.any() else 0.0
 
 
 def cluster_residuals(values: NDArray[Any], clusters: IntArray) -> Float64Array:

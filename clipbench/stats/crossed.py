@@ -45,6 +45,12 @@ class CrossedMean:
     """Variance of the mean over other draws; 0 for one draw, which says nothing of others."""
     clusters: float | None = None
     """The effective number of clusters that the images come in; None: each is by itself."""
+    trials: float | None = None
+    """Images of which a plain mean has the variance that this one has where all share one probability; None: n."""
+
+    @property
+    def _trials(self) -> float:
+        return self.clusters or self.trials or self.n
 
     @property
     def has_interval(self) -> bool:
@@ -66,7 +72,7 @@ class CrossedMean:
         """
         if not self.has_interval:
             return None
-        half = max(self.half_width(critical), critical**2 / ((self.clusters or self.n) + critical**2))
+        half = max(self.half_width(critical), critical**2 / (self._trials + critical**2))
         return Interval(max(-1.0, self.value - half), min(1.0, self.value + half), KIND, family=family)
 
     def of_a_share(self) -> Interval | None:
@@ -77,9 +83,9 @@ class CrossedMean:
         if not self.has_interval:
             return None
         variance = self.of_images + self.of_draws
-        trials, critical = float(self.clusters or self.n), NORMAL
+        trials, critical = self._trials, NORMAL
         if variance > _ROUNDING and 0 < self.value < 1:
-            trials = min(self.value * (1 - self.value) / variance, self.n * self.draws)
+            trials = min(self.value * (1 - self.value) / variance, trials * self.draws)
             critical = self.half_width() / math.sqrt(variance)
         return Interval(*wilson_ends(self.value * trials, trials, critical), KIND)
 
@@ -121,7 +127,9 @@ def crossed_mean(
     # Part of both: what each draw makes of each image, beside what holds for all images or all draws.
     shared = float(squares[1:].sum()) / max(1, draws * (draws - 1))
     of_draws *= 1 / draws + pool_share / (1 - pool_share)
-    return CrossedMean(value, n, draws, max(0.0, float(squares[0]) - shared), of_draws, effective)
+    return CrossedMean(
+        value, n, draws, max(0.0, float(squares[0]) - shared), of_draws, effective, 1 / float(weights @ weights)
+    )
 
 
 def _means(values: Float64Array, stratum: IntArray, sizes: IntArray) -> Float64Array:

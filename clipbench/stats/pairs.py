@@ -126,7 +126,26 @@ class PairedValues:
             return paired_recall_difference(self.strata, one, other, critical, self.clusters)[1]
         if one.dtype == np.bool_:
             return compare_pair(one, other, critical, clusters=self.clusters).interval
+        apart = one.astype(np.float64) - other
+        if self.clusters is None and np.abs(apart).max() <= 1:
+            return effective_score_interval(apart, critical)
         return mean_difference(one, other, critical, self.clusters)[1]
+
+
+def effective_score_interval(differences: Float64Array, critical: float = NORMAL) -> Interval | None:
+    """Return an interval of the mean of (n,) differences between -1 and 1; None for too few.
+
+    It is Tango's of as many pairs of right and wrong answers as have the same gains, losses and variance, so that it
+    also holds where only a few examples differ, which Student's does not.
+    """
+    if len(differences) < MIN_EXAMPLES:
+        return None
+    n = float(len(differences))
+    gained, lost = float(np.maximum(differences, 0).mean()), float(np.maximum(-differences, 0).mean())
+    if gained + lost:
+        n *= (gained + lost) / float(np.mean(differences**2))
+    low, high = score_interval(gained * n, lost * n, n, critical)
+    return Interval(float(low), float(high), "effective score")
 
 
 def mean_of_sets(parts: Sequence[Differences]) -> Differences:

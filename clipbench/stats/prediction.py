@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from clipbench.arrays import Float64Array
 from clipbench.metrics.shift import LogitLine, corrected, fit_line, inverse_logit, least_squares, logit
-from clipbench.stats.bootstrap import RESAMPLES
 from clipbench.stats.intervals import Interval
-from clipbench.stats.line_draws import LineDraws, resample_line
 from clipbench.stats.significance import ALPHA
 
 KIND = "prediction"
 
-_NODES = 401
+_NODES = 201
 _FARTHEST = 6.0
 """In standard deviations: what lies beyond matters to no interval."""
 
@@ -29,12 +27,17 @@ class ModelLine:
     """A line through models with what a model that it was not fitted to may be told by it."""
 
     line: LogitLine
-    draws: LineDraws
+    left_out: Float64Array = field(repr=False)
+    """(families, 2) slopes and intercepts of the lines without one family each."""
     spread: float
     """Standard deviation of models about the lines that their whole families had no part in, in logits."""
-    families: int
     without: tuple[str, ...] = ()
     """Rows of the model itself, which have no part in it."""
+
+    @property
+    def families(self) -> int:
+        """How many families of near-relatives the models are of."""
+        return len(self.left_out)
 
     def expected(self, reference: float) -> float:
         """Return the accuracy on the shift that the line gives for that on the reference."""
@@ -47,6 +50,23 @@ class ModelLine:
         """
         line = logit(self.expected(reference))
         return float(inverse_logit(line + self.spread) - inverse_logit(line - self.spread)) / 2
+
+    def error_at(self, reference: ArrayLike) -> Float64Array:
+        """Return the standard error of the line at (...) reference accuracies in (0, 1), in logits.
+
+        It is the jackknife's over families, all models of a family together, since near-relatives err alike (Cameron
+        and Miller 2015, section VI): few and unequal families are less sure.
+        """
+        places = np.asarray(logit(reference))[..., None] * self.left_out[:, 0] + self.left_out[:, 1]
+        return np.asarray(np.sqrt((self.families - 1) * np.var(places, axis=-1)))
+
+    def band(self, grid: ArrayLike) -> tuple[Float64Array, Float64Array]:
+        """Return the ends of the line's 95 % interval at each of (G,) reference accuracies in (0, 1)."""
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.families - 1, 1 - ALPHA / 2)) * self.error_at(grid)
+        line = logit(self.line.expected(grid))
+        return inverse_logit(line - half), inverse_logit(line + half)
 
     def predict(self, reference: float, n_reference: float, n: float, family: int = 1) -> Interval:
         """Return the prediction interval of the accuracy on n images of the shift: where that of another model lies.
@@ -65,7 +85,7 @@ class ModelLine:
 
         inside = float(corrected(reference * n_reference, n_reference))
         of_reference = self.line.slope**2 / (n_reference * inside * (1 - inside))
-        deviation = np.sqrt(self.spread**2 + self.draws.error_at(inside) ** 2 + of_reference)
+        deviation = np.sqrt(self.spread**2 + float(self.error_at(inside)) ** 2 + of_reference)
         edges = np.linspace(-_FARTHEST, _FARTHEST, _NODES + 1)
         below = np.array(list(map(NormalDist().cdf, edges)))
         t = stdtrit(self.families - 1, (below[1:] + below[:-1]) / 2)
@@ -90,7 +110,6 @@ def model_line(
     families: Sequence[str] | None = None,
     continuity: float | None = None,
     without: Collection[str] = (),
-    resamples: int = RESAMPLES,
 ) -> ModelLine:
     """Fit a line to models, save those named in `without`, and find how far models of other families lie from it.
 
@@ -101,7 +120,6 @@ def model_line(
         families: (M,) of which family each model is; by default each is one of its own.
         continuity: as `fit_line` takes it.
         without: rows of the model that is to be judged.
-        resamples: as `resample_line` takes them.
 
     Raises:
         ValueError: too few models are left, all of one family, or with one reference accuracy.
@@ -110,20 +128,18 @@ def model_line(
     kept = [name for name in names if name not in without]
     columns = [np.broadcast_to(np.asarray(part), chosen.shape)[chosen] for part in (reference, shift)]
     sizes = [np.broadcast_to(np.asarray(part), chosen.shape)[chosen] for part in (n_reference, n_shift)]
-    of = np.asarray(names if families is None else families)[chosen].tolist()
     line = fit_line(kept, *columns, continuity=continuity, n_reference=sizes[0], n_shift=sizes[1])
-    draws = resample_line(line, kept, *columns, *sizes, families=of, resamples=resamples)
-    family = np.unique([of[kept.index(name)] for name in line.models], return_inverse=True)[1]
-    left_out = tuple(name for name in names if name in without)
-    return ModelLine(line, draws, _spread(line.points, family), int(family.max()) + 1, left_out)
-
-
-def _spread(points: Float64Array, family: NDArray[np.intp]) -> float:
-    """Return the root mean square distance of (2, M) points from the lines fitted without their families."""
-    x, y = points
-    others = family != np.arange(family.max() + 1)[:, None]
-    lines = least_squares(np.broadcast_to(x, others.shape), np.broadcast_to(y, others.shape), others)[family]
-    return float(np.sqrt(np.nanmean((y - lines[:, 0] * x - lines[:, 1]) ** 2)))
+    of = dict(zip(names, names if families is None else families, strict=True))
+    found, family = np.unique([of[name] for name in line.models], return_inverse=True)
+    if len(found) < 2:
+        raise ValueError(f"needs at least two families of models, got {len(found)}")
+    x, y = line.points
+    others = family != np.arange(len(found))[:, None]
+    lines = least_squares(np.broadcast_to(x, others.shape), np.broadcast_to(y, others.shape), others)
+    # A family that alone has other reference accuracies leaves no line behind.
+    lines = np.where(np.isnan(lines), (line.slope, line.intercept), lines)
+    spread = float(np.sqrt(np.mean((y - lines[family, 0] * x - lines[family, 1]) ** 2)))
+    return ModelLine(line, lines, spread, tuple(name for name in names if name in without))
 
 
 def _first(n: int, holds: Callable[[int], bool]) -> int:

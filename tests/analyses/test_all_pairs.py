@@ -86,3 +86,14 @@ def test_a_terminal_shows_possible_ranks(made_up):
         ["2–3", "2", "c", "51.0", "−19.0", "+1.0"],
         ["2–3", "3", "a", "50.0", "−20.0", "−1.0"],
     ]
+
+
+def test_few_shot_models_are_corrected_by_bonferroni_over_images_and_draws(made_up):
+    for model, accuracy in {"a": 0.5, "b": 0.7, "c": 0.9}.items():
+        made_up.head("few_shot", accuracy, seeds=5, model=model)
+    pairs = clipbench.compare_all(made_up.results)
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["c", "b"], ["c", "a"], ["b", "a"]]
+    assert set(pairs["interval"]) == {"images and draws"}
+    alone = clipbench.compare(made_up.results, "c", "b").iloc[0]
+    wider = pairs.iloc[0]["high"] - pairs.iloc[0]["low"]
+    assert wider > alone["high"] - alone["low"]

@@ -16,6 +16,7 @@ from scipy.stats import chi2, ttest_rel
 
 import clipbench
 from clipbench.cli.comparison import print_comparison
+from clipbench.metrics.specs import Declared, MetricSpec
 from clipbench.results.records import Record
 from clipbench.stats.paired import score_interval
 from clipbench.stats.power import detectable_difference, examples_needed
@@ -140,7 +141,7 @@ def test_mean_per_class_recall_where_it_is_the_main_metric(made_up):
     assert said in str(user_error(clipbench.compare, made_up.results, metric="top"))
 
 
-def test_numbers_that_are_not_right_or_wrong_have_students_interval(made_up):
+def test_numbers_that_are_not_right_or_wrong_have_about_students_interval(made_up):
     generator = np.random.default_rng(0)
     values = {model: generator.random(80) for model in "ab"}
     for model, column in values.items():
@@ -148,8 +149,8 @@ def test_numbers_that_are_not_right_or_wrong_have_students_interval(made_up):
         made_up.write("pairing", {"paired_of_2": column}, records, model=model)
     row = compared(made_up)
     expected = ttest_rel(values["a"], values["b"]).confidence_interval(0.95)
-    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
-    assert (row["interval"], row["p"]) == ("student", None)
+    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high), abs=0.004)
+    assert (row["interval"], row["p"]) == ("effective score", None)
 
 
 def test_few_shot_is_compared_over_images_and_draws(made_up):
@@ -164,6 +165,21 @@ def test_few_shot_is_compared_over_images_and_draws(made_up):
     # No shorter than over either alone.
     over_draws = stats.t.ppf(0.975, 4) * stats.sem(by_draw)
     assert row["high"] - row["difference"] > max(over_draws, 0.5 * 1.96 * (0.1 / 600) ** 0.5)
+
+
+def test_a_plug_ins_metric_is_compared_by_the_column_that_it_declares(made_up):
+    sharpness = MetricSpec("sharpness", "sharpness", unit="", per_example="edge")
+    for model, values in {"a": np.linspace(1, 2, 40), "b": np.linspace(0.5, 2, 40)}.items():
+        records = [Record("sharpness", float(values.mean()), unit="", n=40, main=True)]
+        declared = Declared("edges", (sharpness,))
+        made_up.write("mypackage:Edges", {"edge": values}, records, model=model, declared=declared)
+    row = compared(made_up)
+    assert (row["metric"], row["difference"], row["verdict"]) == ("sharpness", pytest.approx(0.25), "higher")
+    console = Console(file=io.StringIO())
+    print_comparison(console, clipbench.compare(made_up.results))
+    head, cells = (line.split("\t") for line in console.file.getvalue().splitlines())
+    told = dict(zip(head, cells, strict=True))
+    assert [told[name] for name in ("a", "b", "difference")] == ["1.5", "1.25", "0.25"]
 
 
 def test_clusters_widen_the_interval_and_too_few_have_none(made_up, another):

@@ -57,12 +57,17 @@ def test_a_weak_side_is_said_in_points_with_its_interval():
     (row,) = finding.tables["line"].dicts()
     assert (row["models"], row["families"], row["outside"], row["without"]) == (117, 16, False, "")
     assert against.params["spread"] == row["spread"] > 0.04
+    (sentence,) = said(finding)
+    low, high = (f"{-100 * end:.1f}" for end in (against.high, against.low))
+    assert f"{-100 * against.value:.1f}\u202fpoints [{low}, {high}] weak at imagenet-sketch: 20.0\u202f%" in sentence
+    assert sentence.endswith("n = 50,889.")
 
 
 def test_what_most_models_do_is_not_called_weak():
     (finding,) = findings(IMAGENET, job("mnist", 0.4839, 10_000))
     against = finding.records[1]
     assert (finding.verdict, against.low < 0 < against.high) == ("not_distinguishable", True)
+    assert "this model is within what is expected (−" in said(finding)[0]
 
 
 def test_a_published_model_is_judged_without_its_own_figures():
@@ -109,7 +114,7 @@ def test_published_models_left_out_in_turn_are_called_about_as_often_as_is_said(
     for row, name in enumerate(sets):
         for column, model in enumerate(models):
             x, y, n = model.accuracies[REFERENCE], model.accuracies[name], columns[name].images or 1000
-            line = published_line(name, (model.name,), resamples=50)
+            line = published_line(name, (model.name,))
             for called, family in ((alone, 1), (together, len(sets))):
                 predicted = line.predict(x, 50_000, n, family)
                 called[row, column] = not predicted.low <= y <= predicted.high

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import clipbench
 from clipbench.analyses.rankings.gate import judge
 from clipbench.cli.main import app
+from clipbench.results.records import Record
 from clipbench.stats.power import examples_needed
 
 from ..conftest import CommandLine
@@ -52,6 +53,19 @@ def test_what_cannot_be_compared_is_undecided(made_up):
     made_up.answers("new", [True, False], dataset="changed", pedigree={"data": "other"})
     judged = judge(clipbench.compare(made_up.results, "base", "new"), 1.0).set_index("dataset")
     assert judged["judgement"].to_dict() == {"changed": "undecided", "toys": "worse"}
+
+
+def test_between_two_numbers_at_chance_nothing_is_lost(made_up):
+    write_pair(made_up, 60, 10, n=600)
+    for model, right in {"base": 80, "new": 40}.items():
+        columns = {"label": np.zeros(600, int), "correct": np.arange(600) < right}
+        record = Record("top1", right / 600, low=right / 600 - 0.03, n=600, main=True, chance=0.125)
+        made_up.write("zero_shot", columns, [record], model=model, dataset="guessed")
+    judged = judge(clipbench.compare(made_up.results, "base", "new"), 1.0).set_index("dataset")
+    assert judged.loc["guessed", "low"] > 0
+    assert judged.loc["guessed", ["verdict", "judgement"]].tolist() == ["not_distinguishable", "passed"]
+    pairs = clipbench.compare_all(made_up.results, datasets=["guessed"])
+    assert pairs["verdict"].tolist() == ["not_distinguishable"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_a_job_that_was_added_makes_them_anew_and_one_of_another_task_does_not(b
     both.zero_shot(0.5, prompts="class-name")
     assert len(found(both.results)) == 2
     before = kept(both).stat().st_mtime_ns
-    both.head("knn", 0.5)
+    both.head("retrieval", 0.5)
     analyse(both.results)
     assert kept(both).stat().st_mtime_ns == before
 

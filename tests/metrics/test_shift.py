@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy.special import expit
 from scipy.special import logit as scipy_logit
 from scipy.stats import binom, linregress
@@ -15,7 +16,6 @@ from clipbench.metrics.shift import (
     logit,
     share_closed,
 )
-from clipbench.stats.line_draws import resample_line
 from clipbench.stats.prediction import model_line
 
 
@@ -97,49 +97,32 @@ def test_the_share_of_a_gap_that_is_closed(gap, supervised, share):
     assert share_closed(gap, supervised) == (None if share is None else pytest.approx(share, abs=1e-3))
 
 
-def test_the_same_seed_draws_the_same_lines_about_the_line():
-    names, families, x, y = made_up()
-    line = fit_line(names, x, y)
-    first, again = (resample_line(line, names, x, y, 10_000, 10_000, families=families, seed=3) for _ in range(2))
-    assert np.array_equal(first.slopes, again.slopes)
-    assert first.slopes.mean() == pytest.approx(line.slope, abs=0.005)
-    assert first.intercepts.mean() == pytest.approx(line.intercept, abs=0.005)
-    low, high = first.band([0.3, 0.6, 0.9])
-    assert (low < line.expected([0.3, 0.6, 0.9])).all()
-    assert (line.expected([0.3, 0.6, 0.9]) < high).all()
+def test_the_band_is_about_the_line_and_that_of_statsmodels_for_models_of_their_own_families():
+    names, _, x, y = made_up(models=200, families=200, spread=(0.0, 0.2))
+    found, grid = model_line(names, x, y, 10_000, 10_000), [0.3, 0.6, 0.9]
+    low, high = found.band(grid)
+    design = sm.add_constant(scipy_logit(x))
+    theirs = sm.OLS(scipy_logit(y), design).fit(cov_type="HC3").get_prediction(sm.add_constant(scipy_logit(grid)))
+    assert found.error_at(grid) == pytest.approx(theirs.se, rel=0.02)
+    assert (low < found.line.expected(grid)).all()
+    assert (found.line.expected(grid) < high).all()
 
 
 def test_relatives_count_as_one_so_the_band_is_wider():
     names, families, x, y = made_up(models=80, families=10, spread=(0.3, 0.01))
-    line = fit_line(names, x, y)
-    together = resample_line(line, names, x, y, 10_000, 10_000, families=families).band([0.6])
-    alone = resample_line(line, names, x, y, 10_000, 10_000).band([0.6])
-    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+    together = model_line(names, x, y, 10_000, 10_000, families=families).error_at(0.6)
+    assert together > 1.5 * model_line(names, x, y, 10_000, 10_000).error_at(0.6)
 
 
-def test_few_families_are_less_sure_than_many_whatever_the_number_of_models():
-    widths = []
-    for sizes in ([10] * 8, [45] + [5] * 7):
-        of = [f"f{index}" for index, size in enumerate(sizes) for _ in range(size)]
-        names, _, x, y = made_up(models=80, families=80, spread=(0.0, 0.1))
-        line = fit_line(names, x, y)
-        low, high = resample_line(line, names, x, y, 10_000, 10_000, families=of, resamples=4000).band([0.6])
-        widths.append(high - low)
-    assert widths[1] > 1.2 * widths[0]
-
-
-def test_what_is_drawn_is_what_the_line_was_fitted_to():
-    names, families, x, y = made_up()
+def test_models_of_one_family_have_no_spread():
+    names, _, x, y = made_up()
     with pytest.raises(ValueError, match="at least two families"):
-        resample_line(fit_line(names, x, y), names, x, y, 100, 100, families=["one"] * len(names))
-    y[0] = 0
-    line = fit_line(names, x, y)
-    assert np.isfinite(resample_line(line, names, x, y, 100, 100, families=families).slopes).all()
+        model_line(names, x, y, 100, 100, families=["one"] * len(names))
 
 
 def test_the_spread_is_that_of_families_left_out_in_turn():
     names, families, x, y = made_up(models=30, families=6, spread=(0.3, 0.05))
-    found = model_line(names, x, y, 10_000, 10_000, families=families, resamples=50)
+    found = model_line(names, x, y, 10_000, 10_000, families=families)
     left_over = []
     for family in sorted(set(families)):
         out = np.array(families) == family
@@ -154,7 +137,7 @@ def test_the_spread_is_that_of_families_left_out_in_turn():
 
 def test_a_model_has_no_part_in_what_is_expected_of_it():
     names, families, x, y = made_up()
-    found = model_line(names, x, y, 10_000, 10_000, families=families, without=("m3", "none"), resamples=50)
+    found = model_line(names, x, y, 10_000, 10_000, families=families, without=("m3", "none"))
     assert ("m3" in found.line.models, found.without) == (False, ("m3",))
     rest = np.arange(len(names)) != 3
     assert found.expected(0.6) == fit_line(np.array(names)[rest], x[rest], y[rest]).expected(0.6)
@@ -163,7 +146,7 @@ def test_a_model_has_no_part_in_what_is_expected_of_it():
 @pytest.mark.parametrize("n", [1, 10, 100_000])
 def test_a_prediction_interval_is_that_of_t_or_of_the_images_where_one_of_them_decides(n):
     names, families, x, y = made_up(n=10_000_000)
-    found = model_line(names, x, y, 10_000_000, 10_000_000, families=families, resamples=400)
+    found = model_line(names, x, y, 10_000_000, 10_000_000, families=families)
     interval = found.predict(0.6, 10_000_000, n, family=5)
     share = found.expected(0.6)
     if n < 100:
@@ -171,7 +154,7 @@ def test_a_prediction_interval_is_that_of_t_or_of_the_images_where_one_of_them_d
         ends = binom.ppf([0.005, 0.995], n, share) / n
         assert (interval.low, interval.high) == pytest.approx(tuple(ends), abs=1.01 / n)
     else:
-        deviation = np.hypot(found.spread, found.draws.error_at(0.6))
+        deviation = np.hypot(found.spread, found.error_at(0.6))
         ends = expit(scipy_logit(share) + student.ppf([0.005, 0.995], found.families - 1) * deviation)
         assert (interval.low, interval.high) == pytest.approx(tuple(ends), abs=0.002)
     assert (interval.level, interval.family) == (0.95, 5)
@@ -189,12 +172,12 @@ def test_intervals_cover_what_they_say(models, families, spread, n):
     runs = 60
     for run in range(runs):
         names, of, x, y = made_up(models, families, seed=run, n=n, spread=spread)
-        found = model_line(names, x, y, n, n, families=of, resamples=200)
+        found = model_line(names, x, y, n, n, families=of)
         logits = 1.05 * scipy_logit(reference) - 1.2
         own = random.binomial(n, expit(logits + random.normal(0, np.hypot(*spread)))) / n
         interval = found.predict(random.binomial(n, reference) / n, n, n)
         seen += interval.low <= own <= interval.high
-        low, high = found.draws.band([reference])
+        low, high = found.band([reference])
         line_in += low[0] <= expit(logits) <= high[0]
     assert 0.88 <= seen / runs <= 1
     assert 0.88 <= line_in / runs <= 1

@@ -194,6 +194,14 @@ def test_zero_shot_on_the_same_images_is_drawn_across() -> None:
     assert "dashed: zero-shot" in chart.legend
 
 
+def test_chance_is_drawn_across() -> None:
+    jobs = [replace(job, records=(replace(job.records[0], chance=0.1, commonest=0.3),)) for job in few_shot_jobs("a")]
+    chart = the_chart(jobs)
+    *_, line = chart.figure.spec["data"]
+    assert (line["x"], line["y"], line["line"]["dash"]) == ([1, 16], [0.3, 0.3], "dot")
+    assert chart.legend.endswith("dotted: chance")
+
+
 def test_more_models_than_colours_are_counted() -> None:
     chart = the_chart(few_shot_jobs(*(f"m{number}" for number in range(11))))
     assert len(chart.figure.spec["data"]) == 8

@@ -121,6 +121,18 @@ def test_between_two_numbers_at_chance_nothing_is_lost_or_gained() -> None:
     assert "Without looking: chance 12.5 % on imagenet; chance 12.5 % on sketch." in text
 
 
+def test_without_an_interval_no_direction_is_said() -> None:
+    shift = on_shift("a", "sketch", 0.6, 0.4, baseline=PUBLISHED)
+    results = [
+        replace(found, records=tuple(replace(record, low=None, high=None) for record in found.records))
+        for found in summed(shift)
+    ]
+    text = words(show(*results))
+    assert "neither a loss nor a gain can be told (reference minus shift +20.0 points)" in text
+    assert "That lies within what is expected" not in text
+    assert "what is expected of a model as accurate on imagenet cannot be told from so few images" in text
+
+
 def test_what_a_statement_rests_on_is_said() -> None:
     shift = on_shift("a", "sketch", 0.6, 0.4, subset="limit 500")
     shift = replace(shift, about=replace(shift.about, n=500))

@@ -65,6 +65,10 @@ def test_where_nothing_varies_it_is_wilsons_and_a_difference_has_a_width():
     assert (right.low, right.high) == pytest.approx((wilson(40, 40).low, 1))
     none = crossed_mean(np.zeros((40, 5))).interval()
     assert none.low == -none.high < 0
+    # Four of one class say as little as four say, however many there are of the other.
+    unequal = crossed_mean(np.ones((40, 5), bool), np.arange(40) < 4).of_a_share()
+    trials = 4 / (1 / 4 + 1 / 36)
+    assert unequal.low == pytest.approx(wilson(trials, trials).low)
     one = crossed_mean(np.arange(50)[:, None] < 20)
     assert (one.of_draws, one.of_a_share().low) == (0, pytest.approx(wilson(20, 50).low, abs=0.003))
 

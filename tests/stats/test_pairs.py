@@ -32,9 +32,25 @@ def test_accuracies_have_the_interval_of_a_single_comparison(clusters: np.ndarra
     assert ends(PairedValues(RIGHT, clusters), 2.5) == pytest.approx(np.array(expected))
 
 
-def test_numbers_have_scipys_paired_t() -> None:
+def test_numbers_of_any_size_have_scipys_paired_t() -> None:
+    tests = [ttest_rel(9 * NUMBERS[one], 9 * NUMBERS[other]).confidence_interval(0.95) for one, other in PLACES]
+    assert ends(PairedValues(9 * NUMBERS), 1.959964) == pytest.approx(np.array(tests), abs=1e-6)
+
+
+def test_numbers_up_to_one_have_tangos_interval_which_of_many_is_students() -> None:
     tests = [ttest_rel(NUMBERS[one], NUMBERS[other]).confidence_interval(0.95) for one, other in PLACES]
-    assert ends(PairedValues(NUMBERS), 1.959964) == pytest.approx(np.array(tests), abs=1e-6)
+    assert ends(PairedValues(NUMBERS)) == pytest.approx(np.array(tests), abs=0.002)
+    assert ends(PairedValues(RIGHT.astype(float))) == pytest.approx(ends(PairedValues(RIGHT)))
+
+
+def test_where_a_few_of_many_examples_differ_the_interval_holds_what_made_them() -> None:
+    generator = np.random.default_rng(0)
+    values = np.where(
+        generator.random((500, 300)) < 0.01, generator.choice([1, 0.5, -0.5], (500, 300), p=[0.3, 0.6, 0.1]), 0
+    )
+    true = 0.01 * (0.3 + 0.3 - 0.05)
+    found = [PairedValues(np.stack([row, np.zeros(300)])).differences() for row in values]
+    assert np.mean([one.low[0] <= true <= one.high[0] for one in found]) > 0.935
 
 
 @pytest.mark.parametrize("clusters", [None, TRACKS])
@@ -70,7 +86,12 @@ def test_a_mean_of_sets_adds_squared_distances() -> None:
     assert mean_of_sets(parts[:1]) is parts[0]
 
 
-def test_where_nothing_ever_differs_or_examples_are_few_there_is_no_interval() -> None:
-    same = np.repeat(NUMBERS[:1], 2, axis=0)
-    for values in (PairedValues(same), PairedValues(RIGHT[:, :9]), PairedValues(RIGHT, np.arange(300) // 30)):
+def test_where_nothing_ever_differs_a_difference_is_as_small_as_for_right_and_wrong() -> None:
+    same = PairedValues(np.repeat(NUMBERS[:1], 2, axis=0)).differences(1.96)
+    assert (same.values.tolist(), same.high[0]) == ([0.0], pytest.approx(1.96**2 / (300 + 1.96**2)))
+
+
+def test_few_examples_or_clusters_have_no_interval() -> None:
+    few = np.arange(300) // 30
+    for values in (PairedValues(RIGHT[:, :9]), PairedValues(NUMBERS[:, :9]), PairedValues(RIGHT, few)):
         assert np.isnan(values.differences().low).all()

@@ -51,7 +51,7 @@ def test_metrics_are_those_of_zero_shot_and_a_given_c_needs_no_search(world, dig
         "mean_per_class_recall": pytest.approx(balanced_accuracy_score(truth, scores.argmax(axis=1))),
     }
     assert outcome.examples["prediction"].tolist() == scores.argmax(axis=1).tolist()
-    assert [metric.interval.kind for metric in outcome.metrics] == ["wilson", "wilson", "bootstrap"]
+    assert [metric.interval.kind for metric in outcome.metrics] == ["wilson", "wilson", "effective wilson"]
     assert set(outcome.tables) == {"per_class", "confusions"}
     assert set(outcome.examples["split"]) == {"test"}
     params = main(outcome).params

@@ -13,7 +13,7 @@ import pandas as pd
 from clipbench.analyses.base import verdict_of
 from clipbench.analyses.comparable import SAME
 from clipbench.analyses.rankings.compare import metric_of, nothing_to_compare, over
-from clipbench.analyses.rankings.per_example import JobValues, paired, spec_of
+from clipbench.analyses.rankings.per_example import JobValues, columns_of, paired, spec_of
 from clipbench.analyses.rankings.rank_sets import largest_of_sets
 from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
@@ -23,7 +23,7 @@ from clipbench.results.records import JobResult
 from clipbench.stats.pairs import PairedValues, mean_of_sets
 from clipbench.stats.simultaneous import bonferroni, critical_value
 
-MEASUREMENT = ("dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on", "metric")
+MEASUREMENT = ("dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on", "metric", "unit")
 """The columns that say what a row is about; rows that agree in all of them hold together."""
 
 
@@ -83,6 +83,8 @@ class _Board:
     jobs: Sequence[JobResult]
     spec: MetricSpec
     parts: Sequence[PairedValues]
+    at_chance: Sequence[bool]
+    """Of each model, whether it is not above chance: between two such nothing is gained or lost."""
     note: str = ""
 
     @property
@@ -99,7 +101,8 @@ class _Board:
         place = {job.model: number for number, job in enumerate(self.jobs)}
         order = [place[model] for model in models]
         parts = [replace(part, numbers=part.numbers[order]) for part in self.parts]
-        return replace(self, jobs=[self.jobs[number] for number in order], parts=parts)
+        chance = [self.at_chance[number] for number in order]
+        return replace(self, jobs=[self.jobs[number] for number in order], parts=parts, at_chance=chance)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield one for each pair."""
@@ -111,7 +114,7 @@ class _Board:
         about, n, values = self._about(), sum(part.n for part in self.parts), self.values.tolist()
         for place, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
             difference, low, high = (float(part[place]) for part in (found.values, found.low, found.high))
-            known = not np.isnan(low)
+            known, nothing = not np.isnan(low), self.at_chance[one] and self.at_chance[other]
             yield about | {
                 "n": n,
                 "first": self.jobs[one].model,
@@ -122,7 +125,7 @@ class _Board:
                 "low": low if known else None,
                 "high": high if known else None,
                 "interval": found.kind if known else "",
-                "verdict": verdict_of(low, high) if known else "undefined",
+                "verdict": "undefined" if not known else "not_distinguishable" if nothing else verdict_of(low, high),
                 "family": family,
                 "note": self.note,
             }
@@ -130,7 +133,7 @@ class _Board:
     def _about(self) -> dict[str, str]:
         job = self.jobs[0]
         about = {name: getattr(job, name) for name in MEASUREMENT if hasattr(job, name)}
-        about |= {"subset": job.pedigree.subset, "metric": self.spec.name}
+        about |= {"subset": job.pedigree.subset, "metric": self.spec.name, "unit": self.spec.unit}
         if len(self.parts) > 1:
             about["dataset"] = f"mean of {len(self.parts)}"
         return {name: about[name] for name in MEASUREMENT}
@@ -153,13 +156,15 @@ def _board(results: Results, jobs: Sequence[JobResult], metric: str) -> _Board |
     for job in jobs:
         try:
             first = next(iter(read.values()), None)
-            read[job.hash] = JobValues.of(job, results.examples(job.hash), metric, first)
+            table = results.examples(job.hash, columns_of(spec_of(job, metric)))
+            read[job.hash] = JobValues.of(job, table, metric, first)
         except UserError as error:
             lost.append(f"Left out: {error}.")
     if len(read) < 2:
         return None
     known = [job for job in jobs if job.hash in read]
-    return _Board(known, spec_of(known[0], metric), [paired(list(read.values()))], " ".join(lost)).ordered()
+    values, chance = [paired(list(read.values()))], [job.at_chance for job in read.values()]
+    return _Board(known, spec_of(known[0], metric), values, chance, " ".join(lost)).ordered()
 
 
 def _means(boards: Sequence[_Board]) -> Iterator[_Board]:
@@ -177,4 +182,5 @@ def _means(boards: Sequence[_Board]) -> Iterator[_Board]:
             parts = [board.of(models) for board in common]
             spec = parts[0].spec if len({part.spec.name for part in parts}) == 1 else MetricSpec("main", "main metric")
             values = [part.parts[0] for part in parts]
-            yield _Board(parts[0].jobs, spec, values, over([part.jobs[0] for part in parts])).ordered()
+            chance = [all(part.at_chance[place] for part in parts) for place in range(len(models))]
+            yield _Board(parts[0].jobs, spec, values, chance, over([part.jobs[0] for part in parts])).ordered()

@@ -29,7 +29,7 @@ from clipbench.stats.pairs import Differences, PairedValues, mean_of_sets
 from clipbench.stats.power import detectable_difference, examples_needed
 from clipbench.stats.simultaneous import Largest, critical_value, independent, largest_of
 
-NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "verdict", "p")
+NUMBERS = ("n", "first", "second", "difference", "low", "high", "interval", "verdict", "at_chance", "p")
 POWER = ("spread", "detectable", "n_needed")
 
 _JOB = ("dataset", "split", "task", "variant", "view", "matched", "trained_on")
@@ -109,6 +109,8 @@ class _Row:
     values: PairedValues | None = None
     """None where there is nothing to compare, and of a mean."""
     ids: pd.Index | None = None
+    at_chance: bool = False
+    """Whether neither value is above chance: then nothing is gained or lost between them."""
     note: str = ""
     parts: tuple[_Row, ...] = ()
     """Of a mean: what it is over."""
@@ -122,12 +124,13 @@ class _Row:
         try:
             tables = sides.tables(pair)
             one = JobValues.of(pair[0], tables[0], metric)
-            values = paired([one, JobValues.of(pair[1], tables[1], metric, one)])
+            other = JobValues.of(pair[1], tables[1], metric, one)
         except UserError as error:
             return cls(job, job.pedigree.subset, spec, note=f"Not compared: {error}.")
         changed = [part for part in job.pedigree.differences(pair[1].pedigree) if part not in SAME]
         note = f"The model differs: {', '.join(changed)}." if changed and sides.of_runs else ""
-        return cls(job, job.pedigree.subset, spec, values, one.table.index, note)
+        nothing = one.at_chance and other.at_chance
+        return cls(job, job.pedigree.subset, spec, paired([one, other]), one.table.index, nothing, note)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -135,8 +138,8 @@ class _Row:
         job = {name: getattr(self.job, name) for name in ("model", *_JOB)}
         if self.parts:
             job["dataset"] = f"mean of {len(self.parts)}"
-        better = self.spec.higher_is_better is not False
-        return job | {"subset": self.subset, "metric": self.spec.name, "higher_is_better": better}
+        metric = {"unit": self.spec.unit, "higher_is_better": self.spec.higher_is_better is not False}
+        return job | {"subset": self.subset, "metric": self.spec.name} | metric
 
     @property
     def n(self) -> int:
@@ -177,7 +180,8 @@ class _Row:
             "low": low if known else None,
             "high": high if known else None,
             "interval": found.kind if known else "",
-            "verdict": verdict_of(low, high) if known else "undefined",
+            "verdict": "undefined" if not known else "not_distinguishable" if self.at_chance else verdict_of(low, high),
+            "at_chance": self.at_chance,
             "p": self._p,
             **self._power(difference, spread, critical if known and not math.isnan(spread) else None),
             "note": self.note if known else f"{self.note} No interval would cover.".strip(),
@@ -213,7 +217,8 @@ def _mean(parts: Sequence[_Row]) -> _Row:
     subsets = sorted({part.subset for part in parts if part.subset})
     same = len({part.spec.name for part in parts}) == 1
     spec = parts[0].spec if same else MetricSpec("main", "main metric")
-    return _Row(parts[0].job, ", ".join(subsets), spec, note=over([part.job for part in parts]), parts=tuple(parts))
+    nothing, note = all(part.at_chance for part in parts), over([part.job for part in parts])
+    return _Row(parts[0].job, ", ".join(subsets), spec, at_chance=nothing, note=note, parts=tuple(parts))
 
 
 def over(jobs: Sequence[JobResult]) -> str:

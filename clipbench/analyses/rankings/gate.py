@@ -15,22 +15,26 @@ def judge(comparison: pd.DataFrame, points: float) -> pd.DataFrame:
     """Return what `compare` made of a base and a new model with two more columns, judgement and n_to_decide.
 
     judgement: 'worse' where the second is worse by more than so many points and the interval excludes zero;
-    'undecided' where the interval holds zero and a loss of so many points, or there is none; else 'passed'.
-    n_to_decide: of what is undecided, how many examples would show a loss of so many points in 80 % of samples.
+    'undecided' where the interval holds zero and a loss of so many points, or there is none; else 'passed', as between
+    two numbers at chance. n_to_decide: of what is undecided, how many examples would show such a loss in 80 % of
+    samples. A metric that is no fraction has points of its own unit.
     """
     judged = comparison.astype(object).where(comparison.notna(), None)
     rows = judged.to_dict("records")
+    limits = [points / 100 if row["unit"] == "fraction" else points for row in rows]
     judgements = [
-        _judgement(*_loss(row["difference"], row["low"], row["high"], row["higher_is_better"]), points / 100)
-        for row in rows
+        "passed"
+        if row["at_chance"]
+        else _judgement(*_loss(row["difference"], row["low"], row["high"], row["higher_is_better"]), limit)
+        for row, limit in zip(rows, limits, strict=True)
     ]
     critical = comparison.attrs["critical"]
     needed = [
         # No difference of accuracies is larger than the share of examples on which they differ.
-        examples_needed(points / 100, max(row["spread"], points / 100), critical)
+        examples_needed(limit, max(row["spread"], limit), critical)
         if judgement == "undecided" and row["spread"] is not None
         else None
-        for row, judgement in zip(rows, judgements, strict=True)
+        for row, judgement, limit in zip(rows, judgements, limits, strict=True)
     ]
     return judged.assign(judgement=judgements, n_to_decide=pd.Series(needed, judged.index, dtype=object))
 

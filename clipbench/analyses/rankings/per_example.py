@@ -13,7 +13,7 @@ from clipbench.analyses.comparable import same_examples
 from clipbench.arrays import IntArray
 from clipbench.errors import UserError
 from clipbench.metrics.specs import Declared, MetricSpec
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, at_chance
 from clipbench.stats.pairs import PairedValues
 from clipbench.tasks.registry import TASKS, load_task
 
@@ -44,6 +44,11 @@ def example_numbers(spec: MetricSpec, table: pd.DataFrame) -> tuple[NDArray[np.g
     return (numbers if draws else numbers[:, 0]), strata
 
 
+def columns_of(spec: MetricSpec) -> list[str] | None:
+    """Return the columns of a per-example table a metric is compared by; None for all, where each draw has one."""
+    return None if "*" in spec.per_example else ["id", "label", "cluster", spec.per_example, spec.within]
+
+
 def spec_of(job: JobResult, metric: str) -> MetricSpec:
     """Return how a metric of a job is declared."""
     return (Declared.by(load_task(job.task)) if job.task in TASKS else job.declared).metric(metric)
@@ -57,6 +62,8 @@ class JobValues:
     """Its per-example table, by id."""
     values: PairedValues
     """Of this model alone."""
+    at_chance: bool
+    """Whether its metric is not above chance."""
 
     @classmethod
     def of(cls, job: JobResult, table: pd.DataFrame, metric: str, like: JobValues | None = None) -> JobValues:
@@ -83,7 +90,7 @@ class JobValues:
         if record.value is None or abs(found.values[0] - record.value) > 1e-6:
             problem = f"its examples average to {found.values[0]:.6g} and not to its {spec.label}, {record.value}"
             raise UserError(problem, where=where)
-        return cls(table, found)
+        return cls(table, found, at_chance(record))
 
 
 def paired(jobs: Sequence[JobValues]) -> PairedValues:

@@ -73,7 +73,7 @@ class Baseline:
         line, reference = self.line, pair.on_reference.inside
         ends = logit([min(line.lowest, reference), max(line.highest, reference)])
         grid = inverse_logit(np.linspace(ends[0], ends[1], _BAND_POINTS))
-        low, high = self.models.draws.band(grid)
+        low, high = self.models.band(grid)
         band = {"reference_top1": grid, "expected": line.expected(grid), "low": low, "high": high}
         row = line_row(self.source, self.models, pair.on_reference.value)
         return {"baseline": pd.DataFrame([row]), "baseline_band": pd.DataFrame(band)}

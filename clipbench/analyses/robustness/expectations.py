@@ -19,7 +19,6 @@ from clipbench.reference.published import openclip_columns, openclip_models
 from clipbench.reference.sources import Column
 from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult, Subject
-from clipbench.stats.bootstrap import RESAMPLES
 from clipbench.stats.prediction import ModelLine, model_line
 from clipbench.tasks.base import Metric
 
@@ -142,7 +141,7 @@ def _on_imagenet(job: JobResult, candidates: Sequence[tuple[JobResult, float]]) 
 
 
 @cache
-def published_line(dataset: str, without: tuple[str, ...], resamples: int = RESAMPLES) -> ModelLine:
+def published_line(dataset: str, without: tuple[str, ...]) -> ModelLine:
     """Return what published models lead to expect on one data set, the model's own rows apart."""
     columns = openclip_columns()
     models = [model for model in openclip_models() if dataset in model.accuracies]
@@ -152,7 +151,6 @@ def published_line(dataset: str, without: tuple[str, ...], resamples: int = RESA
         *(columns[name].images or 0 for name in (REFERENCE, dataset)),
         families=[model.family for model in models],
         without=without,
-        resamples=resamples,
     )
 
 

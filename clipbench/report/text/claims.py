@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from clipbench.analyses.base import verdict_of
 from clipbench.report.text import numbers
 from clipbench.results.records import Record, Subject, Verdict
+from clipbench.results.records import at_chance as at_chance
+from clipbench.results.records import floor as floor
 
 
 @dataclass(frozen=True)
@@ -62,24 +64,6 @@ class Claim:
             "undefined": undefined or undecided,
         }
         return sentences[self.verdict].format(size=self.size, interval=self.interval, difference=self.difference)
-
-
-def floor(record: Record) -> float | None:
-    """Return what a number has to exceed to be above chance: what guessing or the commonest class gives."""
-    return max((known for known in (record.chance, record.commonest) if known is not None), default=None)
-
-
-def at_chance(record: Record) -> bool:
-    """Return whether a number is not above chance: its interval's lower end, or without one the number, is not.
-
-    Of ranks, of which fewer is better, this is the upper end. Where nothing is said of chance, nothing is at it.
-    """
-    known = floor(record)
-    if known is None or record.value is None:
-        return False
-    if record.unit == "rank":
-        return (record.value if record.high is None else record.high) >= known
-    return (record.value if record.low is None else record.low) <= known
 
 
 def chance(record: Record) -> str:

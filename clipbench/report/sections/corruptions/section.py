@@ -14,6 +14,7 @@ from clipbench.report.measured import Outcomes, Remark, conditions, outcomes, re
 from clipbench.report.pictures import Shown, thumbs_of
 from clipbench.report.sections.base import PageData
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import chance
 from clipbench.results.records import AnalysisResult, JobResult, Record
 
 PREFERRED = 3
@@ -161,8 +162,18 @@ def _facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
     extra = [words(name) for name in EXTRA if name in measured]
     if extra and standard:
         yield f"Beside them, in no mean: {', '.join(extra)}."
+    clean = models[0].record("clean_top1")
+    if clean and (guess := chance(clean)):
+        yield f"Without looking: {guess}."
+    if clean and (family := _family(models[0])) > 1:
+        yield f"All {family} intervals of the gap hold together."
     if references := sorted({result.about.reference for result in models} - {""}):
         yield f"mCE is against {', '.join(references)}: 100 % is as many errors."
+
+
+def _family(result: AnalysisResult) -> int:
+    record = result.record("corruption_gap")
+    return record.family if record else 1
 
 
 def _strip(models: Sequence[AnalysisResult], jobs: Mapping[str, JobResult], data: PageData) -> tuple[Shown, ...]:

@@ -146,7 +146,7 @@ def _together(shift: Shift) -> Iterator[str]:
         record = shift.results[0].record(metric)
         if record and record.family > 1:
             label = metric_of(shift.results[0], record).label
-            yield f"The intervals of {label} hold together for all {numbers.count(record.family)} in this study."
+            yield f"All {numbers.count(record.family)} intervals of {label} in this study hold together."
 
 
 def grids(shift: Shift) -> tuple[Grid, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clipbench.report.figures import axes
-from clipbench.report.figures.figures import SERIES, Figure, Trace, errors, hover, plane, trace
+from clipbench.report.figures.figures import SERIES, Figure, Trace, errors, hover, plane, stroke, trace
 from clipbench.report.leaderboard import OF_THE_MODEL, Column, Leaderboard
 from clipbench.report.text import numbers
+from clipbench.report.text.claims import floor
 from clipbench.report.text.declared import label_of_task
 from clipbench.results.records import JobResult, Record
 
@@ -82,9 +83,20 @@ def _chart(name: str, columns: tuple[Column, ...], leaderboard: Leaderboard) -> 
         line = _line(model, [point for point in points if point.examples > 0], shift)
         line["opacity"] = 0.4 if pale else 1.0
         traces += [drawn | {"meta": {"series": series[model]}} for drawn in (*levels, line)]
+    chance = _chance(shown)
+    if chance is not None:
+        ends = [min(labelled), max(labelled)]
+        traces.append(stroke(ends, [chance] * 2, "baseline", 1.2, dash="dot"))
     axis = axes.counts(labelled, "labelled examples per class")
-    figure = plane(traces, axis, axes.percent(_heights(shown)), HEIGHT, _summary(name, shown))
-    return ShotsChart(name, columns, figure, tuple(series.items()), _legend(shown), len(found) - len(shown))
+    figure = plane(
+        traces,
+        axis,
+        axes.percent([*_heights(shown), *([] if chance is None else [chance])]),
+        HEIGHT,
+        _summary(name, shown),
+    )
+    legend = "; ".join([*_legend(shown), *([] if chance is None else ["dotted: chance"])])
+    return ShotsChart(name, columns, figure, tuple(series.items()), legend, len(found) - len(shown))
 
 
 def _points(model: str, columns: Sequence[Column], leaderboard: Leaderboard) -> list[_Point]:
@@ -158,12 +170,17 @@ def _heights(shown: Mapping[str, Sequence[_Point]]) -> list[float]:
     return [value for value in reached if value is not None]
 
 
-def _legend(shown: Mapping[str, Sequence[_Point]]) -> str:
+def _chance(shown: Mapping[str, Sequence[_Point]]) -> float | None:
+    """Return what has to be exceeded to be above chance; None where nothing is said of it."""
+    return max((known for points in shown.values() for point in points if (known := floor(point.top1))), default=None)
+
+
+def _legend(shown: Mapping[str, Sequence[_Point]]) -> list[str]:
     drawn = {point.task for points in shown.values() for point in points}
     parts = ["Lines: few-shot, mean over draws, with intervals over test images and draws"]
     parts += ["diamonds: linear probe"] if "linear_probe" in drawn else []
     parts += ["dashed: zero-shot"] if "zero_shot" in drawn else []
-    return "; ".join(parts)
+    return parts
 
 
 def _summary(name: str, shown: Mapping[str, Sequence[_Point]]) -> str:
