@@ -158,6 +158,7 @@ def _method(data: PageData) -> Mapping[str, Any]:
         "intervals": sorted(kinds),
         "over_draws": any(record.interval == "images and draws" for record in records),
         "best": marks.best(data.leaderboard),
+        "not_compared": [result.error for result in data.results_of(STANDINGS) if result.status == "failed"],
         "methods": citations.methods(data.results, data.jobs, data.analyses),
         "bibtex": citations.bibtex(data.results, data.jobs),
     }
