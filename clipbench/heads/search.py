@@ -124,13 +124,14 @@ def search_path(
     """Search the grid of C for the head that scores highest, on data that it was not fitted on.
 
     The first fit begins at `start`, each other where its nearest neighbour ended. With `like`, a path on about the same
-    examples, its heads are neighbours too, and the search is the plain one, without `MARGIN`.
+    examples, its heads are neighbours of all but rough fits, and the search is the plain one, without `MARGIN`.
     """
     begun = {} if like is None else {GRID.index(point.C): point.fit for point in like.points}
     fits: dict[int, Fit] = {}
 
     def fit_and_score(place: int, *, rough: bool = False) -> Score:
-        neighbour = nearest(place, begun | fits)
+        # A rough fit stays near where it begins, and heads of `like` may have been fitted on what is held out here.
+        neighbour = nearest(place, fits if rough else begun | fits)
         begin = neighbour.head if neighbour else start
         fits[place] = fit(problem, GRID[place], begin, rough=rough, max_iterations=max_iterations)
         return score(fits[place].head)

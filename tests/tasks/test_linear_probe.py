@@ -11,7 +11,7 @@ from .conftest import DIGITS, evaluate, main, settings_of, split_up, tight, unit
 
 
 def probe(inputs, **keys):
-    return evaluate(LinearProbe, inputs, **keys)
+    return evaluate(LinearProbe, inputs, **{"hold_outs": 1, **keys})
 
 
 def both(splits):

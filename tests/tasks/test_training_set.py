@@ -20,7 +20,7 @@ def needs(inputs, **keys):
 
 
 def probe(inputs, **keys):
-    return evaluate(LinearProbe, inputs, **keys)
+    return evaluate(LinearProbe, inputs, **{"hold_outs": 1, **keys})
 
 
 def curve(outcome):
@@ -162,25 +162,25 @@ def test_a_hold_out_without_which_a_class_could_not_be_learnt_is_left_out(world)
     assert all(len(set(np.delete(found.targets, run))) == 3 for run in held)
 
 
-def test_c_of_every_hold_out_is_searched_for_but_only_the_first_decides(world, digits):
-    inputs = world(train=digits["train"], test=digits["test"])
-    outcome, alone = probe(inputs), probe(inputs, hold_outs=1)
+def test_c_of_every_hold_out_is_searched_for_but_only_the_first_decides(world):
+    inputs = world(THREE, train=noisy(100, 0), test=noisy(40, 1))
+    outcome, alone = probe(inputs, hold_outs=5), probe(inputs)
     table, params = outcome.tables["hold_outs"], main(outcome).params
     assert table["hold_out"].tolist() == [1, 2, 3, 4, 5]
     assert table["C"][0] == params["C"] == main(alone).params["C"]
     assert table["score"][0] == table["score_at_chosen"][0] == curve(outcome)["score"].max()
-    assert (table["score"] >= table["score_at_chosen"] - 0.02).all()
+    assert (table["score"] >= table["score_at_chosen"]).all()
     assert (params["C_lowest"], params["C_highest"]) == (table["C"].min(), table["C"].max())
     assert params["C_lowest"] < params["C_highest"]
     assert "hold_outs" not in alone.tables
     assert "C_lowest" not in main(alone).params
-    # By hand: heads fitted without the images of a hold-out, at the C that was chosen on the first.
+    # By hand: heads fitted without the images of a hold-out, at its own C and at the one that was chosen on the first.
     found = trained(inputs)
-    for run, score in zip(found.hold_outs(5), table["score_at_chosen"], strict=True):
-        kept = np.delete(np.arange(600), run)
-        reference = tight(found.features[kept], found.targets[kept], params["C"])
-        right = reference.predict(found.features[run]) == found.targets[run]
-        assert score == pytest.approx(right.mean(), abs=1.1 / 120)
+    for run, row in zip(found.hold_outs(5), table.itertuples(), strict=True):
+        kept = np.delete(np.arange(300), run)
+        for C, score in ((row.C, row.score), (params["C"], row.score_at_chosen)):
+            predicted = tight(found.features[kept], found.targets[kept], C).predict(found.features[run])
+            assert score == pytest.approx((predicted == found.targets[run]).mean(), abs=1.1 / 60)
 
 
 # Classes of one image, images without a label.

@@ -85,7 +85,7 @@ def test_its_ends_are_zero_shot_and_scikit_learns_fit_and_between_lie_their_mixt
 
 def test_the_validation_heads_have_not_seen_the_held_out_part_and_choose_c_and_alpha(toys, prompted, texts):
     inputs = toys(**PARTS)
-    outcome = evaluate(WiseFt, inputs, prompted(*DIGITS))
+    outcome = evaluate(WiseFt, inputs, prompted(*DIGITS), hold_outs=2)
     chosen = metric(outcome, "top1_at_chosen_alpha")
     curve, tried = outcome.tables["alpha_curve"], outcome.tables["validation_curve"]
     part, origin = scikit(inputs, main(outcome).params["C"], "train"), text_weight(texts)
@@ -109,7 +109,7 @@ def test_c_is_chosen_with_its_best_alpha_and_not_by_the_fitted_head_alone(toys, 
     # Six images of each digit: a mixture is better than either end, and of another C than the best fitted head.
     rows = np.concatenate([np.flatnonzero(load_digits().target[:900] == digit)[:6] for digit in range(10)])
     inputs = toys(train=rows, val=PARTS["val"], test=PARTS["test"])
-    outcome = evaluate(WiseFt, inputs, prompted(*DIGITS))
+    outcome = evaluate(WiseFt, inputs, prompted(*DIGITS), hold_outs=1)
     tried, truth, origin = outcome.tables["validation_curve"], inputs.sets["val"].labels, text_weight(texts)
 
     def score(weight):
@@ -130,7 +130,9 @@ def test_where_zero_shot_is_best_c_is_that_of_the_best_fitted_head(toys, prompte
     # Training labels that are wrong: no share of a head fitted on them improves on zero-shot.
     inputs = toys(**PARTS)
     wrong = replace(inputs.sets["train"], labels=(inputs.sets["train"].labels + np.arange(900) % 9 + 1) % 10)
-    outcome = evaluate(WiseFt, replace(inputs, sets={**inputs.sets, "train": wrong}), prompted(*DIGITS), alphas=0)
+    outcome = evaluate(
+        WiseFt, replace(inputs, sets={**inputs.sets, "train": wrong}), prompted(*DIGITS), alphas=0, hold_outs=1
+    )
     chosen, tried = metric(outcome, "top1_at_chosen_alpha"), outcome.tables["validation_curve"]
     assert chosen.params["alpha"] == 0
     assert (tried["score"] == tried["score"].max()).sum() > 1
@@ -150,7 +152,7 @@ def test_nothing_is_chosen_on_the_test_split(toys, prompted):
     inputs, prompts = toys(**PARTS), prompted(*DIGITS)
     wrong = replace(inputs.sets["test"], labels=(inputs.sets["test"].labels + 1) % 10)
     altered = replace(inputs, sets={**inputs.sets, "test": wrong})
-    first, second = (evaluate(WiseFt, each, prompts) for each in (inputs, altered))
+    first, second = (evaluate(WiseFt, each, prompts, hold_outs=2) for each in (inputs, altered))
     assert main(first).params["C"] == main(second).params["C"]
     assert metric(first, "top1_at_chosen_alpha").params == metric(second, "top1_at_chosen_alpha").params
     assert first.tables["validation_curve"].equals(second.tables["validation_curve"])

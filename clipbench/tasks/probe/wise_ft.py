@@ -186,41 +186,14 @@ def text_head(classifier: TextClassifier, logit_scale: float) -> Head:
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Fitted heads and the one that they started at."""
+    """Heads between the text classifier and a fitted one, and how they did on validation data."""
 
     mixtures: Mixtures
-    training: TrainingSet
-    part: Head
-    """Fitted with the same C on the examples that are not held out."""
     fitted: FittedHead
-    """On all examples."""
-
-    def at(self, alpha: float) -> Head:
-        """Return alpha * fitted + (1 - alpha) * origin."""
-        return self.mixtures.at(alpha, self.fitted.final.head)
-
-    @property
-    def validation(self) -> dict[float, float]:
-        """The score of each alpha, of heads that have not seen what is held out."""
-        return _validation(self.mixtures, self.training, self.part, self.training.deciding)
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Return those of the fitted head, with the alpha that is best at each C and on each hold-out."""
-        tables, path = self.fitted.tables(self.training), self.fitted.path
-        if path is not None:
-            alphas = [self._best_alpha(point.fit.head, self.training.deciding) for point in path.points]
-            tables["validation_curve"].insert(1, "alpha", alphas)
-        if "hold_outs" in tables:
-            alphas = [self._best_alpha(held.best.fit.head, held.rows) for held in self.fitted.hold_outs]
-            tables["hold_outs"].insert(2, "alpha", alphas)
-        return tables
-
-    def _best_alpha(self, head: Head, held: slice) -> float:
-        return best_alpha(_validation(self.mixtures, self.training, head, held))
-
-
-def _validation(mixtures: Mixtures, training: TrainingSet, head: Head, held: slice) -> dict[float, float]:
-    return mixtures.validate(head, training.features[held], lambda scores: training.score_of(scores, held))
+    validation: Mapping[float, float]
+    """The score for each alpha, of a head fitted with the same C on the examples that are not held out."""
+    tables: Mapping[str, pd.DataFrame]
+    """Those of the fitted head, with the alpha that is best at each C and on each hold-out."""
 
 
 def fit_from(origin: Head, training: TrainingSet, settings: WiseFtSettings, device: str) -> Interpolation:
@@ -233,14 +206,25 @@ def fit_from(origin: Head, training: TrainingSet, settings: WiseFtSettings, devi
         part = fit(whole.without(training.deciding), settings.C, origin, max_iterations=limit).head
     mixtures = Mixtures(origin, settings.every_alpha)
 
+    def validate(head: Head, held: slice) -> dict[float, float]:
+        return mixtures.validate(head, training.features[held], lambda scores: training.score_of(scores, held))
+
     def score(head: Head, held: slice) -> Score:
-        validation = _validation(mixtures, training, head, held)
+        validation = validate(head, held)
         # Where zero-shot is best, it is so at every C: the fitted head alone then tells them apart.
         return max(validation.values()), validation[1.0]
 
     fitted = fit_head(training, whole, fit, settings, part, score=score)
-    # Where C is chosen, the search has fitted the part already.
-    return Interpolation(mixtures, training, fitted.path.best.fit.head if fitted.path else part, fitted)
+    tables = fitted.tables(training)
+    if fitted.path is not None:
+        # The search has fitted the part already.
+        part, tried = fitted.path.best.fit.head, fitted.path.points
+        alphas = [best_alpha(validate(point.fit.head, training.deciding)) for point in tried]
+        tables["validation_curve"].insert(1, "alpha", alphas)
+    if "hold_outs" in tables:
+        alphas = [best_alpha(validate(held.best.fit.head, held.rows)) for held in fitted.hold_outs]
+        tables["hold_outs"].insert(2, "alpha", alphas)
+    return Interpolation(mixtures, fitted, validate(part, training.deciding), tables)
 
 
 def _decide(
@@ -255,7 +239,7 @@ def _decide(
     if alpha == 0:
         # As zero_shot does it, to the last bit and with its rule for equal prompts.
         return decide(images, classifier, model, where)
-    scored = head_scores(heads.at(alpha), images, view, where, classes)
+    scored = head_scores(heads.mixtures.at(alpha, heads.fitted.final.head), images, view, where, classes)
     return decide_scores(images, scored, ClassColumns.apart(classes), where)
 
 
@@ -267,8 +251,7 @@ def _outcome(
     settings: WiseFtSettings,
 ) -> Outcome:
     dataset, split = inputs.dataset, settings.split
-    validation = heads.validation
-    chosen = best_alpha(validation)
+    chosen = best_alpha(heads.validation)
     choice = {"alpha": chosen, "C": heads.fitted.C, "chosen_on": training.chosen_on, "chosen_by": training.metric}
     ends = (
         OtherTop1("zero_shot_top1", decided[0.0].correct, {"alpha": 0.0}),
@@ -283,11 +266,7 @@ def _outcome(
         outcome,
         metrics=tuple(m if "alpha" in m.params else replace(m, params={**m.params, **params}) for m in outcome.metrics),
         examples=outcome.examples.assign(**correct),
-        tables={
-            **outcome.tables,
-            "alpha_curve": _alpha_curve(decided, validation),
-            **heads.tables(),
-        },
+        tables={**outcome.tables, "alpha_curve": _alpha_curve(decided, heads.validation), **heads.tables},
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import starmap
 
 import numpy as np
-from coverage_worlds import Draw, IntervalCase
 from numpy.random import Generator
+from worlds.cases import Draw, IntervalCase
 
 from clipbench.arrays import IntArray
 from clipbench.stats.clusters import design, share_interval
