@@ -21,27 +21,26 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import coverage_analyses
-import coverage_classes
-import coverage_tasks
-import coverage_worlds
 import numpy as np
-from coverage_worlds import IntervalCase, StatementCase
 from rich.console import Console
 from rich.table import Table
+from worlds import accuracies, analyses, classes, tasks
+from worlds.cases import IntervalCase, PowerCase, StatementCase
 
 INTERVALS = [
-    *coverage_worlds.INTERVALS,
-    *coverage_classes.INTERVALS,
-    *coverage_tasks.INTERVALS,
-    *coverage_analyses.INTERVALS,
+    *accuracies.INTERVALS,
+    *classes.INTERVALS,
+    *tasks.INTERVALS,
+    *analyses.INTERVALS,
 ]
-STATEMENTS = [*coverage_worlds.STATEMENTS, *coverage_analyses.STATEMENTS]
+STATEMENTS = [*accuracies.STATEMENTS, *analyses.STATEMENTS]
+POWERS = accuracies.POWERS
 WORLDS = 2000
 SLACK = 0.015
 """How far below its nominal rate an interval may cover."""
 MOST_FALSE = 0.06
 """In how many of the worlds where nothing differs a statement may be made."""
+POWER_SLACK = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,22 @@ class Falsehood:
         return self.false <= MOST_FALSE + (error if self.worlds < WORLDS else 0)
 
 
+@dataclass(frozen=True)
+class Power:
+    """How often a difference was found that is said to be found in 80 % of samples."""
+
+    name: str
+    world: str
+    said: float
+    found: float
+    worlds: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as said, within five points."""
+        return abs(self.found - self.said) <= POWER_SLACK + 2 * math.sqrt(0.16 / self.worlds)
+
+
 def cover(place: int, worlds: int) -> Coverage:
     """Draw the worlds of one interval."""
     case = INTERVALS[place]
@@ -114,31 +129,58 @@ def cover(place: int, worlds: int) -> Coverage:
 def falsify(place: int, worlds: int) -> Falsehood:
     """Draw the worlds of one kind of statement."""
     case = STATEMENTS[place]
+    return Falsehood(case.name, case.world, _share(case, worlds), worlds)
+
+
+def find(place: int, worlds: int) -> Power:
+    """Draw the worlds of one difference."""
+    case = POWERS[place]
+    return Power(case.name, case.world, case.power, _share(case, worlds), worlds)
+
+
+def _share(case: StatementCase | PowerCase, worlds: int) -> float:
     key = _number(case.name + case.world)
-    said = [case.draw(np.random.default_rng([world, key])) for world in range(worlds)]
-    return Falsehood(case.name, case.world, float(np.mean(said)), worlds)
+    return float(np.mean([case.draw(np.random.default_rng([world, key])) for world in range(worlds)]))
 
 
 def _number(text: str) -> int:
     return int.from_bytes(text.encode()) % (1 << 63)
 
 
-def chosen(cases: Sequence[IntervalCase] | Sequence[StatementCase], only: Sequence[str]) -> list[int]:
+def chosen(cases: Sequence[IntervalCase | StatementCase | PowerCase], only: Sequence[str]) -> list[int]:
     """Return the places of the cases whose names hold any of the words; of all where there are none."""
     told = [f"{case.name} {case.world}" for case in cases]
     return [place for place, words in enumerate(told) if not only or any(word in words for word in only)]
 
 
-def rows(found: Sequence[Coverage], said: Sequence[Falsehood]) -> Iterator[tuple[str, ...]]:
-    """Yield the lines of both tables, each after its heads."""
-    yield ("interval", "world", "printed", "covers", "below", "above", "width", "")
-    for row in found:
-        shares = (f"{100 * share:.1f} %" for share in (row.printed, row.covered, row.below, row.above))
-        remark = "covers too little" if not row.holds else "more than nominal" if row.covered > row.level + 0.02 else ""
-        yield (row.name, row.world, *shares, f"{row.width:.3g}", remark)
-    yield ("statement", "world where it is false", "made", "", "", "", "", "")
-    for line in said:
-        yield (line.name, line.world, f"{100 * line.false:.1f} %", *4 * ("",), "" if line.holds else "too often")
+def tables(
+    found: Sequence[Coverage], said: Sequence[Falsehood], powers: Sequence[Power]
+) -> Iterator[list[tuple[str, ...]]]:
+    """Yield each table, its heads first."""
+    yield [("interval", "world", "printed", "covers", "below", "above", "width", ""), *map(_coverage_row, found)]
+    yield [
+        ("statement", "world where it is false", "made", ""),
+        *((line.name, line.world, _percent(line.false), "" if line.holds else "too often") for line in said),
+    ]
+    yield [
+        ("power", "world", "said", "found", ""),
+        *(
+            (line.name, line.world, _percent(line.said), _percent(line.found), "" if line.holds else "not as said")
+            for line in powers
+        ),
+    ]
+
+
+def _coverage_row(row: Coverage) -> tuple[str, ...]:
+    if not row.printed:
+        return (row.name, row.world, "never", *5 * ("",))
+    shares = map(_percent, (row.printed, row.covered, row.below, row.above))
+    remark = "covers too little" if not row.holds else "more than nominal" if row.covered > row.level + 0.02 else ""
+    return (row.name, row.world, *shares, f"{row.width:.3g}", remark)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def main() -> int:
@@ -151,23 +193,31 @@ def main() -> int:
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.processes) as pool:
         # By place, since a world does not go from one process to another.
-        of_intervals = [pool.submit(cover, place, arguments.worlds) for place in chosen(INTERVALS, arguments.only)]
-        of_statements = [pool.submit(falsify, place, arguments.worlds) for place in chosen(STATEMENTS, arguments.only)]
-        found, said = [one.result() for one in of_intervals], [one.result() for one in of_statements]
-    lines = list(rows(found, said))
-    if arguments.markdown:
-        for line in lines:
-            print(f"| {' | '.join(line)} |")
-            if line[0] in ("interval", "statement"):
-                print("|---" * len(line) + "|")
-    else:
-        table = Table(*lines[0], box=None, pad_edge=False)
-        for line in lines[1:]:
-            table.add_row(*line)
-        Console(width=160).print(table)
+        parts = [
+            [pool.submit(draw, place, arguments.worlds) for place in chosen(cases, arguments.only)]
+            for draw, cases in ((cover, INTERVALS), (falsify, STATEMENTS), (find, POWERS))
+        ]
+        found, said, powers = ([one.result() for one in part] for part in parts)
+    for head, *lines in tables(found, said, powers):
+        _print(head, lines, markdown=arguments.markdown)
+    every = (*found, *said, *powers)
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in (*found, *said)], indent=1))
-    return 0 if all(row.holds for row in (*found, *said)) else 1
+        arguments.json.write_text(json.dumps([asdict(row) for row in every], indent=1))
+    return 0 if all(row.holds for row in every) else 1
+
+
+def _print(head: tuple[str, ...], lines: Sequence[tuple[str, ...]], *, markdown: bool) -> None:
+    if not lines:
+        return
+    if markdown:
+        for line in (head, ("---",) * len(head), *lines):
+            print(f"| {' | '.join(line)} |")
+        print()
+        return
+    table = Table(*head, box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*line)
+    Console(width=160).print(table)
 
 
 if __name__ == "__main__":

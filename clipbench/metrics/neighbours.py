@@ -58,16 +58,19 @@ class Gallery:
     labels: Tensor
     """(N,)"""
     places: Tensor
-    """(N,) the order in which equally similar rows come: by label, then by row."""
+    """(N,) which place each row has among equally similar ones: by label, then by row."""
+    ordered: IntArray
+    """(N,) the row of each place."""
 
     @classmethod
     def of(cls, vectors: Float32Array, labels: IntArray, device: str = "cpu") -> Gallery:
         """Make one of (N, D) float32 unit vectors, 0 < N < 2^31; MPS lacks float64, so there the CPU computes."""
         import torch
 
-        places = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
+        ordered = np.argsort(labels, kind="stable")
         where = "cpu" if device.startswith("mps") else device
-        return cls(*(torch.as_tensor(part, device=where) for part in (vectors, labels, places)))
+        rows, of_rows, places = (torch.as_tensor(part, device=where) for part in (vectors, labels, np.argsort(ordered)))
+        return cls(rows, of_rows, places, ordered)
 
     def nearest(self, queries: Float32Array, true: IntArray, k: int) -> Neighbours:
         """Search every row for the k <= N nearest of each of (n, D) float32 unit vectors with (n,) true labels.
@@ -85,7 +88,7 @@ class Gallery:
             own = torch.as_tensor(true[start : start + _QUERIES], device=self.vectors.device)
             keys[start : start + _QUERIES] = self._nearest_keys(batch, own, k).cpu().numpy()
         place = ((1 << _ROW_BITS) - 1 - (keys & ((1 << _ROW_BITS) - 1))) % len(self.vectors)
-        return Neighbours(np.argsort(self.places.cpu().numpy())[place], (keys >> _ROW_BITS) / _STEPS)
+        return Neighbours(self.ordered[place], (keys >> _ROW_BITS) / _STEPS)
 
     def _nearest_keys(self, queries: Tensor, own: Tensor, k: int) -> Tensor:
         products, rows = self._candidates(queries, min(k + _SPARE, len(self.vectors)))

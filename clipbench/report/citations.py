@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -97,7 +96,8 @@ def bibtex(results: Results, jobs: Sequence[JobResult]) -> str:
 
 
 def _key(kind: str, name: str) -> str:
-    return f"{kind}-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'unnamed'}"
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name.lower())
+    return "-".join([kind, *plain.split()])
 
 
 def _entry(key: str, fields: Mapping[str, object]) -> str:

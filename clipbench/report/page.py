@@ -95,9 +95,6 @@ def render(results: Results, title: str | None = None) -> str:
             title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
-            best=marks.best(leaderboard),
-            methods=citations.methods(results, jobs, analyses),
-            bibtex=citations.bibtex(results, jobs),
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
             groups=groups(leaderboard),
@@ -109,7 +106,7 @@ def render(results: Results, title: str | None = None) -> str:
             rows=_rows(details),
             merged=len(results.parts) > 1,
             scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
-            **_method([*leaderboard.jobs, *analyses]),
+            **_method(data),
         )
     )
 
@@ -151,14 +148,19 @@ def _shared(leaderboard: Leaderboard) -> Mapping[str, Any]:
     return {"series": figures.series_of(models), "coloured": len(models) <= figures.SERIES}
 
 
-def _method(found: Sequence[JobResult | AnalysisResult]) -> Mapping[str, Any]:
-    """Return what the page says of how to read its numbers: what metrics mean, and (level, kind) of intervals."""
+def _method(data: PageData) -> Mapping[str, Any]:
+    """Return what the page says of how its numbers were made: what metrics mean, (level, kind) of intervals."""
+    found: list[JobResult | AnalysisResult] = [*data.leaderboard.jobs, *data.analyses]
     records = [record for result in found for record in result.records if record.interval and record.low is not None]
     kinds = {(numbers.percent_of_level(record.level), labels.interval(record.interval)) for record in records}
     return {
         "definitions": definitions(found),
         "intervals": sorted(kinds),
         "over_draws": any(record.interval == "images and draws" for record in records),
+        "best": marks.best(data.leaderboard),
+        "not_compared": [result.error for result in data.results_of(STANDINGS) if result.status == "failed"],
+        "methods": citations.methods(data.results, data.jobs, data.analyses),
+        "bibtex": citations.bibtex(data.results, data.jobs),
     }
 
 

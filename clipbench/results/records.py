@@ -224,6 +224,11 @@ class JobResult:
         """The record that stands for this job in a wide table."""
         return next((record for record in self.records if record.main), None)
 
+    @property
+    def at_chance(self) -> bool:
+        """Whether its main number is not above chance."""
+        return self.main is not None and at_chance(self.main)
+
 
 Verdict = Literal["higher", "lower", "not_distinguishable", "undefined"]
 """Of what is compared: it is higher, lower, neither beyond chance, or there is nothing to compare."""

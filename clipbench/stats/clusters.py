@@ -23,9 +23,9 @@ from clipbench.stats.significance import NORMAL
 MIN_CLUSTERS = 20
 """Fewer, by their effective number, leave a variance too uncertain for any interval or test."""
 
-FEW = 10
-"""Where fewer clusters than this, by their effective number, hold either outcome, each counts as one example: how alike
-their examples are is not known."""
+EVEN = 0.5
+"""Where clusters are worth less than this share of their number, a few large ones decide, and each counts as one
+example; so does each where fewer than `MIN_CLUSTERS` hold either outcome: how alike examples are is not known then."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def design(
     plain = float(np.var(values)) / len(values)
     effect = max(1.0, _jackknife(values, clusters) / plain) if plain > 0 else 1.0
     happened = np.asarray(values if outcome is None else outcome) != 0
-    if min(_holding(clusters, happened), _holding(clusters, ~happened)) < FEW:
+    few = min(_holding(clusters, happened), _holding(clusters, ~happened)) < MIN_CLUSTERS
+    if few or effective < EVEN * len(sizes):
         effect = max(effect, len(values) / effective)
     return Design(effect, effective)
 

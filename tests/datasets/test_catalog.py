@@ -62,7 +62,8 @@ def test_every_entry_is_a_valid_definition_with_a_source(name):
     again = define(name, {"adapter": entry.adapter, **entry.arguments}, base=None)
     assert again.arguments == entry.arguments
     assert entry.info.name == name
-    assert entry.info.regime in ("benchmark", "shift", "field")
+    # What shows none of the classes that it is labelled with has no accuracy to set beside others.
+    assert entry.info.regime in (("",) if name == "imagenet-o" else ("benchmark", "shift", "field"))
     assert entry.info.description
     assert entry.info.source
     assert entry.counts["test"] > 0

@@ -18,7 +18,7 @@ import pytest
 from clipbench.report.page import render, write_page
 from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
-from clipbench.results.records import Record, Table
+from clipbench.results.records import AnalysisResult, Record, Table
 
 from .made_up import HOSTILE, classification, failure, install, with_pictures
 
@@ -189,6 +189,13 @@ def test_what_is_not_above_chance_says_so_wherever_its_number_stands(make_result
     text = Outline(render(make_results(*jobs))).text
     # In the sentence and the mean of the model; in its cells, its details and their tables, of two data sets each.
     assert text.count("not above chance") - text.count("Grey: not above chance") == 2 + 3 * 2 + 1
+
+
+def test_where_no_best_could_be_found_the_board_says_why(make_results: Make, found: Callable[..., None]) -> None:
+    found(AnalysisResult("h", "best_of_column", 0, "failed", error="MemoryError"))
+    page = render(make_results(*(classification(model, "digits", 0.5) for model in "ab")))
+    assert "No best could be marked: MemoryError" in Outline(page).text
+    assert "data-best" not in page
 
 
 def test_nothing_has_finished(make_results: Make) -> None:

@@ -151,8 +151,14 @@ def shifts() -> AnalysisResult:
     return over_shifts([on_shift("a", name, 0.6, 0.5, baseline=PUBLISHED) for name in ("sketch", "rendition")])
 
 
+PROBE = (
+    difference("mean_per_class_recall_difference", 0.1, 0.05),
+    difference("top1_difference", 0.1, 0.05),
+    Record("shots_to_match", 8.0, "examples per class", 6.0, 10.0, 0.95, "images and draws", n=50),
+)
+
 RESULTS: dict[str, tuple[Section, AnalysisResult]] = {
-    "probe_vs_zero_shot": (ComparisonsSection(), probe("a", "x")),
+    "probe_vs_zero_shot": (ComparisonsSection(), probe("a", "x", *PROBE)),
     "expectations": (ComparisonsSection(), expectations()),
     "robustness": (RobustnessSection(), shifts()),
     "robustness_pair": (RobustnessSection(), pair("a", [("sketch", 0.5, 0.6, 0.1, 0.2, 0.5)], way=False)),

@@ -45,7 +45,7 @@ def test_what_was_found_is_seen_before_a_job_is_opened(
     visit: Callable[..., Visit], make_results: Callable[..., Results]
 ) -> None:
     page = visit(make_results(job()), DESKTOP)
-    assert page.page.get_by_text(tables.FINDING).is_visible()
+    assert page.page.get_by_text(tables.FLIPS).is_visible()
     assert not page.page.get_by_text(tables.NOTES[0]).is_visible()
 
 

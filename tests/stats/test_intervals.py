@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, chi2
 
-from clipbench.stats.intervals import wilson
+from clipbench.results.records import Record
+from clipbench.stats.intervals import MIN_EXAMPLES, Interval, wilson
+from clipbench.tasks.base import Metric
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,27 @@ def test_wilson_refuses_impossible_counts(correct, n):
 def test_a_level_that_is_none_is_refused():
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
         wilson(1, 2, 95)
+
+
+def test_the_fewest_examples_are_where_wilsons_interval_covers():
+    p = np.linspace(0.02, 0.98, 961)
+
+    def covered(n):
+        correct = np.arange(n + 1)[:, None]
+        low, high = np.transpose([(found.low, found.high) for found in (wilson(k, n) for k in range(n + 1))])[..., None]
+        return (binom.pmf(correct, n, p) * ((low <= p) & (p <= high))).sum(axis=0)
+
+    def around(n):
+        """Mean over all within 0.05 of a proportion, the least of any."""
+        return np.convolve(covered(n), np.full(101, 1 / 101), "valid").min()
+
+    for n in (MIN_EXAMPLES, 12, 15, 30, 100):
+        assert covered(n).min() > 0.91
+        assert around(n) > 0.945
+    assert around(6) < 0.942
+
+
+def test_no_record_of_fewer_examples_has_an_interval():
+    few, enough = (Record.of(Metric("top1", 0.5, n, Interval(0.4, 0.6, "wilson"))) for n in (9, MIN_EXAMPLES))
+    assert (few.value, few.low, few.high, few.interval) == (0.5, None, None, "")
+    assert (enough.low, enough.interval) == (0.4, "wilson")

@@ -48,7 +48,7 @@ def test_zero_shot_of_one_model_stands_beside_the_probe_of_another(workplace, va
     assert [numbers[name] for name in ("sets_won", "sets_lost", "sets_undecided")] == list(counts.values())
     sentence = said(found)[0]
     assert sentence.startswith(f"Zero-shot of {WORDS} against the linear probe of pixels:2: won on ")
-    assert "(intervals that hold for all 2 together; n = 120)" in sentence
+    assert "(2 intervals that hold together; n = 120)" in sentence
     # An image-only model fails what it cannot do, and nothing else.
     failed = [(job.model, job.task) for job in results.jobs() if job.status == "failed"]
     assert failed == [("pixels:2", "zero_shot")] * 2

@@ -47,7 +47,7 @@ class HeadPair:
             right[0][order],
             right[1][order],
             first.main is not None and first.main.metric == "mean_per_class_recall",
-            at_chance(first) and at_chance(second),
+            first.at_chance and second.at_chance,
             None if clusters is None else clusters[order],
         )
 
@@ -60,15 +60,6 @@ class HeadPair:
         counts = np.bincount(self.labels)
         weights = len(ahead) / (np.count_nonzero(counts) * counts[self.labels])
         return np.column_stack([ahead, ahead * weights])
-
-
-def at_chance(job: JobResult) -> bool:
-    """Return whether a job's main number is not above guessing and answering with the commonest class."""
-    main = job.main
-    known = [floor for floor in (main.chance, main.commonest) if floor is not None] if main else []
-    if not known or main is None or main.value is None:
-        return False
-    return (main.value if main.low is None else main.low) <= max(known)
 
 
 def differences(pairs: Sequence[HeadPair]) -> list[tuple[Metric, ...]]:

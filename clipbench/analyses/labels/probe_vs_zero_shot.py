@@ -17,7 +17,7 @@ from clipbench.analyses.comparable import (
     subject_of,
     without_numbers,
 )
-from clipbench.analyses.labels.head_pairs import HeadPair, at_chance, differences
+from clipbench.analyses.labels.head_pairs import HeadPair, differences
 from clipbench.analyses.labels.shots_curve import METRIC, SHOTS_CURVE, UNIT, shots_curve
 from clipbench.analyses.labels.two_models import (
     HEADS,
@@ -177,7 +177,7 @@ def _draft(zero_shot: JobResult, probe: JobResult | None, few: tuple[JobResult, 
         return _Draft(without_numbers(about, jobs, f"Not compared: {error}."))
     aligned = {name: table.loc[answers.index] for name, table in tables.items()}
     table, crossing = shots_curve(zero_shot, probe, few, aligned, clusters)
-    nothing = at_chance(zero_shot)
+    nothing = zero_shot.at_chance
     finding = Finding(
         about,
         (crossing,) if crossing and not nothing else (),

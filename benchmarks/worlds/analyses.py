@@ -6,9 +6,9 @@ from itertools import starmap
 
 import numpy as np
 import pandas as pd
-from coverage_worlds import Draw, IntervalCase, StatementCase, answers
 from numpy.random import Generator
 from scipy.special import expit
+from worlds.cases import Draw, IntervalCase, StatementCase, answers
 
 from clipbench.analyses.base import Evidence
 from clipbench.analyses.rankings.error_consistency import ErrorConsistency

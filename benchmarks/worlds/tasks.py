@@ -8,10 +8,10 @@ from itertools import starmap
 from statistics import NormalDist
 
 import numpy as np
-from coverage_worlds import Draw, IntervalCase
 from numpy.random import Generator
-from scipy.special import expit
+from scipy.special import expit, ndtr
 from sklearn.metrics import average_precision_score
+from worlds.cases import Draw, IntervalCase
 
 from clipbench.arrays import Float64Array
 from clipbench.stats.intervals import Interval, wilson
@@ -21,6 +21,7 @@ from clipbench.tasks.base import DatasetFacts, ImageSet, Metric
 from clipbench.tasks.classify.multi_label import multi_label_outcome
 from clipbench.tasks.probe.over_seeds import SeedDecisions, seed_metrics
 from clipbench.tasks.prompt_sensitivity.template_metrics import root_interval
+from clipbench.tasks.retrieval.pairing import Answers, accuracy
 from clipbench.tasks.retrieval.ranks import Ranks, retrieval_metrics
 
 FACTS = DatasetFacts("made up", ("first", "second"), multilabel=False, splits=("test",))
@@ -120,6 +121,24 @@ def average_precision(n: int, classes: int, share: float) -> IntervalCase:
     return IntervalCase("mAP", f"{n} images, {classes} classes, positives {100 * share:.0f} %", draw)
 
 
+def pairing(images: int, snippets: int, lead: float) -> IntervalCase:
+    """Captions of which some score high for every image, and images of which some know their own caption better."""
+    spread = math.sqrt(1 + 0.5**2)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    first = ndtr((lead + math.hypot(spread, 0.8) * nodes) / spread) ** (snippets - 1)
+    truth = float(weights @ first / math.sqrt(2 * math.pi))
+
+    def draw(random: Generator) -> Draw:
+        scores = random.standard_normal((images, images)) + 0.5 * random.standard_normal(images)
+        own = np.diag(scores) + lead + 0.8 * random.standard_normal(images)
+        higher = (scores >= own[:, None]) & ~np.eye(images, dtype=bool)
+        ones = np.ones(images, np.int64)
+        each = np.arange(images)
+        return accuracy(Answers(each, higher.astype(np.int64), ones, each, ones), snippets)[1], truth
+
+    return IntervalCase("pairing", f"one of {snippets}, {images} images, accuracy {truth:.2f}", draw)
+
+
 # Templates
 
 
@@ -167,6 +186,7 @@ INTERVALS = [
     *starmap(pooled_few_shot, [(2, 100, 1.0), (8, 16, 1.0), (8, 10, 1.0)]),
     *((retrieval(n, level, "mean_recall_at_1")) for n in (100, 300) for level in (0.0, 3.0)),
     average_precision(300, 10, 0.1),
+    *starmap(pairing, [(40, 8, 1.0), (100, 2, 3.0), (100, 32, 2.0)]),
     *starmap(template_spread, [(300, 10, 0.3), (1000, 25, 0.05), (1000, 5, 0.0)]),
     *starmap(best_template, [(300, 10, 0.0), (1000, 25, 0.05), (1000, 5, 0.3)]),
 ]

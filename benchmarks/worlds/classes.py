@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import starmap
 
 import numpy as np
-from coverage_worlds import Draw, IntervalCase
 from numpy.random import Generator
+from worlds.cases import Draw, IntervalCase
 
 from clipbench.arrays import IntArray
 from clipbench.stats.clusters import design, share_interval
@@ -80,7 +80,7 @@ INTERVALS: list[IntervalCase] = [
                 (clusters, (10,), alike, share)
                 for clusters in (30, 100)
                 for alike in (0.0, 0.5, 1.0)
-                for share in (0.5, 0.8)
+                for share in (0.5, 0.7)
             ),
             *((100, (2, 5, 20), alike, 0.95) for alike in (0.0, 0.5, 1.0)),
         ],

@@ -1,64 +1,22 @@
-"""Made-up worlds with a known truth, for `coverage.py`."""
+"""Made-up right and wrong answers of one, two or many models, for `coverage.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import starmap
 
 import numpy as np
+import pandas as pd
 from numpy.random import Generator
+from scipy.stats import rankdata
+from worlds.cases import Draw, IntervalCase, PowerCase, StatementCase, answers
 
-from clipbench.arrays import BoolArray, Float64Array
-from clipbench.stats.clusters import design, share_interval
-from clipbench.stats.intervals import Interval, wilson
-from clipbench.stats.paired import compare_pair, paired_recall_difference, score_interval
-from clipbench.stats.recalls import recall_interval
+from clipbench.analyses.rankings.gate import judge
+from clipbench.analyses.rankings.rank_sets import rank_sets
+from clipbench.arrays import BoolArray
+from clipbench.stats.intervals import wilson
+from clipbench.stats.paired import compare_pair, score_interval
+from clipbench.stats.power import detectable_difference
 from clipbench.stats.simultaneous import critical_value, largest_of, largest_of_pairs
-
-Draw = tuple[Interval | None, float]
-"""The interval that is printed in a world, and the truth."""
-
-
-@dataclass(frozen=True)
-class IntervalCase:
-    """One kind of interval in one kind of world."""
-
-    name: str
-    world: str
-    draw: Callable[[Generator], Draw]
-
-
-@dataclass(frozen=True)
-class StatementCase:
-    """One kind of statement in a world where it is false."""
-
-    name: str
-    world: str
-    draw: Callable[[Generator], bool]
-    """Whether it is made."""
-
-
-def answers(random: Generator, chances: Float64Array, models: Sequence[float], shared: float) -> BoolArray:
-    """Return (M, n) right answers of models to n examples.
-
-    Args:
-        random: of this world.
-        chances: (n,) how often an example is answered rightly by a model of shift 0.
-        models: M shifts, in logits.
-        shared: which part of an answer's luck all models share; 1: equal models are right about the same examples.
-    """
-    logits = np.log(chances / (1 - chances)) + np.asarray(models)[:, None]
-    common, own = random.standard_normal(len(chances)), random.standard_normal((len(models), len(chances)))
-    luck = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
-    return np.asarray(luck < _quantile(1 / (1 + np.exp(-logits))))
-
-
-def _quantile(share: Float64Array) -> Float64Array:
-    from scipy.special import ndtri
-
-    return np.asarray(ndtri(share))
-
 
 # Single accuracies, and two on the same examples
 
@@ -101,54 +59,6 @@ def clustered_difference(clusters: int, size: int, apart: float) -> IntervalCase
     return IntervalCase("paired difference of clustered examples", f"{clusters} clusters of about {size}", draw)
 
 
-def clustered_accuracy(clusters: int, size: int, alike: float) -> IntervalCase:
-    """Clusters of which all examples are about as hard: `alike` of the variance is between them."""
-    a, b = 0.7 * (1 - alike) / alike, 0.3 * (1 - alike) / alike
-
-    def draw(random: Generator) -> Draw:
-        sizes = 1 + random.poisson(size - 1, clusters)
-        place = np.repeat(np.arange(clusters), sizes)
-        right = random.random(len(place)) < random.beta(a, b, clusters)[place]
-        return share_interval(float(right.mean()), len(right), design(right, place)), 0.7
-
-    return IntervalCase(
-        "accuracy of clustered examples", f"{clusters} clusters of about {size}, alike by {alike}", draw
-    )
-
-
-# Means over classes
-
-
-def _class_chances(classes: int) -> Float64Array:
-    """Return (C,) accuracies of easy, middling and hard classes."""
-    return np.tile([0.99, 0.8, 0.4, 0.9], classes)[:classes]
-
-
-def recall(classes: int, each: int) -> IntervalCase:
-    chances = _class_chances(classes)
-    labels = np.repeat(np.arange(classes), each)
-
-    def draw(random: Generator) -> Draw:
-        return recall_interval(labels, random.random(len(labels)) < chances[labels]), float(chances.mean())
-
-    return IntervalCase("mean per-class recall", f"{classes} classes of {each}", draw)
-
-
-def recall_difference(classes: int, each: int, apart: float) -> IntervalCase:
-    labels = np.repeat(np.arange(classes), each)
-    gains, losses = 0.02 + apart * _class_chances(classes), np.full(classes, 0.05)
-
-    def draw(random: Generator) -> Draw:
-        luck, agreed = random.random((2, len(labels)))
-        only_first = luck < gains[labels]
-        only_second = ~only_first & (luck < (gains + losses)[labels])
-        both = ~only_first & ~only_second & (agreed < 0.7)
-        found = paired_recall_difference(labels, only_first | both, only_second | both)[1]
-        return found, float((gains - losses).mean())
-
-    return IntervalCase("paired difference of mean per-class recalls", f"{classes} classes of {each}", draw)
-
-
 # Several comparisons at once, of equal models
 
 
@@ -180,6 +90,53 @@ def table_of_sets(sets: int, n: int, accuracy: float) -> StatementCase:
     return StatementCase("better on one of several sets", f"two equal models, {sets} sets of {n}", draw)
 
 
+def ranks(shifts: tuple[float, ...], sets: int, n: int) -> StatementCase:
+    """Sets are equally hard for all models but for their shifts, in logits; equal ones may have any of their ranks."""
+    worst = rankdata(-np.array(shifts), "max")
+    best = rankdata(-np.array(shifts), "min")
+
+    def draw(random: Generator) -> bool:
+        right = [answers(random, random.uniform(0.5, 0.95, n), shifts, 0.6) for _ in range(sets)]
+        found = rank_sets(right, [str(place) for place in range(len(shifts))])
+        # A model that is equal to others has none of their ranks surely to itself.
+        return any(one.lowest > best[int(one.model)] or one.highest < worst[int(one.model)] for one in found)
+
+    world = f"{len(shifts)} models, {len(set(shifts))} of them different, {sets} sets of {n}"
+    return StatementCase("a rank that the model does not have", world, draw)
+
+
+def refused(n: int) -> StatementCase:
+    """A new model that is as good as the old one."""
+
+    def draw(random: Generator) -> bool:
+        old, new = answers(random, np.full(n, 0.8), [0.0, 0.0], 0.6)
+        found = compare_pair(old, new)
+        low, high = score_interval(found.only_first, found.only_second, n)
+        spread = (found.only_first + found.only_second) / n
+        row = {"first": old.mean(), "second": new.mean(), "difference": found.difference, "low": low, "high": high}
+        frame = pd.DataFrame(
+            [row | {"n": n, "spread": spread, "higher_is_better": True, "unit": "fraction", "at_chance": False}]
+        )
+        frame.attrs |= {"critical": 1.96}
+        return bool((judge(frame, 1.0)["judgement"] == "worse").any())
+
+    return StatementCase("worse by a point (--fail-if-worse 1)", f"an equal model, n = {n}", draw)
+
+
+def power(n: int, spread: float) -> PowerCase:
+    difference = detectable_difference(spread, n) or 0.0
+
+    def draw(random: Generator) -> bool:
+        only_first, only_second, _ = random.multinomial(
+            n, [(spread + difference) / 2, (spread - difference) / 2, 1 - spread]
+        )
+        low, high = score_interval(only_first, only_second, n)
+        return bool(low > 0 or high < 0)
+
+    world = f"n = {n}, {100 * spread:.0f} % of images apart: {100 * difference:.1f} points"
+    return PowerCase("the detectable difference is found", world, 0.8, draw)
+
+
 INTERVALS: list[IntervalCase] = [
     *(proportion(n, *ends) for n in (10, 30, 100, 1000) for ends in ((0.3, 0.7), (0.8, 0.95), (0.95, 0.999))),
     *starmap(
@@ -194,13 +151,14 @@ INTERVALS: list[IntervalCase] = [
             (10_000, 0.004, 0.002),
         ],
     ),
-    *starmap(clustered_accuracy, [(12, 30, 0.3), (25, 20, 0.3), (100, 10, 0.05)]),
     *starmap(clustered_difference, [(12, 30, 0.0), (25, 20, 0.5), (100, 10, 0.2)]),
-    *starmap(recall, [(10, 1), (100, 1), (100, 2), (50, 5), (10, 50)]),
-    *starmap(recall_difference, [(100, 1, 0.1), (100, 2, 0.1), (50, 5, 0.03), (10, 50, 0.1)]),
 ]
 
 STATEMENTS: list[StatementCase] = [
     *starmap(all_pairs, [(2, 200, 0.5, 0.7), (5, 200, 0.9, 0.7), (20, 1000, 0.6, 0.7), (10, 100, 0.6, 0.97)]),
     table_of_sets(12, 300, 0.8),
+    *starmap(ranks, [((0.0,) * 8, 1, 400), ((0.0, 0.0, 0.1, 0.1, 0.4, 0.4), 1, 1000), ((0.0,) * 6, 8, 200)]),
+    refused(400),
 ]
+
+POWERS = list(starmap(power, [(350, 0.1), (2000, 0.05), (10_000, 0.2)]))
