@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 from worlds.cases import Draw, IntervalCase
 
 from clipbench.arrays import Float64Array
+from clipbench.stats.clusters import answers_interval
 from clipbench.stats.intervals import Interval, wilson
 from clipbench.stats.simultaneous import critical_value, largest_of, level_of
 from clipbench.stats.variance_components import variance_components
@@ -181,12 +182,25 @@ def best_template(n: int, templates: int, spread: float) -> IntervalCase:
     return IntervalCase("best template", f"{n} images, {templates} templates that deviate by {spread} in logits", draw)
 
 
+def answers_together(n: int, answers: int, level: float) -> IntervalCase:
+    """The answers of a model under several corruptions, or with several templates, to images of other difficulty."""
+    effects = np.linspace(-1, 1, answers)
+    truth = float(np.mean([mean_of_logistic(level + effect, 1.5) for effect in effects]))
+
+    def draw(random: Generator) -> Draw:
+        logits = level + 1.5 * random.standard_normal((n, 1)) + effects
+        return answers_interval(random.random((n, answers)) < expit(logits)), truth
+
+    return IntervalCase("mean over corruptions or templates", f"{n} images, {answers} answers each, {truth:.2f}", draw)
+
+
 INTERVALS = [
     *starmap(few_shot, [(200, 5, 0.0, 0.5), (1000, 5, 0.2, 0.5), (2000, 5, 0.5, -1.0), (2000, 3, 0.2, 2.5)]),
     *starmap(pooled_few_shot, [(2, 100, 1.0), (8, 16, 1.0), (8, 10, 1.0)]),
     *((retrieval(n, level, "mean_recall_at_1")) for n in (100, 300) for level in (0.0, 3.0)),
     average_precision(300, 10, 0.1),
     *starmap(pairing, [(40, 8, 1.0), (100, 2, 3.0), (100, 32, 2.0)]),
+    *starmap(answers_together, [(100, 5, 5.0), (300, 25, 1.0), (1000, 75, -2.0)]),
     *starmap(template_spread, [(300, 10, 0.3), (1000, 25, 0.05), (1000, 5, 0.0)]),
     *starmap(best_template, [(300, 10, 0.0), (1000, 25, 0.05), (1000, 5, 0.3)]),
 ]

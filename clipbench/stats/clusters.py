@@ -10,7 +10,7 @@ freedom less than there are clusters; of unequal sizes by their effective number
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,19 @@ def share_interval(
     effective = n / found.effect
     low, high = wilson_ends(share * effective, effective, found.critical(critical))
     return Interval(float(low), float(high), "cluster wilson" if found.clustered else kind, family=family)
+
+
+def answers_interval(right: NDArray[Any], clusters: IntArray | None = None) -> Interval | None:
+    """Return Wilson's interval of the share of (n, K) answers that are right; the K answers to an image go together.
+
+    Images may come in (n,) clusters. None for too few images or clusters.
+    """
+    n, answers = right.shape
+    if n < MIN_EXAMPLES:
+        return None
+    codes = np.repeat(np.arange(n) if clusters is None else clusters, answers)
+    found = share_interval(float(np.mean(right, dtype=np.float64)), right.size, design(right.ravel(), codes))
+    return found if found is None or clusters is not None else replace(found, kind="effective wilson")
 
 
 def cluster_sizes(clusters: IntArray) -> IntArray:

@@ -28,8 +28,8 @@ from clipbench.metrics.specs import MetricSpec, TableSpec
 from clipbench.reference.imagenet_c import ALEXNET, ALEXNET_CLEAN
 from clipbench.results.records import JobResult, Record, Subject
 from clipbench.stats.bootstrap import percentile, resampled_units
-from clipbench.stats.clusters import mean_interval
-from clipbench.stats.intervals import Interval, wilson
+from clipbench.stats.clusters import answers_interval, mean_interval
+from clipbench.stats.intervals import Interval, ends, wilson
 from clipbench.stats.paired import KIND as PAIRED
 from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
@@ -181,10 +181,11 @@ def _finding(compared: _Compared, evidence: Evidence) -> Finding:
     drawn = compared.values(layout, [np.concatenate(resamples) for resamples in zip(*blocks, strict=True)])
     apart = correct[0][:, 0] - layout.mean(layout.by_corruption(correct[0].astype(np.float64)))
     gap = mean_interval(apart, bonferroni(len(compared.others)), family=len(compared.others))
-    metrics = tuple(_metrics(compared, layout, measured, drawn, n, gap))
+    of_each = _intervals(layout, correct[0]) if compared.independent else {}
+    metrics = tuple(_metrics(compared, layout, measured, drawn, n, gap, of_each.get("")))
     tables = {
-        "severities": _severities(layout, compared.run, correct[0]),
-        "corruptions": _means(layout, compared.run, measured, drawn),
+        "severities": _severities(layout, compared, correct[0]),
+        "corruptions": _means(layout, compared.run, measured, of_each),
     }
     notes = tuple(_notes(compared, layout, left_out))
     difference = next(metric for metric in metrics if metric.name == "corruption_gap")
@@ -198,6 +199,7 @@ def _metrics(
     drawn: Mapping[str, Float64Array],
     n: int,
     gap: Interval | None,
+    of_corrupted: Interval | None,
 ) -> Iterator[Metric]:
     params: dict[str, Any] = {"corruptions": len(layout.averaged), "severities": list(layout.severities)}
     clean, top1 = float(measured["clean"][0]), compared.clean_top1
@@ -210,9 +212,9 @@ def _metrics(
         undefined = known is None or not compared.independent or np.isnan(resamples).all()
         return Metric(name, known, n, None if undefined else replace(percentile(resamples), kind=kind), params=params)
 
-    yield told(replace(metric("corrupted_top1", measured["corrupted"], drawn["corrupted"]), main=True))
-    value = clean - float(measured["corrupted"][0])
-    yield Metric("corruption_gap", value, n, gap if compared.independent else None, params=params)
+    corrupted = float(measured["corrupted"][0])
+    yield told(Metric("corrupted_top1", corrupted, n, of_corrupted, main=True, params=params))
+    yield Metric("corruption_gap", clean - corrupted, n, gap if compared.independent else None, params=params)
     suffix = "" if len(layout.averaged) == STANDARD else f"_{len(layout.averaged)}"
     suffix += PLAIN_FILES if compared.published and compared.settings.jpeg is None else ""
     params = {**params, "reference": compared.subject.reference, "jpeg": compared.settings.jpeg}
@@ -222,26 +224,34 @@ def _metrics(
             yield metric(title + suffix, layout.mean(measured[name]), layout.mean(drawn[name]), kind)
 
 
-def _severities(layout: Layout, run: CorruptedRun, correct: Float32Array) -> pd.DataFrame:
+def _intervals(layout: Layout, correct: Float32Array) -> dict[str, Interval | None]:
+    """Return the interval of each corruption's mean over severities, and under '' that of the mean over corruptions."""
+    answers = correct[:, 1:].reshape(len(correct), len(layout.corruptions), len(layout.severities))
+    of_each = {name: answers[:, place] for place, name in enumerate(layout.corruptions)}
+    averaged = np.concatenate([of_each[name] for name in layout.averaged], axis=1)
+    return {name: answers_interval(right) for name, right in {**of_each, "": averaged}.items()}
+
+
+def _severities(layout: Layout, compared: _Compared, correct: Float32Array) -> pd.DataFrame:
     rows = []
     for view, right in zip(layout.views, correct[:, 1:].sum(axis=0).astype(int).tolist(), strict=True):
-        interval = wilson(right, len(correct))
-        rows.append((view[0], run.kind(view), view[1], right / len(correct), interval.low, interval.high))
+        low, high = ends(wilson(right, len(correct)) if compared.independent else None)
+        rows.append((view[0], compared.run.kind(view), view[1], right / len(correct), low, high))
     return pd.DataFrame(rows, columns=["corruption", "kind", "severity", "top1", "low", "high"])
 
 
 def _means(
-    layout: Layout, run: CorruptedRun, measured: Mapping[str, Float64Array], drawn: Mapping[str, Float64Array]
+    layout: Layout, run: CorruptedRun, measured: Mapping[str, Float64Array], of_each: Mapping[str, Interval | None]
 ) -> pd.DataFrame:
-    intervals = [percentile(resamples) for resamples in drawn["top1"].T]
-    unknown = np.full((1, len(intervals)), np.nan)
+    low, high = zip(*(ends(of_each.get(name)) for name in layout.corruptions), strict=True)
+    unknown = np.full((1, len(layout.corruptions)), np.nan)
     return pd.DataFrame(
         {
             "corruption": layout.corruptions,
             "kind": [run.kind((name, layout.severities[0])) for name in layout.corruptions],
             "top1": measured["top1"][0],
-            "low": [interval.low for interval in intervals],
-            "high": [interval.high for interval in intervals],
+            "low": low,
+            "high": high,
             "error": 1 - measured["top1"][0],
             "ce": measured.get("ce", unknown)[0],
             "relative_ce": measured.get("relative_ce", unknown)[0],

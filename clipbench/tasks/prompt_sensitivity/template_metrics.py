@@ -12,7 +12,7 @@ import numpy as np
 from clipbench.metrics.flips import Flips
 from clipbench.metrics.specs import MetricSpec
 from clipbench.stats.bootstrap import RESAMPLES, SEED
-from clipbench.stats.clusters import design, share_interval
+from clipbench.stats.clusters import answers_interval, design, share_interval
 from clipbench.stats.differences import Difference, simultaneous_differences
 from clipbench.stats.intervals import Interval
 from clipbench.stats.simultaneous import critical_value, largest_of
@@ -128,7 +128,7 @@ def template_metrics(scores: TemplateScores, found: Flips, grid: PromptGrid, spr
     correct, n, clusters = scores.correct, len(scores.rows), scores.clusters
     top1 = correct.mean(axis=0)
     size = {"templates": len(grid.templates)}
-    yield Metric("mean", float(correct.mean()), n, _mean_interval(scores), main=True, params=size)
+    yield Metric("mean", float(correct.mean()), n, answers_interval(scores.correct, clusters), main=True, params=size)
     drawn = size | {"seed": SEED, "resamples": RESAMPLES}
     # The noise that the component is freed of is that of independent images.
     root = _root(spread.value) if clusters is None else None
@@ -217,15 +217,3 @@ def root_interval(interval: Interval | None) -> Interval | None:
     if interval is None or interval.high <= 0:
         return None
     return replace(interval, low=_root(interval.low), high=_root(interval.high))
-
-
-def _mean_interval(scores: TemplateScores) -> Interval | None:
-    """Return Wilson's interval at the number of images of which a proportion has the mean's variance.
-
-    The answers to an image, one with each template, are a cluster.
-    """
-    n, templates = scores.correct.shape
-    codes = np.repeat(np.arange(n) if scores.clusters is None else scores.clusters, templates)
-    right = scores.correct.ravel()
-    found = share_interval(float(right.mean()), len(right), design(right, codes))
-    return found if found is None or scores.clusters is not None else replace(found, kind="effective wilson")
