@@ -8,7 +8,7 @@ from functools import cached_property
 
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report.text import labels
-from clipbench.report.text.claims import at_chance, chance, floor, rests_on
+from clipbench.report.text.claims import at_chance, chance, chances, floor, rests_on
 from clipbench.report.text.declared import heading, task_order
 from clipbench.results.records import JobResult, Record
 from clipbench.tasks.base import Condition
@@ -137,6 +137,11 @@ class Column:
     def floor(self) -> float | None:
         """What a number has to exceed to be above chance; None where nothing is said of it."""
         return floor(self.typical) if self.typical else None
+
+    @property
+    def chances(self) -> tuple[str, ...]:
+        """The parts of `chance`, a line each in a narrow head."""
+        return chances(self.typical) if self.typical else ()
 
     @property
     def chance(self) -> str:

@@ -67,13 +67,18 @@ class Claim:
 
 
 def chance(record: Record) -> str:
-    """Return 'chance 10.0 %, commonest class 18.2 %', as far as either is known; the latter where it is more."""
+    """Return 'chance 10.0 %, commonest class 18.2 %', as far as either is known; the latter where it is another."""
+    return ", ".join(chances(record))
+
+
+def chances(record: Record) -> tuple[str, ...]:
+    """Return the parts of `chance`."""
     guess, commonest = (numbers.with_unit(known, record.unit) for known in (record.chance, record.commonest))
     parts = (
         f"chance {guess}" if record.chance is not None else "",
         f"commonest class {commonest}" if record.commonest is not None and commonest != guess else "",
     )
-    return ", ".join(part for part in parts if part)
+    return tuple(part for part in parts if part)
 
 
 def basis(about: Subject) -> str:
