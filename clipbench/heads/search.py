@@ -19,8 +19,8 @@ _COARSE = 2 * STEPS_A_DECADE
 MARGIN = 0.01
 """Values of C that score so near to the best are looked around too, as its fits are cheap from neighbour to neighbour.
 
-The choice is then within 0.2 points of the best of the grid on all 60 resplits of `benchmarks/penalty_search.py`; without
-it, on 52.
+The choice is then within 0.2 points of the best of the grid on all 60 resplits of `benchmarks/penalty_search.py`;
+without it, on 52.
 """
 
 SCOUT_ERROR = 0.03
