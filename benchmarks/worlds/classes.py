@@ -80,9 +80,10 @@ INTERVALS: list[IntervalCase] = [
                 (clusters, (10,), alike, share)
                 for clusters in (30, 100)
                 for alike in (0.0, 0.5, 1.0)
-                for share in (0.5, 0.7)
+                for share in (0.5, 0.9)
             ),
-            *((100, (2, 5, 20), alike, 0.95) for alike in (0.0, 0.5, 1.0)),
+            *((100, (2, 5, 20), alike, share) for share in (0.9, 0.97) for alike in (0.0, 0.5, 1.0)),
+            (300, (60, *[5] * 9), 0.5, 0.9),
         ],
     ),
 ]

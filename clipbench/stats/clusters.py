@@ -23,7 +23,7 @@ from clipbench.stats.significance import NORMAL
 MIN_CLUSTERS = 20
 """Fewer, by their effective number, leave a variance too uncertain for any interval or test."""
 
-EVEN = 0.5
+EVEN = 0.6
 """Where clusters are worth less than this share of their number, a few large ones decide, and each counts as one
 example; so does each where fewer than `MIN_CLUSTERS` hold either outcome: how alike examples are is not known then."""
 

@@ -58,7 +58,7 @@ class RobustnessPair:
     """
 
     name: ClassVar[str] = "robustness_pair"
-    protocol: ClassVar[int] = 1
+    protocol: ClassVar[int] = 2
     tasks: ClassVar[tuple[str, ...]] = ("wise_ft",)
     automatic: ClassVar[bool] = False
     Settings: type[RobustnessPairSettings] = RobustnessPairSettings
