@@ -7,11 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from clipbench.analyses.labels.two_models import Head
 from clipbench.tasks.base import DatasetsEntry
 from clipbench.tasks.job import Job
 from clipbench.tasks.prompts import PromptChoices
-from clipbench.tasks.registry import load_task
+from clipbench.tasks.registry import Head, load_task
 
 PROMPTED = ("zero_shot", "wise_ft")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from clipbench.plugins import Registry
 from clipbench.tasks.base import Task
@@ -18,6 +18,9 @@ TASKS = {
     "pairing": "clipbench.tasks.retrieval.pairing:Pairing",
 }
 """In the order in which a page shows them; those of plug-ins follow."""
+
+Head = Literal["zero_shot", "linear_probe", "knn", "wise_ft"]
+"""Tasks whose one classifier is right or wrong about each image."""
 
 _REGISTRY = Registry("task", "clipbench.tasks", TASKS, ("name", "protocol", "Settings", "needs", "evaluate"))
 

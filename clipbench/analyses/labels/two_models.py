@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, get_args
 
 from pydantic import Field
 
@@ -19,11 +19,9 @@ from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult, Subject, Verdict
 from clipbench.stats.intervals import ends
 from clipbench.tasks.base import Metric
+from clipbench.tasks.registry import Head
 
-HEADS = ("zero_shot", "linear_probe", "knn", "wise_ft")
-"""Tasks that are right or wrong about each image."""
-
-Head = Literal["zero_shot", "linear_probe", "knn", "wise_ft"]
+HEADS = get_args(Head)
 
 _SOURCE = "Radford et al. 2021, figure 5"
 SETS = (
