@@ -13,7 +13,7 @@ from clipbench.report.text.declared import task_label
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record
 
-_RESAMPLED = ("bootstrap", "paired bootstrap", "unpaired bootstrap", "line and examples")
+_RESAMPLED = ("bootstrap", "paired bootstrap", "cluster bootstrap")
 """Kinds of intervals of which it matters how many resamples were drawn, and with which seed."""
 
 

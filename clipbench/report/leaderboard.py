@@ -12,7 +12,7 @@ from clipbench.report.columns import Cell as Cell
 from clipbench.report.columns import Column as Column
 from clipbench.report.columns import Measurement as Measurement
 from clipbench.report.text import labels
-from clipbench.report.text.declared import as_shown, declared, metric_of, task_label
+from clipbench.report.text.declared import as_shown, declared, label_of_task, metric_of, task_label
 from clipbench.results.frames import column_names
 from clipbench.results.records import AnalysisResult, JobResult, Record
 from clipbench.tasks.base import Condition
@@ -50,9 +50,9 @@ class Leaderboard:
     family: int = 0
     """How many pairs of models were compared, whose intervals hold together; 0: none."""
     paired: tuple[str, ...] = ()
-    """Data sets on which they were compared by their answers to the same images."""
+    """Tasks with their data sets that were compared by answers to the same images, e.g. 'few-shot on digits'."""
     unpaired: tuple[str, ...] = ()
-    """Data sets on which they were compared by their own intervals, without such answers."""
+    """Those that were compared by the models' own intervals, without such answers."""
 
     def cells(self, column: Column) -> list[Cell]:
         """Return a column's cells in the order of the models."""
@@ -99,12 +99,16 @@ def make_leaderboard(
     footnotes += _mixed_models(jobs, len(footnotes))
     apart = _apart(standings)
     marked = tuple(_mark_best(column, apart) for column in checked)
-    compared = [(result.about.dataset, record.params) for result in standings for record in result.records]
+    compared = [
+        (f"{label_of_task(result.about.task)} on {result.about.dataset}", record.params)
+        for result in standings
+        for record in result.records
+    ]
     return Leaderboard(
         *(models, marked, tuple(footnotes), plain),
         family=max((size for _, params in compared if isinstance(size := params.get("family"), int)), default=0),
-        paired=tuple(dict.fromkeys(dataset for dataset, params in compared if params.get("paired"))),
-        unpaired=tuple(dict.fromkeys(dataset for dataset, params in compared if not params.get("paired"))),
+        paired=tuple(dict.fromkeys(what for what, params in compared if params.get("paired"))),
+        unpaired=tuple(dict.fromkeys(what for what, params in compared if not params.get("paired"))),
     )
 
 

@@ -34,8 +34,8 @@ def explanations(board: Leaderboard) -> dict[str, str]:
 def best(board: Leaderboard) -> str:
     """Return how the best of each column were found."""
     paired, unpaired = "paired tests on the same images", "the models' own intervals, as if of other images each"
-    few = ", ".join(board.unpaired) if len(board.unpaired) <= _NAMED else f"{len(board.unpaired)} data sets"
-    how = unpaired if not board.paired else f"{paired}, on {few} by {unpaired}" if board.unpaired else paired
+    few = ", ".join(board.unpaired) if len(board.unpaired) <= _NAMED else f"{len(board.unpaired)} tasks and data sets"
+    how = unpaired if not board.paired else f"{paired}, of {few} by {unpaired}" if board.unpaired else paired
     pairs = f"{numbers.count(board.family)} comparisons of pairs hold" if board.family > 1 else "one comparison holds"
     return (
         f"the best of its column, or not distinguishable from it, by {how}. The board's {pairs} "
