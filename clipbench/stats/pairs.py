@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from clipbench.arrays import Float64Array, IntArray
 from clipbench.stats.clusters import cluster_residuals, design
+from clipbench.stats.combined import KIND
 from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
 from clipbench.stats.intervals import MIN_EXAMPLES, Interval
 from clipbench.stats.paired import compare_pair, mean_difference, paired_recall_difference, score_interval
 from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import Largest, largest_of_pairs
-
-SUM = "square and add"
-"""Kind of the interval of a mean over sets of examples."""
 
 
 @dataclass(frozen=True)
@@ -160,4 +158,4 @@ def mean_of_sets(parts: Sequence[Differences]) -> Differences:
     above = sum((part.high - part.values) ** 2 for part in parts)
     values = np.asarray(sum(part.values for part in parts)) / len(parts)
     low, high = (values - np.sqrt(below) / len(parts), values + np.sqrt(above) / len(parts))
-    return Differences(values, low, high, SUM)
+    return Differences(values, low, high, KIND)

@@ -139,4 +139,4 @@ def _of_intervals(jobs: Sequence[JobResult], critical: float) -> IntArray:
     apart = value[first] - value[second]
     below = np.hypot(value[first] - low[first], high[second] - value[second]) * critical / NORMAL
     above = np.hypot(high[first] - value[first], value[second] - low[second]) * critical / NORMAL
-    return Differences(apart, apart - below, apart + above, "square and add").directions
+    return Differences(apart, apart - below, apart + above, "square-and-add").directions
