@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from clipbench.report.text import numbers
 from clipbench.report.text.labels import capitalised
@@ -13,6 +13,9 @@ from clipbench.results.folder import Results
 
 _SHORT, _DIGEST = 12, 32
 """Characters of a digest that are shown, the whole one being a pointer's rest away; and from how many on one is cut."""
+
+_NAMED = {"models", "versions"}
+"""Parts of a run whose keys are names: of models, of packages."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def _run(run: Mapping[str, Any], folder: str) -> Run:
     apart = {"format", "suite", "description", "suite_text", "analyses", "jobs", "order"}
     nested = {key: value for key, value in run.items() if isinstance(value, Mapping)}
     plain = {key: value for key, value in run.items() if key not in {*apart, *nested}}
-    groups = [("Run", facts(plain)), *((capitalised(key), facts(value)) for key, value in nested.items())]
+    groups = [("Run", facts(plain))]
+    groups += [(capitalised(key), facts(value, named=key in _NAMED)) for key, value in nested.items()]
     return Run(
         name=str(run.get("suite") or folder),
         description=str(run.get("description") or ""),
@@ -53,21 +57,29 @@ def _run(run: Mapping[str, Any], folder: str) -> Run:
     )
 
 
-def facts(mapping: Mapping[str, Any], prefix: str = "") -> tuple[Fact, ...]:
-    """Return a mapping as names and values; nested ones joined by dots, digests cut, empty values left out."""
+def facts(mapping: Mapping[str, Any], prefix: str = "", *, named: bool = False) -> tuple[Fact, ...]:
+    """Return a mapping as names and values; nested ones joined by dots, digests cut, empty values left out.
+
+    Args:
+        mapping: of fields, whose underscores become spaces.
+        prefix: of each name.
+        named: whether the keys are names, which stay as they are, and not fields.
+    """
     found: list[Fact] = []
-    for name, value in mapping.items():
-        label = f"{prefix}{str(name).replace('_', ' ')}"
+    for key, value in mapping.items():
+        label = f"{prefix}{key if named else str(key).replace('_', ' ')}"
         if isinstance(value, Mapping):
             found += facts(value, f"{label} · ")
-        elif name == "seconds" and isinstance(value, int | float):
+        elif _is_list(value) and any(isinstance(part, Mapping) or _is_list(part) for part in value):
+            found += facts({str(place): part for place, part in enumerate(value, start=1)}, f"{label} · ")
+        elif key == "seconds" and isinstance(value, int | float):
             found.append(Fact("time", numbers.duration(value)))
-        elif name in {"started", "finished"}:
+        elif key in {"started", "finished"}:
             found.append(Fact(label, moment(str(value))))
         elif isinstance(value, str) and len(value) >= _DIGEST and set(value) <= set("0123456789abcdef"):
             found.append(Fact(label, value[:_SHORT], value))
         elif value not in (None, "", [], ()):
-            found.append(Fact(label, _plain(value)))
+            found.append(Fact(label, ", ".join(map(_plain, value)) if _is_list(value) else _plain(value)))
     return tuple(found)
 
 
@@ -80,7 +92,11 @@ def moment(text: str) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC" if time.utcoffset() == timedelta(0) else text
 
 
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}".replace("-", "−")
-    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return numbers.cell(value) if isinstance(value, bool) else str(value)
