@@ -159,9 +159,19 @@ def test_without_baseline_there_are_only_the_models_and_y_equals_x() -> None:
     assert words(page).count(reason[0]) == 1
 
 
+def test_a_model_alone_has_its_numbers_and_no_scatter() -> None:
+    page = show(*three_shifts("a"))
+    assert specs(page, "shift-") == []
+    assert len(specs(page, "gaps-")) == 1
+    for said in ("imagenet → sketch", "21.0 [19.6, 22.4]"):
+        assert said in words(page)
+    for left_out in ("Dashed: y = x", "more figures"):
+        assert left_out not in words(page)
+
+
 def test_a_point_stands_at_its_logits_with_errors_both_ways() -> None:
-    (spec,) = specs(show(on_shift("a", "sketch", 0.6, 0.4)), "shift-")
-    (point,) = points(spec)
+    (spec,) = specs(show(on_shift("a", "sketch", 0.6, 0.4), on_shift("b", "sketch", 0.5, 0.3)), "shift-")
+    point, _ = points(spec)
     assert point["x"] == pytest.approx([logit(0.6)])
     assert point["y"] == pytest.approx([logit(0.4)])
     assert point["error_y"]["arrayminus"] == pytest.approx([logit(0.4) - logit(0.4 - 0.0215)], abs=0.01)
@@ -171,7 +181,7 @@ def test_a_point_stands_at_its_logits_with_errors_both_ways() -> None:
 
 
 def test_the_axes_count_in_percent_and_y_equals_x_crosses_the_figure() -> None:
-    (spec,) = specs(show(on_shift("a", "sketch", 0.8, 0.02)), "shift-")
+    (spec,) = specs(show(*(on_shift(model, "sketch", 0.8, 0.02) for model in "ab")), "shift-")
     (identity,) = (trace for trace in spec["data"] if trace["meta"].get("role") == "second")
     assert identity["x"] == identity["y"] == pytest.approx(spec["layout"]["xaxis"]["range"], abs=1e-4)
     axis = spec["layout"]["yaxis"]
@@ -246,8 +256,8 @@ def test_gaps_are_sorted_with_the_mean_and_the_worst_shift_marked() -> None:
 
 
 def test_prompt_sets_and_subsets_are_figures_of_their_own() -> None:
-    prompts = [on_shift("a", "sketch", 0.6, 0.4, prompts=name) for name in ("photo", "name")]
-    page = show(*prompts, on_shift("a", "sketch", 0.6, 0.4, prompts="photo", subset="limit 100"))
+    ways = ({"prompts": "photo"}, {"prompts": "name"}, {"prompts": "photo", "subset": "limit 100"})
+    page = show(*(on_shift(model, "sketch", 0.6, 0.4, **way) for way in ways for model in "ab"))
     assert len(specs(page, "shift-")) == 3
     for said in ("sketch photo ", "sketch name ", "sketch photo, limit 100"):
         assert said in words(page)
@@ -314,11 +324,11 @@ def test_the_published_pair_is_shown_with_its_notes() -> None:
         assert said in words(page)
 
 
-@pytest.mark.parametrize(("room", "shifts", "panels"), [(2, 2, 0), (3, 3, 0), (4, 3, 1)])
+@pytest.mark.parametrize(("room", "shifts", "panels"), [(2, 2, 0), (3, 3, 0), (5, 3, 2)])
 def test_figures_beyond_the_limit_leave_their_numbers(room: int, shifts: int, panels: int) -> None:
-    page = show(*three_shifts("a"), figures=room)
+    page = show(*three_shifts("a"), *three_shifts("b"), figures=room)
     assert (len(specs(page, "shift-")), len(specs(page, "gaps-"))) == (shifts, panels)
-    assert (f"{4 - room} more figures are left out" in words(page)) == (room < 4)
+    assert (f"{5 - room} more figures are left out" in words(page)) == (room < 5)
     assert words(page).count("imagenet →") == 3
 
 

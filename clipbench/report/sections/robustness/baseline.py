@@ -109,7 +109,6 @@ def caption(shift: Shift, pair: PublishedPair | None) -> Iterator[str]:
                 f"Single models of other families lie {numbers.with_unit(spread, 'gap')} (standard deviation) about "
                 "the line there, which the intervals of what is expected and of effective robustness hold."
             )
-    yield "Dashed: y = x, where nothing is lost."
     rows = {result.about.model: row for result in shift.results if (row := first_row(result, "baseline"))}
     if len({(row["slope"], row["intercept"]) for row in rows.values()}) > 1:
         yield f"The line is that of {next(iter(rows))}; those of other models differ."

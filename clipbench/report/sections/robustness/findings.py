@@ -40,6 +40,11 @@ class Shift:
         """The source of the line: a published one, `OF_THE_RUN`, or ''."""
         return str(self.line.get("source", ""))
 
+    @property
+    def alone(self) -> bool:
+        """Whether it is one model that nothing stands beside: its numbers say all that a scatter would."""
+        return len(self.results) == 1 and not self.baseline
+
 
 @dataclass(frozen=True)
 class Summary:

@@ -40,7 +40,7 @@ class ShiftChart:
 
     shift: Shift
     scatter: scatter.Scatter | None
-    """None where there was no room for a figure."""
+    """None where a model stands alone, or there was no room for a figure."""
     caption: tuple[str, ...]
     counts: str
     numbers: Grid
@@ -89,7 +89,7 @@ class RobustnessSection:
             return None
         shown = shifts(data.results_of("robustness"), series_of(data.leaderboard.models), figures)
         beside = data.results_of("robustness_pair", "published_pair")
-        left = figures - len(shown.charts) - len(shown.panels)
+        left = figures - sum(chart.scatter is not None for chart in shown.charts) - len(shown.panels)
         return BenchmarkAndReality(shown, pairs(beside, left), outcomes(beside).errors)
 
 
@@ -97,9 +97,10 @@ def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: 
     """Set out results of the analysis 'robustness', with at most `limit` figures."""
     result = outcomes(results)
     by_shift, summaries = gather(result.measured)
-    charts = tuple(_chart(shift, series, place < limit) for place, shift in enumerate(by_shift))
+    wanted = [place for place, shift in enumerate(by_shift) if not shift.alone]
+    charts = tuple(_chart(shift, series, place in wanted[:limit]) for place, shift in enumerate(by_shift))
     panels = _panels(summaries, series)
-    kept = panels[: max(0, limit - len(charts))]
+    kept = panels[: max(0, limit - len(wanted))]
     distinct = _distinct(summaries)
     counts = (labels.counted(len(summary.result.about.datasets), "shift") for summary in summaries)
     rows = [(summary.result, words or f"mean over {n}") for (summary, words), n in zip(distinct, counts, strict=True)]
@@ -110,7 +111,7 @@ def shifts(results: Sequence[AnalysisResult], series: Mapping[str, int], limit: 
         remarks=remarks([summary.result for summary in summaries]),
         charts=charts,
         panels=kept,
-        left_out=len(panels) - len(kept) + max(0, len(charts) - limit),
+        left_out=len(panels) - len(kept) + max(0, len(wanted) - limit),
     )
 
 
