@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_figures_are_drawn_and_nothing_moves_or_overflows(
     assert page.evaluate("document.documentElement.scrollHeight") == before
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_text_can_be_read_and_what_one_touches_can_be_hit(
+    visit: Callable[..., Visit], make_results: Make, size: tuple[int, int]
+) -> None:
+    jobs = [classification(model, "digits", 0.5, classes=tuple(f"class {i}" for i in range(30))) for model in "abc"]
+    other, seen = replace(jobs[2].pedigree, data="other"), {"trained_on": ["digits"]}
+    jobs[2] = replace(jobs[2], pedigree=other, run_metadata=seen)
+    page = visit(make_results(*jobs, failure("broken", "digits", "missing")), size)
+    assert page.page.locator("sup a").count() > 1
+    page.open_all()
+    page.draw_all()
+    assert page.too_small() == []
 
 
 def test_nothing_overflows_a_phone_when_all_is_open(visit: Callable[..., Visit], make_results: Make) -> None:

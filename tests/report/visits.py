@@ -30,6 +30,17 @@ WRONG = {
     "names touch": "plots.filter((plot) => crowded(boxes(plot, '.textpoint')))",
 }
 
+SMALL = """
+  const plain = (element) => !element.closest("script, style, .hidden, .skip, [hidden], tspan");
+  const size = (element) => parseFloat(getComputedStyle(element).fontSize);
+  const all = (selector) => Array.from(document.querySelectorAll(selector)).filter(plain);
+  const own = (element) => Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.data.trim());
+  const side = (element) => { const box = element.getBoundingClientRect(); return Math.min(box.width, box.height); };
+  const texts = all("body *").filter((element) => own(element) && size(element) < 12);
+  const targets = all("a, button, input, summary").filter((element) => side(element) && side(element) < 23.5);
+  return [...texts, ...targets].map((element) => element.outerHTML.slice(0, 200));
+"""
+
 
 @dataclass
 class Visit:
@@ -52,6 +63,10 @@ class Visit:
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
+
+    def too_small(self) -> list[str]:
+        """Return texts below 12 pixels and what one touches below 24."""
+        return list(self.evaluate(f"() => {{ {SMALL} }}"))
 
     def assert_fits(self) -> None:
         """Nothing is wider than the window, and in no figure do labels touch or leave it."""

@@ -49,7 +49,7 @@
     });
     for (const axis of [copy.layout.xaxis, copy.layout.yaxis]) {
       if (axis.showgrid === false) continue;
-      Object.assign(axis, { gridcolor: palette.grid, zerolinecolor: palette.soft, tickfont: { color: palette.soft, size: 11.5 } });
+      Object.assign(axis, { gridcolor: palette.grid, zerolinecolor: palette.soft, tickfont: { color: palette.soft, size: 12 } });
       if (axis.title) axis.title.font.color = palette.soft;
     }
     return copy;
