@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from clipbench.metrics.specs import TableSpec
 from clipbench.report import grids
 from clipbench.report.figures.curve import Curve, draw
 from clipbench.report.leaderboard import Cell, Column, Leaderboard
+from clipbench.report.measured import Remark, distinct
 from clipbench.report.pictures import Album, Shown, thumbs_of
 from clipbench.report.run_metadata import Fact, facts
 from clipbench.report.sections.prompts.figures import prompt_curves
@@ -29,6 +30,8 @@ class JobDetail:
     record: Record | None
     """What the leaderboard shows of it."""
     footnote: int | None
+    notes: tuple[str, ...]
+    """Those that no other model of the column shares."""
     wordings: Mapping[str, Record]
     """By metric what the sentence that opens a job of prompt sensitivity is made of; empty for other jobs."""
     metrics: grids.Grid | None
@@ -47,6 +50,8 @@ class ColumnDetail:
 
     column: Column
     about: Mapping[str, Any]
+    remarks: tuple[Remark, ...]
+    """Notes of several models."""
     jobs: tuple[JobDetail, ...]
 
 
@@ -80,14 +85,25 @@ def column_details(
     """Gather the details of every job, column by column, models in the leaderboard's order."""
     details = []
     for place, column in enumerate(leaderboard.columns):
-        cells = enumerate(leaderboard.cells(column))
-        jobs = tuple(_job_detail(f"job-{place}-{row}", cell, results, album, curves) for row, cell in cells)
-        details.append(ColumnDetail(column, next((job.job.about for job in jobs if job.job.about), {}), jobs))
+        cells = leaderboard.cells(column)
+        told = distinct([(cell.job.model, cell.job.notes) for cell in cells])
+        shared = tuple(remark for remark in told if len(remark.models) != 1) if len(cells) > 1 else ()
+        gathered = {remark.text for remark in shared}
+        jobs = tuple(
+            _job_detail(f"job-{place}-{row}", cell, results, album, curves, gathered) for row, cell in enumerate(cells)
+        )
+        about = next((cell.job.about for cell in cells if cell.job.about), {})
+        details.append(ColumnDetail(column, about, shared, jobs))
     return tuple(details)
 
 
 def _job_detail(
-    anchor: str, cell: Cell, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
+    anchor: str,
+    cell: Cell,
+    results: Results,
+    album: Album,
+    curves: Mapping[str, Mapping[str, Curve]],
+    gathered: Container[str],
 ) -> JobDetail:
     job = cell.job
     return JobDetail(
@@ -95,6 +111,7 @@ def _job_detail(
         job=job,
         record=cell.record,
         footnote=cell.footnote,
+        notes=tuple(note for note in job.notes if note not in gathered),
         wordings=_wordings(job),
         metrics=grids.metrics(job) if job.records else None,
         tables=grids.of_result(job),

@@ -80,11 +80,16 @@ def _clear_of_zero(record: Record) -> bool:
 
 def remarks(results: Sequence[AnalysisResult]) -> tuple[Remark, ...]:
     """Return each note of some results once, of one or many models."""
+    return distinct([(result.about.model, result.notes) for result in results])
+
+
+def distinct(told: Sequence[tuple[str, Sequence[str]]]) -> tuple[Remark, ...]:
+    """Return each of the notes that stand beside models once."""
     notes: dict[str, dict[str, None]] = defaultdict(dict)
-    for result in results:
-        for note in result.notes:
-            notes[note][result.about.model] = None
-    everyone = {result.about.model for result in results}
+    for model, texts in told:
+        for note in texts:
+            notes[note][model] = None
+    everyone = {model for model, _ in told}
     return tuple(Remark(note, () if set(models) == everyone else tuple(models)) for note, models in notes.items())
 
 

@@ -177,6 +177,16 @@ def test_differing_pedigrees_have_a_visible_note(make_results: Make) -> None:
     assert '<a href="#note-1" aria-label="note 1">†1</a>' in page
 
 
+def test_a_note_of_several_models_is_said_once_for_their_column(make_results: Make) -> None:
+    notes = {"a": ("Of all.", "Of two."), "b": ("Of all.", "Of two."), "c": ("Of all.", "Of one.")}
+    jobs = [replace(classification(model, "digits", 0.5), notes=texts) for model, texts in notes.items()]
+    text = Outline(render(make_results(*jobs))).text
+    assert [text.count(said) for said in ("Of all.", "a, b: Of two.", "Of two.", "Of one.")] == [1] * 4
+    assert text.index("Of all.") < text.index("Of two.") < text.index("Of one.")
+    alone = Outline(render(make_results(jobs[0], name="alone"))).text
+    assert [alone.count(said) for said in ("Of all.", "Of two.")] == [1, 1]
+
+
 def test_a_subset_is_announced(make_results: Make) -> None:
     job = classification("a", "digits", 0.5)
     page = render(make_results(replace(job, pedigree=replace(job.pedigree, subset="limit 100"))))
