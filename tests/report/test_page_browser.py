@@ -156,5 +156,22 @@ def test_print_draws_every_figure_in_light_colours(visit: Callable[..., Visit], 
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+def test_nothing_is_cut_on_paper(visit: Callable[..., Visit], make_results: Make) -> None:
+    sets = [f"data-set-{place}" for place in range(16)]
+    page = visit(make_results(*(classification(model, name, 0.5) for model in ("a" * 30, "b") for name in sets)))
+    page.page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    page.page.locator("#plot-16 .main-svg").first.wait_for()
+    paper = page.evaluate("document.querySelector('main').getBoundingClientRect().right")
+    parts = "Array.from(document.querySelectorAll('#board, #board :is(th, td) > *, [data-plot] text'))"
+    parts += ".filter((part) => !part.classList.contains('hidden'))"
+    assert page.evaluate(f"Math.max(...{parts}.map((part) => part.getBoundingClientRect().right))") <= paper + 1
+    wide = "document.querySelector('main').getBoundingClientRect().width"
+    assert page.evaluate(wide) == pytest.approx(190 / 25.4 * 96, abs=1)
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    page.page.emulate_media(media="screen")
+    assert page.evaluate(wide) > 1000
+
+
 def test_an_empty_page_opens(visit: Callable[..., Visit], make_results: Make) -> None:
     assert visit(make_results(), PHONE).page.get_by_text("No job has finished yet.").is_visible()

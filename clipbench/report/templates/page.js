@@ -93,8 +93,12 @@
     setTheme(chosen);
   });
   dark.addEventListener("change", () => { if (!chosen) setTheme(system()); });
-  window.addEventListener("beforeprint", () => { setTheme("light"); boxes.filter((box) => !folded(box)).forEach(draw); });
-  window.addEventListener("afterprint", () => setTheme(chosen || system()));
+  window.addEventListener("beforeprint", () => {
+    root.classList.add("paper");
+    setTheme("light");
+    boxes.filter((box) => !folded(box)).forEach(draw);
+  });
+  window.addEventListener("afterprint", () => { root.classList.remove("paper"); setTheme(chosen || system()); });
 
   // Sorting -----------------------------------------------------------------------------------------------------
   const sortBy = (head) => {
