@@ -154,14 +154,14 @@ def _common(available: Sequence[frozenset[str]]) -> frozenset[str]:
 def _mark_best(group: Means, critical: float) -> Means:
     """Mark the ranked means that no other surely exceeds; none where that is said of all."""
     ranked = [mean for mean in group.by_model.values() if mean.ranked]
-    best = {mean.model for mean in ranked if not any(_surely_lower(mean, other, critical) for other in ranked)}
+    best = {mean.model for mean in ranked if not any(surely_lower(mean, other, critical) for other in ranked)}
     if len(best) == len(ranked):
         return group
     marked = {mean.model: replace(mean, best=True) for mean in ranked if mean.model in best and not mean.at_chance}
     return replace(group, by_model={**group.by_model, **marked})
 
 
-def _surely_lower(mean: Average, other: Average, critical: float) -> bool:
+def surely_lower(mean: Average, other: Average, critical: float) -> bool:
     """Compare two means by their own intervals, as if of other images each: wider than what the same images tell."""
     if mean.high is None or other.low is None or mean.level != other.level or mean.level is None:
         return False
