@@ -44,12 +44,13 @@ def _own_columns() -> Mapping[str, str]:
 
 
 def _beside(models: Sequence[board.Model]) -> Mapping[str, str]:
-    """Return slugs of published models by name; one that a measured model is called like, or has the slug of, is told.
-
-    The measured model keeps its address, which others may link to.
-    """
-    taken, names = {model.slug for model in models}, [model.name for model in openclip_models()]
-    return {name: f"{slug}-published" if slug in taken else slug for name, slug in slugs(names).items()}
+    """Return slugs of published models by name; a measured one keeps its address, which others may link to."""
+    taken, found = {model.slug for model in models}, {}
+    for name, slug in slugs(model.name for model in openclip_models()).items():
+        while slug in taken:
+            slug += "-published"
+        found[name] = slug
+    return found
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,14 @@ def facts(name: str) -> tuple[str | None, int | None]:
     """Return a model's family after its pre-training, and its parameters, as far as its name tells them."""
     known = model_names().get(name)
     pair = _of_open_clip(name, known)
-    counted = {f"{row['architecture']}/{row['pretrained']}": row["parameters_m"] for row in rows("open-clip")}
-    millions = known.params if known and known.params else float(counted.get(pair) or 0)
+    row = next((row for row in rows("open-clip") if pair and pair in published_names(row)), None)
+    millions = known.params if known and known.params else float(row["parameters_m"] or 0) if row else 0.0
     return (pretraining_family(pair) if pair else None), (round(millions * 1e6) or None)
+
+
+def published_names(row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a row of open_clip's table is called: its own name, then others with the same figures."""
+    return (f"{row['architecture']}/{row['pretrained']}", *row["same_figures"].split())
 
 
 def _of_open_clip(name: str, known: CatalogModel | None) -> str:

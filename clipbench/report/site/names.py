@@ -13,13 +13,13 @@ _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("
 """No file may have these names on Windows."""
 
 _PATH = re.compile(
-    r"(?<![\w/\\.])(?:file://|~|[A-Za-z]:)?[/\\]{1,2}(?:[^\s/\\'\"<>|:*?]+[/\\])+(?P<name>[^\s/\\'\"<>|:*?,;)\]]*)"
+    r"(?<![\w/\\.])(?:file://|~|[A-Za-z]:)?(?:/|\\{1,2})(?:[^\s/\\'\"<>|:*?]+[/\\])+(?P<name>[^\s/\\'\"<>|:*?,;)\]]*)"
 )
-"""An absolute path of two parts at least, with what it ends in. An address has a colon before its slashes."""
+"""An absolute path of two parts at least, with what it ends in. An address on the web has two slashes."""
 
 
 def slugs(names: Iterable[str]) -> Mapping[str, str]:
-    """Return for each name a word of a-z, 0-9 and hyphens, at most 67 long, no two alike.
+    """Return for each name a word of a-z, 0-9 and hyphens, at most 69 long, no two alike.
 
     It stays the same whatever other names there are, save that of two names which differ in case or punctuation alone
     each has a digest of its own behind it.
@@ -34,11 +34,13 @@ def slugs(names: Iterable[str]) -> Mapping[str, str]:
 def _words(name: str) -> str:
     word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     cut = word[:_LONGEST].strip("-")
-    return cut if cut == word and word and name.isascii() and word not in _RESERVED else _told(name, cut)
+    whole = cut == word and word and name.isascii() and word not in _RESERVED
+    # Else a name could be chosen that has the address of another one.
+    return cut if whole and not re.search(r"(^|-)[0-9a-f]{8}$", word) else _told(name, cut)
 
 
 def _told(name: str, word: str) -> str:
-    return "-".join(part for part in (word, digest(name)[:6]) if part)
+    return "-".join(part for part in (word, digest(name)[:8]) if part)
 
 
 def without_paths(value: Any) -> Any:

@@ -13,6 +13,7 @@ from clipbench.reference.published import OpenClipModel, openclip_columns, openc
 from clipbench.reference.sources import Column as Source
 from clipbench.reference.sources import rows, sources
 from clipbench.report.site import board
+from clipbench.report.site.measured import published_names
 from clipbench.report.text.declared import label_of_task
 from clipbench.stats.intervals import wilson
 
@@ -43,16 +44,16 @@ def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:
     """
     known, means = openclip_models(), {model.name: _mean(model) for model in openclip_models()}
     declared = {f"{m.architecture}/{m.tag}": m.trained_on for m in model_names().values() if m.adapter == "open_clip"}
-    listed = {f"{row['architecture']}/{row['pretrained']}": row for row in rows(KEY)}
+    listed = {names[0]: (row, names) for row in rows(KEY) if (names := published_names(row))}
     return tuple(
         board.Model(
             slug=slugs[model.name],
             name=model.name,
             origin="published",
             family=model.family,
-            parameters=round(float(listed[model.name]["parameters_m"] or 0) * 1e6) or None,
-            trained_on=declared.get(model.name),
-            also=tuple(listed[model.name]["same_figures"].split()) or None,
+            parameters=round(float(row["parameters_m"] or 0) * 1e6) or None,
+            trained_on=next((declared[name] for name in names if name in declared), None),
+            also=names[1:] or None,
             published=board.PublishedMean(
                 value=means[model.name],
                 rank=1 + sum(round(other - means[model.name], 9) > 0 for other in means.values()),
@@ -61,6 +62,7 @@ def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:
             ),
         )
         for model in known
+        for row, names in (listed[model.name],)
     )
 
 
