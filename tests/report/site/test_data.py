@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clipbench.report.site.board import schema
+from clipbench.report.site.board import Cell, Rank, schema
 from clipbench.report.site.data import write_site_data
 from clipbench.results.folder import Results
 
@@ -47,6 +47,13 @@ def test_files_hold_the_board_its_schema_and_the_evidence_of_each_number(plausib
     csv, parquet = pd.read_csv(output / "data" / "board.csv"), pd.read_parquet(output / "data" / "board.parquet")
     assert len(csv) == len(parquet) == sum(len(column["cells"]) for column in document["board"]["columns"])
     assert list(csv.columns) == list(parquet.columns)
+
+
+def test_the_documentation_names_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "site-data.md").read_text("utf-8")
+    parts = (schema(), *schema()["$defs"].values())
+    fields = {name for part in parts for name in part.get("properties", ())}
+    assert {name for name in {*fields, *Cell._fields, *Rank._fields} if f"`{name}`" not in page} == set()
 
 
 def test_a_field_that_nothing_fills_is_absent(make_results: Make, tmp_path: Path) -> None:
