@@ -15,6 +15,7 @@ from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import STANDINGS, Leaderboard, make_leaderboard
 from clipbench.report.site import board, measured, presets
 from clipbench.report.site import published as open_clip
+from clipbench.report.site.answers import Answers
 from clipbench.report.site.names import slugs, without_paths
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult
@@ -57,7 +58,7 @@ def _beside(models: Sequence[board.Model]) -> Mapping[str, str]:
 class _Measurements:
     """What was measured here."""
 
-    results: Results
+    answers: Answers
     leaderboard: Leaderboard
     analyses: tuple[AnalysisResult, ...]
 
@@ -66,7 +67,7 @@ class _Measurements:
         analyses = analyse(results)
         standings = [result for result in analyses if result.analysis == STANDINGS]
         leaderboard = make_leaderboard(results.jobs(), standings=standings)
-        return cls(results, order_by_merit(leaderboard, means(leaderboard)), analyses)
+        return cls(Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
 
     @cached_property
     def models(self) -> tuple[board.Model, ...]:
@@ -138,7 +139,7 @@ class _Measurements:
             if made.slug in slugs_of
         ]
         columns, names = [column for column, _ in chosen], [slug for _, slug in chosen]
-        return presets.rankings(self.results, self.leaderboard, columns, self._places, names)
+        return presets.rankings(self.answers, self.leaderboard, columns, self._places, names)
 
 
 def _told(models: Sequence[str]) -> list[str]:

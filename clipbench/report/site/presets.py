@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from clipbench.analyses.rankings.per_example import JobValues, columns_of, paired, spec_of
-from clipbench.analyses.rankings.rank_sets import largest_of_sets
 from clipbench.arrays import IntArray
 from clipbench.errors import UserError
 from clipbench.reference.published import openclip_columns
@@ -20,10 +16,8 @@ from clipbench.reference.robustness import CATALOG_SHIFTS
 from clipbench.report.averages import Average, Means, means, surely_lower
 from clipbench.report.leaderboard import Column, Leaderboard
 from clipbench.report.site import board
-from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
-from clipbench.stats.pairs import PairedValues, mean_of_sets
-from clipbench.stats.simultaneous import bonferroni, critical_value
+from clipbench.report.site.answers import Answers
+from clipbench.stats.simultaneous import bonferroni
 
 _CLIP = """food101 cifar10 cifar100 birdsnap sun397 cars aircraft voc2007 dtd pets caltech101 flowers mnist fer2013
     stl10 eurosat resisc45 gtsrb kitti-distance country211 pcam ucf101 kinetics700 clevr-count hateful-memes
@@ -58,7 +52,7 @@ def choices() -> tuple[Choice, ...]:
 
 
 def rankings(
-    results: Results,
+    answers: Answers,
     leaderboard: Leaderboard,
     columns: Sequence[Column],
     places: Mapping[str, int],
@@ -67,7 +61,7 @@ def rankings(
     """Rank measured models by their means over columns, each measurement and regime apart.
 
     Args:
-        results: whose per-example tables the ranks rest on, where they are there.
+        answers: that the ranks rest on, where they are known.
         leaderboard: to which the columns belong.
         columns: of these the means are.
         places: of each model in the board.
@@ -75,11 +69,11 @@ def rankings(
     """
     named = {column.name: slug for column, slug in zip(columns, slugs, strict=True)}
     groups = means(replace(leaderboard, columns=tuple(columns)))
-    return tuple(_ranking(results, group, columns, places, named) for group in groups if group.by_model)
+    return tuple(_ranking(answers, group, columns, places, named) for group in groups if group.by_model)
 
 
 def _ranking(
-    results: Results, group: Means, columns: Sequence[Column], places: Mapping[str, int], named: Mapping[str, str]
+    answers: Answers, group: Means, columns: Sequence[Column], places: Mapping[str, int], named: Mapping[str, str]
 ) -> board.Ranking:
     ranked = sorted((mean for mean in group.by_model.values() if mean.ranked), key=lambda mean: -mean.value)
     over = [
@@ -87,7 +81,7 @@ def _ranking(
         for column in columns
         if (column.measurement, column.regime) == (group.measurement, group.regime) and column.dataset in group.datasets
     ]
-    directions, by_images = _directions(results, ranked, over)
+    directions, by_images = _directions(answers, ranked, over)
     signs = np.zeros((len(ranked), len(ranked)), np.int64)
     signs[np.triu_indices(len(ranked), 1)] = directions
     signs -= signs.T
@@ -112,14 +106,14 @@ def _ranking(
     )
 
 
-def _directions(results: Results, ranked: Sequence[Average], columns: Sequence[Column]) -> tuple[IntArray, bool]:
+def _directions(answers: Answers, ranked: Sequence[Average], columns: Sequence[Column]) -> tuple[IntArray, bool]:
     """Return of each pair whether the first mean is surely higher, 1, or lower, -1; and whether by the same images.
 
     Between two models at chance nothing is gained or lost. Without tables of answers the means' own intervals decide,
     at Bonferroni's critical value: wider than what the same images tell.
     """
     try:
-        found, by_images = _of_the_same_images(results, [mean.model for mean in ranked], columns), True
+        found, by_images = answers.directions([mean.model for mean in ranked], columns), True
     except UserError:
         found, by_images = _of_intervals(ranked), False
     first, second = np.triu_indices(len(ranked), 1)
@@ -132,48 +126,6 @@ def _of_intervals(ranked: Sequence[Average]) -> IntArray:
     critical = bonferroni(len(pairs)) if pairs else 0.0
     directions = [surely_lower(other, one, critical) - surely_lower(one, other, critical) for one, other in pairs]
     return np.array(directions, np.int64)
-
-
-def _of_the_same_images(results: Results, models: Sequence[str], columns: Sequence[Column]) -> IntArray:
-    """Compare all pairs by their answers to the same images, all intervals together.
-
-    Raises:
-        UserError: a table is not there, or models have other examples.
-    """
-    if len(models) < 2:
-        return np.zeros(0, np.int64)
-    together: dict[str, list[Column]] = defaultdict(list)
-    for column in columns:
-        together[column.dataset].append(column)
-    parts = [_of_dataset(results, models, members) for members in together.values()]
-    drawn = any(part.numbers.ndim == 3 for part in parts)
-    critical = bonferroni(math.comb(len(models), 2)) if drawn else critical_value([largest_of_sets(parts)])
-    return mean_of_sets([part.differences(critical) for part in parts]).directions
-
-
-def _of_dataset(results: Results, models: Sequence[str], columns: Sequence[Column]) -> PairedValues:
-    """Return what the models make of a data set's images; several columns of it are averaged image by image."""
-    like: JobValues | None = None
-    found: list[PairedValues] = []
-    for column in columns:
-        read: list[JobValues] = []
-        for job, metric in _shown(column, models):
-            values = JobValues.of(job, results.examples(job.hash, columns_of(spec_of(job, metric))), metric, like)
-            like = like or values
-            read.append(values)
-        found.append(paired(read))
-    if len(found) == 1:
-        return found[0]
-    if any(part.numbers.ndim == 3 for part in found):
-        raise UserError("several columns that depend on random draws are not averaged", where=columns[0].dataset)
-    return PairedValues(np.mean([part.flat for part in found], axis=0), found[0].clusters)
-
-
-def _shown(column: Column, models: Sequence[str]) -> Iterator[tuple[JobResult, str]]:
-    for model in models:
-        cell = column.cells[model]
-        assert cell.record is not None  # else it had no mean over this column
-        yield cell.job, cell.record.metric
 
 
 def preset(columns: Sequence[board.Column], found: Sequence[board.Ranking], **told: Any) -> board.Preset:

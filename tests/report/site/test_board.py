@@ -21,10 +21,10 @@ from ..made_up import classification, failure, proportion
 Make = Callable[..., Results]
 
 
-def answers(results: Results, model: str, dataset: str, right: np.ndarray) -> JobResult:
+def answers(results: Results, model: str, dataset: str, right: np.ndarray, variant: str = "photo") -> JobResult:
     """Write a job with its per-example table."""
     record = replace(proportion("top1", right.mean(), len(right), main=True), value=float(right.mean()))
-    job = replace(classification(model, dataset, 0.5, n=len(right)), records=(record,))
+    job = replace(classification(model, dataset, 0.5, n=len(right), variant=variant), records=(record,))
     path = results.examples_path(job.hash)
     path.parent.mkdir(exist_ok=True)
     ids = [f"{number}" for number in range(len(right))]
@@ -177,3 +177,32 @@ def test_models_that_are_alike_without_their_folders_are_told_apart(make_results
     board = make_board(make_results(*(classification(name, "digits", 0.5) for name in names)))
     assert len({model.name for model in board.models}) == len({model.slug for model in board.models}) == 2
     assert not any("ann" in model.name or "ann" in model.slug for model in board.models)
+
+
+def test_several_prompts_of_a_data_set_count_once_image_by_image(make_results: Make) -> None:
+    results, drawn = make_results(), np.random.default_rng(0)
+    rights = {variant: drawn.random((2, 400)) < [[0.7], [0.5]] for variant in ("own", "photo")}
+    for variant, right in rights.items():
+        for model, row in zip("ab", right, strict=True):
+            answers(results, model, "d", row, variant)
+    (ranking,) = preset(make_board(results)).rankings
+    found = {row.model: (row.lowest, row.highest, row.value) for row in ranking.rows}
+    expected = rank_sets(np.mean([*rights.values()], axis=0), ["0", "1"])
+    assert found == {int(r.model): (r.lowest, r.highest, pytest.approx(r.value)) for r in expected}
+    assert (ranking.datasets, len(ranking.columns), ranking.paired) == (("d",), 2, True)
+
+
+def test_each_table_of_answers_is_read_once_for_all_choices(
+    make_results: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, drawn = make_results(), np.random.default_rng(0)
+    for model in "ab":
+        for dataset in ("cifar10", "pets"):
+            answers(results, model, dataset, drawn.random(100) < 0.6)
+    make_board(results)
+    read: list[str] = []
+    examples = Results.examples
+    monkeypatch.setattr(Results, "examples", lambda self, job, *more: (read.append(job), examples(self, job, *more))[1])
+    board = make_board(results)
+    paired = [ranking.paired for found in board.presets for ranking in found.rankings]
+    assert (paired, len(read)) == ([True] * 4, 4)
