@@ -74,11 +74,16 @@ def means(leaderboard: Leaderboard) -> tuple[Means, ...]:
     """
     grouped: dict[tuple[Measurement, str], list[Column]] = defaultdict(list)
     for column in leaderboard.columns:
-        if column.unit == "fraction" and column.spec.higher_is_better:
+        if may_be_averaged(column):
             grouped[column.measurement, column.regime].append(column)
     found = [_group(leaderboard, *group, columns) for group, columns in grouped.items()]
     pairs = sum(math.comb(sum(mean.ranked for mean in group.by_model.values()), 2) for group in found)
     return tuple(sorted((_mark_best(group, bonferroni(pairs)) for group in found), key=_place))
+
+
+def may_be_averaged(column: Column) -> bool:
+    """Return whether a column's numbers are fractions of which more is better."""
+    return column.unit == "fraction" and bool(column.spec.higher_is_better)
 
 
 def order_by_merit(leaderboard: Leaderboard, group_means: Sequence[Means]) -> Leaderboard:

@@ -143,7 +143,7 @@ def column(
         limit=found.subset or None,
         chance=typical.chance if typical else None,
         commonest=typical.commonest if typical else None,
-        classes=classes if isinstance(classes, int) else None,
+        classes=(classes or None) if isinstance(classes, int) else None,
         tied=_tied(found, compared),
     )
 

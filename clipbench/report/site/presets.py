@@ -13,7 +13,7 @@ from clipbench.arrays import IntArray
 from clipbench.errors import UserError
 from clipbench.reference.published import openclip_columns
 from clipbench.reference.robustness import CATALOG_SHIFTS
-from clipbench.report.averages import Average, Means, means, surely_lower
+from clipbench.report.averages import Average, Means, may_be_averaged, means, surely_lower
 from clipbench.report.leaderboard import Column, Leaderboard
 from clipbench.report.site import board
 from clipbench.report.site.answers import Answers
@@ -75,11 +75,14 @@ def rankings(
 def _ranking(
     answers: Answers, group: Means, columns: Sequence[Column], places: Mapping[str, int], named: Mapping[str, str]
 ) -> board.Ranking:
+    about = group.measurement
     ranked = sorted((mean for mean in group.by_model.values() if mean.ranked), key=lambda mean: -mean.value)
     over = [
         column
         for column in columns
-        if (column.measurement, column.regime) == (group.measurement, group.regime) and column.dataset in group.datasets
+        if (column.measurement, column.regime) == (about, group.regime)
+        and column.dataset in group.datasets
+        and may_be_averaged(column)
     ]
     directions, by_images = _directions(answers, ranked, over)
     signs = np.zeros((len(ranked), len(ranked)), np.int64)
@@ -87,8 +90,8 @@ def _ranking(
     signs -= signs.T
     better, worse = (signs < 0).sum(axis=1).tolist(), (signs > 0).sum(axis=1).tolist()
     return board.Ranking(
-        task=group.measurement.task,
-        label=group.measurement.words,
+        task=about.task,
+        label=", ".join(part for part in (about.label, about.prompts, *about.condition.words) if part),
         regime=group.regime,
         metric_label=next(iter(group.by_model.values())).metric,
         datasets=group.datasets,

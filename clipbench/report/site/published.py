@@ -22,7 +22,7 @@ KEY = "open-clip"
 _METRICS = {
     "top1": "top-1",
     "mean_per_class_recall": "mean per-class recall",
-    "mean_recall_at_1": "R@1, mean of both directions",
+    "mean_recall_at_1": "mean R@1",
     "jaccard": "Jaccard index",
     "f1": "macro F1",
     "worst_group_top1": "top-1 of the worst group",

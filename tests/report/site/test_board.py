@@ -13,10 +13,11 @@ from clipbench.analyses.rankings.rank_sets import rank_sets
 from clipbench.report.site.assemble import make_board
 from clipbench.report.site.board import Board, Model, Preset
 from clipbench.results.folder import Results
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, Record
 
 from ..findings import on_shift, over_shifts
-from ..made_up import classification, failure, proportion
+from ..fitted import few_shot
+from ..made_up import classification, failure, proportion, retrieval
 
 Make = Callable[..., Results]
 
@@ -112,6 +113,24 @@ def test_each_regime_has_a_mean_and_a_preset_is_one_whole(make_results: Make) ->
     assert model.shift_mean
     assert (model.benchmark_mean.value, model.shift_mean.value) == (0.8, 0.4)
     assert model.matched_gap is None
+
+
+def test_numbers_of_other_conditions_and_tasks_are_ranked_apart(make_results: Make) -> None:
+    jobs = [few_shot("a", "digits", shots, 0.5) for shots in (1, 4)]
+    board = make_board(make_results(*jobs, classification("a", "digits", 0.5), retrieval("a", "captions", 0.4)))
+    told = [(ranking.label, len(ranking.columns)) for ranking in preset(board).rankings]
+    expected = ("zero-shot classification", "few-shot, 1 shot", "few-shot, 4 shots", "retrieval")
+    assert told == [(label, 1) for label in expected]
+
+
+def test_what_is_no_fraction_is_a_column_without_a_mean(make_results: Make) -> None:
+    rank = Record("level", 3.0, "dB", main=True)
+    jobs = [classification(name, "d", share) for name, share in (("a", 0.9), ("b", 0.5))]
+    jobs.append(replace(classification("c", "d", 0.5, variant="own"), records=(rank,)))
+    board = make_board(make_results(*jobs))
+    (ranking,) = preset(board).rankings
+    assert {column.unit for column in board.columns} == {"fraction", "dB"}
+    assert (len(preset(board).columns), len(ranking.columns), len(ranking.rows)) == (2, 1, 2)
 
 
 def test_gaps_and_effective_robustness_are_those_of_the_analysis(
