@@ -142,7 +142,8 @@ def _shifts(data: PageData) -> Iterator[_Found]:
             count=len(about.datasets),
             before=Record("reference_top1", summary.on_reference, n=left.n),
             left=left,
-            lost=summary.gap,
+            # The mean over sets may be above chance where none of them is.
+            lost=Claim(summary.gap.record, summary.at_chance and at_chance(left)),
             basis=basis(about),
             name=about.dataset if len(about.datasets) == 1 else "",
         )
