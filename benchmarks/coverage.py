@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -37,6 +38,7 @@ INTERVALS = [
 STATEMENTS = [*accuracies.STATEMENTS, *analyses.STATEMENTS]
 POWERS = accuracies.POWERS
 WORLDS = 2000
+RowT = TypeVar("RowT")
 SLACK = 0.015
 """How far below its nominal rate an interval may cover."""
 MOST_FALSE = 0.06
@@ -198,13 +200,18 @@ def main() -> int:
             [pool.submit(draw, place, arguments.worlds) for place in chosen(cases, arguments.only)]
             for draw, cases in ((cover, INTERVALS), (falsify, STATEMENTS), (find, POWERS))
         ]
-        found, said, powers = ([one.result() for one in part] for part in parts)
+        found, said, powers = ([_told(one.result()) for one in part] for part in parts)
     for head, *lines in tables(found, said, powers):
         _print(head, lines, markdown=arguments.markdown)
     every = (*found, *said, *powers)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(row) for row in every], indent=1))
     return 0 if all(row.holds for row in every) else 1
+
+
+def _told(row: RowT) -> RowT:
+    print(row, file=sys.stderr, flush=True)
+    return row
 
 
 def _print(head: tuple[str, ...], lines: Sequence[tuple[str, ...]], *, markdown: bool) -> None:

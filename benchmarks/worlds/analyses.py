@@ -88,7 +88,7 @@ def over_shifts(metric: str, classes: int, each: int) -> IntervalCase:
 
 
 def _line(random: Generator, families: int, of_family: float, of_model: float) -> ModelLine:
-    sizes = random.integers(1, 8, families)
+    sizes = random.integers(2, 8, families)
     family = np.repeat(np.arange(families), sizes)
     x = random.normal(0.5, 0.8, len(family))
     apart = of_family * random.standard_normal(families)[family] + of_model * random.standard_normal(len(family))

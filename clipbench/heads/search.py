@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,8 @@ GRID = tuple(10 ** (-6 + step / STEPS_A_DECADE) for step in range(12 * STEPS_A_D
 
 _COARSE = 2 * STEPS_A_DECADE
 
-MARGIN = 0.01
-"""Values of C that score so near to the best are looked around too, as its fits are cheap from neighbour to neighbour.
+MARGIN, NOISY = 0.01, 600
+"""Values of C that score so near to the best on so many examples are looked around too; on more, as the noise falls.
 
 The choice is then within 0.2 points of the best of the grid on all 60 resplits of `benchmarks/penalty_search.py`;
 without it, on 52.
@@ -118,13 +119,15 @@ def search_path(
     score: Callable[[Head], Score],
     start: Head | None = None,
     *,
+    held_out: int = NOISY,
     like: PenaltyPath | None = None,
     max_iterations: int = MAX_ITERATIONS,
 ) -> PenaltyPath:
     """Search the grid of C for the head that scores highest, on data that it was not fitted on.
 
-    The first fit begins at `start`, each other where its nearest neighbour ended. With `like`, a path on about the same
-    examples, its heads are neighbours of all but rough fits, and the search is the plain one, without `MARGIN`.
+    The first fit begins at `start`, each other where its nearest neighbour ended. A score is of `held_out` examples.
+    With `like`, a path on about the same examples, its heads are neighbours of all but rough fits, and the search is
+    the plain one, without `MARGIN`.
     """
     begun = {} if like is None else {GRID.index(point.C): point.fit for point in like.points}
     fits: dict[int, Fit] = {}
@@ -137,7 +140,8 @@ def search_path(
         return score(fits[place].head)
 
     scout = partial(fit_and_score, rough=True)
-    found = search(fit_and_score, scout=scout, margin=0.0 if like else MARGIN)
+    margin = 0.0 if like else MARGIN * min(1.0, math.sqrt(NOISY / held_out))
+    found = search(fit_and_score, scout=scout, margin=margin)
     points = {place: Point(GRID[place], leading(found.scores[place]), fits[place]) for place in sorted(fits)}
     return PenaltyPath(tuple(points.values()), points[found.best], found.at_edge)
 

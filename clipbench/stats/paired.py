@@ -16,8 +16,6 @@ from clipbench.stats.intervals import Interval, ends
 from clipbench.stats.recalls import ClassMeans
 from clipbench.stats.significance import NORMAL
 
-KIND = "paired bootstrap"
-
 _HALVINGS = 48
 """After which the ends of an interval are found to 1e-14."""
 

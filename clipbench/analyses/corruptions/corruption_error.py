@@ -30,7 +30,6 @@ from clipbench.results.records import JobResult, Record, Subject
 from clipbench.stats.bootstrap import percentile, resampled_units
 from clipbench.stats.clusters import answers_interval, mean_interval
 from clipbench.stats.intervals import Interval, ends, wilson
-from clipbench.stats.paired import KIND as PAIRED
 from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
 
@@ -220,7 +219,7 @@ def _metrics(
     params = {**params, "reference": compared.subject.reference, "jpeg": compared.settings.jpeg}
     for name, title in (("ce", "mce"), ("relative_ce", "relative_mce")):
         if name in measured:
-            kind = PAIRED if compared.reference else "bootstrap"
+            kind = "paired bootstrap" if compared.reference else "bootstrap"
             yield metric(title + suffix, layout.mean(measured[name]), layout.mean(drawn[name]), kind)
 
 

@@ -176,7 +176,10 @@ class _Search:
             return self.score(head, held)
 
         problem = self.whole.without(held)
-        return search_path(problem, self.solve, score, start, like=like, max_iterations=self.max_iterations)
+        count = held.stop - held.start
+        return search_path(
+            problem, self.solve, score, start, held_out=count, like=like, max_iterations=self.max_iterations
+        )
 
     def hold_out(self, held: slice, deciding: PenaltyPath) -> HoldOut:
         """Search on another hold-out, and score the C there that the deciding one chose."""
