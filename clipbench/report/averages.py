@@ -74,11 +74,16 @@ def means(leaderboard: Leaderboard) -> tuple[Means, ...]:
     """
     grouped: dict[tuple[Measurement, str], list[Column]] = defaultdict(list)
     for column in leaderboard.columns:
-        if column.unit == "fraction" and column.spec.higher_is_better:
+        if may_be_averaged(column):
             grouped[column.measurement, column.regime].append(column)
     found = [_group(leaderboard, *group, columns) for group, columns in grouped.items()]
     pairs = sum(math.comb(sum(mean.ranked for mean in group.by_model.values()), 2) for group in found)
     return tuple(sorted((_mark_best(group, bonferroni(pairs)) for group in found), key=_place))
+
+
+def may_be_averaged(column: Column) -> bool:
+    """Return whether a column's numbers are fractions of which more is better."""
+    return column.unit == "fraction" and bool(column.spec.higher_is_better)
 
 
 def order_by_merit(leaderboard: Leaderboard, group_means: Sequence[Means]) -> Leaderboard:
@@ -154,14 +159,14 @@ def _common(available: Sequence[frozenset[str]]) -> frozenset[str]:
 def _mark_best(group: Means, critical: float) -> Means:
     """Mark the ranked means that no other surely exceeds; none where that is said of all."""
     ranked = [mean for mean in group.by_model.values() if mean.ranked]
-    best = {mean.model for mean in ranked if not any(_surely_lower(mean, other, critical) for other in ranked)}
+    best = {mean.model for mean in ranked if not any(surely_lower(mean, other, critical) for other in ranked)}
     if len(best) == len(ranked):
         return group
     marked = {mean.model: replace(mean, best=True) for mean in ranked if mean.model in best and not mean.at_chance}
     return replace(group, by_model={**group.by_model, **marked})
 
 
-def _surely_lower(mean: Average, other: Average, critical: float) -> bool:
+def surely_lower(mean: Average, other: Average, critical: float) -> bool:
     """Compare two means by their own intervals, as if of other images each: wider than what the same images tell."""
     if mean.high is None or other.low is None or mean.level != other.level or mean.level is None:
         return False

@@ -52,11 +52,11 @@ class Album:
         shown = Shown(*(str(picture.get(name, "")) for name in ("id", "caption", "true_label", "prediction")))
         if not picture.get("thumb"):
             return replace(shown, why_not="not stored")
-        content = _read(thumbs, str(picture["thumb"]))
+        content = read(thumbs, str(picture["thumb"]))
         if content is None:
             return replace(shown, why_not="not found")
-        kind = next((kind for signature, kind in _SIGNATURES if content.startswith(signature)), None)
-        if kind is None or len(content) > PER_FILE:
+        kind = kind_of(content)
+        if kind is None:
             return replace(shown, why_not="not a thumbnail")
         if len(content) > self._left:
             return replace(shown, why_not="left out to keep the page small")
@@ -69,7 +69,13 @@ def thumbs_of(results: Results, job_hash: str) -> Path:
     return results.part_of(job_hash).folder / "thumbs"
 
 
-def _read(thumbs: Path, name: str) -> bytes | None:
+def kind_of(content: bytes) -> str | None:
+    """Return the media type of a thumbnail, e.g. 'image/webp'; None for what is none, or larger than one may be."""
+    known = next((kind for signature, kind in _SIGNATURES if content.startswith(signature)), None)
+    return known if len(content) <= PER_FILE else None
+
+
+def read(thumbs: Path, name: str) -> bytes | None:
     """Read at most one byte more than a thumbnail may have; None for what is not a file below `thumbs`."""
     try:
         path = (thumbs / name).resolve()

@@ -8,6 +8,7 @@ from clipbench.plugins import Registry
 from clipbench.report.sections.base import PageData, Section
 
 SECTIONS = {
+    "real_world": "clipbench.report.sections.real_world.section:RealWorldSection",
     "robustness": "clipbench.report.sections.robustness.section:RobustnessSection",
     "corruptions": "clipbench.report.sections.corruptions.section:CorruptionsSection",
     "comparisons": "clipbench.report.sections.comparisons.section:ComparisonsSection",

@@ -1,0 +1,1 @@
+"""What benchmark accuracy hides, one line a model."""
