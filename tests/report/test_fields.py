@@ -18,6 +18,9 @@ PATTERN = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 ALLOWED = {
+    "site/data.py": "the ending of a picture's media type names its file",
+    "site/measured.py": "what a model was loaded by has an adapter's prefix",
+    "site/names.py": "names become parts of file names and addresses",
     "pictures.py": "the first bytes of a file say what kind of image it is",
     "tables.py": "escapes what Markdown and LaTeX would interpret",
     "text/numbers.py": "the first character of a cell tells a formula",
