@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from clipbench.stats.crossed import LARGEST_SHARE, crossed_mean
 from clipbench.stats.intervals import MIN_EXAMPLES, Interval
 from clipbench.stats.paired import compare_pair, mean_difference, paired_recall_difference, score_interval
 from clipbench.stats.significance import NORMAL
-from clipbench.stats.simultaneous import Largest, largest_of_pairs
+from clipbench.stats.simultaneous import Largest, bonferroni, critical_value, largest_of_pairs
 
 
 @dataclass(frozen=True)
@@ -159,3 +160,35 @@ def mean_of_sets(parts: Sequence[Differences]) -> Differences:
     values = np.asarray(sum(part.values for part in parts)) / len(parts)
     low, high = (values - np.sqrt(below) / len(parts), values + np.sqrt(above) / len(parts))
     return Differences(values, low, high, KIND)
+
+
+def largest_of_sets(parts: Sequence[PairedValues]) -> Largest:
+    """Return the largest |t| of all pairs of models in their means over independent sets of examples."""
+    if len(parts) == 1:
+        return parts[0].largest()
+    # Side by side the sets have the covariance of the means, if each is scaled by how much it says of them.
+    return largest_of_pairs(np.vstack([part.units / part.n for part in parts]).T)
+
+
+def differences_of_means(parts: Sequence[PairedValues]) -> Differences:
+    """Return the differences of all pairs of models in their means over independent sets, which hold together.
+
+    Random draws have no joint distribution here, so that with them Bonferroni's critical value stands in for max-t.
+    """
+    drawn = any(part.numbers.ndim == 3 for part in parts)
+    pairs = math.comb(len(parts[0].numbers), 2)
+    critical = bonferroni(pairs) if drawn else critical_value([largest_of_sets(parts)])
+    return mean_of_sets([part.differences(critical) for part in parts])
+
+
+def better_and_worse(directions: IntArray, models: int) -> tuple[list[int], list[int]]:
+    """Return for each model how many others are surely better, and how many surely worse.
+
+    Args:
+        directions: (P,) of all pairs, as `Differences.directions` has them.
+        models: M, of which these are the pairs.
+    """
+    signs = np.zeros((models, models), np.int64)
+    signs[np.triu_indices(models, 1)] = directions
+    signs -= signs.T
+    return (signs < 0).sum(axis=1).tolist(), (signs > 0).sum(axis=1).tolist()

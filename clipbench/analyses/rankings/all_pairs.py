@@ -14,14 +14,12 @@ from clipbench.analyses.base import verdict_of
 from clipbench.analyses.comparable import SAME
 from clipbench.analyses.rankings.compare import metric_of, nothing_to_compare, over
 from clipbench.analyses.rankings.per_example import JobValues, columns_of, paired, spec_of
-from clipbench.analyses.rankings.rank_sets import largest_of_sets
 from clipbench.arrays import Float64Array
 from clipbench.errors import UserError
 from clipbench.metrics.specs import MetricSpec
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.pairs import PairedValues, mean_of_sets
-from clipbench.stats.simultaneous import bonferroni, critical_value
+from clipbench.stats.pairs import PairedValues, differences_of_means
 
 MEASUREMENT = ("dataset", "split", "task", "variant", "subset", "view", "matched", "trained_on", "metric", "unit")
 """The columns that say what a row is about; rows that agree in all of them hold together."""
@@ -108,9 +106,7 @@ class _Board:
         """Yield one for each pair."""
         first, second = np.triu_indices(len(self.jobs), 1)
         family = len(first)
-        drawn = any(part.numbers.ndim == 3 for part in self.parts)
-        critical = bonferroni(family) if drawn else critical_value([largest_of_sets(self.parts)])
-        found = mean_of_sets([part.differences(critical) for part in self.parts])
+        found = differences_of_means(self.parts)
         about, n, values = self._about(), sum(part.n for part in self.parts), self.values.tolist()
         for place, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
             difference, low, high = (float(part[place]) for part in (found.values, found.low, found.high))

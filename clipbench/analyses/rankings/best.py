@@ -17,8 +17,9 @@ from clipbench.errors import UserError
 from clipbench.metrics.specs import ColumnSpec, MetricSpec, TableSpec
 from clipbench.results.choice import fullest
 from clipbench.results.records import JobResult
+from clipbench.stats.combined import KIND
 from clipbench.stats.intervals import MIN_EXAMPLES
-from clipbench.stats.pairs import Differences, PairedValues
+from clipbench.stats.pairs import Differences, PairedValues, better_and_worse
 from clipbench.stats.significance import NORMAL
 from clipbench.stats.simultaneous import bonferroni
 from clipbench.tasks.base import Metric
@@ -78,14 +79,11 @@ def _finding(jobs: Sequence[JobResult], evidence: Evidence, family: int) -> Find
         directions, paired = _of_the_same_images(jobs, evidence, critical), True
     except UserError:
         directions, paired = _of_intervals(jobs, critical), False
-    signs = np.zeros((len(jobs), len(jobs)), np.int64)
-    signs[np.triu_indices(len(jobs), 1)] = directions
-    signs -= signs.T
+    better, worse = better_and_worse(directions, len(jobs))
     models, values = [job.model for job in jobs], [job.main.value for job in jobs if job.main]
-    counts = {"higher": (signs < 0).sum(axis=1), "lower": (signs > 0).sum(axis=1)}
     about, params = subject_of(jobs), {"paired": paired, "family": family, "critical": round(critical, 4)}
     apart = Metric(APART.name, float(np.abs(directions).sum()), about.n, unit=APART.unit, main=True, params=params)
-    standings = pd.DataFrame({"model": models, "value": values, **counts})
+    standings = pd.DataFrame({"model": models, "value": values, "higher": better, "lower": worse})
     return Finding(about, (apart,), {STANDINGS.name: standings}, tuple(job.hash for job in jobs))
 
 
@@ -139,4 +137,4 @@ def _of_intervals(jobs: Sequence[JobResult], critical: float) -> IntArray:
     apart = value[first] - value[second]
     below = np.hypot(value[first] - low[first], high[second] - value[second]) * critical / NORMAL
     above = np.hypot(high[first] - value[first], value[second] - low[second]) * critical / NORMAL
-    return Differences(apart, apart - below, apart + above, "square-and-add").directions
+    return Differences(apart, apart - below, apart + above, KIND).directions

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbench.stats.pairs import PairedValues, mean_of_sets
+from clipbench.stats.pairs import PairedValues, better_and_worse, largest_of_sets, mean_of_sets
 from clipbench.stats.significance import ALPHA
-from clipbench.stats.simultaneous import Largest, bonferroni, critical_value, largest_of_pairs
+from clipbench.stats.simultaneous import bonferroni, critical_value
 
 
 @dataclass(frozen=True)
@@ -80,29 +80,13 @@ def rank_sets(
     for first, second in combinations(range(models), 2):
         if second >= measured:
             directions[first, second] = _direction(*shares[first], *shares[second], bonferroni(pairs))
-    directions -= directions.T
-    if not higher_is_better:
-        directions = -directions
+    every_pair = directions[np.triu_indices(models, 1)]
+    better, worse = better_and_worse(every_pair if higher_is_better else -every_pair, models)
+    rows = zip([*names, *(model.model for model in published)], better, worse, shares, strict=True)
     return [
-        RankSet(
-            name,
-            1 + int(np.count_nonzero(row < 0)),
-            models - int(np.count_nonzero(row > 0)),
-            value,
-            paired=place < measured,
-        )
-        for place, (name, row, (value, _)) in enumerate(
-            zip([*names, *(row.model for row in published)], directions, shares, strict=True)
-        )
+        RankSet(name, 1 + up, models - down, value, paired=place < measured)
+        for place, (name, up, down, (value, _)) in enumerate(rows)
     ]
-
-
-def largest_of_sets(parts: Sequence[PairedValues]) -> Largest:
-    """Return the largest |t| of all pairs of models in their means over independent sets of examples."""
-    if len(parts) == 1:
-        return parts[0].largest()
-    # Side by side the sets have the covariance of the means, if each is scaled by how much it says of them.
-    return largest_of_pairs(np.vstack([part.units / part.n for part in parts]).T)
 
 
 def _direction(first: float, n: int, second: float, m: int, critical: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,14 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from clipbench.analyses.rankings.per_example import JobValues, columns_of, paired, spec_of
-from clipbench.analyses.rankings.rank_sets import largest_of_sets
 from clipbench.arrays import IntArray
 from clipbench.errors import UserError
 from clipbench.report.leaderboard import Column
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
-from clipbench.stats.pairs import PairedValues, mean_of_sets
-from clipbench.stats.simultaneous import bonferroni, critical_value
+from clipbench.stats.pairs import PairedValues, differences_of_means
 
 
 class Answers:
@@ -42,9 +39,7 @@ class Answers:
         for column in columns:
             together[column.dataset].append(column)
         parts = [self._of_dataset(models, members) for members in together.values()]
-        drawn = any(part.numbers.ndim == 3 for part in parts)
-        critical = bonferroni(math.comb(len(models), 2)) if drawn else critical_value([largest_of_sets(parts)])
-        return mean_of_sets([part.differences(critical) for part in parts]).directions
+        return differences_of_means(parts).directions
 
     def _of_dataset(self, models: Sequence[str], columns: Sequence[Column]) -> PairedValues:
         """Return what models make of a data set's images, in their order."""

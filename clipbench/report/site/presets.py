@@ -17,6 +17,7 @@ from clipbench.report.averages import Average, Means, may_be_averaged, means, su
 from clipbench.report.leaderboard import Column, Leaderboard
 from clipbench.report.site import board
 from clipbench.report.site.answers import Answers
+from clipbench.stats.pairs import better_and_worse
 from clipbench.stats.simultaneous import bonferroni
 
 _CLIP = """food101 cifar10 cifar100 birdsnap sun397 cars aircraft voc2007 dtd pets caltech101 flowers mnist fer2013
@@ -85,10 +86,7 @@ def _ranking(
         and may_be_averaged(column)
     ]
     directions, by_images = _directions(answers, ranked, over)
-    signs = np.zeros((len(ranked), len(ranked)), np.int64)
-    signs[np.triu_indices(len(ranked), 1)] = directions
-    signs -= signs.T
-    better, worse = (signs < 0).sum(axis=1).tolist(), (signs > 0).sum(axis=1).tolist()
+    better, worse = better_and_worse(directions, len(ranked))
     return board.Ranking(
         task=about.task,
         label=", ".join(part for part in (about.label, about.prompts, *about.condition.words) if part),
