@@ -46,8 +46,15 @@ class Finding:
     verdict: Verdict = "undefined"
 
 
-def verdict_of(low: float, high: float) -> Verdict:
-    """Return what the interval of a difference says: clear of zero on one side, or not distinguishable from it."""
+def verdict_of(low: float | None, high: float | None, *, at_chance: bool = False) -> Verdict:
+    """Return what the interval of a difference says: clear of zero on one side, or not distinguishable from it.
+
+    Undefined without an interval. Between two numbers that are both `at_chance` there is no direction.
+    """
+    if low is None or high is None:
+        return "undefined"
+    if at_chance:
+        return "not_distinguishable"
     return "higher" if low > 0 else "lower" if high < 0 else "not_distinguishable"
 
 

@@ -111,6 +111,7 @@ class _Board:
         for place, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
             difference, low, high = (float(part[place]) for part in (found.values, found.low, found.high))
             known, nothing = not np.isnan(low), self.at_chance[one] and self.at_chance[other]
+            interval = (low, high) if known else (None, None)
             yield about | {
                 "n": n,
                 "first": self.jobs[one].model,
@@ -118,10 +119,10 @@ class _Board:
                 "first_value": values[one],
                 "second_value": values[other],
                 "difference": difference,
-                "low": low if known else None,
-                "high": high if known else None,
+                "low": interval[0],
+                "high": interval[1],
                 "interval": found.kind if known else "",
-                "verdict": "undefined" if not known else "not_distinguishable" if nothing else verdict_of(low, high),
+                "verdict": verdict_of(*interval, at_chance=nothing),
                 "family": family,
                 "note": self.note,
             }

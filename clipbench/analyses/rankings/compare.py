@@ -171,16 +171,17 @@ class _Row:
         found = self.differences(critical)
         difference, low, high = (float(part[0]) for part in (found.values, found.low, found.high))
         known, spread = not math.isnan(low), self.n * self.variance
+        interval = (low, high) if known else (None, None)
         first, second = self.sides.tolist()
         return {
             "n": self.n,
             "first": first,
             "second": second,
             "difference": difference,
-            "low": low if known else None,
-            "high": high if known else None,
+            "low": interval[0],
+            "high": interval[1],
             "interval": found.kind if known else "",
-            "verdict": "undefined" if not known else "not_distinguishable" if self.at_chance else verdict_of(low, high),
+            "verdict": verdict_of(*interval, at_chance=self.at_chance),
             "at_chance": self.at_chance,
             "p": self._p,
             **self._power(difference, spread, critical if known and not math.isnan(spread) else None),

@@ -24,9 +24,7 @@ class Claim:
     def verdict(self) -> Verdict:
         """What the interval says; without one, or between two numbers at chance, no direction."""
         record = self.record
-        if record.value is None or record.low is None or record.high is None:
-            return "undefined"
-        return "not_distinguishable" if self.at_chance else verdict_of(record.low, record.high)
+        return "undefined" if record.value is None else verdict_of(record.low, record.high, at_chance=self.at_chance)
 
     @property
     def size(self) -> str:
