@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clipbench.report.site.data import write_site_data
+from clipbench.report.site.data.files import write_site_data
 from clipbench.results.folder import Results, load_results
 
 

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from clipbench.datasets.base import Dataset, DatasetInfo, Example, IndexedDataset, Split
     from clipbench.errors import UserError
     from clipbench.models.base import ImageFeatures, ImageTextModel, ModelInfo, ModelPedigree, Tokens
-    from clipbench.report.site.data import write_site_data
+    from clipbench.report.site.data.files import write_site_data
+    from clipbench.report.site.site import write_site
     from clipbench.runs.results import Results, load_results
     from clipbench.runs.runner import run
     from clipbench.suite.init_shift import shift_suite
     from clipbench.suite.loading import Suite, load_suite
 
 __all__ = ["Results", "Suite", "compare", "compare_all", "disagreements", "load_results", "load_suite", "run"]
-__all__ += ["shift_suite", "write_site_data"]
+__all__ += ["shift_suite", "write_site", "write_site_data"]
 __all__ += ["Dataset", "DatasetInfo", "Example", "ImageFeatures", "ImageTextModel", "IndexedDataset", "ModelInfo"]
 __all__ += ["ModelPedigree", "Split", "Tokens", "UserError"]
 
@@ -34,7 +35,8 @@ _HOMES = {
     "clipbench.errors": "UserError",
     "clipbench.suite.init_shift": "shift_suite",
     "clipbench.models.base": "ImageFeatures ImageTextModel ModelInfo ModelPedigree Tokens",
-    "clipbench.report.site.data": "write_site_data",
+    "clipbench.report.site.data.files": "write_site_data",
+    "clipbench.report.site.site": "write_site",
     "clipbench.runs.results": "Results load_results",
     "clipbench.runs.runner": "run",
     "clipbench.suite.loading": "Suite load_suite",

@@ -59,6 +59,7 @@ CALLS = {
     "class_prompts": "prompts dataset task",
     "compare": "results first= second= * metric= datasets=",
     "compare_all": "results * models= metric= datasets=",
+    "write_site": "results output * title= published= images=",
     "write_site_data": "results output * published= images=",
     "decide": "images classifier model where",
     "decode": "image decoding=",
@@ -111,7 +112,7 @@ VERDICTS = ("higher", "lower", "not_distinguishable", "undefined")
 
 ONLY_PROGRAMS = {"Results", "Suite", "compare", "compare_all", "disagreements", "load_results", "load_suite", "run"}
 
-ONLY_PROGRAMS |= {"shift_suite", "write_site_data"}
+ONLY_PROGRAMS |= {"shift_suite", "write_site", "write_site_data"}
 PLUGINS = sorted({*CALLS, *MEMBERS, "Verdict"} - ONLY_PROGRAMS)
 SHARED = "Dataset DatasetInfo Example ImageFeatures ImageTextModel IndexedDataset ModelInfo ModelPedigree Split Tokens"
 PROGRAMS = sorted({*ONLY_PROGRAMS, *SHARED.split(), "UserError"})

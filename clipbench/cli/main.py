@@ -18,6 +18,7 @@ from clipbench.cli import compare as cli_compare
 from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
 from clipbench.cli import results as cli_results
+from clipbench.cli import site as cli_site
 from clipbench.cli.listing import LISTINGS, What
 from clipbench.errors import UserError, printable, problem_of
 from clipbench.plugins import NO_CODE
@@ -43,6 +44,7 @@ app.add_typer(cli_reference.app)
 app.add_typer(cli_prompts.app)
 app.add_typer(cli_results.app)
 app.command(epilog=cli_compare.EXIT_CODES)(cli_compare.compare)
+app.command()(cli_site.site)
 
 
 def main() -> None:

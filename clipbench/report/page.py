@@ -186,13 +186,13 @@ def _scripts(*, figures: bool) -> list[Mapping[str, str]]:
     """Return the page's scripts, each with the hash that lets it run; plotly only where there are figures."""
     loader = environment().loader
     assert loader is not None
-    sources = [*([_plotly()] if figures else []), loader.get_source(environment(), "page.js")[0]]
+    sources = [*([plotly()] if figures else []), loader.get_source(environment(), "page.js")[0]]
     digests = [base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources]
     return [{"source": source, "digest": f"sha256-{digest}"} for source, digest in zip(sources, digests, strict=True)]
 
 
 @cache
-def _plotly() -> str:
+def plotly() -> str:
     """Return plotly.js as it can stand in a page: line ends as HTML reads them, no end of script within."""
     from plotly.offline import get_plotlyjs
 

@@ -21,7 +21,7 @@ def colours(source: str) -> dict[str, str]:
     return dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", source))
 
 
-LIGHT = colours((TEMPLATES / "page.html.j2").read_text())
+LIGHT = colours((TEMPLATES / "theme.css").read_text())
 DARK = colours((TEMPLATES / "dark.css").read_text())
 
 

@@ -3,7 +3,9 @@
   const root = document.documentElement;
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  let chosen = null;
+  // A site's pages share the choice; where nothing may be stored each page asks anew.
+  const storage = (act) => { try { return act(window.localStorage); } catch { return null; } };
+  let chosen = storage((kept) => kept.getItem("theme"));
 
   // Figures -----------------------------------------------------------------------------------------------------
   const specs = new Map();
@@ -55,7 +57,21 @@
     return copy;
   };
 
-  const draw = (box) => {
+  // A report holds plotly; a site has it in a file of its own, loaded with the first figure.
+  const source = document.currentScript.dataset.plotly;
+  let loading = null;
+  const plotly = () => {
+    if (window.Plotly) return Promise.resolve();
+    loading ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      Object.assign(script, { src: source, onload: done, onerror: failed });
+      document.head.append(script);
+    });
+    return loading;
+  };
+
+  const draw = async (box) => {
+    await plotly();
     const spec = specs.get(box.id) || JSON.parse(document.getElementById(box.id + "-data").textContent);
     specs.set(box.id, spec);
     const { data, layout } = painted(spec);
@@ -86,10 +102,11 @@
     redraw();
   };
   const system = () => (dark.matches ? "dark" : "light");
-  setTheme(system());
+  setTheme(chosen || system());
   button.hidden = false;
   button.addEventListener("click", () => {
     chosen = root.dataset.theme === "dark" ? "light" : "dark";
+    storage((kept) => kept.setItem("theme", chosen));
     setTheme(chosen);
   });
   dark.addEventListener("change", () => { if (!chosen) setTheme(system()); });

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from clipbench.analyses.rankings.rank_sets import rank_sets
-from clipbench.report.site.assemble import make_board
-from clipbench.report.site.board import Board, Model, Preset
+from clipbench.report.site.data.assemble import make_board
+from clipbench.report.site.data.board import Board, Model, Preset
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Record
 
@@ -141,7 +141,7 @@ def test_gaps_and_effective_robustness_are_those_of_the_analysis(
         on_shift("a", "imagenet-r", 0.8, 0.7, baseline="x"),
     ]
     summary = over_shifts(shifts)
-    monkeypatch.setattr("clipbench.report.site.assemble.analyse", lambda _: (*shifts, summary))
+    monkeypatch.setattr("clipbench.report.site.data.assemble.analyse", lambda _: (*shifts, summary))
     model = named(make_board(make_results(classification("a", "imagenet", 0.8))), "a")
     assert model.matched_gap
     assert model.effective_robustness

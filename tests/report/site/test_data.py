@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clipbench.report.site.board import Cell, Rank, schema
-from clipbench.report.site.data import write_site_data
+from clipbench.report.site.data.board import Cell, Rank, schema
+from clipbench.report.site.data.files import write_site_data
 from clipbench.results.folder import Results
 
 from ..made_up import HOSTILE, classification, with_pictures

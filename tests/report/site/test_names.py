@@ -7,7 +7,7 @@ import re
 import pytest
 
 from clipbench.fingerprint import digest
-from clipbench.report.site.names import slugs, without_paths
+from clipbench.report.site.data.names import slugs, without_paths
 
 from ..made_up import HOSTILE
 

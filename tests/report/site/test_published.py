@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipbench.errors import UserError
-from clipbench.report.site.assemble import make_board
+from clipbench.report.site.data.assemble import make_board
 from clipbench.results.folder import Results
 
 from ..made_up import classification, proportion

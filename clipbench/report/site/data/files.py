@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from clipbench.files import file_written_atomically, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.report import pictures
-from clipbench.report.site import board
-from clipbench.report.site.assemble import make_board
-from clipbench.report.site.names import slugs, without_paths
+from clipbench.report.site.data import board
+from clipbench.report.site.data.assemble import Measurements, board_of
+from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.report.tables import to_csv
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 _MARKS = {"best": "b", "at_chance": "c", "seen_in_training": "s", "flagged": "f", "failed": "x"}
 _OF_COLUMN = ("dataset", "split", "task", "setting", "regime", "metric", "unit")
 _KNOWN_OF_COLUMN = ("n", "limit", "chance", "commonest", "classes")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the files of a site's data say of themselves."""
+
+    board: board.Board
+    made: str
+    """UTC, ISO 8601."""
+    content: str
+    """Digest of the board: two builds with the same content have the same."""
+    evidence: Mapping[str, str]
+    """Job hash -> the name of its file in `jobs/`, without its ending."""
+    pictures: Mapping[str, Sequence[Mapping[str, str]]]
+    """Job hash -> its pictures: id, role, caption, true_label, prediction, and `image`, the path of the thumbnail."""
 
 
 def write_site_data(results: Results, output: Path, *, published: Collection[str] = (), images: bool = True) -> None:
@@ -40,23 +55,36 @@ def write_site_data(results: Results, output: Path, *, published: Collection[str
     Raises:
         UserError: no such table, a job's file is damaged, or the folder cannot be written.
     """
-    made = make_board(results, published)
-    jobs = results.jobs()
-    evidence = slugs(job.hash for job in jobs)
+    write_data(Measurements.of(results), output, published=published, images=images)
+
+
+def write_data(here: Measurements, output: Path, *, published: Collection[str] = (), images: bool = True) -> Written:
+    """Write what the pages of a site read, and return what they say of themselves; see `write_site_data`."""
+    made, jobs = board_of(here, published), here.results.jobs()
+    evidence, shown = slugs(job.hash for job in jobs), {}
     for job in jobs:
-        shown = list(_copied(job, results, output / "img")) if images else []
-        write_atomically(output / "jobs" / f"{evidence[job.hash]}.json", _json(_record(job, shown), indent=1))
+        shown[job.hash] = list(_copied(job, here.results, output / "img")) if images else []
+        record = _json(_record(job, shown[job.hash]), indent=1)
+        write_atomically(output / "jobs" / f"{evidence[job.hash]}.json", record)
     frame = tidy(made)
     write_atomically(output / "data" / "board.csv", to_csv(frame.set_index("model")).encode(errors="replace"))
     with file_written_atomically(output / "data" / "board.parquet") as draft:
         frame.to_parquet(draft, index=False)
     content = without_paths(board.plain(made))
     moment = datetime.now(UTC).isoformat(timespec="seconds")
-    text = _json({"format": board.FORMAT, "made": moment, "content": digest(content), "board": content})
+    document = {"format": board.FORMAT, "made": moment, "content": digest(content), "board": content}
     write_atomically(output / "data" / "board.schema.json", _json(board.schema(), indent=1))
-    # A script loads from disk, where pages may not fetch; what could end it in a page is written as an escape.
-    write_atomically(output / "data" / "board.js", b"window.clipbench=" + text.replace(b"<", b"\\u003c") + b";\n")
-    write_atomically(output / "data" / "board.json", text)
+    write_atomically(output / "data" / "board.js", script("clipbench", document))
+    write_atomically(output / "data" / "board.json", _json(document))
+    return Written(made, moment, document["content"], evidence, shown)
+
+
+def script(name: str, value: object) -> bytes:
+    """Return a script that sets `window.NAME`: it loads from disk, where pages may not fetch.
+
+    What could end a script in a page is written as an escape.
+    """
+    return f"window.{name}=".encode() + _json(value).replace(b"<", b"\\u003c") + b";\n"
 
 
 def tidy(made: board.Board) -> pd.DataFrame:

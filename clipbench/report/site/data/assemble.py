@@ -13,10 +13,10 @@ from clipbench.fingerprint import digest
 from clipbench.reference.published import openclip_columns, openclip_models
 from clipbench.report.averages import means, order_by_merit
 from clipbench.report.leaderboard import STANDINGS, Leaderboard, make_leaderboard
-from clipbench.report.site import board, measured, presets
-from clipbench.report.site import published as open_clip
-from clipbench.report.site.answers import Answers
-from clipbench.report.site.names import slugs, without_paths
+from clipbench.report.site.data import board, measured, presets
+from clipbench.report.site.data import published as open_clip
+from clipbench.report.site.data.answers import Answers
+from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult
 
@@ -27,9 +27,17 @@ def make_board(results: Results, published: Collection[str] = ()) -> board.Board
     Raises:
         UserError: there is no such table, or a job's file is damaged.
     """
+    return board_of(Measurements.of(results), published)
+
+
+def board_of(here: Measurements, published: Collection[str] = ()) -> board.Board:
+    """Set out measurements, and published tables beside them.
+
+    Raises:
+        UserError: there is no such table.
+    """
     if unknown := [key for key in published if key != open_clip.KEY]:
         raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], [open_clip.KEY]))
-    here = _Measurements.of(results)
     if not published:
         return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, ())
     columns, place_of = open_clip.with_published(here.columns, _own_columns(), len(here.models))
@@ -55,19 +63,25 @@ def _beside(models: Sequence[board.Model]) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True)
-class _Measurements:
-    """What was measured here."""
+class Measurements:
+    """What was measured here, arranged."""
 
+    results: Results
     answers: Answers
     leaderboard: Leaderboard
     analyses: tuple[AnalysisResult, ...]
 
     @classmethod
-    def of(cls, results: Results) -> _Measurements:
+    def of(cls, results: Results) -> Measurements:
+        """Arrange results; the models of the leaderboard are in order of merit.
+
+        Raises:
+            UserError: a job's file is damaged.
+        """
         analyses = analyse(results)
         standings = [result for result in analyses if result.analysis == STANDINGS]
         leaderboard = make_leaderboard(results.jobs(), standings=standings)
-        return cls(Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
+        return cls(results, Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
 
     @cached_property
     def models(self) -> tuple[board.Model, ...]:

@@ -15,8 +15,8 @@ from clipbench.reference.published import openclip_columns
 from clipbench.reference.robustness import CATALOG_SHIFTS
 from clipbench.report.averages import Average, Means, may_be_averaged, means, surely_lower
 from clipbench.report.leaderboard import Column, Leaderboard
-from clipbench.report.site import board
-from clipbench.report.site.answers import Answers
+from clipbench.report.site.data import board
+from clipbench.report.site.data.answers import Answers
 from clipbench.stats.pairs import better_and_worse
 from clipbench.stats.simultaneous import bonferroni
 

@@ -12,8 +12,8 @@ from clipbench.models.catalog import model_names
 from clipbench.reference.published import OpenClipModel, openclip_columns, openclip_models
 from clipbench.reference.sources import Column as Source
 from clipbench.reference.sources import rows, sources
-from clipbench.report.site import board
-from clipbench.report.site.measured import published_names
+from clipbench.report.site.data import board
+from clipbench.report.site.data.measured import published_names
 from clipbench.report.text.declared import label_of_task
 from clipbench.stats.intervals import wilson
 

@@ -10,7 +10,7 @@ from clipbench.reference.families import pretraining_family
 from clipbench.reference.sources import rows
 from clipbench.report.averages import Average, Means
 from clipbench.report.leaderboard import STANDINGS, Cell, Column, Leaderboard
-from clipbench.report.site import board
+from clipbench.report.site.data import board
 from clipbench.report.text.declared import as_shown
 from clipbench.results.records import AnalysisResult, JobResult
 

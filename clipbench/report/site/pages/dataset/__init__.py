@@ -1,0 +1,1 @@
+"""One data set and what models make of it."""

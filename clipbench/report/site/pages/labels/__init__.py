@@ -1,0 +1,1 @@
+"""What labels add to zero-shot: probes and few-shot."""

@@ -1,0 +1,1 @@
+"""One model on everything that it was measured on."""

@@ -1,0 +1,1 @@
+"""Accuracy elsewhere against that on the benchmark."""
