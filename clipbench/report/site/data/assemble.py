@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
+from clipbench.analyses.rankings.all_pairs import compare_all
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
@@ -19,6 +21,9 @@ from clipbench.report.site.data.answers import Answers
 from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def make_board(results: Results, published: Collection[str] = ()) -> board.Board:
@@ -104,6 +109,14 @@ class Measurements:
             measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared)
             for column in found
         )
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame | None:
+        """All pairs of models on each measurement, as `compare_all` returns them; None where nothing can be compared."""
+        try:
+            return compare_all(self.results)
+        except UserError:
+            return None
 
     @property
     def _places(self) -> Mapping[str, int]:
