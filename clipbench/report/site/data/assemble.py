@@ -112,7 +112,7 @@ class Measurements:
 
     @cached_property
     def pairs(self) -> pd.DataFrame | None:
-        """All pairs of models on each measurement, as `compare_all` returns them; None where nothing can be compared."""
+        """All pairs of models on each measurement, as `compare_all` returns them; None without two to compare."""
         try:
             return compare_all(self.results)
         except UserError:
