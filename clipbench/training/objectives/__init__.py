@@ -1,0 +1,1 @@
+"""What a model is trained to do: a module an objective, each with its formula."""
