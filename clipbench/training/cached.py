@@ -29,6 +29,11 @@ class Inputs:
     classes: Tensor
     """(B,) int64, as in `Pairs`."""
 
+    def to(self, device: str) -> Inputs:
+        """Return it on a device."""
+        columns = (self.pixels, self.tokens, self.captions, self.classes)
+        return Inputs(*(column.to(device, non_blocking=True) for column in columns))
+
     def parts(self, size: int) -> Sequence[Inputs]:
         """Cut it into parts of at most `size` pairs."""
         columns = (self.pixels, self.tokens, self.captions, self.classes)

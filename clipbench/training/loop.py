@@ -1,125 +1,243 @@
-"""The training loop of the reference CLIP, from top to bottom."""
+"""The training loop, from top to bottom."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from clipbench.models.reference.files import ReferenceConfig, write_reference
-from clipbench.models.reference.source import ReferenceTransform
-from clipbench.models.reference.tokenizer import END, WordTokenizer
-from clipbench.models.reference.towers import Architecture, ReferenceTowers
-from clipbench.training.batches import batches
-from clipbench.training.captions import known_words
-from clipbench.training.recipe import Recipe
+from clipbench.errors import UserError
+from clipbench.fingerprint import digest
+from clipbench.training.cached import Inputs, Loss, backward
+from clipbench.training.checkpoints import Checkpoints
+from clipbench.training.data.base import TrainingData
+from clipbench.training.objectives.contrastive import contrastive
+from clipbench.training.objectives.exchange import gathered, passed_round
+from clipbench.training.objectives.pairs import Pairs, caption_codes
+from clipbench.training.objectives.sigmoid import sigmoid
+from clipbench.training.optimiser import make_optimiser, set_rate
+from clipbench.training.processes import Processes
+from clipbench.training.recipe import LoadedRecipe, Recipe
+from clipbench.training.towers.base import Trainable
 
-TRAINED_ON: Final = ("clipbench-scenes", "digits (train half)")
-_MEAN, _STD = (0.6, 0.6, 0.6), (0.3, 0.3, 0.3)
+PATIENCE: Final = 20
+"""Steps in a row without finite gradients after which a training has diverged; float16 needs a few to find its scale."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training run has come."""
+    """How far a training has come."""
 
     step: int
+    steps: int
     loss: float
+    """Of this step, the mean over all processes."""
     scale: float
+    rate: float
+    """Highest learning rate of this step."""
+    images_per_second: float
     seconds: float
+    """Since the training began or went on."""
+    skipped: int
+    """Steps whose gradients were not finite, so that no weight was changed."""
+    broken: int
+    """Samples of this process that could not be decoded."""
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training run gives."""
+class Watch:
+    """What is done beside the training; nothing of it changes a weight."""
 
-    config: ReferenceConfig
-    towers: ReferenceTowers
-    losses: tuple[float, ...]
-
-    def write(self, folder: Path) -> None:
-        """Write the folder that `local:DIR` names."""
-        write_reference(folder, self.config, self.towers)
+    progress: Callable[[Progress], None] = lambda _: None
+    evaluate: Callable[[int, Trainable], None] = lambda step, model: None
+    """Called after every step, by the first process alone; decides itself whether anything is to be measured."""
 
 
-def train(recipe: Recipe, report: Callable[[Progress], None] = lambda _: None) -> Trained:
-    """Train a reference CLIP; equal recipes give equal weights on equal machines with equal threads."""
-    torch.manual_seed(recipe.seed)
+@dataclass
+class _Counts:
+    skipped: int = 0
+    in_a_row: int = 0
+    broken: int = 0
+    losses: list[float] = field(default_factory=list)
+
+
+def train(
+    loaded: LoadedRecipe,
+    model: Trainable,
+    data: TrainingData,
+    output: Path,
+    *,
+    here: Processes | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> Trainable:
+    """Train a model and write it into `output`; a training that was broken off goes on as if it never had been.
+
+    Args:
+        loaded: the recipe.
+        model: with new weights.
+        data: this process's part of the batches.
+        output: gets the model, and `checkpoints/` on the way.
+        here: this process among all; alone by default.
+        resume: go on from the newest checkpoint, where there is one.
+        watch: what is told and measured on the way.
+
+    Raises:
+        UserError: the training diverges, or the checkpoints are of another recipe.
+    """
+    recipe, here, watch = loaded.recipe, here or Processes(), watch or Watch()
+    steps = recipe.schedule.total(data.examples)
+    checkpoints = Checkpoints(output / "checkpoints", digest(loaded.document), recipe.keep)
+    precision = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(recipe.precision, torch.float32)
+
+    model.model.to(here.device).train()
+    apart = [model.log_scale, *([model.bias] if model.bias is not None else [])]
+    towers = here.together(model.towers(precision), apart)
+    towers = torch.compile(towers) if recipe.compile else towers  # type: ignore[assignment]
+    optimiser = make_optimiser(model, recipe.optimiser)
+    scaler = torch.amp.GradScaler(here.device.partition(":")[0], enabled=precision == torch.float16)
+    counts, first = _Counts(), 0
+    if resume and (found := checkpoints.newest()):
+        first = _restore(found[1], model, optimiser, scaler, counts)
+
     started = time.monotonic()
-    tokenizer = WordTokenizer.of_words(known_words(), Architecture.context)
-    architecture = Architecture(vocabulary=len(tokenizer.vocabulary))
-    transform = ReferenceTransform(architecture.image_side, _MEAN, _STD)
-    towers = ReferenceTowers(architecture, END, recipe.temperature).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(towers, recipe)
-    losses: list[float] = []
+    loss = _loss(recipe, model)
+    for step, batch in zip(range(first, steps), data.batches(first), strict=False):
+        set_rate(optimiser, step, steps, recipe.schedule.warmup)
+        inputs = Inputs(batch.pixels, model.tokenize(batch.captions), caption_codes(batch.captions), batch.classes)
 
-    for step, batch in enumerate(batches(recipe, transform)):
-        for group in optimizer.param_groups:
-            group["lr"] = group["highest"] * recipe.share_of_rate(step)
+        optimiser.zero_grad()
+        found_loss = backward(towers, inputs.to(here.device), lambda pairs: scaler.scale(loss(pairs)), recipe.part)
+        for weight in apart:
+            if weight.grad is not None:
+                here.average(weight.grad)
+        scaler.unscale_(optimiser)
+        if _finite(model, recipe.optimiser.clip_norm):
+            scaler.step(optimiser)
+            counts.in_a_row = 0
+            with torch.no_grad():
+                model.log_scale.clamp_(max=math.log(recipe.objective.largest_scale))
+        else:
+            counts.skipped, counts.in_a_row = counts.skipped + 1, counts.in_a_row + 1
+            _check_patience(counts, step, checkpoints)
+        scaler.update()
 
-        tokens = tokenizer(batch.captions)
-        image, _ = towers.image(batch.pixels)
-        text = towers.text(tokens.ids[:, : int(tokens.lengths.max())])
-        loss = contrastive(image, text, towers.log_scale.exp(), shared_captions(batch.captions))
+        counts.broken += batch.broken
+        counts.losses.append(float(here.average(found_loss)) / scaler.get_scale())
+        done = step + 1
+        watch.progress(_progress(done, steps, first, started, model, optimiser, recipe, counts))
+        if here.first and (done % recipe.save_every == 0 or done == steps):
+            checkpoints.write(done, _state(model, optimiser, scaler, counts))
+        if here.first:
+            with _evaluation(model):
+                watch.evaluate(done, model)
 
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        with torch.no_grad():
-            towers.log_scale.clamp_(max=math.log(recipe.largest_scale))
-
-        losses.append(loss.item())
-        report(Progress(step + 1, losses[-1], float(towers.log_scale.detach().exp()), time.monotonic() - started))
-
-    training = {
-        "recipe": asdict(recipe),
-        "images": recipe.steps * recipe.batch,
-        "last loss": round(float(np.mean(losses[-50:])), 4),
-        "seconds": round(time.monotonic() - started),
-        "threads": torch.get_num_threads(),
-        "versions": {"torch": str(torch.__version__), "numpy": np.__version__},
-    }
-    config = ReferenceConfig(architecture, tokenizer.vocabulary, _MEAN, _STD, TRAINED_ON, training)
-    return Trained(config, towers.eval(), tuple(losses))
-
-
-def contrastive(image: Tensor, text: Tensor, scale: Tensor | float, targets: Tensor) -> Tensor:
-    """Return the symmetric cross-entropy over a batch's similarity matrix (Radford et al. 2021, figure 3).
-
-    Image and text are (B, D), not normalised; the targets (B, B), symmetric, with rows that sum to 1.
-    """
-    logits = scale * (functional.normalize(image, dim=1) @ functional.normalize(text, dim=1).T)
-    return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
+    model.model.eval()
+    if here.first:
+        model.write(output, {"recipe": dict(loaded.document), "samples": steps * recipe.schedule.batch, **data.about()})
+    return model
 
 
-def shared_captions(captions: Sequence[str]) -> Tensor:
-    """Return (B, B) targets that divide the weight evenly among equal captions.
+def _loss(recipe: Recipe, model: Trainable) -> Loss:
+    """Return the objective, over the pairs of all processes."""
 
-    Without them, a batch that holds one caption twice asks the model to tell two equal strings apart.
-    """
-    numbers = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
-    codes = torch.tensor([numbers[caption] for caption in captions])
-    same = (codes[:, None] == codes[None, :]).float()
-    return same / same.sum(dim=1, keepdim=True)
+    def of_sigmoid(pairs: Pairs) -> Tensor:
+        assert model.bias is not None
+        parts = [sigmoid(pairs, others, model.log_scale.exp(), model.bias) for others in passed_round(pairs)]
+        return torch.stack(parts).sum()
+
+    def of_contrast(pairs: Pairs) -> Tensor:
+        return contrastive(pairs, gathered(pairs), model.log_scale.exp())
+
+    return of_sigmoid if recipe.objective.name == "sigmoid" else of_contrast
 
 
-def make_optimizer(towers: ReferenceTowers, recipe: Recipe) -> torch.optim.AdamW:
-    """Return AdamW that decays all weights but gains, biases and the logit scale."""
-    rates = (
-        (recipe.image_rate, list(towers.image.parameters())),
-        (recipe.text_rate, [*towers.text.parameters(), towers.log_scale]),
+def _finite(model: Trainable, clip_norm: float | None) -> bool:
+    """Return whether all gradients are finite, scaled down to a norm if one is wanted."""
+    weights = [weight for weight in model.model.parameters() if weight.grad is not None]
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    if clip_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(weights, clip_norm, norm)
+    return bool(torch.isfinite(norm))
+
+
+def _check_patience(counts: _Counts, step: int, checkpoints: Checkpoints) -> None:
+    if counts.in_a_row < PATIENCE:
+        return
+    found = checkpoints.newest()
+    last = f"the last good checkpoint is {found[0]}" if found else "no checkpoint was written before it"
+    fix = f"lower optimiser.rate, lengthen schedule.warmup or set optimiser.clip_norm; {last}"
+    raise UserError(f"has diverged: no finite gradients in {PATIENCE} steps", where=f"step {step + 1}", fix=fix)
+
+
+def _progress(
+    done: int,
+    steps: int,
+    first: int,
+    started: float,
+    model: Trainable,
+    optimiser: torch.optim.Optimizer,
+    recipe: Recipe,
+    counts: _Counts,
+) -> Progress:
+    seconds = time.monotonic() - started
+    return Progress(
+        step=done,
+        steps=steps,
+        loss=counts.losses[-1],
+        scale=float(model.log_scale.detach().exp()),
+        rate=max(group["lr"] for group in optimiser.param_groups),
+        images_per_second=(done - first) * recipe.schedule.batch / max(seconds, 1e-9),
+        seconds=seconds,
+        skipped=counts.skipped,
+        broken=counts.broken,
     )
-    groups: list[dict[str, Any]] = []
-    for highest, weights in rates:
-        decayed = [weight for weight in weights if weight.ndim >= 2]
-        others = [weight for weight in weights if weight.ndim < 2]
-        groups.append({"params": decayed, "weight_decay": recipe.weight_decay, "highest": highest})
-        groups.append({"params": others, "weight_decay": 0.0, "highest": highest})
-    return torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon)
+
+
+def _state(
+    model: Trainable, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, counts: _Counts
+) -> Mapping[str, Any]:
+    return {
+        "model": model.model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "scaler": scaler.state_dict(),
+        "random": torch.get_rng_state(),
+        "skipped": counts.skipped,
+        "broken": counts.broken,
+    }
+
+
+def _restore(
+    state: Mapping[str, Any],
+    model: Trainable,
+    optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    counts: _Counts,
+) -> int:
+    """Put everything back to what it was; return after how many steps that is."""
+    model.model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    if state["scaler"]:
+        scaler.load_state_dict(state["scaler"])
+    torch.set_rng_state(state["random"])
+    counts.skipped, counts.broken = state["skipped"], state["broken"]
+    return int(state["step"])
+
+
+@contextmanager
+def _evaluation(model: Trainable) -> Iterator[None]:
+    """Let a model be measured without a trace: in evaluation mode, its random numbers kept."""
+    random = torch.get_rng_state()
+    model.model.eval()
+    try:
+        yield
+    finally:
+        model.model.train()
+        torch.set_rng_state(random)

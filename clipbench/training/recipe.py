@@ -1,43 +1,231 @@
-"""The recipe of the reference CLIP: every number that decides its weights."""
+"""A recipe: data, towers, objective and schedule of a training in one YAML file."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clipbench.datasets.base import DatasetDefinition
+from clipbench.datasets.catalog import catalog_definitions, read_definition
+from clipbench.documents.marked_yaml import MarkedYaml, read_mapping, unmarked
+from clipbench.documents.validation import Problem, check, refuse
+from clipbench.errors import UserError, did_you_mean
+
+EXPECTED = "a recipe is a mapping of the keys data, towers, objective, optimiser, schedule and others"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Part):
+    """One data set to train on: its captions, or its classes in the words of prompts."""
+
+    dataset: str = Field(description="A name of `datasets`, or of the catalog.")
+    split: str = Field(default="train", description="Which split.")
+    prompts: str = Field(default="", description="Templates for the names of classes, where it has no captions.")
+
+
+class Objective(_Part):
+    """What the model is trained to do."""
+
+    name: Literal["contrastive", "sigmoid"] = Field(default="contrastive", description="CLIP's, or SigLIP's.")
+    temperature: float = Field(default=0.07, gt=0, description="Where the learnt temperature starts.")
+    largest_scale: float = Field(default=100.0, gt=0, description="The logit scale is clipped here.")
+    bias: float = Field(default=-10.0, description="Where SigLIP's learnt bias starts.")
+
+
+class Optimiser(_Part):
+    """AdamW; gains, biases, the scale and other vectors are not decayed."""
+
+    rate: float = Field(default=5e-4, gt=0, description="Highest learning rate.")
+    text_rate: float | None = Field(default=None, gt=0, description="That of the text tower and the scale, if another.")
+    weight_decay: float = Field(default=0.2, ge=0)
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.98, ge=0, lt=1)
+    epsilon: float = Field(default=1e-6, gt=0)
+    clip_norm: float | None = Field(default=None, gt=0, description="Gradients are scaled down to this norm.")
+
+
+class Schedule(_Part):
+    """How long, and how the learning rate goes: linear warm-up, then half a cosine down to 0."""
+
+    batch: int = Field(ge=2, description="Pairs a step, over all processes.")
+    steps: int | None = Field(default=None, ge=1, description="How many; or give epochs or samples.")
+    epochs: float | None = Field(default=None, gt=0, description="How often each sample is seen.")
+    samples: int | None = Field(default=None, ge=1, description="How many pairs are seen.")
+    warmup: int = Field(default=0, ge=0, description="Steps of warm-up.")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if sum(length is not None for length in (self.steps, self.epochs, self.samples)) != 1:
+            raise ValueError("give one of steps, epochs and samples")
+        return self
+
+    def total(self, examples: int | None) -> int:
+        """Return the number of steps, of data with so many examples.
+
+        Raises:
+            UserError: it is given in epochs, and the size of the data is not known.
+        """
+        if self.steps is not None:
+            return self.steps
+        if self.samples is not None:
+            return max(1, self.samples // self.batch)
+        assert self.epochs is not None  # one of the three is given
+        if examples is None:
+            fix = "give schedule.samples or schedule.steps instead"
+            raise UserError("the data do not say how many examples they have", where="schedule.epochs", fix=fix)
+        return max(1, round(self.epochs * examples / self.batch))
+
+
+class Towers(_Part):
+    """The two towers: a configuration of open_clip's by name, or its sizes."""
+
+    open_clip: str = Field(default="", description="A configuration's name: ViT-B-32, RN50, ViT-B-16-SigLIP, ...")
+    config: dict[str, Any] = Field(default={}, description="embed_dim, vision_cfg and text_cfg, as open_clip has them.")
+    reference: bool = Field(default=False, description="Those of clip-tiny.")
+    mean: tuple[float, float, float] | None = Field(default=None, description="Of pixels; by default OpenAI's.")
+    std: tuple[float, float, float] | None = Field(default=None, description="Of pixels; by default OpenAI's.")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(map(bool, (self.open_clip, self.config, self.reference))) != 1:
+            raise ValueError("give one of open_clip, config and reference")
+        return self
+
+
+class Crop(_Part):
+    """A random square of the image, scaled to the model's side: the paper's only augmentation."""
+
+    smallest: float = Field(default=0.9, gt=0, le=1, description="Its least share of the image's shorter side.")
+    flip: bool = Field(default=False, description="Mirror every other image; not in the paper.")
+
+
+class Evaluation(_Part):
+    """What is measured while the model is trained."""
+
+    every: int = Field(ge=1, description="Steps between two.")
+    datasets: tuple[str, ...] = Field(min_length=1, description="Names of `datasets`, or of the catalog.")
+    limit: int | None = Field(default=None, ge=1, description="Use so many examples of each.")
+
+
+class Recipe(_Part):
+    """All that decides the weights, and how they are made."""
+
+    name: str = Field(default="", description="What the model is called; left out: the file's name.")
+    description: str = Field(default="", description="What it is for, in a sentence.")
+    seed: int = Field(default=0, ge=0)
+    datasets: dict[str, dict[str, Any]] = Field(default={}, description="Data sets that the catalog lacks.")
+    data: tuple[Source, ...] = Field(default=(), description="What is trained on; clip-tiny draws its own.")
+    crop: Crop = Crop()
+    towers: Towers
+    objective: Objective = Objective()
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule
+    part: int | None = Field(default=None, ge=1, description="Pairs a pass, with cached gradients; by default all.")
+    checkpoint_activations: bool = Field(default=False, description="Compute activations again instead of storing.")
+    compile: bool = Field(default=False, description="Compile the towers by torch.compile.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
+    keep: int = Field(default=2, ge=1, description="Checkpoints that are kept.")
+    evaluation: Evaluation | None = None
+
+    @model_validator(mode="after")
+    def _has_data(self) -> Self:
+        if bool(self.data) == self.towers.reference:
+            raise ValueError("give `data`, except to clip-tiny's own towers, which draw their scenes")
+        return self
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Hyper-parameters after appendix F of Radford et al. 2021, scaled down to a quarter of an hour on one core.
+class LoadedRecipe:
+    """A recipe as it was read, with what its data sets are."""
 
-    Kept from the paper: the symmetric contrastive loss, the temperature's start and bound, decoupled weight
-    decay 0.2 on all that is not a gain or a bias, cosine decay with warm-up, a random square crop as the only
-    augmentation of the images, beta2 and epsilon of its vision transformers.
+    recipe: Recipe
+    definitions: Mapping[str, DatasetDefinition]
+    """Of every data set that it names."""
+    document: Mapping[str, Any]
+    """The file's values, with those that were set over them: equal documents give equal weights."""
+
+
+def packaged_recipes() -> Mapping[str, Path]:
+    """Return the recipes that come with clipbench, by bare name."""
+    folder = Path(str(files("clipbench.training").joinpath("recipes")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
+    """Read and check a recipe; no data set is opened.
+
+    Args:
+        name_or_path: a YAML file, or the name of a packaged one.
+        overrides: 'optimiser.rate=1e-3': values put in the place of those in the file, written as YAML.
+
+    Raises:
+        UserError: there is no such recipe, or something in it is wrong; the message names the line and what to write.
     """
+    path = Path(name_or_path)
+    if not path.is_file():
+        packaged = packaged_recipes()
+        if str(name_or_path) not in packaged:
+            fix = f"{did_you_mean(path.stem, packaged)}; or give the path of a YAML file"
+            raise UserError(f"there is no recipe {str(name_or_path)!r}", fix=fix)
+        path = packaged[str(name_or_path)]
+    document = read_mapping(path, EXPECTED)
+    if overrides:
+        document = unmarked(_overridden(document.value, overrides), f"{path} with --set")
+    recipe, problems = check(Recipe, document)
+    definitions = _definitions(document, path.parent, problems)
+    if recipe is not None:
+        problems += _unknown(recipe, definitions)
+    refuse(document, problems)
+    assert recipe is not None  # without problems there is one
+    named = {source.dataset for source in recipe.data} | set(recipe.evaluation.datasets if recipe.evaluation else ())
+    recipe = recipe.model_copy(update={"name": recipe.name or path.stem})
+    return LoadedRecipe(recipe, {name: definitions[name] for name in sorted(named)}, document.value)
 
-    seed: int = 0
-    steps: int = 1000
-    batch: int = 256
-    digits_a_batch: int = 40
-    """How many of a batch's images are digits; the others are scenes, each drawn once."""
-    image_rate: float = 5e-3
-    """Highest learning rate of the image tower; the paper has one for both, which is slower here."""
-    text_rate: float = 1e-3
-    """Highest learning rate of the text tower and of the logit scale."""
-    warmup: int = 100
-    """Steps of linear warm-up."""
-    weight_decay: float = 0.2
-    beta1: float = 0.9
-    beta2: float = 0.98
-    epsilon: float = 1e-6
-    temperature: float = 0.07
-    largest_scale: float = 100.0
-    smallest_crop: int = 44
-    """Shortest side of the random square crop, in pixels of the model's input."""
 
-    def share_of_rate(self, step: int) -> float:
-        """Return a step's share of the highest learning rate: linear warm-up, then half a cosine down to 0."""
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return 0.5 * (1 + math.cos(math.pi * done))
+def _overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    changed = yaml.safe_load(yaml.safe_dump(dict(values)))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        steps, place = key.split("."), changed
+        if not equals or not all(steps):
+            raise UserError(f"{override!r} sets nothing", where="--set", fix="write KEY=VALUE: optimiser.rate=1.0e-3")
+        for step in steps[:-1]:
+            inner = place.setdefault(step, {})
+            if not isinstance(inner, dict):
+                raise UserError(f"{step!r} holds no keys", where=f"--set {key}", fix="change the recipe's file")
+            place = inner
+        place[steps[-1]] = yaml.safe_load(text)
+    return dict(changed)
+
+
+def _definitions(document: MarkedYaml, base: Path, problems: list[Problem]) -> dict[str, DatasetDefinition]:
+    """Return the data sets that a recipe may name: the catalog's and its own; notes what is wrong with the latter."""
+    found = dict(catalog_definitions())
+    entries = document.value.get("datasets")
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict):
+            definition, mistakes = read_definition(str(name), document, ("datasets", name), base=base)
+            problems += mistakes
+            if definition is not None:
+                found[str(name)] = definition
+    return found
+
+
+def _unknown(recipe: Recipe, definitions: Mapping[str, DatasetDefinition]) -> list[Problem]:
+    own = recipe.datasets.keys() | definitions.keys()
+    told = [(("data", place, "dataset"), source.dataset) for place, source in enumerate(recipe.data)]
+    evaluated = recipe.evaluation.datasets if recipe.evaluation else ()
+    told += [(("evaluation", "datasets", place), name) for place, name in enumerate(evaluated)]
+    return [
+        Problem(path, f"unknown data set {name!r}", did_you_mean(name, own)) for path, name in told if name not in own
+    ]

@@ -1,0 +1,1 @@
+"""What is trained: open_clip's towers of any size, and clip-tiny's own."""
