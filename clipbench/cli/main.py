@@ -19,6 +19,7 @@ from clipbench.cli import prompts as cli_prompts
 from clipbench.cli import reference as cli_reference
 from clipbench.cli import results as cli_results
 from clipbench.cli import site as cli_site
+from clipbench.cli import train as cli_train
 from clipbench.cli.listing import LISTINGS, What
 from clipbench.errors import UserError, printable, problem_of
 from clipbench.plugins import NO_CODE
@@ -45,6 +46,7 @@ app.add_typer(cli_prompts.app)
 app.add_typer(cli_results.app)
 app.command(epilog=cli_compare.EXIT_CODES)(cli_compare.compare)
 app.command()(cli_site.site)
+app.command()(cli_train.train)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from clipbench.training.recipe import LoadedRecipe, Recipe
 from clipbench.training.towers.base import Trainable
 
 PATIENCE: Final = 20
-"""Steps in a row without finite gradients after which a training has diverged; float16 needs a few to find its scale."""
+"""Steps in a row without finite gradients after which a training has diverged; float16 needs some at first."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Processes:
             return towers
         ids = {id(weight) for weight in apart}
         names = [name for name, weight in towers.named_parameters() if id(weight) in ids]
-        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(towers, names)  # type: ignore[no-untyped-call] # noqa: SLF001
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(towers, names)  # type: ignore[no-untyped-call]
         devices = [torch.device(self.device)] if self.device.startswith("cuda") else None
         return DistributedDataParallel(towers, device_ids=devices)
 

@@ -6,21 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from clipbench.errors import UserError
+from clipbench.files import write_atomically
 from clipbench.training.data.base import TrainingData
 from clipbench.training.loop import Progress, Watch, train
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.towers.base import Trainable
-
-if TYPE_CHECKING:
-    from io import TextIOWrapper
-
-LOG = "log.jsonl"
 
 
 def train_recipe(
@@ -55,10 +50,13 @@ def train_recipe(
         data = open_data(loaded, model, here, workers, data_root)
         if not here.first:
             return train(loaded, model, data, output, here=here, resume=resume)
-        output.mkdir(parents=True, exist_ok=True)
-        with (output / LOG).open("a" if resume else "w", encoding="utf-8") as log:
-            watch = Watch(progress=lambda found: (_log(log, found), progress(found))[1])
-            return train(loaded, model, data, output, here=here, resume=resume, watch=watch)
+        log = StepLog(output / "log.jsonl", resume=resume)
+
+        def told(found: Progress) -> None:
+            log.add(found)
+            progress(found)
+
+        return train(loaded, model, data, output, here=here, resume=resume, watch=Watch(told))
 
 
 def build(loaded: LoadedRecipe) -> Trainable:
@@ -100,6 +98,27 @@ def _check_batch(loaded: LoadedRecipe, here: Processes) -> None:
         raise UserError("clip-tiny is trained by one process", fix="start it without torchrun")
 
 
-def _log(log: TextIOWrapper, progress: Progress) -> None:
-    log.write(json.dumps({name: value for name, value in asdict(progress).items() if name != "steps"}) + "\n")
-    log.flush()
+class StepLog:
+    """A line of JSON for each step; those of steps that are done again, after a crash, are replaced."""
+
+    def __init__(self, path: Path, *, resume: bool) -> None:
+        self._path = path
+        self._earlier = _lines(path) if resume else []
+        self._begun = False
+
+    def add(self, progress: Progress) -> None:
+        """Add a step."""
+        if not self._begun:
+            kept = [line for line in self._earlier if json.loads(line)["step"] < progress.step]
+            write_atomically(self._path, "".join(kept).encode())
+            self._begun = True
+        told = {name: value for name, value in asdict(progress).items() if name != "steps"}
+        with self._path.open("a", encoding="utf-8") as log:
+            log.write(json.dumps(told) + "\n")
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the whole lines of a log; what a crash has cut is left out."""
+    if not path.exists():
+        return []
+    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]

@@ -126,7 +126,7 @@ def test_an_adapter_that_is_given_no_model_gives_its_forms(adapter, arguments):
         ("torchvision:resnet50/IMAGENET1K_V3", "'IMAGENET1K_V3' for resnet50; did you mean 'IMAGENET1K_V2'?"),
         ("torchvision:vgg16/IMAGENET1K_FEATURES", "weights of the first layers only; choose one of: IMAGENET1K_V1"),
         ("torchvision:resnet18@nothing.pth", "nothing.pth: no such file; check the path after @"),
-        ("local:nowhere", "nowhere: no such folder; name a folder that 'python -m clipbench.training --output"),
+        ("local:nowhere", "nowhere: no such folder; name a folder that 'clipbench train clip-tiny --output"),
         ("reference:clip-tinny", "no model 'clip-tinny' is part of clipbench; did you mean 'clip-tiny'?"),
     ],
 )

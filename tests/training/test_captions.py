@@ -11,7 +11,7 @@ import pytest
 from clipbench.datasets.adapters.digits import CLASSES, Digits
 from clipbench.datasets.adapters.scenes.attributes import ATTRIBUTES, TRAINED_STYLES, scenery_at
 from clipbench.datasets.adapters.scenes.scenes import TEMPLATES
-from clipbench.training.captions import digit_caption, known_words, scene_caption
+from clipbench.training.data.captions import digit_caption, known_words, scene_caption
 
 SCENE = {
     "shape": "star",

@@ -1,175 +1,184 @@
-"""A short training run: it learns, it repeats, it never sees what is evaluated, and its folder loads."""
+"""A short training: it learns, it repeats, it goes on where it was broken off, and its folder loads."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 import torch
 
-from clipbench.datasets.adapters.digits import Digits
-from clipbench.datasets.adapters.scenes.scenes import split_of
-from clipbench.datasets.decoding import decode
+from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
-from clipbench.models.reference.source import ReferenceTransform
-from clipbench.models.reference.towers import Architecture, ReferenceTowers
-from clipbench.training.batches import batches, crop_at_random
-from clipbench.training.loop import contrastive, make_optimizer, shared_captions, train
-from clipbench.training.recipe import Recipe
+from clipbench.training.loop import Progress
+from clipbench.training.optimiser import make_optimiser, set_rate
+from clipbench.training.recipe import load_recipe
+from clipbench.training.start import build, train_recipe
+from clipbench.training.towers.base import Trainable
 
-SHORT = Recipe(seed=3, steps=8, batch=32, digits_a_batch=8, warmup=2)
-TRANSFORM = ReferenceTransform(48, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+SHORT = ("schedule.steps=6", "schedule.batch=32", "schedule.warmup=2", "seed=3", "save_every=2")
 
 
-@pytest.fixture(scope="module")
-def one_thread():
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def trained(one_thread):
-    seen = []
-    made = train(SHORT, seen.append)
-    assert [progress.step for progress in seen] == list(range(1, SHORT.steps + 1))
-    assert seen[0].scale == pytest.approx(1 / 0.07, rel=0.05)
-    return made
+def tiny(output: Path, *settings: str, resume: bool = False) -> tuple[Trainable, list[Progress]]:
+    seen: list[Progress] = []
+    loaded = load_recipe("clip-tiny", [*SHORT, *settings])
+    return train_recipe(loaded, output, resume=resume, progress=seen.append), seen
 
 
-def test_the_loss_starts_at_chance_and_falls(one_thread):
-    losses = train(replace(SHORT, steps=20)).losses
-    assert losses[0] == pytest.approx(math.log(32), abs=1.0)
-    assert sum(losses[-5:]) / 5 < losses[0] - 0.3
+def test_the_first_losses_are_those_of_the_packaged_model(tmp_path: Path) -> None:
+    """Computed by the loop that made clip-tiny: schedule, batches, objective and optimiser are the same to the bit."""
+    settings = ["schedule.steps=4", "schedule.warmup=1"]
+    seen: list[Progress] = []
+    train_recipe(load_recipe("clip-tiny", settings), tmp_path, progress=seen.append)
+    expected = [5.97622013092041, 6.49403190612793, 7.69117546081543, 6.589360237121582]
+    assert [progress.loss for progress in seen] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_same_seed_gives_the_same_weights(trained):
-    again, other = train(SHORT), train(replace(SHORT, seed=4))
-    first, second = trained.towers.state_dict(), again.towers.state_dict()
-    assert trained.losses == again.losses
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert trained.losses != other.losses
+def test_a_training_repeats_and_another_seed_is_another(tmp_path: Path) -> None:
+    first, one = tiny(tmp_path / "one")
+    again, two = tiny(tmp_path / "two")
+    assert [progress.step for progress in one] == [1, 2, 3, 4, 5, 6]
+    assert [progress.loss for progress in one] == [progress.loss for progress in two]
+    weights = again.model.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in first.model.state_dict().items())
+    assert [progress.loss for progress in tiny(tmp_path / "three", "seed=4")[1]] != [p.loss for p in one]
 
 
-def test_the_logit_scale_stays_below_its_bound(one_thread):
-    trained = train(replace(SHORT, steps=2, temperature=1 / 99.9, text_rate=1.0))
-    assert trained.towers.log_scale.exp().item() <= 100.0 * (1 + 1e-6)
+@pytest.mark.parametrize("stop", [2, 5])
+def test_a_broken_training_goes_on_as_if_it_had_not_been(tmp_path: Path, stop: int) -> None:
+    whole, expected = tiny(tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def kill(progress: Progress) -> None:
+        if progress.step == stop:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_recipe(load_recipe("clip-tiny", SHORT), tmp_path / "broken", progress=kill)
+    resumed, seen = tiny(tmp_path / "broken", resume=True)
+    assert [progress.loss for progress in seen] == [progress.loss for progress in expected][seen[0].step - 1 :]
+    weights = resumed.model.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in whole.model.state_dict().items())
 
 
-def test_every_scene_in_a_batch_belongs_to_the_training_split():
-    recipe = replace(SHORT, smallest_crop=48)
-    for batch in batches(recipe, TRANSFORM):
-        scenes = (batch.pixels[: 32 - 8].movedim(1, 3) * 255).round().to(torch.uint8).numpy()
-        assert {split_of(scene) for scene in scenes} == {"train"}
-        assert len(batch.captions) == 32
+def test_another_recipe_does_not_go_on_with_the_checkpoints(tmp_path: Path) -> None:
+    tiny(tmp_path)
+    with pytest.raises(UserError, match="checkpoint of another recipe"):
+        tiny(tmp_path, "optimiser.rate=1.0e-2", resume=True)
 
 
-def test_no_held_out_digit_is_in_a_batch():
-    def pictures(split: str) -> set[bytes]:
-        return {
-            (TRANSFORM(decode(e.image)) * 255).round().to(torch.uint8).numpy().tobytes()
-            for shard in Digits().split(split).shards()
-            for e in shard
-        }
-
-    drawn = set()
-    for batch in batches(replace(SHORT, smallest_crop=48), TRANSFORM):
-        drawn |= {digit.numpy().tobytes() for digit in (batch.pixels[32 - 8 :] * 255).round().to(torch.uint8)}
-    assert len(drawn) > 30
-    assert drawn <= pictures("train")
-    assert not drawn & pictures("test")
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    _, expected = tiny(tmp_path)
+    newest = sorted((tmp_path / "checkpoints").iterdir())[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert [progress.loss for progress in tiny(tmp_path, resume=True)[1]] == [p.loss for p in expected][4:]
 
 
-def test_the_whole_picture_is_a_crop_and_smaller_ones_keep_the_shape():
-    pixels = torch.rand(4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
-    whole = crop_at_random(pixels, 48, torch.Generator().manual_seed(0))
-    assert torch.allclose(whole, pixels, atol=1e-4)
-    cut = crop_at_random(pixels, 40, torch.Generator().manual_seed(0))
-    assert cut.shape == pixels.shape
-    assert not torch.allclose(cut, pixels, atol=0.1)
+def test_checkpoints_rotate(tmp_path: Path) -> None:
+    tiny(tmp_path)
+    names = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert names == ["step-000000004.pt", "step-000000006.pt"]
 
 
-def test_decay_spares_gains_biases_and_the_logit_scale():
-    towers = ReferenceTowers(Architecture(), end_id=2)
-    groups = make_optimizer(towers, Recipe(image_rate=2.0, text_rate=1.0)).param_groups
+def test_a_training_that_diverges_stops_and_names_the_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"diverged.*step-0000000\d\d\.pt") as caught:
+        tiny(tmp_path, "optimiser.rate=1.0e+30", "schedule.steps=60", "schedule.warmup=0", "save_every=1")
+    assert caught.value.where is not None
+    assert caught.value.where.startswith("step ")
+
+
+def test_the_logit_scale_stays_below_its_bound(tmp_path: Path) -> None:
+    _, seen = tiny(tmp_path, "objective.temperature=0.010001", "optimiser.text_rate=1.0", "schedule.warmup=0")
+    assert max(progress.scale for progress in seen) <= 100.0 * (1 + 1e-5)
+
+
+def test_decay_spares_gains_biases_and_the_logit_scale() -> None:
+    loaded = load_recipe("clip-tiny", ["optimiser.rate=2.0", "optimiser.text_rate=1.0"])
+    model = build(loaded)
+    groups = make_optimiser(model, loaded.recipe.optimiser).param_groups
     assert all(group["betas"] == (0.9, 0.98) and group["eps"] == 1e-6 for group in groups)
     of_weight = {id(weight): group for group in groups for weight in group["params"]}
-    for name, weight in towers.named_parameters():
+    for name, weight in model.model.named_parameters():
         is_gain_or_bias = name.endswith("bias") or "norm" in name or name == "log_scale" or weight.ndim == 1
         group = of_weight[id(weight)]
         assert group["weight_decay"] == (0.0 if is_gain_or_bias else 0.2), name
         assert group["highest"] == (2.0 if name.startswith("image.") else 1.0), name
 
 
-def test_the_rate_warms_up_and_decays_to_nothing():
-    recipe = Recipe(steps=100, warmup=10)
-    shares = [recipe.share_of_rate(step) for step in range(101)]
-    assert shares[0] == pytest.approx(0.1)
-    assert max(shares) == shares[9] == shares[10] == 1.0
-    assert shares[55] == pytest.approx(0.5)
-    assert shares[100] == pytest.approx(0.0, abs=1e-9)
+def test_the_rate_warms_up_and_decays_to_nothing() -> None:
+    optimiser = torch.optim.SGD([{"params": [torch.zeros(1)], "highest": 1.0}], lr=1.0)
+    rates = []
+    for step in range(101):
+        set_rate(optimiser, step, 100, 10)
+        rates.append(optimiser.param_groups[0]["lr"])
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_the_written_folder_loads_as_a_model(trained, tmp_path):
-    trained.write(tmp_path / "model")
-    source = find_model(f"local:{tmp_path / 'model'}")
-    assert source.look().local
-    model = source.load("cpu", "float32")
+def test_the_written_folder_loads_as_a_model(tmp_path: Path) -> None:
+    trained, _ = tiny(tmp_path)
+    model = find_model(f"local:{tmp_path}").load("cpu", "float32")
     assert model.info.trained_on == ("clipbench-scenes", "digits (train half)")
     tokens = model.tokenize(["a red star"])
     with torch.no_grad():
-        expected = trained.towers.text(tokens.ids)
+        expected = trained.text(tokens.ids)
     # Matrices are stored in float16.
     assert torch.allclose(model.encode_tokens(tokens.ids), expected, atol=2e-2 * float(expected.abs().max()))
 
 
+def command(*arguments: str, output: Path) -> Sequence[str]:
+    settings = [part for setting in SHORT for part in ("--set", setting)]
+    given = ["train", "clip-tiny", "--threads", "1", "--output", str(output), *settings, *arguments]
+    return [sys.executable, "-m", "clipbench", *given]
+
+
 @pytest.mark.slow
-def test_the_command_writes_what_the_recipe_gives(one_thread, tmp_path):
-    command = [sys.executable, "-m", "clipbench.training", "--output", str(tmp_path / "one"), "--steps", "2"]
-    done = subprocess.run([*command, "--threads", "1"], check=True, capture_output=True, text=True)
-    assert "step     2/2  loss" in done.stdout
-    train(Recipe(steps=2, warmup=0)).write(tmp_path / "two")
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two")]
-    assert weights[0] == weights[1]
-    config = json.loads((tmp_path / "one" / "config.json").read_text())
-    assert config["training"]["recipe"]["seed"] == 0
-    assert config["training"]["images"] == 512
+def test_a_process_that_is_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
+    subprocess.run(command(output=tmp_path / "whole"), check=True, capture_output=True)
+    expected = (tmp_path / "whole" / "model.safetensors").read_bytes()
+    for round_ in range(10):
+        output = tmp_path / f"killed-{round_}"
+        process = subprocess.Popen(command(output=output), stdout=subprocess.DEVNULL)
+        log, wanted = output / "log.jsonl", 1 + round_ % 6
+        while process.poll() is None and (not log.exists() or len(log.read_text().splitlines()) < wanted):
+            time.sleep(0.005)
+        time.sleep(0.01 * round_)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        subprocess.run(command("--resume", "auto", output=output), check=True, capture_output=True)
+        assert (output / "model.safetensors").read_bytes() == expected
+        steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+        assert steps == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_folder_that_cannot_be_written_is_explained(tmp_path):
+def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    command = [sys.executable, "-m", "clipbench.training", "--output", str(tmp_path / "file"), "--steps", "1"]
-    done = subprocess.run([*command, "--threads", "1"], check=False, capture_output=True, text=True)
+    done = subprocess.run(command(output=tmp_path / "file"), check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_contrastive_loss_by_hand():
-    image = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
-    text = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
-    # Cosines are 1, 0.6 / 0, 0.8; times 5: 5, 3 / 0, 4.
-    rows = [math.log(1 + math.exp(3 - 5)), math.log(1 + math.exp(0 - 4))]
-    columns = [math.log(1 + math.exp(0 - 5)), math.log(1 + math.exp(3 - 4))]
-    expected = (sum(rows) / 2 + sum(columns) / 2) / 2
-    assert contrastive(image, text, 5.0, torch.eye(2)).item() == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_contrastive_loss_equals_open_clips():
-    open_clip_loss = pytest.importorskip("open_clip.loss")
-    image, text = torch.randn(2, 16, 8, generator=torch.Generator().manual_seed(0))
-    scale = torch.tensor(1 / 0.07)
-    normal_image, normal_text = (torch.nn.functional.normalize(side, dim=1) for side in (image, text))
-    theirs = open_clip_loss.ClipLoss()(normal_image, normal_text, scale)
-    assert contrastive(image, text, scale, torch.eye(16)).item() == pytest.approx(theirs.item(), rel=1e-6)
-
-
-def test_equal_captions_share_their_weight():
-    assert torch.equal(shared_captions(["a", "b", "c", "d", "e"]), torch.eye(5))
-    targets = shared_captions(["a ring", "a star", "a ring"])
-    assert targets.tolist() == [[0.5, 0, 0.5], [0, 1, 0], [0.5, 0, 0.5]]
+def test_the_loss_starts_at_chance_and_falls(tmp_path: Path) -> None:
+    _, seen = tiny(tmp_path, "schedule.steps=20")
+    assert seen[0].loss == pytest.approx(math.log(32), abs=1.0)
+    assert sum(progress.loss for progress in seen[-5:]) / 5 < seen[0].loss - 0.3

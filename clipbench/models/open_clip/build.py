@@ -90,7 +90,7 @@ def _build(recipe: Recipe, name: str) -> tuple[Any, Any]:
     _refuse_remote_code(recipe, name)
     preprocess = recipe.preprocess
     try:
-        with _without_notices():
+        with without_notices():
             model, _, transform = open_clip.create_model_and_transforms(
                 recipe.architecture,
                 load_weights=False,
@@ -136,7 +136,7 @@ def _load_weights(model: Any, recipe: Recipe) -> None:
 
 
 @contextmanager
-def _without_notices() -> Iterator[None]:
+def without_notices() -> Iterator[None]:
     """Keep open_clip from warning that weights are random: they are loaded in the next step.
 
     It speaks through the root logger, and a first word there would install a handler for the whole program.

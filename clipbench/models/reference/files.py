@@ -58,7 +58,7 @@ def find_files(folder: Path) -> tuple[Path, Path]:
         UnknownName: there is no such folder.
         Unavailable: one of the two is missing.
     """
-    fix = "name a folder that 'python -m clipbench.training --output DIR' wrote"
+    fix = "name a folder that 'clipbench train clip-tiny --output DIR' wrote"
     if not folder.is_dir():
         raise UnknownName("no such folder", where=str(folder), fix=fix)
     for name in (CONFIG, WEIGHTS):

@@ -65,7 +65,7 @@ def parse_folder(arguments: str) -> ReferenceLocation | None:
 
 @dataclass(frozen=True)
 class ReferenceLocation(Location):
-    """A folder that `python -m clipbench.training --output DIR` wrote."""
+    """A folder that `clipbench train clip-tiny --output DIR` wrote."""
 
     path: Path
 

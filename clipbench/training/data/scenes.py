@@ -38,7 +38,7 @@ class SceneData:
         self._smallest = int(smallest * transform.side)
 
     def batches(self, first: int) -> Iterator[Batch]:
-        """Yield batches from step `first` on; those before it are drawn too, since their captions are drawn at random."""
+        """Yield batches from step `first` on; those before it are drawn too, as their captions are random."""
         random = Random(self._seed)  # noqa: S311
         generator = torch.Generator().manual_seed(self._seed)
         digits, labels = _training_digits(self._transform)

@@ -64,4 +64,4 @@ class Trainable:
     @property
     def batch_statistics(self) -> bool:
         """Whether an image's features depend on the others of its batch."""
-        return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.model.modules())  # noqa: SLF001
+        return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.model.modules())

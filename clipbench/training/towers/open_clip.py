@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from clipbench.errors import UserError, did_you_mean
 from clipbench.files import write_atomically
+from clipbench.models.open_clip.build import without_notices
 from clipbench.models.open_clip.towers import cuttable_text_tower
 from clipbench.training.recipe import Objective
 from clipbench.training.recipe import Towers as Wanted
@@ -85,8 +86,9 @@ def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
     with TemporaryDirectory() as folder:
         (Path(folder) / CONFIG).write_text(json.dumps(config))
         try:
-            model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
-            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", reduction_mask="")
+            with without_notices():
+                model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
+                tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", reduction_mask="")
         except Exception as error:
             # A wrong configuration surfaces as whatever its constructor stumbles on.
             problem = f"open_clip cannot build it ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
