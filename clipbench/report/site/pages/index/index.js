@@ -47,7 +47,6 @@
     const ranked = ranking(slugs);
     const kept = new Set([...of, ...means, ...(means.length || ranked ? [] : [plain])]);
     shown = heads.filter((head) => ["figure", "model"].includes(head.kind) ? head.key !== "rank" || ranked : kept.has(head));
-    table.style.setProperty("--columns", shown.length);
     table.classList.toggle("ranked", shown.some((head) => head.key === "rank"));
     writeRanks(ranked);
   };
@@ -60,7 +59,7 @@
       const row = of.get(place);
       cells[head.index].textContent = row ? span(row[4], row[5]) : "–";
     }
-    head.head.querySelector(".sub").textContent = [ranked.label, ranked.regime].filter(Boolean).join("\n");
+    head.head.querySelector(".sub").textContent = ranked.regime ? `by ${ranked.regime} mean` : "by mean";
   };
   const span = (low, high) => (low === high ? String(low) : `${low}–${high}`);
 
@@ -177,6 +176,9 @@
   const hide = () => {
     const nth = (found) => found.map(({ index }) => `#board tr > :nth-child(${index + 1})`).join();
     const kept = new Set(shown);
+    const counted = (...kinds) => shown.filter(({ kind }) => kinds.includes(kind)).length;
+    Object.entries({ columns: shown.length, sets: counted("set"), figures: counted("figure", "mean") })
+      .forEach(([name, count]) => table.style.setProperty(`--${name}`, count));
     const card = new Set(["rank", "model", "parameters", "trained", metric()?.key]);
     const rule = (found) => (found.length ? `${nth(found)} { display: none }` : "");
     const css = `${rule(heads.filter((head) => !kept.has(head)))} @media screen and (max-width: 40rem) { ${rule(shown.filter(({ key }) => !card.has(key)))} }`;
@@ -213,6 +215,8 @@
   const render = () => {
     chooseColumns();
     const without = chooseRows();
+    // A property that none of these models has.
+    shown = shown.filter(({ kind, index }) => kind !== "figure" || seen.some(({ cells }) => cells[index].textContent !== "–"));
     arrange();
     const kept = new Set(seen);
     rows.forEach((row) => { if (row.row.hidden === kept.has(row)) row.row.hidden = !kept.has(row); });
