@@ -45,7 +45,8 @@
     const slugs = new Set(of.map((head) => head.key));
     const means = heads.filter((head) => head.kind === "mean" && head !== plain && holds(head, slugs));
     const ranked = ranking(slugs);
-    const kept = new Set([...of, ...means, ...(means.length || ranked ? [] : [plain])]);
+    const narrowed = own() || of.length < preset().columns.length;
+    const kept = new Set([...of, ...means, ...(narrowed && !means.length && !ranked ? [plain] : [])]);
     shown = heads.filter((head) => ["figure", "model"].includes(head.kind) ? head.key !== "rank" || ranked : kept.has(head));
     table.classList.toggle("ranked", shown.some((head) => head.key === "rank"));
     writeRanks(ranked);
@@ -179,9 +180,10 @@
     const counted = (...kinds) => shown.filter(({ kind }) => kinds.includes(kind)).length;
     Object.entries({ columns: shown.length, sets: counted("set"), figures: counted("figure", "mean") })
       .forEach(([name, count]) => table.style.setProperty(`--${name}`, count));
-    const card = new Set(["rank", "model", "parameters", "trained", metric()?.key]);
+    const value = metric();
+    const card = new Set(["rank", "model", "parameters", value?.key]);
     const rule = (found) => (found.length ? `${nth(found)} { display: none }` : "");
-    const css = `${rule(heads.filter((head) => !kept.has(head)))} @media screen and (max-width: 40rem) { ${rule(shown.filter(({ key }) => !card.has(key)))} }`;
+    const css = `${rule(heads.filter((head) => !kept.has(head)))} @media screen and (max-width: 40rem) { ${rule(shown.filter(({ key }) => !card.has(key)))} ${value ? `${nth([value])} { grid-area: 1 / value / span 2 }` : ""} }`;
     if (style.textContent !== css) style.textContent = css;
   };
   const option = (value, label, selected) => Object.assign(document.createElement("option"), { value, textContent: label, selected });

@@ -164,9 +164,7 @@ def _entries(board: Board, shifts: Sequence[Robustness], shown: Preset | None) -
         if model.parameters
     }
     yield Head("trained", "Training data", ("declared, or family",), first="ascending"), {
-        place: Entry(*_trained(model), state="words")
-        for place, model in models.items()
-        if model.trained_on is not None or model.family
+        place: Entry(*_trained(model), state="words") for place, model in models.items()
     }
     for preset in board.presets:
         for number, ranking in enumerate(preset.rankings):
@@ -205,7 +203,7 @@ def _count(parameters: int | None) -> str:
 def _trained(model: Model) -> tuple[str, str]:
     """Return the declared training sets; else the family, which is told by the name and declares nothing."""
     if model.trained_on is None:
-        return str(model.family), "undeclared"
+        return (model.family, "undeclared") if model.family else (numbers.MISSING, "")
     more = len(model.trained_on) - _NAMED
     named = ", ".join(model.trained_on[:_NAMED]) or "none"
     return (f"{named} and {more} more" if more > 0 else named), ""
