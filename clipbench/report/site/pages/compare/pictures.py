@@ -71,9 +71,7 @@ def _of_dataset(data: SiteData, comparison: Comparison, images: Mapping[str, str
         "right": correct.sum(axis=1).tolist(),
         "both": (right @ right.T)[first, second].astype(int).tolist(),
         "names": names,
-        "images": [
-            [images[name], number.get(label, -1)] for name, label in zip(ids, _column(answers[0], "label_name"))
-        ],
+        "images": [[images[name], number.get(label, -1)] for name, label in zip(ids, labels, strict=True)],
         "answers": [[number.get(name, -1) for name in _column(table, "prediction_name")] for table in answers],
         "correct": ["".join(map(str, row)) for row in correct[:, chosen].astype(int).tolist()],
     }
