@@ -93,6 +93,10 @@ class SiteData:
         """Return the page of a model, by its place in the board."""
         return f"model/{self.board.models[place].slug}.html"
 
+    def measured_path(self, model: str) -> str:
+        """Return the page of a measured model, by its name in the results; '' where it has none."""
+        return self.model_path(self.places[model]) if model in self.places else ""
+
     def dataset_path(self, dataset: str) -> str:
         """Return the page of a data set of the board."""
         return f"dataset/{self._datasets[dataset]}.html"
