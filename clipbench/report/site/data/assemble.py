@@ -41,13 +41,14 @@ def board_of(here: Measurements, published: Collection[str] = ()) -> board.Board
     Raises:
         UserError: there is no such table.
     """
-    if unknown := [key for key in published if key != open_clip.KEY]:
-        raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], [open_clip.KEY]))
-    if not published:
-        return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, ())
+    if unknown := [key for key in published if key not in open_clip.KEYS]:
+        raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], open_clip.KEYS))
+    tables = open_clip.tables(published)
+    if open_clip.KEY not in published:
+        return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, tables)
     columns, place_of = open_clip.with_published(here.columns, _own_columns(), len(here.models))
     models = (*here.models, *open_clip.models(_beside(here.models)))
-    return board.Board(models, columns, here.presets(columns, place_of), here.footnotes, (open_clip.table(),))
+    return board.Board(models, columns, here.presets(columns, place_of), here.footnotes, tables)
 
 
 def _own_columns() -> Mapping[str, str]:
