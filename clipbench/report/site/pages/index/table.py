@@ -193,7 +193,7 @@ def _entries(board: Board, shifts: Sequence[Robustness], shown: Preset | None) -
 
 
 def _ranks(ranking: Ranking | None) -> Mapping[int, Entry]:
-    rows = ranking.rows if ranking else ()
+    rows = ranking.rows if ranking and len(ranking.rows) > 1 else ()
     return {row.model: Entry(span_of_ranks(row.lowest, row.highest), value=row.lowest) for row in rows}
 
 
