@@ -100,7 +100,7 @@ def _cells(data: SiteData, name: str) -> list[tuple[MeasuredColumn, MeasuredCell
         for column in reversed(data.leaderboard.columns)
         if name in column.cells
     }
-    return list(reversed(found.values()))
+    return list(found.values())[::-1]
 
 
 def _jobs(data: SiteData, cells: Sequence[tuple[MeasuredColumn, MeasuredCell]]) -> tuple[Job, ...]:
@@ -117,8 +117,10 @@ def _jobs(data: SiteData, cells: Sequence[tuple[MeasuredColumn, MeasuredCell]]) 
 
 def _pictures(data: SiteData, cell: MeasuredCell) -> tuple[Shown, ...]:
     """Return a job's thumbnails as the site has them, beside the folder of this page."""
-    told = ("id", "caption", "true_label", "prediction")
     return tuple(
-        Shown(*(picture.get(name, "") for name in told), uri=f"../{picture['image']}")
+        Shown(
+            *(picture.get(name, "") for name in ("id", "caption", "true_label", "prediction")),
+            f"../{picture['image']}",
+        )
         for picture in data.written.pictures[cell.job.hash]
     )
