@@ -19,6 +19,7 @@ from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.report.tables import to_csv
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
+from clipbench.tasks.base import SAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,8 @@ class Written:
     """Digest of the board: two builds with the same content have the same."""
     evidence: Mapping[str, str]
     """Job hash -> the name of its file in `jobs/`, without its ending."""
+    samples: Mapping[str, Sequence[Mapping[str, str]]]
+    """Job hash -> pictures of its data set that are chosen without regard to any model, as `pictures` has them."""
     pictures: Mapping[str, Sequence[Mapping[str, str]]]
     """Job hash -> its pictures: id, role, caption, true_label, prediction, and `image`, the path of the thumbnail."""
 
@@ -76,7 +79,9 @@ def write_data(here: Measurements, output: Path, *, published: Collection[str] =
     write_atomically(output / "data" / "board.schema.json", _json(board.schema(), indent=1))
     write_atomically(output / "data" / "board.js", script("clipbench", document))
     write_atomically(output / "data" / "board.json", _json(document))
-    return Written(made, moment, document["content"], evidence, shown)
+    chosen = {job: [picture for picture in found if picture.get("role") == SAMPLE] for job, found in shown.items()}
+    others = {job: [picture for picture in found if picture.get("role") != SAMPLE] for job, found in shown.items()}
+    return Written(made, moment, document["content"], evidence, chosen, others)
 
 
 def script(name: str, value: object) -> bytes:
