@@ -25,6 +25,16 @@ class MeasuredColumn:
     """To the evidence of their numbers."""
 
     @property
+    def at_chance(self) -> tuple[str, ...]:
+        """Models that are not above chance: what they say of images and classes tells nothing of these."""
+        return tuple(self.names[place] for place, cell in self.cells.items() if cell.at_chance)
+
+    @property
+    def above_chance(self) -> Mapping[int, Cell]:
+        """The cells of the others."""
+        return {place: cell for place, cell in self.cells.items() if not cell.at_chance}
+
+    @property
     def jobs(self) -> list[JobResult]:
         """In the board's order of models."""
         return [cell.job for cell in self.cells.values()]
