@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clipbench.files import file_written_atomically, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.report import pictures
-from clipbench.report.site.data import board
+from clipbench.report.site.data import board, changes
 from clipbench.report.site.data.assemble import Measurements, board_of
 from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.report.tables import to_csv
@@ -44,6 +44,8 @@ class Written:
     """Job hash -> pictures of its data set that are chosen without regard to any model, as `pictures` has them."""
     pictures: Mapping[str, Sequence[Mapping[str, str]]]
     """Job hash -> its pictures: id, role, caption, true_label, prediction, and `image`, the path of the thumbnail."""
+    builds: Sequence[changes.Build] = ()
+    """What changed in this and in former builds, the newest first."""
 
 
 def write_site_data(results: Results, output: Path, *, published: Collection[str] = (), images: bool = True) -> None:
@@ -52,7 +54,7 @@ def write_site_data(results: Results, output: Path, *, published: Collection[str
     Args:
         results: of one or several runs; nothing in them names a file as it is.
         output: the site's folder; `data/`, `jobs/` and `img/` are made in it.
-        published: tables to show beside what was measured: 'open-clip'.
+        published: tables to show beside what was measured: 'open-clip', and 'imagenet-testbed' beside shifts.
         images: whether thumbnails are copied.
 
     Raises:
@@ -77,11 +79,21 @@ def write_data(here: Measurements, output: Path, *, published: Collection[str] =
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"format": board.FORMAT, "made": moment, "content": digest(content), "board": content}
     write_atomically(output / "data" / "board.schema.json", _json(board.schema(), indent=1))
+    builds = changes.record(output, document)
     write_atomically(output / "data" / "board.js", script("clipbench", document))
     write_atomically(output / "data" / "board.json", _json(document))
-    chosen = {job: [picture for picture in found if picture.get("role") == SAMPLE] for job, found in shown.items()}
-    others = {job: [picture for picture in found if picture.get("role") != SAMPLE] for job, found in shown.items()}
-    return Written(made, moment, document["content"], evidence, chosen, others)
+    chosen, others = _apart(shown, samples=True), _apart(shown, samples=False)
+    return Written(made, moment, document["content"], evidence, chosen, others, builds)
+
+
+def _apart(
+    shown: Mapping[str, Sequence[Mapping[str, str]]], *, samples: bool
+) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """Return of each job the pictures that are samples of its data set, or the others."""
+    return {
+        job: [picture for picture in pictures if (picture.get("role") == SAMPLE) is samples]
+        for job, pictures in shown.items()
+    }
 
 
 def script(name: str, value: object) -> bytes:
