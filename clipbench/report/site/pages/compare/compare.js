@@ -26,7 +26,7 @@
 
   // Pairs are stored once, the model with the larger value first.
   const pairOf = (count, first, second) => first * count - (first * (first + 1)) / 2 + second - first - 1;
-  const OUTCOMES = { h: "higher", l: "lower", n: "undecided", c: "chance", u: "undefined" };
+  const OUTCOMES = { h: "higher", l: "lower", n: "not_distinguishable", c: "chance", u: "undefined" };
   const TURNED = { higher: "lower", lower: "higher" };
   const between = (found, a, b) => {
     const [i, j] = [found.models.indexOf(a), found.models.indexOf(b)];
@@ -56,7 +56,7 @@
   };
   const rows = all("[data-measurement]");
   const showRow = (row, found, pair, limit, a, b) => {
-    row.dataset.outcome = pair.outcome;
+    row.dataset.verdict = pair.outcome;
     const values = all(".value", row);
     setValue(values[0], found, pair.i, a);
     setValue(values[1], found, pair.j, b);
@@ -221,7 +221,7 @@
     });
     table.classList.toggle("bare", order.length > given.numbered);
     const chosen = all("option", controls.measure).find((option) => option.value === slug);
-    table.closest("figure").querySelector("figcaption bdi").textContent = chosen.textContent + ".";
+    table.closest("figure").querySelector("figcaption bdi").textContent = `Shown: ${chosen.textContent}.`;
   };
 
   // State, in the address -------------------------------------------------------------------------------------------
