@@ -8,7 +8,7 @@ from functools import partial
 from itertools import combinations, groupby
 from typing import Any, ClassVar
 
-from clipbench.report.figures.matrix import NUMBERED, Matrix, MatrixCell, make_matrix
+from clipbench.report.figures.matrix import NUMBERED, Matrix, MatrixCell, make_matrix, short_model_names
 from clipbench.report.site.data.files import script
 from clipbench.report.site.data.names import without_paths
 from clipbench.report.site.data.pairs import Comparison, Difference, Outcome, comparisons, document
@@ -140,7 +140,7 @@ def _content(
     shown: Sequence[Mapping[str, Any]],
     orders: Sequence[Mapping[str, Any]],
 ) -> Content:
-    first = _most_telling(found)
+    first, names = _most_telling(found), [model.name for model in data.here.models]
     pair = _first_pair(found)
     rows = [_row(data, comparison, pair) for comparison in found]
     groups = tuple(Group(title, tuple(members)) for title, members in groupby(rows, _title))
@@ -158,6 +158,7 @@ def _content(
         given={
             "says": {str(sign): words for sign, words in _SAYS.items()},
             "numbered": NUMBERED,
+            "short": [short_model_names(names)[name] for name in names],
         },
     )
 
