@@ -19,6 +19,6 @@ def site(
     from clipbench.report.site.site import write_site
     from clipbench.results.folder import Results, load_results
 
-    tables = [key for key in published.split(",") if key]
-    results = load_results(*runs) if runs else Results(output / "no results")
+    tables = [key.strip() for key in published.split(",") if key.strip()]
+    results = load_results(*runs) if runs else Results(output, only=())
     typer.echo(write_site(results, output, title=title, published=tables, images=images))

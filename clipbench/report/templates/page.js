@@ -137,7 +137,7 @@
     head.setAttribute("aria-sort", direction);
     body.append(...rows);
   };
-  all(".sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
+  all("[data-place] > .sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
 
   // Details -----------------------------------------------------------------------------------------------------
   const cell = (tag, text, kind) => {
