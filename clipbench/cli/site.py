@@ -17,7 +17,7 @@ def site(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The site's folder.")] = Path("site"),
     title: Annotated[str | None, typer.Option(help="Of the site; by default the suites' names.")] = None,
-    published: Annotated[str, typer.Option(help="Published tables to show beside, by comma: open-clip.")] = "",
+    published: Annotated[str, typer.Option(help="Published tables to show beside: open-clip,imagenet-testbed.")] = "",
     images: Annotated[bool, typer.Option("--images/--no-images", help="Publish thumbnails.")] = True,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; say what keeps folders from being published.")

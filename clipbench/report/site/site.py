@@ -60,7 +60,7 @@ def write_site(
         results: of one or several runs.
         output: its folder, made where it is missing.
         title: of the site; by default the names of the suites.
-        published: tables to show beside what was measured: 'open-clip'.
+        published: tables to show beside what was measured: 'open-clip', and 'imagenet-testbed' beside shifts.
         images: whether thumbnails are published.
 
     Raises:

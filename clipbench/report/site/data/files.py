@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clipbench.files import file_written_atomically, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.report import pictures
-from clipbench.report.site.data import board
+from clipbench.report.site.data import board, changes
 from clipbench.report.site.data.assemble import Measurements, board_of
 from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.report.tables import to_csv
@@ -41,6 +41,8 @@ class Written:
     """Job hash -> the name of its file in `jobs/`, without its ending."""
     pictures: Mapping[str, Sequence[Mapping[str, str]]]
     """Job hash -> its pictures: id, role, caption, true_label, prediction, and `image`, the path of the thumbnail."""
+    builds: Sequence[changes.Build] = ()
+    """What changed in this and in former builds, the newest first."""
 
 
 def write_site_data(results: Results, output: Path, *, published: Collection[str] = (), images: bool = True) -> None:
@@ -49,7 +51,7 @@ def write_site_data(results: Results, output: Path, *, published: Collection[str
     Args:
         results: of one or several runs; nothing in them names a file as it is.
         output: the site's folder; `data/`, `jobs/` and `img/` are made in it.
-        published: tables to show beside what was measured: 'open-clip'.
+        published: tables to show beside what was measured: 'open-clip', and 'imagenet-testbed' beside shifts.
         images: whether thumbnails are copied.
 
     Raises:
@@ -74,9 +76,10 @@ def write_data(here: Measurements, output: Path, *, published: Collection[str] =
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"format": board.FORMAT, "made": moment, "content": digest(content), "board": content}
     write_atomically(output / "data" / "board.schema.json", _json(board.schema(), indent=1))
+    builds = changes.record(output, document)
     write_atomically(output / "data" / "board.js", script("clipbench", document))
     write_atomically(output / "data" / "board.json", _json(document))
-    return Written(made, moment, document["content"], evidence, shown)
+    return Written(made, moment, document["content"], evidence, shown, builds)
 
 
 def script(name: str, value: object) -> bytes:
