@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from clipbench.report.site import PUBLISHED
+
 EXIT_CODES = "Exit codes: 0 the site is written, or the submissions are sound; 1 one has problems; 2 wrong use."
 _SHOWN = 20
 
@@ -17,7 +19,7 @@ def site(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The site's folder.")] = Path("site"),
     title: Annotated[str | None, typer.Option(help="Of the site; by default the suites' names.")] = None,
-    published: Annotated[str, typer.Option(help="Published tables to show beside: open-clip,imagenet-testbed.")] = "",
+    published: Annotated[str, typer.Option(help=f"Published tables to show, by comma: {','.join(PUBLISHED)}.")] = "",
     images: Annotated[bool, typer.Option("--images/--no-images", help="Publish thumbnails.")] = True,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; say what keeps folders from being published.")
@@ -38,6 +40,7 @@ def _check(folders: list[Path]) -> int:
     """Print what is wrong with submissions; return the exit code."""
     from clipbench.errors import UserError, listed, printable
     from clipbench.report.site.check.submission import check_submissions
+    from clipbench.report.text.labels import counted
 
     if not folders:
         raise UserError("which submissions?", where="--check", fix="give their folders: reports/submissions/*")
@@ -49,6 +52,6 @@ def _check(folders: list[Path]) -> int:
             if len(messages) > _SHOWN:
                 typer.echo(f"{kind}: {found.folder}: and {len(messages) - _SHOWN} more")
         models = listed(sorted({job.model[:60] for job in found.jobs}), 5)
-        state = f"{len(found.problems)} problems" if found.problems else "sound"
-        typer.echo(printable(f"{found.folder}: {len(found.jobs)} jobs of {models or 'no model'}: {state}"))
+        state = counted(len(found.problems), "problem") if found.problems else "sound"
+        typer.echo(printable(f"{found.folder}: {counted(len(found.jobs), 'job')} of {models or 'no model'}: {state}"))
     return int(any(found.problems for found in submissions))

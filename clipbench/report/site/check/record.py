@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from clipbench.datasets.catalog import catalog_definitions
 from clipbench.errors import UserError, did_you_mean, printable
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report.text.declared import declared, metric_of
 from clipbench.results.names import expected_hash
 from clipbench.results.records import JobResult, Pedigree, Record
 from clipbench.stats.intervals import KINDS, MIN_EXAMPLES, wilson
-from clipbench.tasks.registry import TASKS
+from clipbench.tasks.registry import TASKS, load_task
 
 _AS_WRITTEN = "publish the file as clipbench wrote it, or run the job again"
 _ALWAYS = ("weights", "architecture", "transform", "precision", "adapter", "data", "labels", "protocol", "settings")
@@ -73,10 +74,20 @@ def problems_of(job: JobResult, where: str) -> Iterator[UserError]:
 
 
 def notes_of(job: JobResult, where: str) -> Iterator[UserError]:
-    """Yield what a reviewer should know of a job: what cannot be checked here."""
+    """Yield what a reviewer should know of a job: what cannot be checked here, or is only odd."""
+    if job.status == "failed":
+        return
     if job.task not in TASKS:
         fix = "its digest, metrics and protocol are those of its package: look at them"
         yield UserError(f"task {job.task[:60]!r} is not built in", where=where, fix=fix)
+    elif job.pedigree.protocol != (ours := f"{job.task}/{load_task(job.task).protocol}"):
+        problem = f"pedigree.protocol is {job.pedigree.protocol[:60]!r}, here it is {ours!r}"
+        yield UserError(problem, where=where, fix="it is compared with no job of another protocol")
+    known, main = catalog_definitions().get(job.dataset), job.main
+    count = known.counts.get(job.split) if known and not (job.pedigree.subset or job.matched) else None
+    if count and main and not main.n <= count <= main.n + job.n_broken:
+        problem = f"{job.dataset!r} has {count:,} examples in the catalog, and {main.n:,} here"
+        yield UserError(problem, where=where, fix="is it another version of the data set?")
 
 
 def _wrong_parts(pedigree: Pedigree) -> Iterator[tuple[str, str]]:

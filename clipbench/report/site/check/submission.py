@@ -15,6 +15,8 @@ from clipbench.report.site.data.names import without_paths
 from clipbench.results.files import read_job, read_run
 from clipbench.results.records import JobResult
 
+_OF_MODEL = ("weights", "architecture", "transform", "tokenizer", "precision", "adapter")
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -97,13 +99,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _measured_twice(found: Sequence[Submission]) -> dict[int, list[UserError]]:
     """Return by submission the measurements that others before it have too: of these a board would show one alone."""
-    first: dict[tuple[str, ...], tuple[int, Path]] = {}
+    first: dict[tuple[str, ...], Path] = {}
     problems: dict[int, list[UserError]] = defaultdict(list)
     for number, each in enumerate(found):
         for job in each.jobs:
             path = each.folder / "jobs" / f"{job.hash}.json"
-            _, known = first.setdefault((job.pedigree.weights, *job.key), (number, path))
+            # Whatever the model is called.
+            model = tuple(getattr(job.pedigree, part) for part in _OF_MODEL)
+            known = first.setdefault((*model, *job.key[1:]), path)
             if known != path:
-                told = f"measures {job.task} of {job.model!r} on {job.dataset!r}, as {known} does"
+                told = f"measures {job.task} of the same model on {job.dataset!r}, as {known} does"
                 problems[number].append(UserError(told, where=str(path), fix="publish one of them"))
     return problems
