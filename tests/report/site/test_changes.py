@@ -49,7 +49,7 @@ def test_new_gone_and_moved_are_told_with_what_the_pedigrees_differ_in(build: Bu
     assert "note" not in latest
     (move,) = latest["moved"]
     assert (move["model"], move["before"], move["after"], move["job"]) == ("a", 0.9, 0.8, other.hash)
-    assert move["why"] == ["weights", "limit (none → limit 100)"]
+    assert move["why"] == ["weights", "examples (all → limit 100)"]
     assert latest["former"] == former["content"]
 
 

@@ -24,9 +24,9 @@ LISTED = 100
 """Up to so many moved values, and as many rank ranges, are listed of one build; the others are counted."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-_WORDS = {"data": "images", "subset": "limit", "scale": "logit scale", "training": "training examples"}
+_WORDS = {"data": "images", "subset": "examples", "scale": "logit scale", "training": "training examples"}
 _LEGIBLE = {"subset", "precision", "protocol"}
-"""Parts of a pedigree that are words; the others are digests."""
+"""Parts of a pedigree that are words; the others are digests. Without a subset all examples count."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,8 @@ def _build(output: Path, now: board.Document, former: board.Document | str, *, l
 
 
 def _named(column: board.Column) -> str:
-    return ", ".join(part for part in (column.label, column.task_label, column.setting) if part)
+    setting = "" if column.setting in column.label else column.setting
+    return ", ".join(part for part in (column.label, column.task_label, setting) if part)
 
 
 def _moves(former: board.Board, now: board.Board) -> Iterator[tuple[Move, str | None]]:
@@ -206,7 +207,7 @@ def _differences(output: Path, former: str, job: str) -> tuple[str, ...] | None:
         return None
     parts = [part.name for part in fields(Pedigree) if before.get(part.name, "") != after.get(part.name, "")]
     return tuple(
-        f"{_WORDS.get(name, name)} ({before.get(name) or 'none'} → {after.get(name) or 'none'})"
+        f"{_WORDS.get(name, name)} ({before.get(name) or 'all'} → {after.get(name) or 'all'})"
         if name in _LEGIBLE
         else _WORDS.get(name, name)
         for name in parts
