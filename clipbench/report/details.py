@@ -90,21 +90,36 @@ def column_details(
         shared = tuple(remark for remark in told if len(remark.models) != 1) if len(cells) > 1 else ()
         gathered = {remark.text for remark in shared}
         jobs = tuple(
-            _job_detail(f"job-{place}-{row}", cell, results, album, curves, gathered) for row, cell in enumerate(cells)
+            job_detail(
+                f"job-{place}-{row}",
+                cell,
+                album.show(cell.job.pictures, thumbs_of(results, cell.job.hash)),
+                curves.get(cell.job.hash, {}),
+                gathered,
+            )
+            for row, cell in enumerate(cells)
         )
         about = next((cell.job.about for cell in cells if cell.job.about), {})
         details.append(ColumnDetail(column, about, shared, jobs))
     return tuple(details)
 
 
-def _job_detail(
+def job_detail(
     anchor: str,
     cell: Cell,
-    results: Results,
-    album: Album,
-    curves: Mapping[str, Mapping[str, Curve]],
-    gathered: Container[str],
+    pictures: tuple[Shown, ...],
+    curves: Mapping[str, Curve],
+    gathered: Container[str] = (),
 ) -> JobDetail:
+    """Gather the details of one job.
+
+    Args:
+        anchor: unique in the page.
+        cell: its place in the leaderboard.
+        pictures: ready to be shown.
+        curves: by the name of their table.
+        gathered: notes that are said elsewhere.
+    """
     job = cell.job
     return JobDetail(
         anchor=anchor,
@@ -115,9 +130,9 @@ def _job_detail(
         wordings=_wordings(job),
         metrics=grids.metrics(job) if job.records else None,
         tables=grids.of_result(job),
-        curves=curves.get(job.hash, {}),
+        curves=curves,
         classes=grids.full_classes(job),
-        pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
+        pictures=pictures,
         pedigree=facts(asdict(job.pedigree)),
         run_metadata=facts(job.run_metadata),
     )

@@ -254,6 +254,10 @@ def load_results(*folders: str | Path) -> Results:
     """
     merged = Results(*map(Path, folders))
     for results in merged.parts:
+        if (results.folder / "data" / "board.json").exists():
+            # It has a folder jobs/ too.
+            fix = "give the results folders that it was made of"
+            raise UserError("is a site, no results folder", where=str(results.folder), fix=fix)
         if not (results.folder / "jobs").is_dir():
             raise UserError("holds no results", where=str(results.folder), fix="expected a folder with jobs/ in it")
         files = list((results.folder / "jobs").glob("*.json"))

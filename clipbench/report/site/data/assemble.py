@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from clipbench.analyses.rankings.all_pairs import compare_all
+from clipbench.analyses.rankings.all_pairs import compare_all, ranks
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
@@ -41,13 +41,14 @@ def board_of(here: Measurements, published: Collection[str] = ()) -> board.Board
     Raises:
         UserError: there is no such table.
     """
-    if unknown := [key for key in published if key != open_clip.KEY]:
-        raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], [open_clip.KEY]))
-    if not published:
-        return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, ())
+    if unknown := [key for key in published if key not in open_clip.KEYS]:
+        raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], open_clip.KEYS))
+    tables = open_clip.tables(published)
+    if open_clip.KEY not in published:
+        return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, tables)
     columns, place_of = open_clip.with_published(here.columns, _own_columns(), len(here.models))
     models = (*here.models, *open_clip.models(_beside(here.models)))
-    return board.Board(models, columns, here.presets(columns, place_of), here.footnotes, (open_clip.table(),))
+    return board.Board(models, columns, here.presets(columns, place_of), here.footnotes, tables)
 
 
 def _own_columns() -> Mapping[str, str]:
@@ -106,8 +107,38 @@ class Measurements:
         found, addresses = self.leaderboard.columns, slugs(map(measured.column_key, self.leaderboard.columns))
         jobs, compared = slugs(job.hash for job in self.leaderboard.jobs), measured.compared_jobs(self.analyses)
         return tuple(
-            measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared)
+            replace(
+                measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared),
+                ranks=self._ranks.get((column.dataset, column.split, column.task, column.variant, column.spec.name)),
+            )
             for column in found
+        )
+
+    @cached_property
+    def _ranks(self) -> Mapping[tuple[str, ...], tuple[board.ColumnRank, ...]]:
+        """The ranks that models may have in a column, by its data set, split, task, variant and metric."""
+        if self.pairs is None:
+            return {}
+        found = {}
+        plain = self.pairs[(self.pairs[["view", "matched", "trained_on"]] == "").all(axis=1)]
+        of_columns = dict(iter(plain.groupby(["dataset", "split", "task", "variant", "metric", "subset"])))
+        for column in self.leaderboard.columns:
+            key = (column.dataset, column.split, column.task, column.variant, column.spec.name)
+            pairs = of_columns.get((*key, column.subset))
+            if pairs is not None and column.spec.higher_is_better is not None:
+                compared = [name for name, cell in column.cells.items() if cell.footnote is None]
+                pairs = pairs[pairs["first"].isin(compared) & pairs["second"].isin(compared)]
+                if len(pairs):
+                    found[key] = self._of_column(ranks(pairs), higher=column.spec.higher_is_better)
+        return found
+
+    def _of_column(self, ranked: pd.DataFrame, *, higher: bool) -> tuple[board.ColumnRank, ...]:
+        """Return ranks, which count from the highest value, from the better end."""
+        rows = ranked[["model", "lowest", "highest"]].itertuples(index=False)
+        count = len(ranked) + 1
+        return tuple(
+            board.ColumnRank(self._places[model], *((low, high) if higher else (count - high, count - low)))
+            for model, low, high in rows
         )
 
     @cached_property

@@ -51,7 +51,7 @@ def write_site_data(results: Results, output: Path, *, published: Collection[str
     Args:
         results: of one or several runs; nothing in them names a file as it is.
         output: the site's folder; `data/`, `jobs/` and `img/` are made in it.
-        published: tables to show beside what was measured: 'open-clip'.
+        published: tables to show beside what was measured: 'open-clip', and 'imagenet-testbed' beside shifts.
         images: whether thumbnails are copied.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -18,6 +18,9 @@ from clipbench.report.text.declared import label_of_task
 from clipbench.stats.intervals import wilson
 
 KEY = "open-clip"
+TESTBED = "imagenet-testbed"
+"""Shown beside shifts of ImageNet alone: the board has no rows of it."""
+KEYS = (KEY, TESTBED)
 
 _METRICS = {
     "top1": "top-1",
@@ -31,10 +34,10 @@ _METRICS = {
 _RETRIEVAL = ("flickr30k", "coco", "winogavil")
 
 
-def table() -> board.PublishedTable:
-    """Return where the figures come from."""
-    source = sources()[KEY]
-    return board.PublishedTable(KEY, source.title, source.url, source.licence, source.citation)
+def tables(keys: Collection[str]) -> tuple[board.PublishedTable, ...]:
+    """Return where the figures of some tables come from."""
+    known = ((key, sources()[key]) for key in KEYS if key in keys)
+    return tuple(board.PublishedTable(key, of.title, of.url, of.licence, of.citation) for key, of in known)
 
 
 def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:

@@ -1,0 +1,65 @@
+"""The measured columns of a board with their jobs, and the pictures that are stored of a data set's images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from clipbench.datasets.catalog import catalog_definitions
+from clipbench.report.leaderboard import Cell
+from clipbench.report.site.data.board import Column
+from clipbench.report.site.pages.base import SiteData
+from clipbench.results.records import JobResult
+
+
+@dataclass(frozen=True)
+class MeasuredColumn:
+    """A column of the board with the jobs that fill it."""
+
+    shown: Column
+    cells: Mapping[int, Cell]
+    """By the model's place in the board: done, with a number, and comparable with the others."""
+    names: Mapping[int, str]
+    """Of these models, as the board has them."""
+    links: Mapping[int, str]
+    """To the evidence of their numbers."""
+
+    @property
+    def jobs(self) -> list[JobResult]:
+        """In the board's order of models."""
+        return [cell.job for cell in self.cells.values()]
+
+
+def measured_columns(data: SiteData) -> Iterator[MeasuredColumn]:
+    """Yield the measured columns, those with most models first; of equally many in the board's order."""
+    found = []
+    # The measured columns come first in the board.
+    for column, shown in zip(data.leaderboard.columns, data.board.columns, strict=False):
+        cells = {
+            place: cell
+            for place, model in enumerate(data.leaderboard.models)
+            if (cell := column.cells.get(model)) and cell.value is not None and cell.footnote is None
+        }
+        links = {cell.model: data.evidence_path(shown, cell) for cell in shown.cells if cell.model in cells}
+        names = {place: data.board.models[place].name for place in cells}
+        found.append(MeasuredColumn(shown, cells, names, links))
+    yield from sorted(found, key=lambda column: -len(column.cells))
+
+
+def may_be_shown(dataset: str) -> bool:
+    """Return whether the catalog lets pictures of a data set be shown; of others the runs have decided."""
+    known = catalog_definitions().get(dataset)
+    return known is None or known.info.show_images
+
+
+def pictures_of(data: SiteData, dataset: str, split: str) -> Mapping[str, Mapping[str, str]]:
+    """Return stored pictures of a split's unchanged images by id: of several of one image the first."""
+    if not may_be_shown(dataset):
+        return {}
+    found: dict[str, Mapping[str, str]] = {}
+    for job in data.results.jobs():
+        if job.dataset == dataset and not job.view:
+            for picture in data.written.pictures.get(job.hash, ()):
+                if picture.get("split", split) == split:
+                    found.setdefault(picture["id"], picture)
+    return found
