@@ -70,7 +70,7 @@ def write_site(
     _check(here, output, published)
     title = title or " + ".join(dict.fromkeys(run.name for run in runs(results))) or "clipbench"
     with site_written(output) as folder:
-        written = write_data(here, folder, published=published, images=images)
+        written = write_data(here, folder, published=published, images=images, former=output)
         _write_pages(SiteData(title, here, written), folder)
     return output / "index.html"
 
