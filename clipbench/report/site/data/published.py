@@ -12,15 +12,13 @@ from clipbench.models.catalog import model_names
 from clipbench.reference.published import OpenClipModel, openclip_columns, openclip_models
 from clipbench.reference.sources import Column as Source
 from clipbench.reference.sources import rows, sources
+from clipbench.report.site import PUBLISHED
 from clipbench.report.site.data import board
 from clipbench.report.site.data.measured import published_names
 from clipbench.report.text.declared import label_of_task
 from clipbench.stats.intervals import wilson
 
-KEY = "open-clip"
-TESTBED = "imagenet-testbed"
-"""Shown beside shifts of ImageNet alone: the board has no rows of it."""
-KEYS = (KEY, TESTBED)
+KEY, TESTBED = KEYS = PUBLISHED
 
 _METRICS = {
     "top1": "top-1",
