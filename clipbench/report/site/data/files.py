@@ -64,9 +64,24 @@ def write_site_data(results: Results, output: Path, *, published: Collection[str
     write_data(Measurements.of(results), output, published=published, images=images)
 
 
-def write_data(here: Measurements, output: Path, *, published: Collection[str] = (), images: bool = True) -> Written:
-    """Write what the pages of a site read, and return what they say of themselves; see `write_site_data`."""
-    made, jobs = board_of(here, published), here.results.jobs()
+def write_data(
+    here: Measurements,
+    output: Path,
+    *,
+    published: Collection[str] = (),
+    images: bool = True,
+    former: Path | None = None,
+) -> Written:
+    """Write what the pages of a site read, and return what they say of themselves; see `write_site_data`.
+
+    Args:
+        here: what was measured.
+        output: folder that is written.
+        published: tables to show beside.
+        images: whether thumbnails are copied.
+        former: folder of the site that this one takes the place of, where it is another one.
+    """
+    made, jobs = board_of(here, published), here.jobs
     evidence, shown = slugs(job.hash for job in jobs), {}
     for job in jobs:
         shown[job.hash] = (
@@ -82,7 +97,7 @@ def write_data(here: Measurements, output: Path, *, published: Collection[str] =
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"format": board.FORMAT, "made": moment, "content": digest(content), "board": content}
     write_atomically(output / "data" / "board.schema.json", _json(board.schema(), indent=1))
-    builds = changes.record(output, document)
+    builds = changes.record(former or output, output, document)
     write_atomically(output / "data" / "board.js", script("clipbench", document))
     write_atomically(output / "data" / "board.json", _json(document))
     chosen, others = _apart(shown, samples=True), _apart(shown, samples=False)
