@@ -105,7 +105,7 @@ def test_wordings_agree_with_the_analysis(site: Path) -> None:
 def test_without_scripts_the_page_has_two_models_and_a_matrix(site: Path) -> None:
     page = (site / "compare.html").read_text("utf-8")
     said = words(page)
-    assert "Of 2 measurements that both have, A is ahead beyond chance on 0 , B on 0 ; on 2 neither is" in said
+    assert "Of the measurements that both have ( 2 ), A is ahead beyond chance on 0 , B on 0 and neither on 2" in said
     assert "2 benchmark sets" in said
     assert "mean over 2 benchmark sets, zero-shot classification, prompts photo, top-1; n = 400" in said
     assert "+45.0" in said
