@@ -70,14 +70,14 @@ def write_site(
     _check(here, output, published)
     title = title or " + ".join(dict.fromkeys(run.name for run in runs(results))) or "clipbench"
     with site_written(output) as folder:
-        written = write_data(here, folder, published=published, images=images)
+        written = write_data(here, folder, published=published, images=images, former=output)
         _write_pages(SiteData(title, here, written), folder)
     return output / "index.html"
 
 
 def _check(here: Measurements, output: Path, published: Collection[str]) -> None:
     folders = [part.folder for part in here.results.parts]
-    if not published and not any(job.status == "done" for job in here.results.jobs()):
+    if not published and not any(job.status == "done" for job in here.jobs):
         told = ", ".join(map(str, folders)) if here.results.only is None else None
         fix = "run a suite first, or show published figures: --published open-clip"
         raise UserError("there is no finished job to show", where=told, fix=fix)
