@@ -15,6 +15,5 @@ test:
 	python -m pytest -n 2 --dist worksteal
 
 board:  ## The board of what is submitted, beside published figures, in build/board
-	rm -rf reports/submissions/*/analyses
 	clipbench site --check reports/submissions/*
 	clipbench site reports/submissions/* --published open-clip,imagenet-testbed --title "clipbench board" -o build/board
