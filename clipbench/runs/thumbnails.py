@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipbench.files import write_atomically
 from clipbench.fingerprint import digest
-from clipbench.tasks.base import Outcome, Picture
+from clipbench.tasks.base import SAMPLE, Outcome, Picture
 
 if TYPE_CHECKING:
     from clipbench.datasets.base import View
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SIDE = 128
 """Largest width and height in pixels."""
+
+SAMPLES = 8
+"""Pictures that show a data set."""
 
 
 def keep_thumbnails(
@@ -31,7 +34,7 @@ def keep_thumbnails(
     """
     kept, failed = [], []
     view = prepared.job.view
-    for picture in _seen_through(view, outcome) if view else outcome.pictures:
+    for picture in _seen_through(view, outcome) if view else (*outcome.pictures, *_samples(outcome)):
         shown = picture.id + (f"|{pedigree.view}" if pedigree.view else "")
         name = f"{pedigree.data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
         try:
@@ -53,6 +56,20 @@ def _thumbnail(prepared: PreparedJob, picture: Picture) -> bytes:
     encoded = io.BytesIO()
     image.save(encoded, "webp", quality=80)
     return encoded.getvalue()
+
+
+def _samples(outcome: Outcome) -> tuple[Picture, ...]:
+    """Choose pictures that show a data set, of one class each: the same ones whatever the model."""
+    if outcome.examples.empty:
+        return ()
+    label = next((name for name in ("label_name", "label_names") if name in outcome.examples), "id")
+    rows = outcome.examples[["id", "split", label]].assign(order=outcome.examples["id"].map(digest))
+    first = rows.sort_values("order").drop_duplicates(label).head(SAMPLES)
+    told = (first[name].astype(str) for name in ("id", "split", label))
+    return tuple(
+        Picture(example, split, SAMPLE, shown, "" if label == "id" else shown)
+        for example, split, shown in zip(*told, strict=True)
+    )
 
 
 def _seen_through(view: View, outcome: Outcome) -> tuple[Picture, ...]:

@@ -19,6 +19,7 @@ from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.report.tables import to_csv
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
+from clipbench.tasks.base import SAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,8 @@ class Written:
     """Digest of the board: two builds with the same content have the same."""
     evidence: Mapping[str, str]
     """Job hash -> the name of its file in `jobs/`, without its ending."""
+    samples: Mapping[str, Sequence[Mapping[str, str]]]
+    """Job hash -> pictures of its data set that are chosen without regard to any model, as `pictures` has them."""
     pictures: Mapping[str, Sequence[Mapping[str, str]]]
     """Job hash -> its pictures: id, role, caption, true_label, prediction, and `image`, the path of the thumbnail."""
     builds: Sequence[changes.Build] = ()
@@ -94,7 +97,18 @@ def write_data(
     builds = changes.record(former or output, output, document)
     write_atomically(output / "data" / "board.js", script("clipbench", document))
     write_atomically(output / "data" / "board.json", _json(document))
-    return Written(made, moment, document["content"], evidence, shown, builds)
+    chosen, others = _apart(shown, samples=True), _apart(shown, samples=False)
+    return Written(made, moment, document["content"], evidence, chosen, others, builds)
+
+
+def _apart(
+    shown: Mapping[str, Sequence[Mapping[str, str]]], *, samples: bool
+) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """Return of each job the pictures that are samples of its data set, or the others."""
+    return {
+        job: [picture for picture in pictures if (picture.get("role") == SAMPLE) is samples]
+        for job, pictures in shown.items()
+    }
 
 
 def script(name: str, value: object) -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from clipbench.report.leaderboard import Column
 from clipbench.report.site.data import board
 from clipbench.report.site.data.assemble import Measurements
 from clipbench.report.site.data.names import slugs
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +20,13 @@ FORMAT = 1
 
 _DIGITS = 5
 
-Outcome = Literal["higher", "lower", "undecided", "chance", "undefined"]
-"""Of the first of two values beside the second: as its interval says; `chance` where neither is above chance,
-`undefined` without an interval."""
+Outcome: TypeAlias = Verdict | Literal["chance"]
+"""What the interval of a difference says; `chance` where neither value is above chance."""
 
 _LETTERS: Mapping[str, Outcome] = {
     "h": "higher",
     "l": "lower",
-    "n": "undecided",
+    "n": "not_distinguishable",
     "c": "chance",
     "u": "undefined",
 }
@@ -69,7 +68,7 @@ class Comparison:
     ends: tuple[tuple[float, float] | None, ...]
     """(M (M - 1) / 2,) of the differences, in the order of `numpy.triu_indices(M, 1)`; None: no interval."""
     letters: str
-    """(M (M - 1) / 2,) outcomes: h higher, l lower, n undecided, c neither above chance, u undefined."""
+    """(M (M - 1) / 2,) outcomes: h higher, l lower, n not distinguishable, c neither above chance, u undefined."""
 
     @property
     def better(self) -> int:

@@ -25,6 +25,16 @@ class MeasuredColumn:
     """To the evidence of their numbers."""
 
     @property
+    def at_chance(self) -> tuple[str, ...]:
+        """Models that are not above chance: what they say of images and classes tells nothing of these."""
+        return tuple(self.names[place] for place, cell in self.cells.items() if cell.at_chance)
+
+    @property
+    def above_chance(self) -> Mapping[int, Cell]:
+        """The cells of the others."""
+        return {place: cell for place, cell in self.cells.items() if not cell.at_chance}
+
+    @property
     def jobs(self) -> list[JobResult]:
         """In the board's order of models."""
         return [cell.job for cell in self.cells.values()]
@@ -52,14 +62,15 @@ def may_be_shown(dataset: str) -> bool:
     return known is None or known.info.show_images
 
 
-def pictures_of(data: SiteData, dataset: str, split: str) -> Mapping[str, Mapping[str, str]]:
-    """Return stored pictures of a split's unchanged images by id: of several of one image the first."""
+def pictures_of(data: SiteData, dataset: str, split: str, *, samples: bool = False) -> Mapping[str, Mapping[str, str]]:
+    """Return stored pictures of a split's unchanged images by id; with `samples` those that show the data set alone."""
     if not may_be_shown(dataset):
         return {}
+    stored = (data.written.samples,) if samples else (data.written.pictures, data.written.samples)
     found: dict[str, Mapping[str, str]] = {}
-    for job in data.results.jobs():
+    for job in data.jobs.values():
         if job.dataset == dataset and not job.view:
-            for picture in data.written.pictures.get(job.hash, ()):
+            for picture in (picture for pictures in stored for picture in pictures.get(job.hash, ())):
                 if picture.get("split", split) == split:
                     found.setdefault(picture["id"], picture)
     return found

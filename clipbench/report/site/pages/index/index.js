@@ -45,9 +45,9 @@
     const slugs = new Set(of.map((head) => head.key));
     const means = heads.filter((head) => head.kind === "mean" && head !== plain && holds(head, slugs));
     const ranked = ranking(slugs);
-    const kept = new Set([...of, ...means, ...(means.length || ranked ? [] : [plain])]);
+    const narrowed = own() || of.length < preset().columns.length;
+    const kept = new Set([...of, ...means, ...(narrowed && !means.length && !ranked ? [plain] : [])]);
     shown = heads.filter((head) => ["figure", "model"].includes(head.kind) ? head.key !== "rank" || ranked : kept.has(head));
-    table.style.setProperty("--columns", shown.length);
     table.classList.toggle("ranked", shown.some((head) => head.key === "rank"));
     writeRanks(ranked);
   };
@@ -60,7 +60,7 @@
       const row = of.get(place);
       cells[head.index].textContent = row ? span(row[4], row[5]) : "–";
     }
-    head.head.querySelector(".sub").textContent = [ranked.label, ranked.regime].filter(Boolean).join("\n");
+    head.head.querySelector(".sub").textContent = ranked.regime ? `by ${ranked.regime} mean` : "by mean";
   };
   const span = (low, high) => (low === high ? String(low) : `${low}–${high}`);
 
@@ -177,9 +177,13 @@
   const hide = () => {
     const nth = (found) => found.map(({ index }) => `#board tr > :nth-child(${index + 1})`).join();
     const kept = new Set(shown);
-    const card = new Set(["rank", "model", "parameters", "trained", metric()?.key]);
+    const counted = (...kinds) => shown.filter(({ kind }) => kinds.includes(kind)).length;
+    Object.entries({ columns: shown.length, sets: counted("set"), figures: counted("figure", "mean") })
+      .forEach(([name, count]) => table.style.setProperty(`--${name}`, count));
+    const value = metric();
+    const card = new Set(["rank", "model", "parameters", value?.key]);
     const rule = (found) => (found.length ? `${nth(found)} { display: none }` : "");
-    const css = `${rule(heads.filter((head) => !kept.has(head)))} @media screen and (max-width: 40rem) { ${rule(shown.filter(({ key }) => !card.has(key)))} }`;
+    const css = `${rule(heads.filter((head) => !kept.has(head)))} @media screen and (max-width: 40rem) { ${rule(shown.filter(({ key }) => !card.has(key)))} ${value ? `${nth([value])} { grid-area: 1 / value / span 2 }` : ""} }`;
     if (style.textContent !== css) style.textContent = css;
   };
   const option = (value, label, selected) => Object.assign(document.createElement("option"), { value, textContent: label, selected });
@@ -213,6 +217,8 @@
   const render = () => {
     chooseColumns();
     const without = chooseRows();
+    // A property that none of these models has.
+    shown = shown.filter(({ kind, index }) => kind !== "figure" || seen.some(({ cells }) => cells[index].textContent !== "–"));
     arrange();
     const kept = new Set(seen);
     rows.forEach((row) => { if (row.row.hidden === kept.has(row)) row.row.hidden = !kept.has(row); });

@@ -43,7 +43,7 @@ class Entry:
     small: str = ""
     value: float | None = None
     span: tuple[float | None, ...] = ()
-    """Value, ends, and the scale's ends, where it is drawn."""
+    """Value, ends, the scale's ends and a reference, where it is drawn."""
     state: str = ""
 
 
@@ -110,7 +110,6 @@ def table_of(data: SiteData) -> Table:
         if any(entry.text != numbers.MISSING for entry in entries.values())
     ]
     mixed = len({model.origin for model in board.models}) > 1
-    several = len({column.task for column in board.columns}) > 1
     cells = [{cell.model: _number(data, column, cell) for cell in column.cells} for column in board.columns]
     rows = tuple(
         Row(
@@ -124,7 +123,7 @@ def table_of(data: SiteData) -> Table:
         )
         for place, model in enumerate(board.models)
     )
-    heads = (*(head for head, _ in columns), *(_head(column, several=several) for column in board.columns))
+    heads = (*(head for head, _ in columns), *(_head(column) for column in board.columns))
     return Table(heads, rows, shown.slug if shown else "", tuple(_filters(heads, rows)))
 
 
@@ -157,16 +156,15 @@ def _entries(board: Board, shifts: Sequence[Robustness], shown: Preset | None) -
     """Yield what stands before the sets."""
     models = dict(enumerate(board.models))
     ranked = shown.rankings[0] if shown and shown.rankings else None
-    yield Head("rank", "Rank", ("ranks that it may have",), first="ascending"), _ranks(ranked)
+    by = (f"by {ranked.regime} mean" if ranked.regime else "by mean",) if ranked else ()
+    yield Head("rank", "Rank", by, first="ascending"), _ranks(ranked)
     yield Head("parameters", "Parameters"), {
         place: Entry(_count(model.parameters), value=model.parameters)
         for place, model in models.items()
         if model.parameters
     }
     yield Head("trained", "Training data", ("declared, or family",), first="ascending"), {
-        place: Entry(*_trained(model), state="words")
-        for place, model in models.items()
-        if model.trained_on is not None or model.family
+        place: Entry(*_trained(model), state="words") for place, model in models.items()
     }
     for preset in board.presets:
         for number, ranking in enumerate(preset.rankings):
@@ -177,8 +175,10 @@ def _entries(board: Board, shifts: Sequence[Robustness], shown: Preset | None) -
         yield from _robustness(board, group)
     if any(model.published for model in board.models):
         yield _own_means(board)
+    sets = {model.published.sets for model in board.models if model.published}
     for preset in board.presets:
-        if preset.published:
+        # Over all sets of the table it is the table's own mean.
+        if preset.published and {len(preset.published.columns)} != sets:
             yield _published(preset)
     # Filled in for a choice of one's own.
     yield Head("plain", "Plain mean", kind="mean"), dict.fromkeys(models, Entry(""))
@@ -203,7 +203,7 @@ def _count(parameters: int | None) -> str:
 def _trained(model: Model) -> tuple[str, str]:
     """Return the declared training sets; else the family, which is told by the name and declares nothing."""
     if model.trained_on is None:
-        return str(model.family), "undeclared"
+        return (model.family, "undeclared") if model.family else (numbers.MISSING, "")
     more = len(model.trained_on) - _NAMED
     named = ", ".join(model.trained_on[:_NAMED]) or "none"
     return (f"{named} and {more} more" if more > 0 else named), ""
@@ -231,7 +231,8 @@ def _mean(preset: Preset, number: int, ranking: Ranking) -> _Entries:
         found[row.model] = Entry(numbers.number(row.value), told, None, (row.value, row.low, row.high, *ends), "apart")
     sets = labels.sets(len(ranking.datasets), ranking.regime)
     label = f"{labels.capitalised(ranking.regime) or preset.label} mean"
-    lines = (ranking.label, f"{ranking.metric_label}, %, {sets}")
+    task = "" if ranking.task == "zero_shot" else ranking.label
+    lines = tuple(part for part in (task, f"{ranking.metric_label}, %", sets) if part)
     about = {"preset": preset.slug, "columns": " ".join(ranking.columns)}
     key, sets_of = f"mean-{preset.slug}-{number + 1}", ", ".join(ranking.datasets)
     if _headline(ranking):
@@ -259,7 +260,7 @@ def _robustness(board: Board, group: Robustness) -> Iterator[_Entries]:
                 numbers.number(record.value, unit := "gap" if key == "gap" else "difference"),
                 numbers.ends(record.low, record.high, unit),
                 record.value,
-                (record.value, record.low, record.high, min(ends), max(ends)),
+                (record.value, record.low, record.high, min(ends), max(ends), 0.0),
                 "chance" if claim.at_chance else "",
             )
             for place, claim in found.items()
@@ -291,18 +292,18 @@ def _published(preset: Preset) -> _Entries:
     }
 
 
-def _head(column: Column, *, several: bool) -> Head:
+def _head(column: Column) -> Head:
     suffix = numbers.suffix(column.unit)
     guess = Record(column.metric, None, column.unit, chance=column.chance, commonest=column.commonest)
     lines = (
-        ", ".join(part for part in (column.task_label if several else "", column.setting) if part),
+        ", ".join(part for part in ("" if column.task == "zero_shot" else column.task_label, column.setting) if part),
         ", ".join(part for part in (column.metric_label, suffix) if part),
         basis(Subject(n=column.n or 0, subset=column.limit or "")),
         *chances(guess),
     )
     return Head(
         column.slug,
-        column.dataset if several else column.label,
+        column.dataset,
         tuple(line for line in lines if line),
         column.regime,
         "set",

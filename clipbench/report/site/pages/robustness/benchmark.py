@@ -23,7 +23,7 @@ from clipbench.report.sections.robustness.findings import (
 from clipbench.report.sections.robustness.scatter import Scatter
 from clipbench.report.site.data.names import slugs
 from clipbench.report.site.pages.base import SiteData
-from clipbench.report.site.pages.listing import Head, Listing, Reach, Row, difference, filled, number
+from clipbench.report.site.pages.listing import Head, Listing, Number, Reach, Row, difference, filled, number
 from clipbench.report.site.pages.robustness.figure import figure
 from clipbench.report.site.pages.robustness.published import Published
 from clipbench.report.text import numbers
@@ -195,7 +195,7 @@ def _means(name: str, summaries: Sequence[Summary], data: SiteData) -> Listing |
         return None
     heads = (
         Head(f"{name}, %", ("classes of the shifts",)),
-        Head("what is left", ("from benchmark to mean, tick: chance", "0 to 100 %")),
+        Head("what is left", ("0 to 100 %, tick: chance",)),
         Head("mean over shifts, %"),
         Head("worst shift, %"),
         Head("mean gap, points", (), lower_first=True),
@@ -210,12 +210,14 @@ def _mean(summary: Summary, data: SiteData) -> Row:
     left, worst = record_of(result, "mean_shift_top1"), record_of(result, "worst_shift_top1")
     ends = sorted((summary.on_shifts, summary.on_reference))
     said = f"{numbers.number(summary.on_reference)} to {numbers.with_unit(summary.on_shifts)}"
+    several = len(result.about.datasets) > 1
     shifts = counted(len(result.about.datasets), "shift")
     cells = (
         number(Record("reference_top1", summary.on_reference), "fraction", page),
         Reach(summary.on_shifts, ends[0], ends[1], left.chance, said),
         number(left, "fraction", page),
-        number(worst, "fraction", page, note=str(worst.params.get("dataset", ""))),
+        # Of one shift that is the mean.
+        number(worst, "fraction", page, note=str(worst.params.get("dataset", ""))) if several else Number(),
         difference(summary.gap, "gap", page),
         difference(summary.effective, "difference", page),
     )
