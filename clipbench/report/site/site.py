@@ -77,7 +77,7 @@ def write_site(
 
 def _check(here: Measurements, output: Path, published: Collection[str]) -> None:
     folders = [part.folder for part in here.results.parts]
-    if not published and not any(job.status == "done" for job in here.results.jobs()):
+    if not published and not any(job.status == "done" for job in here.jobs):
         told = ", ".join(map(str, folders)) if here.results.only is None else None
         fix = "run a suite first, or show published figures: --published open-clip"
         raise UserError("there is no finished job to show", where=told, fix=fix)

@@ -80,7 +80,7 @@ def write_data(
         images: whether thumbnails are copied.
         former: folder of the site that this one takes the place of, where it is another one.
     """
-    made, jobs = board_of(here, published), here.results.jobs()
+    made, jobs = board_of(here, published), here.jobs
     evidence, shown = slugs(job.hash for job in jobs), {}
     for job in jobs:
         shown[job.hash] = list(_copied(job, here.results, output / "img")) if images else []

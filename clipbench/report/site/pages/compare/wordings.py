@@ -17,7 +17,7 @@ def orders(data: SiteData) -> list[Mapping[str, Any]]:
     `sure` is how many templates put the first ahead beyond chance, and how many the second, as the rank stability
     analysis tests it.
     """
-    jobs = {job.hash: job for job in data.results.jobs()}
+    jobs = {job.hash: job for job in data.here.jobs}
     found = [made for result in data.analyses for made in _of_result(result, jobs, data.places)]
     return [{"place": place, **made} for place, made in enumerate(found)]
 

@@ -133,7 +133,11 @@ def _filters(heads: Sequence[Head], rows: Sequence[Row]) -> Iterator[Filter]:
     declared = any(row.model.trained_on is not None for row in rows)
     found = (
         ("task", "Task", [head.about["task"] for head in heads if "task" in head.about]),
-        ("regime", "Regime", sorted({h.about["regime"] for h in heads if "regime" in h.about}, key=labels.regime_order)),
+        (
+            "regime",
+            "Regime",
+            sorted({h.about["regime"] for h in heads if "regime" in h.about}, key=labels.regime_order),
+        ),
         ("limit", "Images", sorted(head.about["limit"] for head in heads if "limit" in head.about)),
         ("origin", "Origin", [row.model.origin for row in rows]),
         ("size", "Size", sorted((row.size for row in rows), key=[*sizes, ""].index)),
@@ -158,14 +162,18 @@ def _entries(board: Board, shifts: Sequence[Robustness], shown: Preset | None) -
     ranked = shown.rankings[0] if shown and shown.rankings else None
     by = (f"by {ranked.regime} mean" if ranked.regime else "by mean",) if ranked else ()
     yield Head("rank", "Rank", by, first="ascending"), _ranks(ranked)
-    yield Head("parameters", "Parameters"), {
-        place: Entry(_count(model.parameters), value=model.parameters)
-        for place, model in models.items()
-        if model.parameters
-    }
-    yield Head("trained", "Training data", ("declared, or family",), first="ascending"), {
-        place: Entry(*_trained(model), state="words") for place, model in models.items()
-    }
+    yield (
+        Head("parameters", "Parameters"),
+        {
+            place: Entry(_count(model.parameters), value=model.parameters)
+            for place, model in models.items()
+            if model.parameters
+        },
+    )
+    yield (
+        Head("trained", "Training data", ("declared, or family",), first="ascending"),
+        {place: Entry(*_trained(model), state="words") for place, model in models.items()},
+    )
     for preset in board.presets:
         for number, ranking in enumerate(preset.rankings):
             # Of one column the mean is the column, but a reader looks for benchmark and shift.
@@ -211,7 +219,9 @@ def _trained(model: Model) -> tuple[str, str]:
 
 def _mean(preset: Preset, number: int, ranking: Ranking) -> _Entries:
     """Return the means of a ranking, with their ranks; of models that lack some sets they stand apart."""
-    scale = [end for row in (*ranking.rows, *ranking.apart) for end in (row.low, row.high, row.value) if end is not None]
+    scale = [
+        end for row in (*ranking.rows, *ranking.apart) for end in (row.low, row.high, row.value) if end is not None
+    ]
     ends = (min(scale, default=0.0), max(scale, default=1.0))
     many, apart = len(ranking.rows) > 1, any(row.lowest > 1 for row in ranking.rows)
     found = {
@@ -255,17 +265,20 @@ def _robustness(board: Board, group: Robustness) -> Iterator[_Entries]:
     ):
         ends = [end for claim in found.values() for end in _ends(claim.record)] + [0.0]
         lines = tuple(line for line in (told, group.condition, "points") if line)
-        yield Head(f"{key}-{group.slug}", label, lines, listed, first=first), {
-            place: Entry(
-                numbers.number(record.value, unit := "gap" if key == "gap" else "difference"),
-                numbers.ends(record.low, record.high, unit),
-                record.value,
-                (record.value, record.low, record.high, min(ends), max(ends), 0.0),
-                "chance" if claim.at_chance else "",
-            )
-            for place, claim in found.items()
-            for record in (claim.record,)
-        }
+        yield (
+            Head(f"{key}-{group.slug}", label, lines, listed, first=first),
+            {
+                place: Entry(
+                    numbers.number(record.value, unit := "gap" if key == "gap" else "difference"),
+                    numbers.ends(record.low, record.high, unit),
+                    record.value,
+                    (record.value, record.low, record.high, min(ends), max(ends), 0.0),
+                    "chance" if claim.at_chance else "",
+                )
+                for place, claim in found.items()
+                for record in (claim.record,)
+            },
+        )
 
 
 def _ends(record: Record) -> Iterator[float]:

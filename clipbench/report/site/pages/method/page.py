@@ -77,7 +77,7 @@ class MethodPage:
 
 
 def _content(data: SiteData) -> MethodContent:
-    jobs, board = data.results.jobs(), data.board
+    jobs, board = data.here.jobs, data.board
     done = any(job.status == "done" for job in jobs)
     return MethodContent(
         terms=_terms([*data.leaderboard.jobs, *data.analyses]),

@@ -101,7 +101,9 @@ def benchmark(
     series = figures.series_of(data.leaderboard.models)
     told = [(shift.about.dataset, shift.condition) for shift, _ in shifts]
     repeated = [told[:place].count(words) for place, words in enumerate(told)]
-    labels = [" ".join(str(part) for part in (*words, again) if part) for words, again in zip(told, repeated, strict=True)]
+    labels = [
+        " ".join(str(part) for part in (*words, again) if part) for words, again in zip(told, repeated, strict=True)
+    ]
     addresses = slugs(labels)
     views = (_view(addresses[label], *found, series, data) for label, found in zip(labels, shifts, strict=True))
     return Benchmark(
@@ -114,9 +116,7 @@ def benchmark(
     )
 
 
-def _view(
-    slug: str, shift: Shift, beside: Published | None, series: Mapping[str, int], data: SiteData
-) -> ShiftView:
+def _view(slug: str, shift: Shift, beside: Published | None, series: Mapping[str, int], data: SiteData) -> ShiftView:
     drawn = figure(shift, beside, series)
     pair = beside.shown if beside and beside.shown.models else None
     return ShiftView(

@@ -31,9 +31,7 @@ def figure(shift: Shift, beside: Published | None, series: Mapping[str, int]) ->
     return scatter, _stacked(scatter, below) if below else scatter.figure
 
 
-def _residuals(
-    shift: Shift, beside: Published | None, scatter: Scatter, series: Mapping[str, int]
-) -> list[Trace]:
+def _residuals(shift: Shift, beside: Published | None, scatter: Scatter, series: Mapping[str, int]) -> list[Trace]:
     """Return a trace for each one of the scatter that has points; `meta.of` is its place there."""
     data = scatter.figure.spec["data"]
     places = [place for place, trace in enumerate(data) if trace.get("mode") != "lines"]

@@ -74,9 +74,13 @@ def with_published(measured: Sequence[Shift], tables: Collection[str]) -> tuple[
     pairs = [pair_of(shift) for shift in measured]
     others = [pair for pair in published_pairs() if pair.shift in CATALOG_SHIFTS and pair not in pairs]
     bare = [(Shift(Subject((), (pair.shift,), reference=pair.reference), "", ()), pair) for pair in others]
-    found = ((shift, Published(pair, _shown(pair, tables)) if pair else None) for shift, pair in
-             [*zip(measured, pairs, strict=True), *bare])
-    return tuple((shift, published) for shift, published in found if shift.results or (published and published.shown.models))
+    found = (
+        (shift, Published(pair, _shown(pair, tables)) if pair else None)
+        for shift, pair in [*zip(measured, pairs, strict=True), *bare]
+    )
+    return tuple(
+        (shift, published) for shift, published in found if shift.results or (published and published.shown.models)
+    )
 
 
 def _shown(pair: PublishedPair, tables: Collection[str]) -> PublishedPair:
