@@ -49,7 +49,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def names(visit: SiteVisit) -> list[str]:
-    return list(visit.evaluate("[...document.querySelectorAll('#board tbody tr:not([hidden]) th a')].map((a) => a.textContent)"))
+    return list(
+        visit.evaluate("[...document.querySelectorAll('#board tbody tr:not([hidden]) th a')].map((a) => a.textContent)")
+    )
 
 
 def columns(visit: SiteVisit) -> list[str]:
@@ -131,7 +133,9 @@ def test_each_control_shows_what_it_says_and_can_be_linked_to(folder: Path, site
 
 
 def test_a_choice_of_ones_own_has_plain_means_and_no_ranks(folder: Path, site_browser: Browser) -> None:
-    visit = site_browser.open(folder, f"index.html#columns={CIFAR},imagenet-a-zero-shot-test-photo&origin=measured&complete=1")
+    visit = site_browser.open(
+        folder, f"index.html#columns={CIFAR},imagenet-a-zero-shot-test-photo&origin=measured&complete=1"
+    )
     values = [[float(text.split()[0].strip("○‡")) for text in column(visit, key)] for key in columns(visit)[-2:]]
     means = [float(text) for text in column(visit, "plain")]
     assert means == pytest.approx(np.mean(values, axis=0), abs=0.11)
@@ -196,7 +200,9 @@ def test_the_index_is_sound_in_the_dark_on_a_phone_and_on_paper(
     phone.assert_sound()
     phone.page.select_option("[name=metric]", CIFAR)
     assert address(phone) == f"#sort=-{CIFAR}&metric={CIFAR}&origin=measured"
-    cards = phone.evaluate("[...document.querySelectorAll('#board tbody tr:not([hidden])')].map((row) => row.innerText)")
+    cards = phone.evaluate(
+        "[...document.querySelectorAll('#board tbody tr:not([hidden])')].map((row) => row.innerText)"
+    )
     assert all(name in card for name, card in zip(SHARES, cards, strict=False))
     assert "90." in cards[0]
     paper = site_browser.open(folder).page
