@@ -14,6 +14,7 @@ from clipbench import Example, IndexedDataset
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener
+from clipbench.tasks.base import SAMPLE
 from clipbench.tasks.classify.zero_shot import ZeroShot
 
 SUITE = """
@@ -148,3 +149,11 @@ def test_a_run_names_its_jobs_and_keeps_its_page_where_nothing_is_new(make_runne
     page.unlink()
     make_runner(suite).run()
     assert page.exists()
+
+
+def test_a_set_without_classes_is_shown_by_pictures_of_any(make_runner):
+    suite = "name: pairs\ndatasets:\n  few: {adapter: scenes, by: caption, n: 20}\ntasks:\n"
+    (job,) = make_runner(f"{suite}  - {{task: retrieval, datasets: [few]}}\n").run().jobs()
+    assert job.error == ""
+    samples = [picture for picture in job.pictures if picture["role"] == SAMPLE]
+    assert [picture["true_label"] for picture in samples] == [""] * 8
