@@ -216,7 +216,9 @@ def test_the_catalogs_names_are_documented_and_no_others():
 
 
 @pytest.mark.usefixtures("examples")
-@pytest.mark.parametrize("name", ["docs/suites.md", "docs/data-sets.md", "docs/real-world.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/suites.md", "docs/data-sets.md", "docs/real-world.md", "docs/own-data.md", "examples/README.md"]
+)
 def test_yaml_blocks_load(name: str, tmp_path: Path):
     found = blocks(page(name), "yaml")
     assert found

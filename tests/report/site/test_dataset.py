@@ -132,12 +132,12 @@ def of_classes(model: str, shares: Sequence[float | None]) -> JobResult:
 def test_classes_stand_worst_first_and_all_are_in_a_file(make_results: Make, tmp_path: Path) -> None:
     shares = [0.5, 0.1, None, *(0.9 for _ in range(99))]
     results = make_results(of_classes("a", shares), of_classes("b", [0.7, *shares[1:]]))
-    classes = content_of(results, tmp_path)["birds"].classes
+    classes = content_of(results, tmp_path / "data")["birds"].classes
     # Two classes have one name; one has no images.
     assert [(row.name, round(row.mean, 3)) for row in classes.shown[:2]] == [("c0", 0.1), ("c0", 0.6)]
     assert (len(classes.shown), len(classes.classes)) == (60, 101)
-    write_site(results, tmp_path)
-    assert len(pd.read_csv(tmp_path / "data" / "classes" / "birds.csv")) == 101
+    write_site(results, tmp_path / "site")
+    assert len(pd.read_csv(tmp_path / "site" / "data" / "classes" / "birds.csv")) == 101
 
 
 def test_published_sets_have_small_pages_with_all_models(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_a_set_says_of_itself_is_text(make_results: Make, tmp_path: Path) -
 
 def test_the_page_is_sound_in_the_dark_and_on_a_phone(crowd: Results, tmp_path: Path, site_browser: Browser) -> None:
     write_answers(crowd, "fish", model_names(7), classes=70)
-    write_site(crowd, tmp_path / "site", published=["open-clip"])
+    write_site(crowd, tmp_path / "site")
     for name, how in (("birds", {"scheme": "dark"}), ("birds", {"size": PHONE}), ("fish", {})):
         visit = site_browser.open(tmp_path / "site", f"dataset/{name}.html", **how)
         visit.open_all()

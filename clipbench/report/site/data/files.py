@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipbench.datasets.catalog import catalog_definitions
 from clipbench.files import file_written_atomically, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.report import pictures
@@ -83,7 +84,9 @@ def write_data(
     made, jobs = board_of(here, published), here.jobs
     evidence, shown = slugs(job.hash for job in jobs), {}
     for job in jobs:
-        shown[job.hash] = list(_copied(job, here.results, output / "img")) if images else []
+        shown[job.hash] = (
+            list(_copied(job, here.results, output / "img")) if images and _may_be_shown(job.dataset) else []
+        )
         record = _json(_record(job, shown[job.hash]), indent=1)
         write_atomically(output / "jobs" / f"{evidence[job.hash]}.json", record)
     frame = tidy(made)
@@ -146,6 +149,12 @@ def _record(job: JobResult, shown: list[Mapping[str, str]]) -> Mapping[str, Any]
     """Return a job's record for publication: as it is stored, but naming files without their folders."""
     record: dict[str, Any] = without_paths(asdict(job))
     return {**record, "pictures": shown}
+
+
+def _may_be_shown(dataset: str) -> bool:
+    """Return whether the catalog lets images of a data set be shown; of others the runs have decided."""
+    known = catalog_definitions().get(dataset)
+    return known is None or known.info.show_images
 
 
 def _copied(job: JobResult, results: Results, folder: Path) -> Iterator[Mapping[str, str]]:

@@ -200,7 +200,10 @@
     cell.lastElementChild.classList.toggle("firm", pair.outcome in TURNED);
     cell.firstElementChild.style.setProperty("--v", (Math.abs(pair.value) / (most || 1)).toFixed(3));
   };
+  let shown = "";
   const showMatrix = (slug) => {
+    if (slug === shown) return;
+    shown = slug;
     const found = bySlug.get(slug);
     const order = found.better < 0 ? [...found.models].reverse() : found.models;
     const most = Math.max(...found.values) - Math.min(...found.values);

@@ -76,6 +76,8 @@ class Content:
     matrix: Matrix
     choices: tuple[tuple[Comparison, str], ...]
     """What the matrix may show, each with its name."""
+    family: int
+    """The most intervals that hold together."""
     pictures: Sequence[Mapping[str, Any]]
     wordings: Sequence[Mapping[str, Any]]
     most: int
@@ -121,7 +123,7 @@ class ComparePage:
             return ()
         shown, orders = pictures.disagreements(data, found), wordings.orders(data)
         held = {
-            "pairs": document(data.here, found, data.written.evidence),
+            "pairs": document(data.here, found),
             "pictures": shown,
             "wordings": orders,
         }
@@ -152,6 +154,7 @@ def _content(
         first=first,
         matrix=_matrix(data, first),
         choices=tuple((comparison, _what(comparison)) for comparison in choices),
+        family=max(comparison.family for comparison in found),
         pictures=shown,
         wordings=orders,
         most=pictures.MOST,

@@ -23,6 +23,8 @@ class Row:
     page: str
     evidence: str
     cell: Cell
+    rank: str = ""
+    """The ranks that it may have among the measured: '2–4'."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,14 @@ def rankings(data: SiteData, dataset: str) -> tuple[Ranking, ...]:
 def _ranking(data: SiteData, column: Column) -> Ranking:
     sign = 1 if column.higher_is_better is False else -1
     cells = sorted(column.cells, key=lambda cell: math.inf if cell.value is None else sign * cell.value)
+    ranks = {model: str(low) if low == high else f"{low}–{high}" for model, low, high in column.ranks or ()}
     rows = [
         Row(
             data.board.models[cell.model].name,
             data.model_path(cell.model),
             data.evidence_path(column, cell),
             cell,
+            ranks.get(cell.model, ""),
         )
         for cell in cells
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from clipbench.datasets.catalog import catalog_definitions
 from clipbench.report.leaderboard import Cell
 from clipbench.report.site.data.board import Column
 from clipbench.report.site.pages.base import SiteData
@@ -56,16 +55,8 @@ def measured_columns(data: SiteData) -> Iterator[MeasuredColumn]:
     yield from sorted(found, key=lambda column: -len(column.cells))
 
 
-def may_be_shown(dataset: str) -> bool:
-    """Return whether the catalog lets pictures of a data set be shown; of others the runs have decided."""
-    known = catalog_definitions().get(dataset)
-    return known is None or known.info.show_images
-
-
 def pictures_of(data: SiteData, dataset: str, split: str, *, samples: bool = False) -> Mapping[str, Mapping[str, str]]:
     """Return stored pictures of a split's unchanged images by id; with `samples` those that show the data set alone."""
-    if not may_be_shown(dataset):
-        return {}
     stored = (data.written.samples,) if samples else (data.written.pictures, data.written.samples)
     found: dict[str, Mapping[str, str]] = {}
     for job in data.jobs.values():

@@ -45,10 +45,7 @@ class Findings:
         """Return a table for each reference of its shifts, and one of its corruptions."""
         over = (summary for summary in self._summaries if summary.result.about.models == (model,))
         corrupted = _of(self._measured["corruption_error"], model)
-        found = [
-            replace(self._table(f"Shifts of {summary.result.about.reference}", summary.shifts), summary=summary)
-            for summary in over
-        ]
+        found = [replace(self._table(_over(summary), summary.shifts), summary=summary) for summary in over]
         return (*found, *([self._table("Corruptions, in the mean of all", corrupted)] if corrupted else []))
 
     def labels(self, model: str) -> tuple[FindingTable, ...]:
@@ -65,6 +62,10 @@ class Findings:
         )
         grid = replace(made, heads=(Head("Data set"), *made.heads[1:]), rows=tuple(rows))
         return FindingTable(grid, remarks(results))
+
+
+def _over(summary: Summary) -> str:
+    return ", ".join(part for part in (f"Shifts of {summary.result.about.reference}", summary.condition) if part)
 
 
 def _of(results: Sequence[AnalysisResult], model: str) -> tuple[AnalysisResult, ...]:

@@ -101,9 +101,7 @@ def benchmark(
     series = figures.series_of(data.leaderboard.models)
     told = [(shift.about.dataset, shift.condition) for shift, _ in shifts]
     repeated = [told[:place].count(words) for place, words in enumerate(told)]
-    labels = [
-        " ".join(str(part) for part in (*words, again) if part) for words, again in zip(told, repeated, strict=True)
-    ]
+    labels = [" ".join(map(str, filter(None, (*words, again)))) for words, again in zip(told, repeated, strict=True)]
     addresses = slugs(labels)
     views = (_view(addresses[label], *found, series, data) for label, found in zip(labels, shifts, strict=True))
     return Benchmark(
@@ -142,15 +140,20 @@ def _told(shift: Shift, beside: Published | None) -> Iterator[str]:
     if shift.results:
         yield baseline.counts(shift)
     elif beside:
-        gaps = [model.reference_top1 - model.shift_top1 for model in beside.shown.models if model.matched]
-        if gaps:
-            yield (
-                f"Of {counted(len(gaps), 'published model')} that are class-matched, the gap (benchmark minus shift) is "
-                f"{numbers.with_unit(median(gaps), 'gap')} in the median, from {numbers.number(min(gaps), 'gap')} to "
-                f"{numbers.number(max(gaps), 'gap')}."
-            )
+        yield from _gaps(beside)
         if beside.whole.warning:
             yield beside.whole.warning
+
+
+def _gaps(beside: Published) -> Iterator[str]:
+    """Yield what published models leave on the way, as far as they are class-matched."""
+    gaps = [model.reference_top1 - model.shift_top1 for model in beside.shown.models if model.matched]
+    if gaps:
+        yield (
+            f"The gap (benchmark minus shift) of {counted(len(gaps), 'class-matched published model')} is "
+            f"{numbers.with_unit(median(gaps), 'gap')} in the median, from {numbers.number(min(gaps), 'gap')} to "
+            f"{numbers.number(max(gaps), 'gap')}."
+        )
 
 
 def _numbers(shift: Shift, data: SiteData) -> Listing:

@@ -13,7 +13,7 @@ from clipbench.report.site.data.names import slugs
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
 from clipbench.report.site.pages.listing import Listing
 from clipbench.report.site.pages.wording.tables import families, templates, wordings
-from clipbench.report.text import labels, numbers
+from clipbench.report.text import labels
 from clipbench.report.text.claims import at_chance, chance, rests_on
 from clipbench.results.records import AnalysisResult, JobResult, Record
 
