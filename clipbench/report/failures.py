@@ -44,7 +44,7 @@ def find_failures(data: PageData) -> tuple[Failure, ...]:
     known = [column for column in board.columns if column.task == "zero_shot"] or list(board.columns)
     first = [column for column in known if column.regime == "benchmark"] or known
     shown: dict[str, list[Failure]] = {}
-    for column in first:
+    for column in sorted(first, key=lambda column: not any(cell.job.pictures for cell in column.cells.values())):
         if len(shown) < SETS and (found := list(_on(column, data))):
             shown.setdefault(column.dataset, found)
     return tuple(failure for found in shown.values() for failure in found)

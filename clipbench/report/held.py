@@ -35,6 +35,14 @@ class Held:
         """What the script reads; without boxes it is empty."""
         return {"values": list(self._places), "boxes": self._boxes} if self._boxes else {}
 
+    def tables(self, tables: Sequence[Grid]) -> int:
+        """Hold small tables beside each other."""
+        return self.box(self.beside(*map(self.grid, tables)))
+
+    def heat(self, grid: Grid) -> int:
+        """Hold a table whose cells are shaded, intervals where one points."""
+        return self.box([*self.grid(grid)[:3], 2, self._place(""), []])
+
     def grid(self, grid: Grid, *, tall: bool | None = None, search: str = "", links: Sequence[str] = ()) -> Block:
         """A small table; `search` labels a field that finds rows, `links` are anchors of the rows' heads."""
         frame = (grid.caption, grid.note, tuple((head.text, head.numeric) for head in grid.heads))

@@ -21,7 +21,7 @@
   const scoped = (head, scope) => { head.scope = scope; return head; };
   const shade = (share) => { const mark = make("i"); mark.style.setProperty("--v", share); return mark; };
 
-  const entry = (place, at, numeric, link) => {
+  const entry = (place, at, numeric, link, heat) => {
     const found = value(place);
     const [text, small, bar] = Array.isArray(found) ? found : [found];
     if (at === 0) {
@@ -29,6 +29,11 @@
       const linked = link ? make("a", "", name) : name;
       if (link) linked.href = link;
       return scoped(make("th", "", linked, small ? make("span", "remark", small) : null), "row");
+    }
+    if (heat && numeric) {
+      const cell = make("td", "num", bar === undefined ? null : shade(bar), make("span", "", text));
+      if (small) cell.title = small;
+      return cell;
     }
     const kinds = [numeric ? "num" : "", bar === undefined ? "" : "meter", !numeric && text.length > 40 ? "words" : ""];
     const mark = bar === undefined ? null : shade(bar);
@@ -47,13 +52,13 @@
     return make("div", "find", make("label", "", label + " ", field), count);
   };
 
-  const grid = (frame, rows, tall, search, links) => {
+  const grid = (frame, rows, kind, search, links) => {
     const [caption, note, heads] = value(frame);
     const top = heads.map(([text, numeric]) => scoped(make("th", numeric ? "num" : "", isolated(text)), "col"));
     const body = rows.map((row, place) =>
-      make("tr", "", ...row.map((cell, at) => entry(cell, at, heads[at][1], links.length ? value(links[place]) : ""))));
-    const table = make("table", "", make("caption", "", caption), make("thead", "", make("tr", "", ...top)), make("tbody", "", ...body));
-    const box = region(tall ? "plain tall" : "plain", caption, table, note ? make("p", "small soft", note) : null);
+      make("tr", "", ...row.map((cell, at) => entry(cell, at, heads[at][1], links.length ? value(links[place]) : "", kind === 2))));
+    const table = make("table", kind === 2 ? "heat" : "", make("caption", "", caption), make("thead", "", make("tr", "", ...top)), make("tbody", "", ...body));
+    const box = region(kind === 1 ? "plain tall" : "plain", caption, table, note ? make("p", "small soft", note) : null);
     return value(search) ? make("div", "searched", find(value(search), body), box) : box;
   };
 
