@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ def column_details(
     album: Album,
     curves: Mapping[str, Mapping[str, Curve]],
     held: Held,
-    said: Container[str] = (),
+    said: Collection[str] = (),
 ) -> tuple[ColumnDetail, ...]:
     """Gather the details of every job, column by column, models in the leaderboard's order.
 
