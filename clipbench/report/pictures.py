@@ -14,7 +14,7 @@ PER_JOB = 12
 PER_FILE = 64 * 1024
 """Bytes; a larger file is no thumbnail."""
 
-PER_PAGE = 960 * 1024
+PER_PAGE = 384 * 1024
 """Bytes of all thumbnails together, each counted once: many models are wrong about the same images."""
 
 LEFT_OUT = "left out to keep the page small"

@@ -11,7 +11,13 @@ from typing import Any
 def held_data(page: str) -> dict[str, Any]:
     """What the closed boxes of a page hold."""
     found = re.search(r'<script type="application/json" id="held">(.*?)</script>', page, re.DOTALL)
-    return json.loads(found[1]) if found else {"values": [], "boxes": []}
+    return json.loads(found[1]) if found else {"values": [], "blocks": [], "boxes": []}
+
+
+def boxes(page: str) -> list[list[list[Any]]]:
+    """The blocks of each closed box."""
+    data = held_data(page)
+    return [[data["blocks"][place] for place in box] for box in data["boxes"]]
 
 
 def unfolded(page: str) -> list[str]:
@@ -36,9 +42,9 @@ def unfolded(page: str) -> list[str]:
         kind, *parts = block
         if kind in {"grids", "pair"}:
             for inner in parts[0]:
-                yield from set_out(inner)
+                yield from set_out(data["blocks"][inner])
         else:
             # What is no place: the height and specification of a figure, whether a table scrolls.
             yield from places(parts[:4] if kind == "curve" else [*parts[:2], *parts[3:]] if kind == "grid" else parts)
 
-    return [" ".join(" ".join(text.split()) for block in box for text in set_out(block)) for box in data["boxes"]]
+    return [" ".join(" ".join(text.split()) for block in box for text in set_out(block)) for box in boxes(page)]

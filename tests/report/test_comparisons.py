@@ -18,7 +18,7 @@ from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, Record, Subject
 from clipbench.tasks.base import Condition
 
-from .boxes import held_data, unfolded
+from .boxes import boxes, unfolded
 from .findings import difference, finding, page_data, render, result, said, table
 from .made_up import HOSTILE, classification
 from .test_page import Outline
@@ -179,7 +179,7 @@ def test_two_models_and_results_without_the_table_have_no_matrix() -> None:
 def test_with_many_models_the_matrix_is_in_a_closed_box() -> None:
     few, many = (markup(flips([f"m{place}" for place in range(count)])) for count in (NUMBERED, NUMBERED + 1))
     assert ['class="heat matrix"' in page for page in (few, many)] == [True, False]
-    assert [block[3] for (block,) in held_data(many)["boxes"] if block[0] == "matrix"] == [0]
+    assert [block[3] for (block,) in boxes(many) if block[0] == "matrix"] == [0]
     assert ["Bold: one is ahead" in page for page in (few, many)] == [True, False]
     assert "m0 ahead with 8 templates, m1 ahead with 2" in unfolded(many)[0]
 

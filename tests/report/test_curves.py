@@ -19,7 +19,7 @@ from clipbench.report.sections.sets import shots
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Table
 
-from .boxes import held_data
+from .boxes import boxes
 from .fitted import SHOTS, few_shot, head, linear_probe
 from .made_up import HOSTILE, classification, proportion
 
@@ -139,7 +139,7 @@ def test_a_page_holds_no_more_figures_than_it_may(make_results: Make) -> None:
     jobs = [linear_probe(f"m{model}", f"d{number}", 0.8) for model in range(9) for number in range(25)]
     page = render(make_results(*jobs))
     # Of each of 25 sets and of the answer; the others are in closed boxes.
-    curves = sum(block[0] == "pair" for box in held_data(page)["boxes"] for block in box)
+    curves = sum(block[0] == "pair" for box in boxes(page) for block in box)
     assert (page.count("data-plot "), curves) == (26, MAX_FIGURES - 26)
     assert curves_by_job(make_leaderboard(jobs), 0) == {}
 

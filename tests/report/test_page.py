@@ -20,7 +20,7 @@ from clipbench.report.text import labels
 from clipbench.results.folder import Results, load_results
 from clipbench.results.records import AnalysisResult, Record, Table
 
-from .boxes import held_data, unfolded
+from .boxes import boxes, held_data, unfolded
 from .made_up import HOSTILE, classification, failure, install, with_pictures
 
 Make = Callable[..., Results]
@@ -278,7 +278,7 @@ def test_a_section_of_an_installed_package_that_breaks_costs_only_itself(
 def test_large_tables_of_classes_are_cut_with_a_note(make_results: Make) -> None:
     job = classification("a", "imagenet", 0.5, classes=tuple(f"class {i}" for i in range(1000)), n=5000)
     page = render(make_results(job))
-    (classes,) = (block for block in held_data(page)["boxes"][0] if block[0] == "grid" and len(block[2]) > 20)
+    (classes,) = (block for block in boxes(page)[0] if block[0] == "grid" and len(block[2]) > 20)
     assert len(classes[2]) == 100
     for said in ("All 1,000 classes", "The 100 worst are listed here", "Worst classes", "Best classes"):
         assert said in Outline(page).text

@@ -52,14 +52,14 @@
     return make("div", "find", make("label", "", label + " ", field), count);
   };
 
-  const grid = (frame, rows, kind, search, links) => {
+  const grid = (frame, rows, look, search, links = []) => {
     const [caption, note, heads] = value(frame);
     const top = heads.map(([text, numeric]) => scoped(make("th", numeric ? "num" : "", isolated(text)), "col"));
     const body = rows.map((row, place) =>
-      make("tr", "", ...row.map((cell, at) => entry(cell, at, heads[at][1], links.length ? value(links[place]) : "", kind === 2))));
-    const table = make("table", kind === 2 ? "heat" : "", make("caption", "", caption), make("thead", "", make("tr", "", ...top)), make("tbody", "", ...body));
-    const box = region(kind === 1 ? "plain tall" : "plain", caption, table, note ? make("p", "small soft", note) : null);
-    return value(search) ? make("div", "searched", find(value(search), body), box) : box;
+      make("tr", "", ...row.map((cell, at) => entry(cell, at, heads[at][1], links.length ? value(links[place]) : "", look === 2))));
+    const table = make("table", look === 2 ? "heat" : "", make("caption", "", caption), make("thead", "", make("tr", "", ...top)), make("tbody", "", ...body));
+    const box = region(look === 1 ? "plain tall" : "plain", caption, table, note ? make("p", "small soft", note) : null);
+    return search !== undefined && value(search) ? make("div", "searched", find(value(search), body), box) : box;
   };
 
   const matrix = (models, rows, numbered) => {
@@ -73,10 +73,10 @@
       const name = isolated(named[at][1]);
       name.title = named[at][0];
       const head = scoped(make("th", "", make("span", "who", make("span", "soft", String(at + 1)), name)), "row");
-      return make("tr", "", head, ...row.map((place) => {
+      return make("tr", "", head, ...row.map((place, column) => {
         const [text, hover, share, firm] = value(place);
         const cell = make("td", "num", hover ? shade(share) : null, make("span", firm ? "firm" : "", text));
-        if (hover) cell.title = hover;
+        if (hover) cell.title = `${named[at][0]}, ${named[column][0]}: ${hover}`;
         return cell;
       }));
     });
@@ -108,11 +108,13 @@
 
   const album = (title, pictures, words, foot) => {
     const shown = pictures.map((places) => {
-      const [caption, label, prediction, id, reason, uri] = places.map(value);
-      const image = make(uri ? "img" : "span", uri ? "" : "none", uri ? "" : reason);
-      if (uri) Object.assign(image, { src: uri, alt: caption || id, width: 128, height: 128 });
-      const told = prediction ? [[value(words[0]), label], [value(words[1]), prediction]] : [["", caption]];
-      return make("li", "", image, ...told.map(([word, text]) => {
+      const [image, id, ...texts] = places.map(value);
+      const told = texts.length > 1 ? texts.map((text, at) => [value(words)[at], text]) : [["", texts[0]]];
+      const stored = image.startsWith("data:");
+      const picture = make(stored ? "img" : "span", stored ? "" : "none", stored ? "" : image);
+      const alt = told.map((line) => line.filter(Boolean).join(": ")).join("; ");
+      if (stored) Object.assign(picture, { src: image, alt: alt || id, width: 128, height: 128 });
+      return make("li", "", picture, ...told.map(([word, text]) => {
         const line = make("p", "", word ? make("span", "soft", word + " ") : null, isolated(text));
         line.title = id;
         return line;
@@ -129,7 +131,10 @@
     grids: (blocks) => make("div", "grids", ...blocks.map(set)),
     pair: (blocks) => make("div", "pair", ...blocks.map(set)),
   };
-  const set = ([kind, ...rest]) => builders[kind](...rest);
+  const set = (place) => {
+    const [kind, ...rest] = held.blocks[place];
+    return builders[kind](...rest);
+  };
 
   const fill = (box) => {
     held ??= JSON.parse(source.textContent);

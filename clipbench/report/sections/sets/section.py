@@ -104,7 +104,8 @@ def _title(column: Column, leaderboard: Leaderboard) -> str:
 
 
 def _of_many(models: Sequence[str], columns: Iterable[Column]) -> tuple[Chart, ...]:
-    return tuple(drawn for column in columns if (drawn := chart(column, models)))
+    several = (column for column in columns if sum(cell.value is not None for cell in column.cells.values()) > 1)
+    return tuple(drawn for column in several if (drawn := chart(column, models)))
 
 
 def _of_one(model: str, columns: Sequence[Column]) -> tuple[Chart, ...]:
@@ -139,10 +140,10 @@ def _rows_of_one(unit: str, cells: Mapping[str, Cell]) -> figures.Figure:
 
 
 def chart(column: Column, models: Sequence[str]) -> Chart | None:
-    """Draw the models' values on one data set, with their intervals; None where fewer than two models have one."""
+    """Draw the models' values on one data set, with their intervals; None where no model has a value."""
     cells = {model: column.cells.get(model) for model in models}
     shown = {model: cell for model, cell in cells.items() if cell and cell.value is not None}
-    if len(shown) < 2:
+    if not shown:
         return None
     absent = (f"{model} ({_reason(cell)})" for model, cell in cells.items() if model not in shown)
     told = tuple(part for part in (column.heading, column.basis, column.chance) if part)
