@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clipbench.report.site.data.changes import BUILDS, LISTED
+from clipbench.report.site.data import changes
 from clipbench.report.site.data.files import write_site_data
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
@@ -24,7 +24,7 @@ Builder = Callable[..., Sequence[Mapping[str, Any]]]
 @pytest.fixture
 def build(make_results: Make, tmp_path: Path) -> Builder:
     """A function that builds a site of some jobs into the same folder and returns its log."""
-    output, made = tmp_path / "site", iter(range(BUILDS * 2))
+    output, made = tmp_path / "site", iter(range(100))
 
     def write(*jobs: JobResult, **options: Any) -> Sequence[Mapping[str, Any]]:
         write_site_data(make_results(*jobs, name=f"run {next(made)}"), output, **options)
@@ -49,7 +49,7 @@ def test_new_gone_and_moved_are_told_with_what_the_pedigrees_differ_in(build: Bu
     assert "note" not in latest
     (move,) = latest["moved"]
     assert (move["model"], move["before"], move["after"], move["job"]) == ("a", 0.9, 0.8, other.hash)
-    assert move["why"] == ["weights", "limit (none → limit 100)"]
+    assert move["why"] == ["weights", "examples (all → limit 100)"]
     assert latest["former"] == former["content"]
 
 
@@ -99,6 +99,16 @@ def test_a_board_that_names_a_file_elsewhere_makes_nothing_read_there(build: Bui
     assert "why" not in build(measured("a", 0.8, weights="x"))[0]["moved"][0]
 
 
+@pytest.mark.parametrize("cell", [[99, 0.5], [-1, 0.5], [0, float("nan")], [0, "high"]])
+def test_a_board_whose_cells_are_none_is_not_compared(build: Builder, tmp_path: Path, cell: list[Any]) -> None:
+    build(measured("a", 0.9))
+    path = tmp_path / "site" / "data" / "board.json"
+    board = json.loads(path.read_text())
+    board["board"]["columns"][0]["cells"] = [cell]
+    path.write_text(json.dumps(board | {"content": "other"}))
+    assert build(measured("a", 0.8))[0]["note"] == "board unreadable"
+
+
 def test_a_build_that_was_not_finished_is_not_told_twice(build: Builder, tmp_path: Path) -> None:
     build(measured("a", 0.9))
     board = tmp_path / "site" / "data" / "board.json"
@@ -108,14 +118,15 @@ def test_a_build_that_was_not_finished_is_not_told_twice(build: Builder, tmp_pat
     assert [entry["models"] for entry in build(measured("a", 0.7), measured("b", 0.7))] == [2, 1]
 
 
-def test_the_log_stays_small(build: Builder) -> None:
-    names = [f"m{number}" for number in range(LISTED + 7)]
-    build(*(measured(name, 0.9) for name in names))
-    latest = build(*(measured(name, 0.5) for name in names))[0]
-    assert (len(latest["moved"]), latest["more_moved"]) == (LISTED, 7)
-    for share in range(BUILDS + 1):
-        builds = build(measured("a", share / 100))
-    assert len(builds) == BUILDS
+def test_the_log_stays_small(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "LISTED", 2)
+    monkeypatch.setattr(changes, "BUILDS", 3)
+    build(*(measured(name, 0.9) for name in "abc"))
+    latest = build(measured("a", 0.5), measured("b", 0.6), measured("c", 0.4))[0]
+    assert ([move["model"] for move in latest["moved"]], latest["more_moved"]) == (["c", "a"], 1)
+    for share in (0.1, 0.2):
+        builds = build(measured("a", share))
+    assert [entry["models"] for entry in builds] == [1, 1, 3]
 
 
 def test_hostile_names_and_folders_of_the_machine_are_told_as_texts(build: Builder, tmp_path: Path) -> None:

@@ -76,7 +76,10 @@ def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[figures.Tr
         up = [round(y.place(model.shift_top1), 4) for model in models]
         meta = {"training": training.number, "hollow": [not model.matched for model in models]}
         marker = {"size": 6.5, "symbol": training.symbol, "opacity": 0.75, "line": {"width": 1.1}}
-        drawn.append(figures.dots(across, up, [_hover(model, training, pair) for model in models], meta, marker=marker))
+        drawn.append(
+            figures.dots(across, up, [], meta, marker=marker)
+            | {"customdata": [_told(model, pair) for model in models], "hovertemplate": _hover(training, pair)}
+        )
     return drawn
 
 
@@ -88,13 +91,19 @@ def by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
     return {name: models for name, models in groups.items() if models}
 
 
-def _hover(model: PublishedModel, training: Training, pair: PublishedPair) -> str:
-    return figures.hover(
-        f"{model.name}, published",
-        f"{pair.reference}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
-        f"{pair.shift}: {numbers.with_unit(model.shift_top1)}",
-        f"{training.label}{', in the baseline' if model.baseline else ''}",
-    )
+def _told(model: PublishedModel, pair: PublishedPair) -> list[str]:
+    """Return what the hover of a model has of its own."""
+    top1 = (numbers.with_unit(share) for share in (model.reference_top1, model.shift_top1))
+    unmatched = "" if model.matched else f"; {pair.reference} among all its classes"
+    mark = ", in the baseline" if model.baseline else unmatched
+    return [figures.text(model.name), *top1, figures.text(mark)]
+
+
+def _hover(training: Training, pair: PublishedPair) -> str:
+    """Return the form of what a pointer is shown: models are many, and most of it is the same for all."""
+    name, reference, shift, mark = (f"%{{customdata[{place}]}}" for place in range(4))
+    lines = (f"{figures.text(pair.reference)}: {reference}", f"{figures.text(pair.shift)}: {shift}")
+    return "<br>".join((f"<b>{name}, published</b>", *lines, training.label + mark)) + "<extra></extra>"
 
 
 def caption(

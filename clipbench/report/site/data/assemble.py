@@ -20,7 +20,7 @@ from clipbench.report.site.data import published as open_clip
 from clipbench.report.site.data.answers import Answers
 from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.results.folder import Results
-from clipbench.results.records import AnalysisResult
+from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +73,8 @@ class Measurements:
     """What was measured here, arranged."""
 
     results: Results
+    jobs: tuple[JobResult, ...]
+    """Read once: a run may go on while its site is built."""
     answers: Answers
     leaderboard: Leaderboard
     analyses: tuple[AnalysisResult, ...]
@@ -84,10 +86,11 @@ class Measurements:
         Raises:
             UserError: a job's file is damaged.
         """
-        analyses = analyse(results)
+        # Jobs are read last: there is one for each that an analysis rests on.
+        analyses, jobs = analyse(results), tuple(results.jobs())
         standings = [result for result in analyses if result.analysis == STANDINGS]
-        leaderboard = make_leaderboard(results.jobs(), standings=standings)
-        return cls(results, Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
+        leaderboard = make_leaderboard(jobs, standings=standings)
+        return cls(results, jobs, Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
 
     @cached_property
     def models(self) -> tuple[board.Model, ...]:

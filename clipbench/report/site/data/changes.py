@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -23,10 +23,13 @@ BUILDS = 50
 LISTED = 100
 """Up to so many moved values, and as many rank ranges, are listed of one build; the others are counted."""
 
+Records: TypeAlias = tuple[Path, Path]
+"""Folders of the records of the board before and of the new one."""
+
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-_WORDS = {"data": "images", "subset": "limit", "scale": "logit scale", "training": "training examples"}
+_WORDS = {"data": "images", "subset": "examples", "scale": "logit scale", "training": "training examples"}
 _LEGIBLE = {"subset", "precision", "protocol"}
-"""Parts of a pedigree that are words; the others are digests."""
+"""Parts of a pedigree that are words; the others are digests. Without a subset all examples count."""
 
 
 @dataclass(frozen=True)
@@ -91,33 +94,36 @@ class Log:
     builds: tuple[Build, ...]
 
 
-def record(output: Path, document: Mapping[str, Any]) -> tuple[Build, ...]:
-    """Compare a board with the one that a site has, add what changed to its log, and return the log.
+def record(former: Path, output: Path, document: Mapping[str, Any]) -> tuple[Build, ...]:
+    """Compare a board with the one that a site had, write what changed to its log, and return the log.
 
     Nothing is added where the content is the same. What cannot be read, damaged or of another format, is not compared.
 
     Args:
-        output: the site's folder, with the records of both boards in `jobs/`; the former board is still in it.
+        former: folder of the site that it had, with board, log and records; it may be the same.
+        output: where the log is written, beside the new records.
         document: the new board, as it will be written.
 
     Raises:
         UserError: the log cannot be written.
     """
-    path, now = output / "data" / "changes.json", _typed(document)
-    log, former = _read_log(path), _read_board(output / "data" / "board.json")
+    now, before = _typed(document), _read_board(former / "data" / "board.json")
+    log = _read_log(former / "data" / "changes.json")
     builds = log.builds if isinstance(log, Log) else ()
-    if builds and isinstance(former, board.Document) and builds[0].former == former.content:
+    if builds and isinstance(before, board.Document) and builds[0].former == before.content:
         builds = builds[1:]  # that build was not finished, since the board is still the one before
-    seen = {builds[0].content if builds else "", former.content if isinstance(former, board.Document) else ""}
+    seen = {builds[0].content if builds else "", before.content if isinstance(before, board.Document) else ""}
     if not builds or now.content not in seen:
-        builds = (_build(output, now, former, lost=log == "unreadable"), *builds)[:BUILDS]
-    write_atomically(path, json.dumps(board.plain(Log(1, builds)), indent=1).encode())
+        found = _build((former / "jobs", output / "jobs"), now, before, log)
+        builds = (found, *builds)[:BUILDS]
+    write_atomically(output / "data" / "changes.json", json.dumps(board.plain(Log(1, builds)), indent=1).encode())
     return builds
 
 
 def _typed(document: object) -> board.Document:
     # Half characters, which a file's name may hold, are in no text that pydantic takes.
-    return _documents().validate_json(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return _documents().validate_json(text.encode(errors="replace"))
 
 
 @cache
@@ -129,9 +135,12 @@ def _read_board(path: Path) -> board.Document | Literal["none", "unreadable"]:
     if not path.exists():
         return "none"
     try:
-        return _typed(json.loads(path.read_bytes()))
+        found = _typed(json.loads(path.read_bytes()))
     except (OSError, ValueError, RecursionError):
         return "unreadable"
+    rows = [row for preset in found.board.presets for ranking in preset.rankings for row in ranking.rows]
+    places = {entry.model for column in found.board.columns for entry in column.cells} | {row.model for row in rows}
+    return found if places <= set(range(len(found.board.models))) else "unreadable"
 
 
 def _read_log(path: Path) -> Log | Literal["none", "unreadable"]:
@@ -141,7 +150,7 @@ def _read_log(path: Path) -> Log | Literal["none", "unreadable"]:
         return "unreadable"
 
 
-def _build(output: Path, now: board.Document, former: board.Document | str, *, lost: bool) -> Build:
+def _build(records: Records, now: board.Document, former: board.Document | str, log: Log | str) -> Build:
     told: dict[str, Any] = {
         "made": now.made,
         "content": now.content,
@@ -149,7 +158,7 @@ def _build(output: Path, now: board.Document, former: board.Document | str, *, l
         "columns": len(now.board.columns),
     }
     if not isinstance(former, board.Document):
-        return Build(**told, note="first" if former == "none" else "board unreadable")
+        return Build(**told, note="first" if former == log == "none" else "board unreadable")
     moved = sorted(_moves(former.board, now.board), key=lambda move: _size(move[0]), reverse=True)
     ranks = list(_rank_changes(former.board, now.board))
     old, new = ({model.slug: model.name for model in found.board.models} for found in (former, now))
@@ -157,12 +166,12 @@ def _build(output: Path, now: board.Document, former: board.Document | str, *, l
     return Build(
         **told,
         former=former.content,
-        note="log unreadable" if lost else None,
+        note="log unreadable" if log == "unreadable" else None,
         new_models=tuple(new[slug] for slug in new if slug not in old),
         gone_models=tuple(old[slug] for slug in old if slug not in new),
         new_columns=tuple(columns[slug] for slug in columns if slug not in was),
         gone_columns=tuple(was[slug] for slug in was if slug not in columns),
-        moved=tuple(_with_reason(output, *move) for move in moved[:LISTED]),
+        moved=tuple(_with_reason(records, *move) for move in moved[:LISTED]),
         more_moved=max(0, len(moved) - LISTED),
         ranks=tuple(ranks[:LISTED]),
         more_ranks=max(0, len(ranks) - LISTED),
@@ -170,7 +179,8 @@ def _build(output: Path, now: board.Document, former: board.Document | str, *, l
 
 
 def _named(column: board.Column) -> str:
-    return ", ".join(part for part in (column.label, column.task_label, column.setting) if part)
+    setting = "" if column.setting in column.label else column.setting
+    return ", ".join(part for part in (column.label, column.task_label, setting) if part)
 
 
 def _moves(former: board.Board, now: board.Board) -> Iterator[tuple[Move, str | None]]:
@@ -190,34 +200,34 @@ def _size(move: Move) -> float:
     return float("inf") if move.before is None or move.after is None else abs(move.after - move.before)
 
 
-def _with_reason(output: Path, move: Move, former: str | None) -> Move:
+def _with_reason(records: Records, move: Move, former: str | None) -> Move:
     if move.before is None or move.after is None or not former or not move.job:
         return move
-    return replace(move, why=_differences(output, former, move.job))
+    return replace(move, why=_differences(records, former, move.job))
 
 
-def _differences(output: Path, former: str, job: str) -> tuple[str, ...] | None:
+def _differences(records: Records, former: str, job: str) -> tuple[str, ...] | None:
     """Return in what the pedigrees of two jobs differ; None where a record is not there any more."""
     if former == job:
         return ()
     try:
-        before, after = _pedigree(output, former), _pedigree(output, job)
-    except UserError:
+        before, after = (_pedigree(*found) for found in zip(records, (former, job), strict=True))
+    except (UserError, RecursionError):
         return None
     parts = [part.name for part in fields(Pedigree) if before.get(part.name, "") != after.get(part.name, "")]
     return tuple(
-        f"{_WORDS.get(name, name)} ({before.get(name) or 'none'} → {after.get(name) or 'none'})"
+        f"{_WORDS.get(name, name)} ({before.get(name) or 'all'} → {after.get(name) or 'all'})"
         if name in _LEGIBLE
         else _WORDS.get(name, name)
         for name in parts
     )
 
 
-def _pedigree(output: Path, job: str) -> Mapping[str, Any]:
+def _pedigree(folder: Path, job: str) -> Mapping[str, Any]:
     # The name comes from a file that anyone may have written.
     if not re.fullmatch(r"[a-z0-9-]{1,80}", job):
         raise UserError("is no job's name", where=job)
-    found = read_json(output / "jobs" / f"{job}.json").get("pedigree")
+    found = read_json(folder / f"{job}.json").get("pedigree")
     return found if isinstance(found, Mapping) else {}
 
 

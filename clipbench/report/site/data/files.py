@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipbench.datasets.catalog import catalog_definitions
 from clipbench.files import file_written_atomically, write_atomically
 from clipbench.fingerprint import digest
 from clipbench.report import pictures
@@ -19,6 +20,7 @@ from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.report.tables import to_csv
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
+from clipbench.tasks.base import SAMPLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,8 @@ class Written:
     """Digest of the board: two builds with the same content have the same."""
     evidence: Mapping[str, str]
     """Job hash -> the name of its file in `jobs/`, without its ending."""
+    samples: Mapping[str, Sequence[Mapping[str, str]]]
+    """Job hash -> pictures of its data set that are chosen without regard to any model, as `pictures` has them."""
     pictures: Mapping[str, Sequence[Mapping[str, str]]]
     """Job hash -> its pictures: id, role, caption, true_label, prediction, and `image`, the path of the thumbnail."""
     builds: Sequence[changes.Build] = ()
@@ -60,12 +64,29 @@ def write_site_data(results: Results, output: Path, *, published: Collection[str
     write_data(Measurements.of(results), output, published=published, images=images)
 
 
-def write_data(here: Measurements, output: Path, *, published: Collection[str] = (), images: bool = True) -> Written:
-    """Write what the pages of a site read, and return what they say of themselves; see `write_site_data`."""
-    made, jobs = board_of(here, published), here.results.jobs()
+def write_data(
+    here: Measurements,
+    output: Path,
+    *,
+    published: Collection[str] = (),
+    images: bool = True,
+    former: Path | None = None,
+) -> Written:
+    """Write what the pages of a site read, and return what they say of themselves; see `write_site_data`.
+
+    Args:
+        here: what was measured.
+        output: folder that is written.
+        published: tables to show beside.
+        images: whether thumbnails are copied.
+        former: folder of the site that this one takes the place of, where it is another one.
+    """
+    made, jobs = board_of(here, published), here.jobs
     evidence, shown = slugs(job.hash for job in jobs), {}
     for job in jobs:
-        shown[job.hash] = list(_copied(job, here.results, output / "img")) if images else []
+        shown[job.hash] = (
+            list(_copied(job, here.results, output / "img")) if images and _may_be_shown(job.dataset) else []
+        )
         record = _json(_record(job, shown[job.hash]), indent=1)
         write_atomically(output / "jobs" / f"{evidence[job.hash]}.json", record)
     frame = tidy(made)
@@ -76,10 +97,21 @@ def write_data(here: Measurements, output: Path, *, published: Collection[str] =
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     document = {"format": board.FORMAT, "made": moment, "content": digest(content), "board": content}
     write_atomically(output / "data" / "board.schema.json", _json(board.schema(), indent=1))
-    builds = changes.record(output, document)
+    builds = changes.record(former or output, output, document)
     write_atomically(output / "data" / "board.js", script("clipbench", document))
     write_atomically(output / "data" / "board.json", _json(document))
-    return Written(made, moment, document["content"], evidence, shown, builds)
+    chosen, others = _apart(shown, samples=True), _apart(shown, samples=False)
+    return Written(made, moment, document["content"], evidence, chosen, others, builds)
+
+
+def _apart(
+    shown: Mapping[str, Sequence[Mapping[str, str]]], *, samples: bool
+) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """Return of each job the pictures that are samples of its data set, or the others."""
+    return {
+        job: [picture for picture in pictures if (picture.get("role") == SAMPLE) is samples]
+        for job, pictures in shown.items()
+    }
 
 
 def script(name: str, value: object) -> bytes:
@@ -117,6 +149,12 @@ def _record(job: JobResult, shown: list[Mapping[str, str]]) -> Mapping[str, Any]
     """Return a job's record for publication: as it is stored, but naming files without their folders."""
     record: dict[str, Any] = without_paths(asdict(job))
     return {**record, "pictures": shown}
+
+
+def _may_be_shown(dataset: str) -> bool:
+    """Return whether the catalog lets images of a data set be shown; of others the runs have decided."""
+    known = catalog_definitions().get(dataset)
+    return known is None or known.info.show_images
 
 
 def _copied(job: JobResult, results: Results, folder: Path) -> Iterator[Mapping[str, str]]:

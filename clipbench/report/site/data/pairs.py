@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from clipbench.report.leaderboard import Column
 from clipbench.report.site.data import board
 from clipbench.report.site.data.assemble import Measurements
 from clipbench.report.site.data.names import slugs
-from clipbench.results.records import JobResult
+from clipbench.results.records import JobResult, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +20,13 @@ FORMAT = 1
 
 _DIGITS = 5
 
-Outcome = Literal["higher", "lower", "undecided", "chance", "undefined"]
-"""Of the first of two values beside the second: as its interval says; `chance` where neither is above chance,
-`undefined` without an interval."""
+Outcome: TypeAlias = Verdict | Literal["chance"]
+"""What the interval of a difference says; `chance` where neither value is above chance."""
 
 _LETTERS: Mapping[str, Outcome] = {
     "h": "higher",
     "l": "lower",
-    "n": "undecided",
+    "n": "not_distinguishable",
     "c": "chance",
     "u": "undefined",
 }
@@ -69,7 +68,7 @@ class Comparison:
     ends: tuple[tuple[float, float] | None, ...]
     """(M (M - 1) / 2,) of the differences, in the order of `numpy.triu_indices(M, 1)`; None: no interval."""
     letters: str
-    """(M (M - 1) / 2,) outcomes: h higher, l lower, n undecided, c neither above chance, u undefined."""
+    """(M (M - 1) / 2,) outcomes: h higher, l lower, n not distinguishable, c neither above chance, u undefined."""
 
     @property
     def better(self) -> int:
@@ -178,8 +177,6 @@ def _letter(verdict: str, at_chance: bool) -> str:
 
 def _told_apart(found: Sequence[Comparison]) -> Iterator[Comparison]:
     """Give those that share a column, since their models saw other examples, an address each."""
-    from dataclasses import replace
-
     taken: set[str] = set()
     for comparison in found:
         number, slug = 2, comparison.slug
@@ -189,20 +186,15 @@ def _told_apart(found: Sequence[Comparison]) -> Iterator[Comparison]:
         yield replace(comparison, slug=slug)
 
 
-def document(here: Measurements, found: Sequence[Comparison], evidence: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return what `data/pairs.js` holds.
-
-    Args:
-        here: what was measured.
-        found: all comparisons.
-        evidence: job hash -> the name of its file in `jobs/`.
-    """
+def document(here: Measurements, found: Sequence[Comparison]) -> Mapping[str, Any]:
+    """Return what `data/pairs.js` holds of what was measured and compared."""
     models = [{"slug": model.slug, "name": model.name} for model in here.models]
-    return {"format": FORMAT, "models": models, "measurements": [_plain(each, evidence) for each in found]}
+    return {"format": FORMAT, "models": models, "measurements": [_plain(each) for each in found]}
 
 
-def _plain(found: Comparison, evidence: Mapping[str, str]) -> Mapping[str, Any]:
+def _plain(found: Comparison) -> Mapping[str, Any]:
     column = found.column
+    evidence = {cell.model: cell.job for cell in column.cells}
     return {
         "slug": found.slug,
         "datasets": found.datasets,
@@ -215,7 +207,7 @@ def _plain(found: Comparison, evidence: Mapping[str, str]) -> Mapping[str, Any]:
         "models": found.models,
         "values": found.values,
         "chance": found.at_chance,
-        "jobs": [evidence[job.hash] for job in found.jobs],
+        "jobs": [evidence[place] for place in found.models] if found.jobs else [],
         "low": [ends and ends[0] for ends in found.ends],
         "high": [ends and ends[1] for ends in found.ends],
         "outcomes": found.letters,

@@ -53,7 +53,7 @@ class SiteData:
     @cached_property
     def jobs(self) -> Mapping[str, JobResult]:
         """All jobs by the name of their evidence, `jobs/NAME.json`; those on changed images and matched classes too."""
-        return {self.written.evidence[job.hash]: job for job in self.results.jobs()}
+        return {self.written.evidence[job.hash]: job for job in self.here.jobs}
 
     @property
     def made(self) -> str:

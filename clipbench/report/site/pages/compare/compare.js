@@ -6,7 +6,9 @@
   const bySlug = new Map(measurements.map((found) => [found.slug, found]));
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const one = (id) => document.getElementById(id);
-  const controls = { a: one("a"), b: one("b"), measure: one("measure") };
+  // Two models have no matrix.
+  const table = document.querySelector(".matrix");
+  const controls = { a: one("a"), b: one("b"), ...(table && { measure: one("measure") }) };
   const initial = Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value]));
 
   // Numbers as the page writes them -------------------------------------------------------------------------------
@@ -26,7 +28,7 @@
 
   // Pairs are stored once, the model with the larger value first.
   const pairOf = (count, first, second) => first * count - (first * (first + 1)) / 2 + second - first - 1;
-  const OUTCOMES = { h: "higher", l: "lower", n: "undecided", c: "chance", u: "undefined" };
+  const OUTCOMES = { h: "higher", l: "lower", n: "not_distinguishable", c: "chance", u: "undefined" };
   const TURNED = { higher: "lower", lower: "higher" };
   const between = (found, a, b) => {
     const [i, j] = [found.models.indexOf(a), found.models.indexOf(b)];
@@ -56,7 +58,7 @@
   };
   const rows = all("[data-measurement]");
   const showRow = (row, found, pair, limit, a, b) => {
-    row.dataset.outcome = pair.outcome;
+    row.dataset.verdict = pair.outcome;
     const values = all(".value", row);
     setValue(values[0], found, pair.i, a);
     setValue(values[1], found, pair.j, b);
@@ -175,7 +177,6 @@
   };
 
   // All pairs -----------------------------------------------------------------------------------------------------
-  const table = document.querySelector(".matrix");
   const link = (cell) => {
     const text = cell.lastElementChild;
     if (text.firstElementChild) return text.firstElementChild;
@@ -200,7 +201,10 @@
     cell.lastElementChild.classList.toggle("firm", pair.outcome in TURNED);
     cell.firstElementChild.style.setProperty("--v", (Math.abs(pair.value) / (most || 1)).toFixed(3));
   };
+  let shown = "";
   const showMatrix = (slug) => {
+    if (slug === shown) return;
+    shown = slug;
     const found = bySlug.get(slug);
     const order = found.better < 0 ? [...found.models].reverse() : found.models;
     const most = Math.max(...found.values) - Math.min(...found.values);
@@ -213,7 +217,7 @@
       row.hidden = at >= order.length;
       if (row.hidden) return;
       const name = row.cells[0].querySelector("bdi");
-      [name.textContent, name.title] = [models[order[at]].name, models[order[at]].name];
+      [name.textContent, name.title] = [given.short[order[at]], models[order[at]].name];
       Array.from(row.cells).slice(1).forEach((cell, place) => {
         cell.hidden = place >= order.length;
         if (!cell.hidden && place !== at) showCell(cell, found, order[at], order[place], most);
@@ -221,10 +225,11 @@
     });
     table.classList.toggle("bare", order.length > given.numbered);
     const chosen = all("option", controls.measure).find((option) => option.value === slug);
-    table.closest("figure").querySelector("figcaption bdi").textContent = chosen.textContent + ".";
+    table.closest("figure").querySelector("figcaption bdi").textContent = `Shown: ${chosen.textContent}.`;
   };
 
   // State, in the address -------------------------------------------------------------------------------------------
+  let former = initial;
   const place = (slug) => models.findIndex((model) => model.slug === slug);
   const render = () => {
     const wanted = new URLSearchParams(location.search);
@@ -232,24 +237,35 @@
       const options = all("option", control).map((option) => option.value);
       control.value = options.includes(wanted.get(name)) ? wanted.get(name) : initial[name];
     }
-    const [a, b] = [place(controls.a.value), place(controls.b.value)];
+    if (controls.a.value === controls.b.value) {
+      controls.b.value = controls.a.value === initial.b ? initial.a : initial.b;
+    }
+    former = { a: controls.a.value, b: controls.b.value };
+    const [a, b] = [place(former.a), place(former.b)];
     showPair(a, b);
     all("[data-pictures]").forEach((box) => showPictures(box, a, b));
     all("[data-wordings]").forEach((box) => showWordings(box, a, b));
     all(".needs").forEach((section) => { section.hidden = !section.querySelector(":is([data-pictures], [data-wordings]):not([hidden])"); });
-    showMatrix(controls.measure.value);
+    if (table) showMatrix(controls.measure.value);
   };
   const choose = () => {
     const query = new URLSearchParams(Object.entries(controls).map(([name, control]) => [name, control.value]));
     history.pushState(null, "", "?" + query + location.hash);
     render();
   };
-  Object.values(controls).forEach((control) => control.addEventListener("change", choose));
+  controls.measure?.addEventListener("change", choose);
+  // A model that is chosen a second time changes places with the other one.
+  for (const [name, other] of [["a", "b"], ["b", "a"]]) {
+    controls[name].addEventListener("change", () => {
+      if (controls[name].value === controls[other].value) controls[other].value = former[name];
+      choose();
+    });
+  }
   one("swap").addEventListener("click", () => {
     [controls.a.value, controls.b.value] = [controls.b.value, controls.a.value];
     choose();
   });
-  table.addEventListener("click", (event) => {
+  table?.addEventListener("click", (event) => {
     const target = event.target.closest("a");
     if (!target || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import Any, ClassVar
 
-from clipbench.report.figures.matrix import NUMBERED, Matrix, MatrixCell, make_matrix
+from clipbench.report.figures.matrix import NUMBERED, Matrix, MatrixCell, make_matrix, short_model_names
 from clipbench.report.site.data.files import script
 from clipbench.report.site.data.names import without_paths
 from clipbench.report.site.data.pairs import Comparison, Difference, Outcome, comparisons, document
@@ -20,7 +20,7 @@ _SAYS: Mapping[int, Mapping[Outcome, str]] = {
     sign: {
         "higher": f"{('A', 'B')[sign < 0]} is {word}",
         "lower": f"{('B', 'A')[sign < 0]} is {word}",
-        "undecided": "cannot be told apart",
+        "not_distinguishable": "cannot be told apart",
         "chance": "neither is above chance",
         "undefined": "no interval would cover",
     }
@@ -71,11 +71,11 @@ class Content:
     models: tuple[int, ...]
     """Places of all that share a measurement with another."""
     groups: tuple[Group, ...]
-    first: Comparison
-    """Of the matrix."""
     matrix: Matrix
     choices: tuple[tuple[Comparison, str], ...]
     """What the matrix may show, each with its name."""
+    family: int
+    """The most intervals that hold together."""
     pictures: Sequence[Mapping[str, Any]]
     wordings: Sequence[Mapping[str, Any]]
     most: int
@@ -121,7 +121,7 @@ class ComparePage:
             return ()
         shown, orders = pictures.disagreements(data, found), wordings.orders(data)
         held = {
-            "pairs": document(data.here, found, data.written.evidence),
+            "pairs": document(data.here, found),
             "pictures": shown,
             "wordings": orders,
         }
@@ -140,9 +140,8 @@ def _content(
     shown: Sequence[Mapping[str, Any]],
     orders: Sequence[Mapping[str, Any]],
 ) -> Content:
-    # Of as many models as there are, the means before the sets, as a board has them.
-    first = max(found, key=lambda comparison: (len(comparison.models), len(comparison.datasets) > 1))
-    pair = first.merit[0], first.merit[1]
+    first, names = _most_telling(found), [model.name for model in data.here.models]
+    pair = _first_pair(found)
     rows = [_row(data, comparison, pair) for comparison in found]
     groups = tuple(Group(title, tuple(members)) for title, members in groupby(rows, _title))
     choices = sorted(found, key=lambda comparison: comparison is not first)
@@ -150,17 +149,34 @@ def _content(
         pair=pair,
         models=tuple(sorted({place for comparison in found for place in comparison.models})),
         groups=groups,
-        first=first,
         matrix=_matrix(data, first),
-        choices=tuple((comparison, what(comparison)) for comparison in choices),
+        choices=tuple((comparison, _what(comparison)) for comparison in choices),
+        family=max(comparison.family for comparison in found),
         pictures=shown,
         wordings=orders,
         most=pictures.MOST,
         given={
             "says": {str(sign): words for sign, words in _SAYS.items()},
             "numbered": NUMBERED,
+            "short": [short_model_names(names)[name] for name in names],
         },
     )
+
+
+def _most_telling(found: Sequence[Comparison]) -> Comparison:
+    """Return the one of most models; of these one of the board's first task and regime, a mean before a set."""
+    board_first = (found[0].column.task, found[0].column.regime)
+
+    def key(comparison: Comparison) -> tuple[int, bool, bool]:
+        about = (comparison.column.task, comparison.column.regime)
+        return len(comparison.models), about == board_first, len(comparison.datasets) > 1
+
+    return max(found, key=key)
+
+
+def _first_pair(found: Sequence[Comparison]) -> tuple[int, int]:
+    """Return the first two models of the board that share a measurement."""
+    return min(pair for comparison in found for pair in combinations(sorted(comparison.models), 2))
 
 
 def _title(row: Row) -> str:
@@ -197,7 +213,7 @@ def _evidence(data: SiteData, comparison: Comparison, place: int) -> str:
     return data.evidence_path(comparison.column, cell) if cell and len(comparison.datasets) == 1 else ""
 
 
-def what(comparison: Comparison) -> str:
+def _what(comparison: Comparison) -> str:
     """Return what a comparison is of, in words: 'cifar10, zero-shot, prompts own, top-1; n = 10,000'."""
     column, several = comparison.column, len(comparison.datasets)
     on = f"mean over {labels.sets(several, column.regime)}" if several > 1 else comparison.datasets[0]
@@ -222,4 +238,4 @@ def _matrix(data: SiteData, comparison: Comparison) -> Matrix:
         firm = known.outcome in ("higher", "lower")
         return MatrixCell(text, abs(known.value) / most, f"{text} {ends}".rstrip(), firm)
 
-    return make_matrix(list(names), cell, f"{labels.capitalised(what(comparison))}.")
+    return make_matrix(list(names), cell, f"Shown: {_what(comparison)}.")

@@ -43,7 +43,7 @@ def disagreements(data: SiteData, found: Sequence[Comparison]) -> list[Mapping[s
 def _thumbnails(data: SiteData) -> Mapping[tuple[str, str], Mapping[str, str]]:
     """Return of each data set and split the images' thumbnails, by id; changed images have none."""
     known: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for job in data.results.jobs():
+    for job in data.here.jobs:
         if not job.view:
             for picture in data.written.pictures.get(job.hash, ()):
                 known[job.dataset, job.split][picture["id"]] = picture["image"]

@@ -17,7 +17,7 @@ def orders(data: SiteData) -> list[Mapping[str, Any]]:
     `sure` is how many templates put the first ahead beyond chance, and how many the second, as the rank stability
     analysis tests it.
     """
-    jobs = {job.hash: job for job in data.results.jobs()}
+    jobs = {job.hash: job for job in data.here.jobs}
     found = [made for result in data.analyses for made in _of_result(result, jobs, data.places)]
     return [{"place": place, **made} for place, made in enumerate(found)]
 
@@ -25,8 +25,10 @@ def orders(data: SiteData) -> list[Mapping[str, Any]]:
 def _of_result(
     result: AnalysisResult, jobs: Mapping[str, JobResult], places: Mapping[str, int]
 ) -> Iterator[Mapping[str, Any]]:
+    if result.analysis != "rank_stability" or "rank_flips" not in result.tables:
+        return
     known = {jobs[name].model: jobs[name] for name in result.jobs if name in jobs and jobs[name].model in places}
-    if result.analysis != "rank_stability" or "rank_flips" not in result.tables or len(known) < 2:
+    if len(known) < 2 or any("top1" not in job.tables["templates"].columns for job in known.values()):
         return
     flips = {(row["first"], row["second"]): row for row in result.tables["rank_flips"].dicts()}
     right = {model: _right(job) for model, job in known.items()}

@@ -10,14 +10,13 @@ from typing import Any
 from clipbench.datasets.catalog import catalog_definitions
 from clipbench.report.run_metadata import Fact
 from clipbench.report.site.data.board import Column
+from clipbench.report.site.data.names import without_paths
 from clipbench.report.site.pages.base import SiteData
 from clipbench.report.site.pages.dataset.source import MeasuredColumn, pictures_of
 from clipbench.report.text import numbers
 from clipbench.results.records import JobResult
 
-SAMPLES = 12
-_SAMPLE = "sample"
-"""The role of pictures that a run stores whatever its model makes of them."""
+SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,13 @@ def about(data: SiteData, dataset: str, measured: Sequence[MeasuredColumn]) -> A
     for told in (*(job.about for job in jobs), vars(known.info) if known else {}):
         declared = {**told, **{name: value for name, value in declared.items() if value}}
     column = next(column for column in data.board.columns if column.dataset == dataset)
-    stored = pictures_of(data, dataset, column.split).values()
-    samples = [picture for picture in stored if picture.get("role") == _SAMPLE]
+    samples = pictures_of(data, dataset, column.split, samples=True)
+    stored = samples or pictures_of(data, dataset, column.split)
     return About(
         description=str(declared.get("description") or ""),
         facts=tuple(_facts(column, declared, jobs)),
         prompts=tuple(_prompts(jobs)),
-        samples=tuple(_of_distinct_classes(samples or list(stored))),
+        samples=tuple(_of_distinct_classes(list(stored.values()))),
         hard=not samples,
     )
 
@@ -75,7 +74,7 @@ def _facts(column: Column, declared: Mapping[str, Any], jobs: Sequence[JobResult
         "guessing gives": numbers.with_unit(column.chance, column.unit) if column.chance is not None else None,
         "always the commonest class": numbers.with_unit(column.commonest, column.unit) if column.commonest else None,
     }
-    yield from (Fact(name, str(text)) for name, text in told.items() if text)
+    yield from (Fact(name, str(without_paths(str(text)))) for name, text in told.items() if text)
 
 
 def _prompts(jobs: Sequence[JobResult]) -> Iterator[Prompts]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from math import fsum
 from typing import Any
 
+from clipbench.report.figures.matrix import short_model_names
 from clipbench.report.site.data.names import without_paths
 from clipbench.report.site.pages.dataset.source import MeasuredColumn
 from clipbench.report.tables import to_csv
 
-CLASSES, MODELS = 60, 20
+CLASSES, MODELS = 60, 12
 """As many are shown, the worst classes and the first models of the board; all of them are in a file."""
 
 _MEASURES = {"accuracy": "recall", "average_precision": "average precision"}
@@ -40,6 +41,11 @@ class Classes:
     classes: tuple[Class, ...]
 
     @property
+    def at_chance(self) -> tuple[str, ...]:
+        """Models that are left out, since they are not above chance."""
+        return self.column.at_chance
+
+    @property
     def cut(self) -> bool:
         """Whether there are more than a page shows."""
         return len(self.classes) > CLASSES or len(self.places) > MODELS
@@ -50,9 +56,11 @@ class Classes:
         return self.classes[:CLASSES]
 
     @property
-    def models(self) -> list[tuple[str, str]]:
-        """Names of the models that are shown, and links to their evidence."""
-        return [(self.column.names[place], self.column.links[place]) for place in self.places[:MODELS]]
+    def models(self) -> list[tuple[str, str, str]]:
+        """Names of the models that are shown, these cut to fit, and links to their evidence."""
+        names, links = self.column.names, self.column.links
+        short = short_model_names([names[place] for place in self.places])
+        return [(names[place], short[names[place]], links[place]) for place in self.places[:MODELS]]
 
     def csv(self) -> bytes:
         """Return all classes and models as a table."""
@@ -65,9 +73,9 @@ class Classes:
 
 
 def classes_of(columns: Sequence[MeasuredColumn]) -> Classes | None:
-    """Set out the classes of the first column whose models have any; None where there is none."""
+    """Set out the classes of the first column with models above chance that have any; None where there is none."""
     for column in columns:
-        tables = {place: cell.job.tables.get("per_class") for place, cell in column.cells.items()}
+        tables = {place: cell.job.tables.get("per_class") for place, cell in column.above_chance.items()}
         measure = next((name for table in tables.values() if table for name in _MEASURES if name in table.columns), "")
         known = {place: table.dicts() for place, table in tables.items() if table and measure in table.columns}
         if known:

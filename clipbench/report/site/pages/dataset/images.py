@@ -47,19 +47,18 @@ class Images:
 def images_of(data: SiteData, dataset: str, columns: Sequence[MeasuredColumn]) -> Images | None:
     """Return what the models of the first column whose tables say it make of the same images; None without any."""
     for column in columns:
-        known = {place: cell for place, cell in column.cells.items() if not cell.at_chance}
+        known = column.above_chance
         jobs = [cell.job for cell in known.values()]
         pictures = pictures_of(data, dataset, column.shown.split)
         try:
             found = consensus(data.results, jobs, families(data, known), pictured=pictures)
         except UserError:
             continue
-        left_out = tuple(column.names[place] for place in column.cells if place not in known)
         groups = (found.missed, found.split, found.doubted or Group(0, ()))
         labels = _labels(data, jobs[0], {image.id for group in groups for image in group.images})
         classes = _class_names(jobs)
         shown = (tuple(_image(image, pictures, labels, classes) for image in group.images) for group in groups)
-        return Images(column.shown, found, left_out, *shown)
+        return Images(column.shown, found, column.at_chance, *shown)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
@@ -44,9 +45,7 @@ class DatasetPage:
         for dataset in dict.fromkeys(column.dataset for column in data.board.columns):
             path, here = data.dataset_path(dataset), measured.get(dataset, [])
             classes = classes_of(here)
-            file = (
-                f"data/classes/{path.rpartition('/')[2].removesuffix('.html')}.csv" if classes and classes.cut else ""
-            )
+            file = f"data/classes/{Path(path).stem}.csv" if classes and classes.cut else ""
             if classes and file:
                 yield DataFile(file, classes.csv)
             yield Document(path, dataset, partial(_content, data, dataset, here, classes, file))

@@ -23,6 +23,8 @@ class Row:
     page: str
     evidence: str
     cell: Cell
+    rank: str = ""
+    """The ranks that it may have among the measured: '2–4'."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,26 @@ class Ranking:
 
     @property
     def at_chance(self) -> tuple[Row, ...]:
-        """Models that are not above chance."""
+        """Compared models that are not above chance."""
         return self._marked("c")
 
     @property
-    def done(self) -> tuple[Row, ...]:
-        """Measured models with a number."""
-        return tuple(row for row in self.measured if row.cell.value is not None)
+    def compared(self) -> tuple[Row, ...]:
+        """Measured models with a number that may stand beside the others'."""
+        return tuple(row for row in self.measured if row.cell.value is not None and row.cell.footnote is None)
 
     def _marked(self, mark: str) -> tuple[Row, ...]:
-        return tuple(row for row in self.measured if mark in row.cell.marks)
+        return tuple(row for row in self.compared if mark in row.cell.marks)
 
     @property
     def median(self) -> float:
         """Of the published figures."""
         return median(row.cell.value for row in self.published if row.cell.value is not None)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a number to draw."""
+        return any(row.cell.value is not None for row in (*self.measured, *self.published))
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -73,12 +80,14 @@ def rankings(data: SiteData, dataset: str) -> tuple[Ranking, ...]:
 def _ranking(data: SiteData, column: Column) -> Ranking:
     sign = 1 if column.higher_is_better is False else -1
     cells = sorted(column.cells, key=lambda cell: math.inf if cell.value is None else sign * cell.value)
+    ranks = {model: str(low) if low == high else f"{low}–{high}" for model, low, high in column.ranks or ()}
     rows = [
         Row(
             data.board.models[cell.model].name,
             data.model_path(cell.model),
             data.evidence_path(column, cell),
             cell,
+            ranks.get(cell.model, ""),
         )
         for cell in cells
     ]

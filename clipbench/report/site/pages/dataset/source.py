@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from clipbench.datasets.catalog import catalog_definitions
 from clipbench.report.leaderboard import Cell
 from clipbench.report.site.data.board import Column
 from clipbench.report.site.pages.base import SiteData
@@ -23,6 +22,16 @@ class MeasuredColumn:
     """Of these models, as the board has them."""
     links: Mapping[int, str]
     """To the evidence of their numbers."""
+
+    @property
+    def at_chance(self) -> tuple[str, ...]:
+        """Models that are not above chance: what they say of images and classes tells nothing of these."""
+        return tuple(self.names[place] for place, cell in self.cells.items() if cell.at_chance)
+
+    @property
+    def above_chance(self) -> Mapping[int, Cell]:
+        """The cells of the others."""
+        return {place: cell for place, cell in self.cells.items() if not cell.at_chance}
 
     @property
     def jobs(self) -> list[JobResult]:
@@ -46,20 +55,13 @@ def measured_columns(data: SiteData) -> Iterator[MeasuredColumn]:
     yield from sorted(found, key=lambda column: -len(column.cells))
 
 
-def may_be_shown(dataset: str) -> bool:
-    """Return whether the catalog lets pictures of a data set be shown; of others the runs have decided."""
-    known = catalog_definitions().get(dataset)
-    return known is None or known.info.show_images
-
-
-def pictures_of(data: SiteData, dataset: str, split: str) -> Mapping[str, Mapping[str, str]]:
-    """Return stored pictures of a split's unchanged images by id: of several of one image the first."""
-    if not may_be_shown(dataset):
-        return {}
+def pictures_of(data: SiteData, dataset: str, split: str, *, samples: bool = False) -> Mapping[str, Mapping[str, str]]:
+    """Return stored pictures of a split's unchanged images by id; with `samples` those that show the data set alone."""
+    stored = (data.written.samples,) if samples else (data.written.pictures, data.written.samples)
     found: dict[str, Mapping[str, str]] = {}
-    for job in data.results.jobs():
+    for job in data.jobs.values():
         if job.dataset == dataset and not job.view:
-            for picture in data.written.pictures.get(job.hash, ()):
+            for picture in (picture for pictures in stored for picture in pictures.get(job.hash, ())):
                 if picture.get("split", split) == split:
                     found.setdefault(picture["id"], picture)
     return found

@@ -31,9 +31,7 @@ def figure(shift: Shift, beside: Published | None, series: Mapping[str, int]) ->
     return scatter, _stacked(scatter, below) if below else scatter.figure
 
 
-def _residuals(
-    shift: Shift, beside: Published | None, scatter: Scatter, series: Mapping[str, int]
-) -> list[Trace]:
+def _residuals(shift: Shift, beside: Published | None, scatter: Scatter, series: Mapping[str, int]) -> list[Trace]:
     """Return a trace for each one of the scatter that has points; `meta.of` is its place there."""
     data = scatter.figure.spec["data"]
     places = [place for place, trace in enumerate(data) if trace.get("mode") != "lines"]
@@ -69,7 +67,7 @@ def _measured(shift: Shift, place: int, across: LogitScale, series: Mapping[str,
     known = record if record and record.value is not None else None
     told = numbers.with_ends(known.value, known.low, known.high, "difference") if known else ""
     return figures.dots(
-        [round(across.place(estimate(result, "reference_top1").value), 4)],
+        [across.place(estimate(result, "reference_top1").value)],
         [known.value if known else None],
         [told],
         {"series": series.get(result.about.model, 0), "outlined": True},
