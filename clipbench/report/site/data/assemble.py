@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from clipbench.analyses.rankings.all_pairs import compare_all, ranks
+from clipbench.analyses.rankings.all_pairs import compare_all
 from clipbench.analyses.run import analyse
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
@@ -112,36 +112,9 @@ class Measurements:
         return tuple(
             replace(
                 measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared),
-                ranks=self._ranks.get((column.dataset, column.split, column.task, column.variant, column.spec.name)),
+                ranks=presets.column_ranks(self.answers, column, self._places),
             )
             for column in found
-        )
-
-    @cached_property
-    def _ranks(self) -> Mapping[tuple[str, ...], tuple[board.ColumnRank, ...]]:
-        """The ranks that models may have in a column, by its data set, split, task, variant and metric."""
-        if self.pairs is None:
-            return {}
-        found: dict[tuple[str, ...], tuple[board.ColumnRank, ...]] = {}
-        plain = self.pairs[(self.pairs[["view", "matched", "trained_on"]] == "").all(axis=1)]
-        of_columns = dict(iter(plain.groupby(["dataset", "split", "task", "variant", "metric", "subset"])))
-        for column in self.leaderboard.columns:
-            key = (column.dataset, column.split, column.task, column.variant, column.spec.name)
-            pairs = of_columns.get((*key, column.subset))
-            if pairs is not None and column.spec.higher_is_better is not None:
-                compared = [name for name, cell in column.cells.items() if cell.footnote is None]
-                pairs = pairs[pairs["first"].isin(compared) & pairs["second"].isin(compared)]
-                if len(pairs):
-                    found[key] = self._of_column(ranks(pairs), higher=column.spec.higher_is_better)
-        return found
-
-    def _of_column(self, ranked: pd.DataFrame, *, higher: bool) -> tuple[board.ColumnRank, ...]:
-        """Return ranks, which count from the highest value, from the better end."""
-        rows = ranked[["model", "lowest", "highest"]].itertuples(index=False)
-        count = len(ranked) + 1
-        return tuple(
-            board.ColumnRank(self._places[model], *((low, high) if higher else (count - high, count - low)))
-            for model, low, high in rows
         )
 
     @cached_property

@@ -177,9 +177,7 @@
   const hide = () => {
     const nth = (found) => found.map(({ index }) => `#board tr > :nth-child(${index + 1})`).join();
     const kept = new Set(shown);
-    const counted = (...kinds) => shown.filter(({ kind }) => kinds.includes(kind)).length;
-    Object.entries({ columns: shown.length, sets: counted("set"), figures: counted("figure", "mean") })
-      .forEach(([name, count]) => table.style.setProperty(`--${name}`, count));
+    table.style.setProperty("--columns", shown.length);
     const value = metric();
     const card = new Set(["rank", "model", "parameters", value?.key]);
     const rule = (found) => (found.length ? `${nth(found)} { display: none }` : "");

@@ -193,7 +193,7 @@ def _entries(board: Board, shifts: Sequence[Robustness], shown: Preset | None) -
 
 
 def _ranks(ranking: Ranking | None) -> Mapping[int, Entry]:
-    rows = ranking.rows if ranking else ()
+    rows = ranking.rows if ranking and len(ranking.rows) > 1 else ()
     return {row.model: Entry(span_of_ranks(row.lowest, row.highest), value=row.lowest) for row in rows}
 
 
@@ -219,9 +219,9 @@ def _trained(model: Model) -> tuple[str, str]:
 
 def _mean(preset: Preset, number: int, ranking: Ranking) -> _Entries:
     """Return the means of a ranking, with their ranks; of models that lack some sets they stand apart."""
-    scale = [
-        end for row in (*ranking.rows, *ranking.apart) for end in (row.low, row.high, row.value) if end is not None
-    ]
+    means = [(row.value, row.low, row.high) for row in ranking.rows]
+    means += [(row.value, row.low, row.high) for row in ranking.apart]
+    scale = [end for mean in means for end in mean if end is not None]
     ends = (min(scale, default=0.0), max(scale, default=1.0))
     many, apart = len(ranking.rows) > 1, any(row.lowest > 1 for row in ranking.rows)
     found = {
