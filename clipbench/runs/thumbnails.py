@@ -58,12 +58,18 @@ def _thumbnail(prepared: PreparedJob, picture: Picture) -> bytes:
     return encoded.getvalue()
 
 
+def _names_images(outcome: Outcome) -> bool:
+    """Return whether its examples say which images they are; those of a task of the user's own need not."""
+    return not outcome.examples.empty and {"id", "split"} <= {*outcome.examples}
+
+
 def _samples(outcome: Outcome) -> tuple[Picture, ...]:
     """Choose pictures that show a data set, of one class each: the same ones whatever the model."""
-    if outcome.examples.empty:
+    if not _names_images(outcome):
         return ()
     label = next((name for name in ("label_name", "label_names") if name in outcome.examples), "id")
-    rows = outcome.examples[["id", "split", label]].assign(order=outcome.examples["id"].map(digest))
+    columns = [*dict.fromkeys(("id", "split", label))]
+    rows = outcome.examples[columns].assign(order=outcome.examples["id"].map(digest))
     first = rows.sort_values("order").drop_duplicates(label).head(SAMPLES)
     told = (first[name].astype(str) for name in ("id", "split", label))
     return tuple(
@@ -74,7 +80,7 @@ def _samples(outcome: Outcome) -> tuple[Picture, ...]:
 
 def _seen_through(view: View, outcome: Outcome) -> tuple[Picture, ...]:
     """Choose the one picture that shows a view: of the same image in every view, whatever the model."""
-    if outcome.examples.empty:
+    if not _names_images(outcome):
         return ()
     rows = outcome.examples[["id", "split"]].itertuples(index=False, name=None)
     _, example_id, split = min((digest(str(example_id)), str(example_id), str(split)) for example_id, split in rows)
