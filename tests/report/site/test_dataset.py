@@ -159,10 +159,15 @@ def test_what_a_set_says_of_itself_is_text(make_results: Make, tmp_path: Path) -
     assert "could not be made" not in html
 
 
-def test_the_page_is_sound_in_the_dark_and_on_a_phone(crowd: Results, tmp_path: Path, site_browser: Browser) -> None:
+def test_the_page_is_sound_in_the_dark_on_a_phone_and_on_paper(
+    crowd: Results, tmp_path: Path, site_browser: Browser
+) -> None:
     write_answers(crowd, "fish", model_names(7), classes=70)
     write_site(crowd, tmp_path / "site")
     for name, how in (("birds", {"scheme": "dark"}), ("birds", {"size": PHONE}), ("fish", {})):
         visit = site_browser.open(tmp_path / "site", f"dataset/{name}.html", **how)
         visit.open_all()
         visit.assert_sound()
+    visit.page.emulate_media(media="print")
+    within = "(mark) => mark.getBoundingClientRect().width <= mark.parentElement.getBoundingClientRect().width"
+    assert visit.evaluate(f"Array.from(document.querySelectorAll('i.heat')).every({within})")
