@@ -157,3 +157,11 @@ def test_a_run_names_its_jobs_and_keeps_its_page_where_nothing_is_new(make_runne
     page.unlink()
     make_runner(suite).run()
     assert page.exists()
+
+
+def test_a_set_without_classes_is_shown_by_pictures_of_any(make_runner):
+    suite = "name: pairs\ndatasets:\n  few: {adapter: scenes, by: caption, n: 20}\ntasks:\n"
+    (job,) = make_runner(f"{suite}  - {{task: retrieval, datasets: [few]}}\n").run().jobs()
+    assert job.error == ""
+    samples = [picture for picture in job.pictures if picture["role"] == SAMPLE]
+    assert [picture["true_label"] for picture in samples] == [""] * 8

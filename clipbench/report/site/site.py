@@ -52,7 +52,7 @@ def write_site(
     published: Collection[str] = (),
     images: bool = True,
 ) -> Path:
-    """Write the site of some results; return its first page.
+    """Write the site of some results, which are only read; return its first page.
 
     A former site in the folder stays as it is until all of the new one is made.
 
@@ -66,7 +66,7 @@ def write_site(
     Raises:
         UserError: there is nothing to show, no such table, a job's file is damaged, or the folder cannot be written.
     """
-    here = Measurements.of(results)
+    here = Measurements.of(results if results.read_only else Results(results.folder, read_only=True))
     _check(here, output, published)
     title = title or " + ".join(dict.fromkeys(run.name for run in runs(results))) or "clipbench"
     with site_written(output) as folder:

@@ -99,6 +99,16 @@ def test_a_board_that_names_a_file_elsewhere_makes_nothing_read_there(build: Bui
     assert "why" not in build(measured("a", 0.8, weights="x"))[0]["moved"][0]
 
 
+@pytest.mark.parametrize("cell", [[99, 0.5], [-1, 0.5], [0, float("nan")], [0, "high"]])
+def test_a_board_whose_cells_are_none_is_not_compared(build: Builder, tmp_path: Path, cell: list[Any]) -> None:
+    build(measured("a", 0.9))
+    path = tmp_path / "site" / "data" / "board.json"
+    board = json.loads(path.read_text())
+    board["board"]["columns"][0]["cells"] = [cell]
+    path.write_text(json.dumps(board | {"content": "other"}))
+    assert build(measured("a", 0.8))[0]["note"] == "board unreadable"
+
+
 def test_a_build_that_was_not_finished_is_not_told_twice(build: Builder, tmp_path: Path) -> None:
     build(measured("a", 0.9))
     board = tmp_path / "site" / "data" / "board.json"

@@ -15,13 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from clipbench.cli.main import app
 from clipbench.report.site.check.submission import check_submissions
+from clipbench.report.site.site import write_site
+from clipbench.results.folder import Results
 from clipbench.results.names import expected_hash
+from clipbench.results.records import JobResult
 
 from ...conftest import REPOSITORY
+from .test_links import broken
 
 EXAMPLE = REPOSITORY / "reports" / "submissions" / "clip-tiny"
 JOB = "4baa8dad184bf356be81f5409f528b25"
@@ -110,6 +115,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "another's results under one's own name": (value("best-clip", "model"), "hash is 4baa8dad.* give another name"),
     "other weights": (value("0" * 64, "pedigree", "weights"), "hash is 4baa8dad.* give another name"),
     "no weights": (value("", "pedigree", "weights"), "pedigree.weights is missing"),
+    "no prompts": (value("", "pedigree", "prompts"), "pedigree.prompts is missing"),
     "labels that are no digest": (value("labels", "pedigree", "labels"), "pedigree.labels is 'labels', no sha256"),
     "a value beyond its unit": (value(1.5, "records", 0, "value"), r"records\[0\].value is 1.5, outside 0 to 1"),
     "a value without its interval": (value(0.5, "records", 0, "value"), r"records\[0\].low and high.* leave out"),
@@ -212,3 +218,31 @@ def test_the_command_ends_with_what_it_found(folder: Path) -> None:
     assert hostile.exit_code == 1
     assert not any(line.startswith("::") for line in hostile.output.splitlines())
     assert hostile.output.splitlines()[-1].endswith("2 problems")
+
+
+def test_a_submission_whose_every_text_is_markup_is_shown_as_text(folder: Path, tmp_path: Path) -> None:
+    markup = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+
+    def edit(document: dict[str, Any]) -> None:
+        document.update(model=markup, dataset=markup, variant=markup, prompts=markup, notes=[markup], hash="x")
+        document["about"] |= {"source": "javascript:alert(1)", "licence": markup, "description": markup}
+        document["run_metadata"] |= {"model": markup, "device": markup, "trained_on": [markup]}
+        for table in document["tables"].values():
+            table["rows"] = [[markup if isinstance(cell, str) else cell for cell in row] for row in table["rows"]]
+
+    record(edit)(folder)
+    named = json.loads((folder / "jobs" / f"{JOB}.json").read_text())
+    del named["format"]
+    name = expected_hash(TypeAdapter(JobResult).validate_python(named))
+    value(name, "hash")(folder)
+    for place in (folder / "jobs" / f"{JOB}.json", folder / "examples" / f"{JOB}.parquet"):
+        place.rename(place.with_stem(name))
+    record(lambda document: document.update(description=markup, suite_text=markup), "runs/quickstart.json")(folder)
+    assert told(folder) == []
+    write_site(Results(folder), tmp_path / "site", title=markup)
+    assert broken(tmp_path / "site") == {}
+    pages = [path.read_text("utf-8") for path in (tmp_path / "site").rglob("*.html")]
+    assert not any("<script>alert" in page or "<img src=x" in page for page in pages)
+    assert sum("&lt;script&gt;alert(1)" in page for page in pages) >= 3
+    scripts = [path.read_text("utf-8") for path in (tmp_path / "site" / "data").glob("*.js")]
+    assert not any("<" in script for script in scripts)

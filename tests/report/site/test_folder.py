@@ -127,9 +127,11 @@ def test_a_stage_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert files_of(tmp_path / "mine") == {"file": "mine"}
 
 
-def test_a_site_is_no_results_folder_and_a_results_folder_no_site(make_results: Make, tmp_path: Path) -> None:
-    results = make_results(classification("a", "pets", 0.8))
+def test_a_site_is_no_results_folder_and_leaves_one_as_it_is(make_results: Make, tmp_path: Path) -> None:
+    results = make_results(classification("a", "pets", 0.8), classification("b", "pets", 0.7))
+    before = files_of(results.folder)
     write_site(results, tmp_path / "site")
+    assert files_of(results.folder) == before
     with pytest.raises(UserError, match=r"site: is a site, no results folder; give the results folders"):
         load_results(tmp_path / "site")
     with pytest.raises(UserError, match=r"is a results folder; give the site another with -o"):

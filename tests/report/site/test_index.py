@@ -19,7 +19,7 @@ from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 
 from ..findings import on_shift, over_shifts
-from ..made_up import classification, failure
+from ..made_up import classification
 from ..test_sentences import Claims
 
 Make = Callable[..., Results]
@@ -89,10 +89,6 @@ def test_no_random_board_says_more_than_its_intervals(make_results: Make, tmp_pa
         ]
         claims = headline(make_results(*jobs, name=f"run {world}"), tmp_path)
         assert "higher" not in claims.verdicts or "is better than" in claims.text
-
-
-def test_a_board_of_failures_is_a_page(make_results: Make, tmp_path: Path) -> None:
-    assert headline(make_results(failure("a", "x", "no weights")), tmp_path).text == ""
 
 
 def cells(html: str) -> list[list[str]]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from clipbench.report.site import site
+from clipbench.report.site.pages.method.page import MethodPage
 from clipbench.report.site.site import write_site
 from clipbench.results.folder import Results
 
@@ -22,8 +24,9 @@ Write = Callable[..., str]
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Write:
-    """A function that writes a site of results into the same folder and returns the page."""
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """A function that writes a site of results, of this page alone, into the same folder and returns the page."""
+    monkeypatch.setattr(site, "PAGES", (MethodPage(),))
 
     def write(results: Results, *published: str, title: str | None = None) -> str:
         write_site(results, tmp_path / "site", published=published, title=title)
@@ -60,7 +63,9 @@ def test_a_metric_is_defined_once_under_its_task(make_results: Make, written: Wr
 def test_a_choice_says_how_many_of_its_sets_are_here_and_whose_it_is(make_results: Make, written: Write) -> None:
     page = written(make_results(classification("a", "cifar10", 0.5), classification("a", "pets", 0.5)))
     rows = [shown(row) for row in re.findall(r"<tr><th.*?</tr>", page, re.DOTALL)]
-    assert any(re.fullmatch(r"CLIP paper ?2 ?27 ?Radford et al\. 2021.*table 11", row) for row in rows)
+    assert any(
+        re.fullmatch(r"CLIP paper ?2 ?27 ?Radford et al\. 2021.*table 11 ?food101, cifar100, .*", row) for row in rows
+    )
 
 
 def test_the_citation_has_the_digest_of_the_content(make_results: Make, written: Write) -> None:

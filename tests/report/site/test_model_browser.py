@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from clipbench.report.site.site import write_site
@@ -11,24 +12,27 @@ from ..made_up import classification
 from ..visits import PHONE
 from .visits import Browser
 
+SHARES = {"imagenet": 0.6, "food101": 0.3, "cifar10": 0.9, "pets": 0.7}
 
-def test_evidence_opens_and_data_sets_sort(plausible: Results, tmp_path: Path, site_browser: Browser) -> None:
-    job = next(job for job in plausible.jobs() if (job.model, job.dataset) == ("clip-tiny", "imagenet"))
-    for dataset, share in (("imagenet-v2", 0.3), ("food101", 0.9)):
-        plausible.write_job(classification("clip-tiny", dataset, share, n=5000))
-    write_site(plausible, tmp_path)
-    visit = site_browser.open(tmp_path, f"model/clip-tiny.html#job-{job.hash}")
-    opened = visit.page.locator(f"#job-{job.hash}")
-    assert opened.evaluate("box => box.open && Math.abs(box.getBoundingClientRect().top) < 120")
-    assert opened.get_by_role("link", name="its record, JSON").get_attribute("href") == f"../jobs/{job.hash}.json"
+
+def test_evidence_opens_and_data_sets_sort(
+    make_results: Callable[..., Results], tmp_path: Path, site_browser: Browser
+) -> None:
+    jobs = {name: classification("mine", name, share, n=5000) for name, share in SHARES.items()}
+    write_site(make_results(*jobs.values()), tmp_path / "site")
+    anchor = f"job-{jobs['pets'].hash}"
+    visit = site_browser.open(tmp_path / "site", f"model/mine.html#{anchor}")
+    opened = visit.page.locator(f"#{anchor}")
+    assert opened.evaluate("(box) => box.open && Math.abs(box.getBoundingClientRect().top) < 900")
+    assert opened.get_by_role("link", name="its record, JSON").get_attribute("href") == f"../jobs/{anchor[4:]}.json"
+
     visit.page.get_by_role("button", name="Value").click()
-    first = "Array.from(document.querySelectorAll('.profile td:nth-of-type(1)'), (cell) => cell.dataset.value)"
-    values = visit.evaluate(first)
-    numbers = [float(value) for value in values if value]
-    assert numbers == sorted(numbers, reverse=True)
-    visit.page.locator(".profile a[href^='#job-']").first.click()
-    assert visit.page.locator("details:target[open]").count() == 1
+    links = "Array.from(document.querySelectorAll('.profile tbody td:nth-of-type(1) a'), (link) => link.hash)"
+    best_first = sorted(jobs, key=lambda name: -SHARES[name])
+    assert visit.evaluate(links) == [f"#job-{jobs[name].hash}" for name in best_first]
+    visit.page.locator(".profile td a").first.click()
+    assert visit.evaluate("document.querySelector('details:target').open")
 
-    phone = site_browser.open(tmp_path, "model/clip-tiny.html", PHONE, "dark")
+    phone = site_browser.open(tmp_path / "site", "model/mine.html", PHONE, "dark")
     phone.open_all()
     phone.assert_sound()

@@ -94,15 +94,16 @@ def by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
 def _told(model: PublishedModel, pair: PublishedPair) -> list[str]:
     """Return what the hover of a model has of its own."""
     top1 = (numbers.with_unit(share) for share in (model.reference_top1, model.shift_top1))
-    mark = ", in the baseline" if model.baseline else "" if model.matched else f"; {pair.reference} among all its classes"
+    unmatched = "" if model.matched else f"; {pair.reference} among all its classes"
+    mark = ", in the baseline" if model.baseline else unmatched
     return [figures.text(model.name), *top1, figures.text(mark)]
 
 
 def _hover(training: Training, pair: PublishedPair) -> str:
     """Return the form of what a pointer is shown: models are many, and most of it is the same for all."""
     name, reference, shift, mark = (f"%{{customdata[{place}]}}" for place in range(4))
-    lines = (f"{figures.text(pair.reference)}: {reference}", f"{figures.text(pair.shift)}: {shift}", training.label + mark)
-    return "<br>".join((f"<b>{name}, published</b>", *lines)) + "<extra></extra>"
+    lines = (f"{figures.text(pair.reference)}: {reference}", f"{figures.text(pair.shift)}: {shift}")
+    return "<br>".join((f"<b>{name}, published</b>", *lines, training.label + mark)) + "<extra></extra>"
 
 
 def caption(

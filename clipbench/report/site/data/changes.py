@@ -114,7 +114,7 @@ def record(former: Path, output: Path, document: Mapping[str, Any]) -> tuple[Bui
         builds = builds[1:]  # that build was not finished, since the board is still the one before
     seen = {builds[0].content if builds else "", before.content if isinstance(before, board.Document) else ""}
     if not builds or now.content not in seen:
-        found = _build((former / "jobs", output / "jobs"), now, before, lost=log == "unreadable")
+        found = _build((former / "jobs", output / "jobs"), now, before, log)
         builds = (found, *builds)[:BUILDS]
     write_atomically(output / "data" / "changes.json", json.dumps(board.plain(Log(1, builds)), indent=1).encode())
     return builds
@@ -122,7 +122,8 @@ def record(former: Path, output: Path, document: Mapping[str, Any]) -> tuple[Bui
 
 def _typed(document: object) -> board.Document:
     # Half characters, which a file's name may hold, are in no text that pydantic takes.
-    return _documents().validate_json(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return _documents().validate_json(text.encode(errors="replace"))
 
 
 @cache
@@ -134,9 +135,12 @@ def _read_board(path: Path) -> board.Document | Literal["none", "unreadable"]:
     if not path.exists():
         return "none"
     try:
-        return _typed(json.loads(path.read_bytes()))
+        found = _typed(json.loads(path.read_bytes()))
     except (OSError, ValueError, RecursionError):
         return "unreadable"
+    rows = [row for preset in found.board.presets for ranking in preset.rankings for row in ranking.rows]
+    places = {entry.model for column in found.board.columns for entry in column.cells} | {row.model for row in rows}
+    return found if places <= set(range(len(found.board.models))) else "unreadable"
 
 
 def _read_log(path: Path) -> Log | Literal["none", "unreadable"]:
@@ -146,7 +150,7 @@ def _read_log(path: Path) -> Log | Literal["none", "unreadable"]:
         return "unreadable"
 
 
-def _build(records: Records, now: board.Document, former: board.Document | str, *, lost: bool) -> Build:
+def _build(records: Records, now: board.Document, former: board.Document | str, log: Log | str) -> Build:
     told: dict[str, Any] = {
         "made": now.made,
         "content": now.content,
@@ -154,7 +158,7 @@ def _build(records: Records, now: board.Document, former: board.Document | str, 
         "columns": len(now.board.columns),
     }
     if not isinstance(former, board.Document):
-        return Build(**told, note="first" if former == "none" else "board unreadable")
+        return Build(**told, note="first" if former == log == "none" else "board unreadable")
     moved = sorted(_moves(former.board, now.board), key=lambda move: _size(move[0]), reverse=True)
     ranks = list(_rank_changes(former.board, now.board))
     old, new = ({model.slug: model.name for model in found.board.models} for found in (former, now))
@@ -162,7 +166,7 @@ def _build(records: Records, now: board.Document, former: board.Document | str, 
     return Build(
         **told,
         former=former.content,
-        note="log unreadable" if lost else None,
+        note="log unreadable" if log == "unreadable" else None,
         new_models=tuple(new[slug] for slug in new if slug not in old),
         gone_models=tuple(old[slug] for slug in old if slug not in new),
         new_columns=tuple(columns[slug] for slug in columns if slug not in was),
@@ -208,7 +212,7 @@ def _differences(records: Records, former: str, job: str) -> tuple[str, ...] | N
         return ()
     try:
         before, after = (_pedigree(*found) for found in zip(records, (former, job), strict=True))
-    except UserError:
+    except (UserError, RecursionError):
         return None
     parts = [part.name for part in fields(Pedigree) if before.get(part.name, "") != after.get(part.name, "")]
     return tuple(

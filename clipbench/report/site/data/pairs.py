@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from clipbench.report.leaderboard import Column
@@ -177,8 +177,6 @@ def _letter(verdict: str, at_chance: bool) -> str:
 
 def _told_apart(found: Sequence[Comparison]) -> Iterator[Comparison]:
     """Give those that share a column, since their models saw other examples, an address each."""
-    from dataclasses import replace
-
     taken: set[str] = set()
     for comparison in found:
         number, slug = 2, comparison.slug
@@ -188,20 +186,15 @@ def _told_apart(found: Sequence[Comparison]) -> Iterator[Comparison]:
         yield replace(comparison, slug=slug)
 
 
-def document(here: Measurements, found: Sequence[Comparison], evidence: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return what `data/pairs.js` holds.
-
-    Args:
-        here: what was measured.
-        found: all comparisons.
-        evidence: job hash -> the name of its file in `jobs/`.
-    """
+def document(here: Measurements, found: Sequence[Comparison]) -> Mapping[str, Any]:
+    """Return what `data/pairs.js` holds of what was measured and compared."""
     models = [{"slug": model.slug, "name": model.name} for model in here.models]
-    return {"format": FORMAT, "models": models, "measurements": [_plain(each, evidence) for each in found]}
+    return {"format": FORMAT, "models": models, "measurements": [_plain(each) for each in found]}
 
 
-def _plain(found: Comparison, evidence: Mapping[str, str]) -> Mapping[str, Any]:
+def _plain(found: Comparison) -> Mapping[str, Any]:
     column = found.column
+    evidence = {cell.model: cell.job for cell in column.cells}
     return {
         "slug": found.slug,
         "datasets": found.datasets,
@@ -214,7 +207,7 @@ def _plain(found: Comparison, evidence: Mapping[str, str]) -> Mapping[str, Any]:
         "models": found.models,
         "values": found.values,
         "chance": found.at_chance,
-        "jobs": [evidence[job.hash] for job in found.jobs],
+        "jobs": [evidence[place] for place in found.models] if found.jobs else [],
         "low": [ends and ends[0] for ends in found.ends],
         "high": [ends and ends[1] for ends in found.ends],
         "outcomes": found.letters,

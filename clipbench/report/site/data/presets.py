@@ -48,7 +48,7 @@ def choices() -> tuple[Choice, ...]:
         Choice("clip-paper", "CLIP paper", tuple(_CLIP.split()), "Radford et al. 2021, arXiv 2103.00020, table 11"),
         Choice("vtab-plus", "VTAB+", tuple(_VTAB_PLUS.split()), "Schuhmann et al. 2022, arXiv 2210.08402"),
         Choice("datacomp", "DataComp", tuple(openclip_columns()), "Gadre et al. 2023, arXiv 2304.14108"),
-        Choice("natural-shifts", "natural shifts", CATALOG_SHIFTS, "five of Wortsman et al. 2022, arXiv 2109.01903"),
+        Choice("natural-shifts", "natural shifts", CATALOG_SHIFTS, "Wortsman et al. 2022, arXiv 2109.01903"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipbench.report.text import numbers
 from clipbench.report.text.claims import Claim, at_chance
@@ -70,26 +70,23 @@ class Listing:
     first: str = "Model"
 
 
-def number(record: Record | None, unit: str = "", href: str = "", **more: object) -> Number:
-    """Set out a record in a unit, by default its own; a dash where there is none or no value."""
+def number(record: Record | None, unit: str, href: str = "", *, note: str = "") -> Number:
+    """Set out a record in a unit; a dash where there is none or no value."""
     if record is None or record.value is None:
         return Number(href=href)
-    unit = unit or record.unit
     text, small = numbers.number(record.value, unit), numbers.ends(record.low, record.high, unit)
-    return Number(text, small, record.value, href, at_chance=at_chance(record), **more)  # type: ignore[arg-type]
+    return Number(text, small, round(record.value, 6), href, at_chance=at_chance(record), note=note)
 
 
 def difference(claim: Claim | None, unit: str, href: str = "") -> Number:
     """Set out a difference, bold where its interval leaves out zero."""
     if claim is None:
         return Number()
-    return number(claim.record, unit, href, clear=claim.verdict in ("higher", "lower"))
+    return replace(number(claim.record, unit, href), clear=claim.verdict in ("higher", "lower"))
 
 
 def filled(heads: Sequence[Head], rows: Sequence[Row]) -> tuple[tuple[Head, ...], tuple[Row, ...]]:
     """Return heads and rows without the columns in which no row has a number."""
-    from dataclasses import replace
-
     kept = [place for place in range(len(heads)) if any(_known(row.cells[place]) for row in rows)]
     cut = (replace(row, cells=tuple(row.cells[place] for place in kept)) for row in rows)
     return tuple(heads[place] for place in kept), tuple(cut)

@@ -71,11 +71,11 @@ class Content:
     models: tuple[int, ...]
     """Places of all that share a measurement with another."""
     groups: tuple[Group, ...]
-    first: Comparison
-    """Of the matrix."""
     matrix: Matrix
     choices: tuple[tuple[Comparison, str], ...]
     """What the matrix may show, each with its name."""
+    family: int
+    """The most intervals that hold together."""
     pictures: Sequence[Mapping[str, Any]]
     wordings: Sequence[Mapping[str, Any]]
     most: int
@@ -121,7 +121,7 @@ class ComparePage:
             return ()
         shown, orders = pictures.disagreements(data, found), wordings.orders(data)
         held = {
-            "pairs": document(data.here, found, data.written.evidence),
+            "pairs": document(data.here, found),
             "pictures": shown,
             "wordings": orders,
         }
@@ -149,9 +149,9 @@ def _content(
         pair=pair,
         models=tuple(sorted({place for comparison in found for place in comparison.models})),
         groups=groups,
-        first=first,
         matrix=_matrix(data, first),
         choices=tuple((comparison, _what(comparison)) for comparison in choices),
+        family=max(comparison.family for comparison in found),
         pictures=shown,
         wordings=orders,
         most=pictures.MOST,

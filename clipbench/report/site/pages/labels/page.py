@@ -12,8 +12,8 @@ from clipbench.report.measured import Remark, distinct, outcomes, remarks
 from clipbench.report.sections.sets.shots import ShotsChart, charts
 from clipbench.report.site.data.names import slugs
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
-from clipbench.report.site.pages.listing import Listing
 from clipbench.report.site.pages.labels.tables import FITTED, fitting, gain_of, gains, heads
+from clipbench.report.site.pages.listing import Listing
 from clipbench.report.text.claims import basis
 from clipbench.results.records import AnalysisResult
 

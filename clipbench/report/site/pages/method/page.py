@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from clipbench.report import citations, marks, run_metadata
+from clipbench.report.site.data.board import Board
 from clipbench.report.site.data.changes import Build
 from clipbench.report.site.data.names import without_paths
+from clipbench.report.site.data.presets import choices
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
 from clipbench.report.site.pages.method import citation
 from clipbench.report.text.declared import Definition, definitions, task_label
@@ -31,11 +33,12 @@ class Term:
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """A choice of columns, how many of its data sets are here, and whose choice it is."""
+    """A choice of columns, how many of its data sets are here, which are not, and whose choice it is."""
 
     label: str
     here: int
     wanted: int | None
+    lacking: tuple[str, ...]
     source: str
 
 
@@ -48,6 +51,8 @@ class MethodContent:
     methods: str
     """A paragraph to paste; '' where nothing was measured."""
     choices: tuple[ColumnChoice, ...]
+    published: Mapping[str, Sequence[str]]
+    """Metric -> data sets of which the board has published figures."""
     citation: str
     bibtex: str
     """Of the site and of its published tables."""
@@ -79,6 +84,7 @@ def _content(data: SiteData) -> MethodContent:
         marks=tuple((_SHOWN[mark], text) for mark, text in marks.explanations(data.leaderboard).items()),
         methods=citations.methods(data.results, jobs, data.analyses) if done else "",
         choices=_choices(data),
+        published=_published(board),
         citation=citation.sentence(data),
         bibtex=citation.bibtex(data),
         sources=citations.bibtex(data.results, [_named(job) for job in jobs]) if jobs else "",
@@ -110,12 +116,18 @@ def _terms(found: Sequence[JobResult | AnalysisResult]) -> tuple[Term, ...]:
 
 def _choices(data: SiteData) -> tuple[ColumnChoice, ...]:
     dataset = {column.slug: column.dataset for column in data.board.columns}
-    return tuple(
-        ColumnChoice(
-            preset.label,
-            len({dataset[slug] for slug in preset.columns}),
-            preset.wanted,
-            preset.source or "",
-        )
-        for preset in data.board.presets
-    )
+    lists = {choice.slug: choice.datasets for choice in choices()}
+    found = []
+    for preset in data.board.presets:
+        here = {dataset[slug] for slug in preset.columns}
+        lacking = tuple(name for name in lists.get(preset.slug, ()) if name not in here)
+        found.append(ColumnChoice(preset.label, len(here), preset.wanted, lacking, preset.source or ""))
+    return tuple(found)
+
+
+def _published(board: Board) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for column in board.columns:
+        if any(not cell.job for cell in column.cells):
+            found.setdefault(column.metric_label, []).append(column.dataset)
+    return found

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from clipbench.models.catalog import ADAPTERS, model_names
@@ -76,10 +77,15 @@ def snippets(name: str, origin: str) -> tuple[Snippet, ...]:
     elif adapter == "hf" and located.count("/") == 1 and _PUBLIC.fullmatch(located):
         found.append(Snippet("With transformers", _TRANSFORMERS.format(name=located)))
     if origin == "published":
-        aliases = (alias for alias, known in model_names().items() if f"{known.architecture}/{known.tag}" == pair)
-        command = f"clipbench run zeroshot --model {shlex.quote(next(aliases, f'open_clip:{pair}'))}"
+        command = f"clipbench run zeroshot --model {shlex.quote(_aliases().get(pair, f'open_clip:{pair}'))}"
         found.append(Snippet("Measure it here", command))
     return tuple(found)
+
+
+@cache
+def _aliases() -> Mapping[str, str]:
+    """Return the catalog's names by ARCHITECTURE/TAG; looked up once, since that reads what is installed."""
+    return {f"{known.architecture}/{known.tag}": alias for alias, known in [*model_names().items()][::-1]}
 
 
 def runs_of(results: Results, name: str, jobs: Collection[str]) -> tuple[Run, ...]:

@@ -67,7 +67,7 @@ def _measured(shift: Shift, place: int, across: LogitScale, series: Mapping[str,
     known = record if record and record.value is not None else None
     told = numbers.with_ends(known.value, known.low, known.high, "difference") if known else ""
     return figures.dots(
-        [round(across.place(estimate(result, "reference_top1").value), 4)],
+        [across.place(estimate(result, "reference_top1").value)],
         [known.value if known else None],
         [told],
         {"series": series.get(result.about.model, 0), "outlined": True},

@@ -72,19 +72,16 @@ def with_published(measured: Sequence[Shift], tables: Collection[str]) -> tuple[
         tables: keys of those whose models are shown.
     """
     pairs = [pair_of(shift) for shift in measured]
-    others = [pair for pair in published_pairs() if pair.shift in CATALOG_SHIFTS and pair not in pairs]
-    bare = [(Shift(Subject((), (pair.shift,), reference=pair.reference), "", ()), pair) for pair in others]
-    found = (
-        (shift, Published(pair, _shown(pair, tables)) if pair else None)
-        for shift, pair in [*zip(measured, pairs, strict=True), *bare]
-    )
-    return tuple(
-        (shift, published) for shift, published in found if shift.results or (published and published.shown.models)
-    )
+    found = [(shift, _published(pair, tables) if pair else None) for shift, pair in zip(measured, pairs, strict=True)]
+    for pair in published_pairs():
+        beside = _published(pair, tables)
+        if beside.shown.models and pair.shift in CATALOG_SHIFTS and pair not in pairs:
+            found.append((Shift(Subject((), (pair.shift,), reference=pair.reference), "", ()), beside))
+    return tuple(found)
 
 
-def _shown(pair: PublishedPair, tables: Collection[str]) -> PublishedPair:
-    return replace(pair, models=tuple(model for model in pair.models if table_of(model) in tables))
+def _published(pair: PublishedPair, tables: Collection[str]) -> Published:
+    return Published(pair, replace(pair, models=tuple(model for model in pair.models if table_of(model) in tables)))
 
 
 def table_of(model: PublishedModel) -> str:
