@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from clipbench.report import grids
+from clipbench.report.failures import Failure
 from clipbench.report.leaderboard import Cell, Column
 from clipbench.report.pictures import Shown
+from clipbench.results.records import JobResult
 
 _SETS = 3
 _ROWS = 6
 _PICTURES = 6
 
 
-@dataclass(frozen=True)
-class Failures:
-    """What a model gets wrong on one data set."""
-
-    column: Column
-    cell: Cell
-    tables: tuple[grids.Grid, ...]
-    pictures: tuple[Shown, ...]
-
-
 def failures(
-    cells: Sequence[tuple[Column, Cell]], pictures: Callable[[Cell], tuple[Shown, ...]]
-) -> tuple[Failures, ...]:
+    cells: Sequence[tuple[Column, Cell]], pictures: Callable[[JobResult], tuple[Shown, ...]]
+) -> tuple[Failure, ...]:
     """Return what goes wrong on the first data sets of the first task and regime that say so: the benchmark's."""
     found = [
-        Failures(column, cell, tables, pictures(cell)[:_PICTURES])
+        Failure(column, cell, tables, pictures(cell.job)[:_PICTURES])
         for column, cell in cells
         if cell.job.status == "done" and (tables := grids.failures(cell.job, _ROWS))
     ]
