@@ -17,7 +17,6 @@ from clipbench.report.site.pages.robustness.benchmark import Benchmark, benchmar
 from clipbench.report.site.pages.robustness.corrupted import Corrupted, corrupted
 from clipbench.report.site.pages.robustness.published import Published, listing, with_published
 
-
 _ANALYSES = ("robustness", "corruption_error")
 
 
