@@ -178,17 +178,6 @@ def _classes(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:
     ]
 
 
-def failures(result: JobResult, most: int) -> tuple[Grid, ...]:
-    """Show the first of the worst classes and of the confusions, as far as a job has them."""
-    found = []
-    for name in ("per_class", "confusions"):
-        table = result.tables.get(name)
-        spec = known_columns(declared(result).table(name), table) if table and table.rows else None
-        if table and spec and len(spec.columns) > 2 and (grids := _LAYOUTS[name](spec, table.dicts())):
-            found.append(replace(grids[0], rows=grids[0].rows[:most]))
-    return tuple(found)
-
-
 def _measure(spec: TableSpec) -> ColumnSpec:
     """Return the column that a table of classes is about."""
     return next((column for column in spec.columns if column.unit == "fraction"), spec.columns[-1])
