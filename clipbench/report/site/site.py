@@ -90,10 +90,10 @@ def _write_pages(data: SiteData, folder: Path) -> None:
     for page, documents in found.items():
         for document in documents:
             if isinstance(document, DataFile):
-                write_atomically(folder / document.path, document.content())
+                write_atomically(folder / document.path, document.content(), durable=False)
             else:
                 html = _render(page, document, shared)
-                write_atomically(folder / document.path, html.encode(errors="replace"))
+                write_atomically(folder / document.path, html.encode(errors="replace"), durable=False)
     for name, content in _assets().items():
         write_atomically(folder / "assets" / name, content)
 
