@@ -90,36 +90,21 @@ def column_details(
         shared = tuple(remark for remark in told if len(remark.models) != 1) if len(cells) > 1 else ()
         gathered = {remark.text for remark in shared}
         jobs = tuple(
-            job_detail(
-                f"job-{place}-{row}",
-                cell,
-                album.show(cell.job.pictures, thumbs_of(results, cell.job.hash)),
-                curves.get(cell.job.hash, {}),
-                gathered,
-            )
-            for row, cell in enumerate(cells)
+            _job_detail(f"job-{place}-{row}", cell, results, album, curves, gathered) for row, cell in enumerate(cells)
         )
         about = next((cell.job.about for cell in cells if cell.job.about), {})
         details.append(ColumnDetail(column, about, shared, jobs))
     return tuple(details)
 
 
-def job_detail(
+def _job_detail(
     anchor: str,
     cell: Cell,
-    pictures: tuple[Shown, ...],
-    curves: Mapping[str, Curve],
-    gathered: Container[str] = (),
+    results: Results,
+    album: Album,
+    curves: Mapping[str, Mapping[str, Curve]],
+    gathered: Container[str],
 ) -> JobDetail:
-    """Gather the details of one job.
-
-    Args:
-        anchor: unique in the page.
-        cell: its place in the leaderboard.
-        pictures: ready to be shown.
-        curves: by the name of their table.
-        gathered: notes that are said elsewhere.
-    """
     job = cell.job
     return JobDetail(
         anchor=anchor,
@@ -130,9 +115,9 @@ def job_detail(
         wordings=_wordings(job),
         metrics=grids.metrics(job) if job.records else None,
         tables=grids.of_result(job),
-        curves=curves,
+        curves=curves.get(job.hash, {}),
         classes=grids.full_classes(job),
-        pictures=pictures,
+        pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
         pedigree=facts(asdict(job.pedigree)),
         run_metadata=facts(job.run_metadata),
     )

@@ -63,7 +63,8 @@ def _samples(outcome: Outcome) -> tuple[Picture, ...]:
     if outcome.examples.empty:
         return ()
     label = next((name for name in ("label_name", "label_names") if name in outcome.examples), "id")
-    rows = outcome.examples[["id", "split", label]].assign(order=outcome.examples["id"].map(digest))
+    columns = [*dict.fromkeys(("id", "split", label))]
+    rows = outcome.examples[columns].assign(order=outcome.examples["id"].map(digest))
     first = rows.sort_values("order").drop_duplicates(label).head(SAMPLES)
     told = (first[name].astype(str) for name in ("id", "split", label))
     return tuple(

@@ -115,6 +115,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "another's results under one's own name": (value("best-clip", "model"), "hash is 4baa8dad.* give another name"),
     "other weights": (value("0" * 64, "pedigree", "weights"), "hash is 4baa8dad.* give another name"),
     "no weights": (value("", "pedigree", "weights"), "pedigree.weights is missing"),
+    "no prompts": (value("", "pedigree", "prompts"), "pedigree.prompts is missing"),
     "labels that are no digest": (value("labels", "pedigree", "labels"), "pedigree.labels is 'labels', no sha256"),
     "a value beyond its unit": (value(1.5, "records", 0, "value"), r"records\[0\].value is 1.5, outside 0 to 1"),
     "a value without its interval": (value(0.5, "records", 0, "value"), r"records\[0\].low and high.* leave out"),

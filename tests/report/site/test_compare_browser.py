@@ -86,3 +86,15 @@ def test_pictures_and_wordings_are_those_of_the_pair(site: Path, site_browser: B
         [["wording 1 of {}", "20.0"]],
     ]
     visit.assert_sound()
+
+
+def test_two_models_have_no_matrix(site_browser: Browser, tmp_path: Path) -> None:
+    results = make_compared(tmp_path / "run")
+    for job in results.jobs():
+        if job.model == FAIR:
+            results.job_path(job.hash).unlink()
+    write_site(results, tmp_path / "site")
+    visit = site_browser.open(tmp_path / "site", "compare.html")
+    assert visit.page.locator(".matrix, #measure").count() == 0
+    visit.page.click("#swap")
+    assert chosen(visit) == ("a-poor-one", "good")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import unescape
@@ -39,7 +38,7 @@ class Site:
         return cls(folder, json.loads((folder / "data" / "board.json").read_text("utf-8"))["board"], pages)
 
     def assert_evidence(self) -> None:
-        """Each number of the board has its evidence once in its model's page, and all links within pages lead on."""
+        """Each number of the board has its evidence once in its model's page."""
         for column in self.board["columns"]:
             for place, _, _, _, _, job, _ in column["cells"]:
                 page = self.pages[self.board["models"][place]["slug"]]
@@ -48,8 +47,6 @@ class Site:
                     assert f'href="../jobs/{job}.json"' in page
                     assert (self.folder / "jobs" / f"{job}.json").exists()
         for page in self.pages.values():
-            assert max(Counter(re.findall(r'\bid="([^"]+)"', page)).values()) == 1
-            assert all(f'id="{target}"' in page for target in re.findall(r'href="#([^"]+)"', page))
             assert "could not be made" not in page
 
 

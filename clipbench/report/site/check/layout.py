@@ -35,6 +35,7 @@ _LEFT_OUT = {
     "report.html": "remove it: a site has pages of its own",
 }
 _LONGEST_README = 256_000
+_FEWER = "publish fewer data sets in one submission"
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def layout_of(folder: Path) -> Layout:
     found.problems.extend(_of_readme(folder / README))
     for name in ("jobs", "runs"):
         if not getattr(found, name):
-            fix = "copy jobs/, examples/ and runs/ of a results folder whole"
-            found.problems.append(UserError(f"has no file in {name}/", where=str(folder), fix=fix))
+            whole = "copy jobs/, examples/ and runs/ of a results folder whole"
+            found.problems.append(UserError(f"has no file in {name}/", where=str(folder), fix=whole))
     return found
 
 
@@ -73,11 +74,12 @@ def _of_kind(folder: Path, kind: _Kind, problems: list[UserError]) -> Iterator[P
     """Yield the files of a folder that may be read."""
     paths = sorted(folder.iterdir())
     if len(paths) > MOST_FILES:
-        problems.append(UserError(f"has {len(paths):,} files, of at most {MOST_FILES:,}", where=str(folder)))
+        problem = f"has {len(paths):,} files, of at most {MOST_FILES:,}"
+        problems.append(UserError(problem, where=str(folder), fix=_FEWER))
         return
     for path in paths:
-        if problem := _wrong(path, kind.largest):
-            problems.append(problem)
+        if wrong := _wrong(path, kind.largest):
+            problems.append(wrong)
         elif not kind.name.fullmatch(path.name):
             fix = f"expected {folder.name}/{kind.told}"
             problems.append(UserError("is not called as clipbench calls its files", where=str(path), fix=fix))
@@ -92,7 +94,7 @@ def _wrong(path: Path, largest: int) -> UserError | None:
         return UserError("is no regular file", where=str(path), fix="remove it")
     if (size := path.stat().st_size) > largest:
         problem = f"has {size:,} bytes, of at most {largest:,}"
-        return UserError(problem, where=str(path), fix="publish fewer data sets in one submission")
+        return UserError(problem, where=str(path), fix=_FEWER)
     return None
 
 

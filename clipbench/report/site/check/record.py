@@ -11,13 +11,14 @@ from clipbench.errors import UserError, did_you_mean, printable
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report.text.declared import declared, metric_of
 from clipbench.results.names import expected_hash
-from clipbench.results.records import JobResult, Pedigree, Record
+from clipbench.results.records import JobResult, Record
 from clipbench.stats.intervals import KINDS, MIN_EXAMPLES, wilson
 from clipbench.tasks.registry import TASKS, load_task
 
 _AS_WRITTEN = "publish the file as clipbench wrote it, or run the job again"
 _ALWAYS = ("weights", "architecture", "transform", "precision", "adapter", "data", "labels", "protocol", "settings")
-_OF_TEXT = ("tokenizer", "scale")
+_OF_PROMPTS = ("prompts", "tokenizer", "scale")
+_FITTED = ("linear_probe", "few_shot", "knn", "wise_ft")
 _DIGESTS = ("data", "view", "labels", "training", "prompts", "settings")
 _NAMES = ("model", "dataset", "split", "task", "variant", "prompts", "view", "matched", "trained_on", "study")
 _LONGEST_NAME = 300
@@ -53,7 +54,7 @@ def problems_of(job: JobResult, where: str) -> Iterator[UserError]:
         name = getattr(job, key)
         if name != printable(name) or len(name) > _LONGEST_NAME:
             yield wrong(key, f"is {name[:40]!r}, which no page can show", "name it by at most 300 printable characters")
-    yield from (wrong(f"pedigree.{part}", told) for part, told in _wrong_parts(job.pedigree))
+    yield from (wrong(f"pedigree.{part}", told) for part, told in _wrong_parts(job))
     if job.task in TASKS and (named := expected_hash(job)) != job.hash:
         changed = "of its model, data set, variant or pedigree give another name"
         yield wrong("hash", f"is {job.hash}, but the values {changed}, {named}")
@@ -90,11 +91,12 @@ def notes_of(job: JobResult, where: str) -> Iterator[UserError]:
         yield UserError(problem, where=where, fix="is it another version of the data set?")
 
 
-def _wrong_parts(pedigree: Pedigree) -> Iterator[tuple[str, str]]:
-    needed = (*_ALWAYS, *(_OF_TEXT if pedigree.prompts else ()))
-    yield from ((part, "is missing") for part in needed if not getattr(pedigree, part))
+def _wrong_parts(job: JobResult) -> Iterator[tuple[str, str]]:
+    fitted = ("training",) if job.task in _FITTED else ()
+    needed = (*_ALWAYS, *(_OF_PROMPTS if job.prompts else ()), *fitted)
+    yield from ((part, "is missing") for part in needed if not getattr(job.pedigree, part))
     for part in _DIGESTS:
-        value = getattr(pedigree, part)
+        value = getattr(job.pedigree, part)
         if value and not re.fullmatch(r"[0-9a-f]{64}", value):
             yield part, f"is {value[:40]!r}, no sha256 of 64 digits"
 

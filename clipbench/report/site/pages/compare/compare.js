@@ -6,7 +6,9 @@
   const bySlug = new Map(measurements.map((found) => [found.slug, found]));
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const one = (id) => document.getElementById(id);
-  const controls = { a: one("a"), b: one("b"), measure: one("measure") };
+  // Two models have no matrix.
+  const table = document.querySelector(".matrix");
+  const controls = { a: one("a"), b: one("b"), ...(table && { measure: one("measure") }) };
   const initial = Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value]));
 
   // Numbers as the page writes them -------------------------------------------------------------------------------
@@ -175,7 +177,6 @@
   };
 
   // All pairs -----------------------------------------------------------------------------------------------------
-  const table = document.querySelector(".matrix");
   const link = (cell) => {
     const text = cell.lastElementChild;
     if (text.firstElementChild) return text.firstElementChild;
@@ -245,14 +246,14 @@
     all("[data-pictures]").forEach((box) => showPictures(box, a, b));
     all("[data-wordings]").forEach((box) => showWordings(box, a, b));
     all(".needs").forEach((section) => { section.hidden = !section.querySelector(":is([data-pictures], [data-wordings]):not([hidden])"); });
-    showMatrix(controls.measure.value);
+    if (table) showMatrix(controls.measure.value);
   };
   const choose = () => {
     const query = new URLSearchParams(Object.entries(controls).map(([name, control]) => [name, control.value]));
     history.pushState(null, "", "?" + query + location.hash);
     render();
   };
-  controls.measure.addEventListener("change", choose);
+  controls.measure?.addEventListener("change", choose);
   // A model that is chosen a second time changes places with the other one.
   for (const [name, other] of [["a", "b"], ["b", "a"]]) {
     controls[name].addEventListener("change", () => {
@@ -264,7 +265,7 @@
     [controls.a.value, controls.b.value] = [controls.b.value, controls.a.value];
     choose();
   });
-  table.addEventListener("click", (event) => {
+  table?.addEventListener("click", (event) => {
     const target = event.target.closest("a");
     if (!target || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();

@@ -71,8 +71,6 @@ class Content:
     models: tuple[int, ...]
     """Places of all that share a measurement with another."""
     groups: tuple[Group, ...]
-    first: Comparison
-    """Of the matrix."""
     matrix: Matrix
     choices: tuple[tuple[Comparison, str], ...]
     """What the matrix may show, each with its name."""
@@ -151,7 +149,6 @@ def _content(
         pair=pair,
         models=tuple(sorted({place for comparison in found for place in comparison.models})),
         groups=groups,
-        first=first,
         matrix=_matrix(data, first),
         choices=tuple((comparison, _what(comparison)) for comparison in choices),
         family=max(comparison.family for comparison in found),

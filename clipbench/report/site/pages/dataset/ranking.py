@@ -45,21 +45,26 @@ class Ranking:
 
     @property
     def at_chance(self) -> tuple[Row, ...]:
-        """Models that are not above chance."""
+        """Compared models that are not above chance."""
         return self._marked("c")
 
     @property
-    def done(self) -> tuple[Row, ...]:
-        """Measured models with a number."""
-        return tuple(row for row in self.measured if row.cell.value is not None)
+    def compared(self) -> tuple[Row, ...]:
+        """Measured models with a number that may stand beside the others'."""
+        return tuple(row for row in self.measured if row.cell.value is not None and row.cell.footnote is None)
 
     def _marked(self, mark: str) -> tuple[Row, ...]:
-        return tuple(row for row in self.measured if mark in row.cell.marks)
+        return tuple(row for row in self.compared if mark in row.cell.marks)
 
     @property
     def median(self) -> float:
         """Of the published figures."""
         return median(row.cell.value for row in self.published if row.cell.value is not None)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a number to draw."""
+        return any(row.cell.value is not None for row in (*self.measured, *self.published))
 
     @property
     def ends(self) -> tuple[str, str]:

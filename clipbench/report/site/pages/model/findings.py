@@ -9,9 +9,13 @@ from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import Remark, conditions, outcomes, remarks, table
 from clipbench.report.sections.robustness.findings import Summary, gather
 from clipbench.report.site.pages.base import SiteData
-from clipbench.report.text import numbers
-from clipbench.report.text.claims import basis
-from clipbench.results.records import AnalysisResult
+from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import at_chance, basis, chance, rests_on
+from clipbench.report.text.declared import as_shown, heading, metric_of
+from clipbench.results.records import AnalysisResult, JobResult, Record
+from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity
+
+_WORDING = ("mean", "worst", "best", "template_spread", "flip_share")
 
 _LEFT_OUT = ("relative_gap", "logit_gap")
 """What the page of all models says at length."""
@@ -62,6 +66,35 @@ class Findings:
         )
         grid = replace(made, heads=(Head("Data set"), *made.heads[1:]), rows=tuple(rows))
         return FindingTable(grid, remarks(results))
+
+
+def wordings(jobs: Sequence[JobResult]) -> Grid | None:
+    """Return how far a model's accuracy moves with the wording, a data set a row; None where that was not measured."""
+    worded = [job for job in jobs if job.task == PromptSensitivity.name and "mean" in _known(job)]
+    if not worded:
+        return None
+    specs = {metric: metric_of(worded[0], Record(metric, None)) for metric in _WORDING}
+    heads = (Head("Data set"), *(Head(heading(spec), numeric=True) for spec in specs.values()))
+    rows = ((_worded(job), *(_number(job, metric) for metric in _WORDING)) for job in worded)
+    return _without_empty(Grid("The range over wordings", heads, tuple(rows)))
+
+
+def _known(job: JobResult) -> Mapping[str, Record]:
+    return {record.metric: as_shown(job, record) for record in job.records if record.value is not None}
+
+
+def _worded(job: JobResult) -> Entry:
+    mean = _known(job)["mean"]
+    templates = labels.counted(int(mean.params.get("templates", 0)), "template")
+    told = (job.prompts, templates, rests_on(mean, job.pedigree.subset), chance(mean))
+    return Entry(job.dataset, ", ".join(part for part in told if part))
+
+
+def _number(job: JobResult, metric: str) -> Entry:
+    record = _known(job).get(metric)
+    if record is None:
+        return Entry(numbers.MISSING)
+    return Entry(numbers.number(record.value, record.unit), numbers.interval(record), at_chance=at_chance(record))
 
 
 def _over(summary: Summary) -> str:

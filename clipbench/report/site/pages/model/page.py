@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
-from clipbench.report.details import JobDetail, curves_of, job_detail
-from clipbench.report.leaderboard import Cell as MeasuredCell
-from clipbench.report.leaderboard import Column as MeasuredColumn
-from clipbench.report.pictures import Shown
+from clipbench.report.grids import Grid
 from clipbench.report.run_metadata import Fact
 from clipbench.report.site.data import board
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
 from clipbench.report.site.pages.model.failures import Failures, failures
-from clipbench.report.site.pages.model.findings import Findings, FindingTable
+from clipbench.report.site.pages.model.findings import Findings, FindingTable, wordings
+from clipbench.report.site.pages.model.jobs import Job, cells_of, jobs_of, pictures_of
 from clipbench.report.site.pages.model.loading import Run, Snippet, fingerprints, provenance, runs_of, snippets
 from clipbench.report.site.pages.model.means import Mean, means_of
 from clipbench.report.site.pages.model.profile import Field, Row
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of the model, and where it stands in the board."""
-
-    column: MeasuredColumn
-    detail: JobDetail
-    record: str
-    """Where its record is published."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +37,8 @@ class ModelView:
     labels: tuple[FindingTable, ...]
     jobs: tuple[tuple[str, tuple[Job, ...]], ...]
     """By what its task is called."""
-    worded: tuple[Job, ...]
-    """Those in which the wording was varied."""
+    worded: Grid | None
+    """Its accuracy in other words."""
     runs: tuple[Run, ...]
     provenance: tuple[Fact, ...]
     fingerprints: tuple[Fact, ...]
@@ -72,8 +60,8 @@ class ModelPage:
 def _view(data: SiteData, place: int, field: Field, findings: Findings) -> ModelView:
     model, measured = data.board.models[place], data.leaderboard.models
     name = measured[place] if place < len(measured) else model.name
-    cells = _cells(data, name) if place < len(measured) else []
-    jobs, done = _jobs(data, cells), [cell.job for _, cell in cells if cell.job.status == "done"]
+    cells = cells_of(data, name) if place < len(measured) else []
+    jobs, done = jobs_of(data, cells), [cell.job for _, cell in cells if cell.job.status == "done"]
     whole_row = (note for note in data.board.footnotes if place in note.models and note.column is None)
     return ModelView(
         model=model,
@@ -82,45 +70,12 @@ def _view(data: SiteData, place: int, field: Field, findings: Findings) -> Model
         snippets=snippets(name, model.origin),
         means=means_of(data.board, place),
         rows=field.rows(place),
-        failures=failures(cells, lambda cell: _pictures(data, cell)),
+        failures=failures(cells, lambda job: pictures_of(data, job)),
         shifts=findings.shifts(name),
         labels=findings.labels(name),
         jobs=tuple((task, tuple(of_task)) for task, of_task in groupby(jobs, lambda job: job.column.measurement.label)),
-        worded=tuple(job for job in jobs if job.detail.wordings),
+        worded=wordings(done),
         runs=runs_of(data.results, name, {cell.job.hash for _, cell in cells}),
         provenance=provenance(done),
         fingerprints=fingerprints(done),
-    )
-
-
-def _cells(data: SiteData, name: str) -> list[tuple[MeasuredColumn, MeasuredCell]]:
-    """Return a measured model's columns with its cells; a failed job that several may have is in the first alone."""
-    found: Mapping[str, tuple[MeasuredColumn, MeasuredCell]] = {
-        column.cells[name].job.hash: (column, column.cells[name])
-        for column in reversed(data.leaderboard.columns)
-        if name in column.cells
-    }
-    return list(found.values())[::-1]
-
-
-def _jobs(data: SiteData, cells: Sequence[tuple[MeasuredColumn, MeasuredCell]]) -> tuple[Job, ...]:
-    evidence = data.written.evidence
-    return tuple(
-        Job(
-            column,
-            job_detail(f"job-{evidence[cell.job.hash]}", cell, _pictures(data, cell), curves_of(cell.job)),
-            f"jobs/{evidence[cell.job.hash]}.json",
-        )
-        for column, cell in cells
-    )
-
-
-def _pictures(data: SiteData, cell: MeasuredCell) -> tuple[Shown, ...]:
-    """Return a job's thumbnails as the site has them, beside the folder of this page."""
-    return tuple(
-        Shown(
-            *(picture.get(name, "") for name in ("id", "caption", "true_label", "prediction")),
-            f"../{picture['image']}",
-        )
-        for picture in data.written.pictures[cell.job.hash]
     )

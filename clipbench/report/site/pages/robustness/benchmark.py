@@ -16,7 +16,6 @@ from clipbench.report.sections.robustness.findings import (
     Shift,
     Summary,
     all_at_chance,
-    estimate,
     record_of,
     sizes,
 )
@@ -27,7 +26,7 @@ from clipbench.report.site.pages.listing import Head, Listing, Number, Reach, Ro
 from clipbench.report.site.pages.robustness.figure import figure
 from clipbench.report.site.pages.robustness.published import Published
 from clipbench.report.text import numbers
-from clipbench.report.text.claims import Claim, chance
+from clipbench.report.text.claims import Claim, basis, chance
 from clipbench.report.text.labels import counted
 from clipbench.results.records import AnalysisResult, Record
 
@@ -62,14 +61,18 @@ class ShiftView:
 class Tally:
     """How many models lose, gain, or do neither that could be told, from the benchmark to its shifts."""
 
+    condition: str
+    """How they were measured, where there are several ways."""
+    shifts: tuple[str, ...]
     lost: int
     gained: int
     undecided: int
-    smallest: str
-    largest: str
-    """Of the gaps."""
+    gaps: str
+    """The only gap with its interval, or the smallest and the largest one."""
     together: int
     """How many intervals hold at once."""
+    basis: str
+    """Images and chance, as far as they are the same for all."""
 
     @property
     def models(self) -> int:
@@ -87,7 +90,7 @@ class Benchmark:
     summaries: tuple[tuple[Summary, str], ...]
     """Models over their shifts, each with its condition."""
     means: Listing | None
-    tally: Tally | None
+    tallies: tuple[Tally, ...]
 
 
 def benchmark(
@@ -110,7 +113,7 @@ def benchmark(
         views=tuple(views),
         summaries=tuple((summary, summary.condition) for summary in summaries),
         means=_means(name, summaries, data),
-        tally=_tally(summaries),
+        tallies=tuple(_tallies(summaries)),
     )
 
 
@@ -227,17 +230,29 @@ def _mean(summary: Summary, data: SiteData) -> Row:
     return Row(result.about.model, page, cells, ", ".join(part for part in (shifts, summary.condition) if part))
 
 
-def _tally(summaries: Sequence[Summary]) -> Tally | None:
-    """Count what may be said of models over their shifts; None where there are none."""
+def _tallies(summaries: Sequence[Summary]) -> Iterator[Tally]:
+    """Count what may be said of models over their shifts, those measured alike together."""
+    conditions = dict.fromkeys(summary.condition for summary in summaries)
+    for condition in conditions:
+        alike = [summary for summary in summaries if summary.condition == condition]
+        yield _tally(condition if len(conditions) > 1 else "", alike)
+
+
+def _tally(condition: str, summaries: Sequence[Summary]) -> Tally:
     verdicts = [summary.gap.verdict for summary in summaries]
-    if not verdicts:
-        return None
-    gaps = sorted(estimate(summary.result, "mean_gap").value for summary in summaries)
+    gaps = sorted((summary.gap.record for summary in summaries), key=lambda record: record.value or 0.0)
+    first, last = gaps[0], gaps[-1]
+    only = numbers.with_ends(first.value, first.low, first.high, "gap")
+    ends = f"{numbers.number(first.value, 'gap')} to {numbers.with_unit(last.value, 'gap')}"
+    grounds = {(basis(s.result.about), chance(record_of(s.result, "mean_shift_top1"))) for s in summaries}
+    lost, gained = verdicts.count("higher"), verdicts.count("lower")
     return Tally(
-        verdicts.count("higher"),
-        verdicts.count("lower"),
-        len(verdicts) - verdicts.count("higher") - verdicts.count("lower"),
-        numbers.number(gaps[0], "gap"),
-        numbers.with_unit(gaps[-1], "gap"),
-        summaries[0].gap.record.family,
+        condition=condition,
+        shifts=tuple(dict.fromkeys(name for summary in summaries for name in summary.result.about.datasets)),
+        lost=lost,
+        gained=gained,
+        undecided=len(verdicts) - lost - gained,
+        gaps=only if len(summaries) == 1 else ends,
+        together=first.family,
+        basis="; ".join(part for part in grounds.pop() if part) if len(grounds) == 1 else "",
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from clipbench.report.figures.matrix import Matrix
+from clipbench.report.figures.matrix import NUMBERED, Matrix
 from clipbench.report.sections.comparisons.section import matrix
 from clipbench.report.site.data.names import slugs
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
@@ -116,7 +116,7 @@ def _wordings(jobs: Sequence[JobResult], slug: str, condition: str, data: SiteDa
         models=len(jobs),
         at_chance=tuple(nothing),
         orders=orders,
-        flips=matrix(orders) if orders else None,
+        flips=matrix(orders, NUMBERED) if orders else None,
         numbers=wordings(jobs, data),
         families=families(jobs, data),
         templates=templates(jobs, data),

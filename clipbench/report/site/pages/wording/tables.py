@@ -15,6 +15,9 @@ from clipbench.results.records import JobResult, Record
 
 Records = Mapping[str, Record]
 
+_FAINT = 0.05
+"""Share of a tint below which nobody sees it."""
+
 _ROLES = {"control": "control, meant to be worse", "baseline": "baseline, in no mean"}
 
 
@@ -87,8 +90,8 @@ def families(jobs: Sequence[JobResult], data: SiteData) -> Listing | None:
     rows = [
         Row(
             job.model,
-            data.measured_path(job.model),
-            tuple(_effect(job, by_model[job.model].get(name), data.job_path(job.hash)) for name in names),
+            data.job_path(job.hash),
+            tuple(_effect(job, by_model[job.model].get(name)) for name in names),
         )
         for job in jobs
     ]
@@ -99,14 +102,14 @@ def _by(job: JobResult, table: str, key: str) -> dict[str, dict[str, Any]]:
     return {str(row[key]): row for row in job.tables[table].dicts()} if table in job.tables else {}
 
 
-def _effect(job: JobResult, row: Mapping[str, Any] | None, href: str) -> Number:
+def _effect(job: JobResult, row: Mapping[str, Any] | None) -> Number:
     if row is None:
         return Number()
     value, low, high = (row[name] for name in ("difference", "low", "high"))
     nothing = all(at_chance(record) for record in job.records if record.metric in ("mean", "best"))
     clear = verdict_of(low, high, at_chance=nothing) in ("higher", "lower")
     text, small = numbers.number(value, "difference"), numbers.ends(low, high, "difference")
-    return Number(text, small, round(value, 4), href, clear=clear)
+    return Number(text, small, round(value, 4), clear=clear)
 
 
 def templates(jobs: Sequence[JobResult], data: SiteData) -> Listing | None:
@@ -136,4 +139,6 @@ def _of_template(row: Mapping[str, Any] | None, highest: float) -> Number:
     if row is None:
         return Number()
     lost = min(max(1 - row["top1"] / highest, 0.0), 1.0) if highest else None
-    return Number(numbers.number(row["top1"]), "", round(row["top1"], 4), heat=lost)
+    return Number(
+        numbers.number(row["top1"]), "", round(row["top1"], 4), heat=lost if lost and lost >= _FAINT else None
+    )
