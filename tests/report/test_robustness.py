@@ -358,12 +358,12 @@ def test_a_table_that_is_damaged_costs_this_section_alone(
     shift, results = on_shift("a", "sketch", 0.6, 0.4, baseline=PUBLISHED), make_results(classification("a", "d", 0.6))
     found(shift)
     page = render_page(results)
-    assert page.index('id="leaderboard"') < page.index('id="robustness"') < page.index('id="sets"')
+    assert page.index('id="leaderboard"') < page.index('id="robustness"') < page.index('id="details"')
     assert 'id="comparisons"' not in page
     found(replace(shift, tables={"baseline": Table(("source",), ((PUBLISHED,),))}))
     page = render_page(results)
     assert "This section could not be made" in page
-    assert 'id="sets"' in page
+    assert 'id="details"' in page
 
 
 def test_jobs_on_views_and_matched_classes_stay_out_of_the_board_but_not_out_of_the_page(

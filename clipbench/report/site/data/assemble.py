@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -122,7 +122,7 @@ class Measurements:
         """The ranks that models may have in a column, by its data set, split, task, variant and metric."""
         if self.pairs is None:
             return {}
-        found = {}
+        found: dict[tuple[str, ...], tuple[board.ColumnRank, ...]] = {}
         plain = self.pairs[(self.pairs[["view", "matched", "trained_on"]] == "").all(axis=1)]
         of_columns = dict(iter(plain.groupby(["dataset", "split", "task", "variant", "metric", "subset"])))
         for column in self.leaderboard.columns:

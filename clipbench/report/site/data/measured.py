@@ -144,7 +144,7 @@ def column(
         chance=typical.chance if typical else None,
         commonest=typical.commonest if typical else None,
         classes=(classes or None) if isinstance(classes, int) else None,
-        tied=_tied(found, compared),
+        tied=is_tied(found, compared),
     )
 
 
@@ -161,7 +161,8 @@ def _cell(place: int, cell: Cell, jobs: Mapping[str, str]) -> board.Cell:
     return board.Cell(place, cell.value, *ends, shown, jobs[cell.job.hash], cell.footnote)
 
 
-def _tied(column: Column, compared: Collection[str]) -> bool | None:
+def is_tied(column: Column, compared: Collection[str]) -> bool | None:
+    """Return whether no single model of a column is the best; None where they were not compared."""
     ranked = [cell for cell in column.cells.values() if cell.footnote is None and cell.value is not None]
     if len(ranked) < 2 or column.spec.higher_is_better is None or any(cell.job.hash not in compared for cell in ranked):
         return None

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from clipbench.report import grids
-from clipbench.report.details import curves_of
+from clipbench.report.details import curves_of, role_of
 from clipbench.report.figures.curve import Curve
 from clipbench.report.leaderboard import Cell, Column
 from clipbench.report.pictures import Shown
 from clipbench.report.run_metadata import Fact, facts
 from clipbench.report.site.pages.base import SiteData
-from clipbench.report.site.pages.model.failures import role_of
 from clipbench.results.records import JobResult, Record
 
 

@@ -8,11 +8,12 @@ from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
+from clipbench.report.failures import Failure
 from clipbench.report.grids import Grid
 from clipbench.report.run_metadata import Fact
 from clipbench.report.site.data import board
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
-from clipbench.report.site.pages.model.failures import Failures, failures
+from clipbench.report.site.pages.model.failures import failures
 from clipbench.report.site.pages.model.findings import Findings, FindingTable, wordings
 from clipbench.report.site.pages.model.jobs import Job, cells_of, jobs_of, pictures_of
 from clipbench.report.site.pages.model.loading import Run, Snippet, fingerprints, provenance, runs_of, snippets
@@ -32,7 +33,7 @@ class ModelView:
     snippets: tuple[Snippet, ...]
     means: tuple[Mean, ...]
     rows: tuple[Row, ...]
-    failures: tuple[Failures, ...]
+    failures: tuple[Failure, ...]
     shifts: tuple[FindingTable, ...]
     labels: tuple[FindingTable, ...]
     jobs: tuple[tuple[str, tuple[Job, ...]], ...]
