@@ -1,13 +1,12 @@
-"""Photograph the leaderboard of some results beside open_clip's published table, as docs/board.webp.
+"""Photograph the repository's board, of what is submitted beside open_clip's published table, as docs/board.webp.
 
-python docs/screenshot.py results/quickstart
+python docs/screenshot.py
 """
 
 from __future__ import annotations
 
 import io
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +15,9 @@ from playwright.sync_api import sync_playwright
 
 import clipbench
 
+REPOSITORY = Path(__file__).parents[1]
+VIEW = "#preset=datacomp&heat=1"
+"""What is seen, as the address of the index has it."""
 LARGEST = 200_000
 """Bytes that the picture may have."""
 
@@ -26,7 +28,7 @@ def photograph(site: Path) -> bytes:
         found = shutil.which("chromium") or shutil.which("google-chrome")
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800}, device_scale_factor=1.5, color_scheme="light")
-        page.goto((site / "index.html").resolve().as_uri())
+        page.goto((site / "index.html").resolve().as_uri() + VIEW)
         page.wait_for_timeout(1000)
         taken: bytes = page.screenshot()
         browser.close()
@@ -45,5 +47,6 @@ def compressed(picture: bytes) -> bytes:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        clipbench.write_site(clipbench.load_results(*sys.argv[1:]), Path(folder), published=["open-clip"])
-        (Path(__file__).parent / "board.webp").write_bytes(compressed(photograph(Path(folder))))
+        submitted = clipbench.load_results(*sorted((REPOSITORY / "reports" / "submissions").iterdir()))
+        clipbench.write_site(submitted, Path(folder), title="clipbench board", published=["open-clip"])
+        (REPOSITORY / "docs" / "board.webp").write_bytes(compressed(photograph(Path(folder))))

@@ -12,7 +12,7 @@ from clipbench.report.leaderboard import Column
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.prompts.section import Wording, find_wordings
 from clipbench.report.sections.real_world.section import Key, Part, find_parts
-from clipbench.report.sections.sets.section import gap
+from clipbench.report.sections.sets.section import gap, rows_of_one
 from clipbench.report.site.data.measured import compared_jobs, is_tied
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.claims import Claim
@@ -186,27 +186,23 @@ def _shift(data: PageData, shifts: Mapping[Key, Part], loss: Loss) -> Figure | N
 def _of_one(data: PageData) -> Figure | None:
     """Draw one model on each of its sets; None where there are fewer than two of one measurement."""
     board, model = data.leaderboard, data.leaderboard.models[0]
-    found: dict[str, Record] = {}
-    for column in board.columns:
-        cell = column.cells.get(model)
-        if column.measurement == board.columns[0].measurement and may_be_averaged(column) and cell and cell.record:
-            found[column.label] = cell.record
-    shown = dict(list(found.items())[:_MOST])
-    return (
-        _bars(list(shown), list(shown.values()), [0] * len(shown), f"{model} on each set") if len(shown) > 1 else None
-    )
+    first = board.columns[0]
+    like = [column for column in board.columns if (column.measurement, column.unit) == (first.measurement, first.unit)]
+    found = {
+        column.label: cell
+        for column in like
+        if (cell := column.cells.get(model)) and cell.record and cell.record.value is not None
+    }
+    return rows_of_one(first.unit, dict(list(found.items())[:_MOST])) if len(found) > 1 else None
 
 
 def _ranking(data: PageData, lead: Lead) -> Figure:
     shown, series = lead.contenders[:_MOST], figures.series_of(data.leaderboard.models)
-    colours = [series[contender.model] for contender in shown]
-    return _bars([c.model for c in shown], [c.measured for c in shown], colours, "the ranking")
-
-
-def _bars(names: Sequence[str], measured: Sequence[Record | Average], series: Sequence[int], summary: str) -> Figure:
+    names, measured = [contender.model for contender in shown], [contender.measured for contender in shown]
     hovers = [figures.hover(name, numbers.with_interval(item)) for name, item in zip(names, measured, strict=True)]
-    bars = figures.bars([item.value for item in measured], hovers, {"series": list(series)}, figures.errors(measured))
-    return _rows(names, [numbers.with_unit(item.value) for item in measured], [bars], summary)
+    colours = {"series": [series[name] for name in names]}
+    bars = figures.bars([item.value for item in measured], hovers, colours, figures.errors(measured))
+    return _rows(names, [numbers.with_unit(item.value) for item in measured], [bars], "the ranking")
 
 
 def _rows(names: Sequence[str], values: Sequence[str], traces: Sequence[figures.Trace], summary: str) -> Figure:

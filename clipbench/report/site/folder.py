@@ -55,9 +55,9 @@ def _take_place(stage: Path, output: Path) -> None:
     found = sorted(path for path in stage.rglob("*") if path.is_file())
     new = {path.relative_to(stage).as_posix(): digest_file(path) for path in found}
     former = _manifest(output)
-    foreign = [name for name in new if name not in former and (output / name).exists()]
+    foreign = [name for name in new if _linked(output, name) or (name not in former and (output / name).exists())]
     if foreign:
-        problem = f"has files that no build of a site wrote, where this one would write: {quoted(foreign, 3)}"
+        problem = f"has links, or files that no build of a site wrote, where this one would write: {quoted(foreign, 3)}"
         raise UserError(problem, where=str(output), fix="give an empty folder with -o, or remove them")
     # If this is interrupted, the next build knows the files of both.
     _write_manifest(output, {**former, **{name: [*former.get(name, ()), known] for name, known in new.items()}})
@@ -93,12 +93,20 @@ def _is_below(name: str) -> bool:
     return not {"", ".", ".."} & set(name.split("/")) and not set("\\:\0") & set(name)
 
 
+def _linked(output: Path, name: str) -> bool:
+    return any((output / path).is_symlink() for path in (Path(name), *_folders(name)))
+
+
+def _folders(name: str) -> list[Path]:
+    """Return the folders that a file lies in, below the site's, the nearest first."""
+    return [*Path(name).parents][:-1]
+
+
 def _remove(output: Path, name: str, known: Sequence[str]) -> None:
     """Remove a file, and the folders that it leaves empty, unless a link leads to it or it changed since."""
     place = output / name
-    folders = [output / parent for parent in Path(name).parents if parent.name]
-    if any(path.is_symlink() for path in (place, *folders)) or digest_file(place) not in known:
+    if _linked(output, name) or not place.is_file() or digest_file(place) not in known:
         return
     place.unlink()
-    for folder in folders:
-        folder.rmdir()
+    for folder in _folders(name):
+        (output / folder).rmdir()

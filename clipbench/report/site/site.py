@@ -66,23 +66,22 @@ def write_site(
     Raises:
         UserError: there is nothing to show, no such table, a job's file is damaged, or the folder cannot be written.
     """
-    here = Measurements.of(results if results.read_only else Results(results.folder, read_only=True))
-    _check(here, output, published)
+    if results.only is None and output.resolve() in [part.folder.resolve() for part in results.parts]:
+        raise UserError("is a results folder", where=str(output), fix="give the site another with -o")
     title = title or " + ".join(dict.fromkeys(run.name for run in runs(results))) or "clipbench"
     with site_written(output) as folder:
+        here = Measurements.of(results if results.read_only else Results(results.folder, read_only=True))
+        if not published and not any(job.status == "done" for job in here.jobs):
+            raise _nothing_done(results)
         written = write_data(here, folder, published=published, images=images, former=output)
         _write_pages(SiteData(title, here, written), folder)
     return output / "index.html"
 
 
-def _check(here: Measurements, output: Path, published: Collection[str]) -> None:
-    folders = [part.folder for part in here.results.parts]
-    if not published and not any(job.status == "done" for job in here.jobs):
-        told = ", ".join(map(str, folders)) if here.results.only is None else None
-        fix = "run a suite first, or show published figures: --published open-clip"
-        raise UserError("there is no finished job to show", where=told, fix=fix)
-    if output.resolve() in [folder.resolve() for folder in folders] and here.results.only is None:
-        raise UserError("is a results folder", where=str(output), fix="give the site another with -o")
+def _nothing_done(results: Results) -> UserError:
+    told = ", ".join(str(part.folder) for part in results.parts) if results.only is None else None
+    fix = "run a suite first, or show published figures: --published open-clip"
+    return UserError("there is no finished job to show", where=told, fix=fix)
 
 
 def _write_pages(data: SiteData, folder: Path) -> None:
@@ -91,10 +90,10 @@ def _write_pages(data: SiteData, folder: Path) -> None:
     for page, documents in found.items():
         for document in documents:
             if isinstance(document, DataFile):
-                write_atomically(folder / document.path, document.content())
+                write_atomically(folder / document.path, document.content(), durable=False)
             else:
                 html = _render(page, document, shared)
-                write_atomically(folder / document.path, html.encode(errors="replace"))
+                write_atomically(folder / document.path, html.encode(errors="replace"), durable=False)
     for name, content in _assets().items():
         write_atomically(folder / "assets" / name, content)
 

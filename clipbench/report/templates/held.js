@@ -15,7 +15,7 @@
   const isolated = (text) => make("bdi", "", text);
   const region = (kind, label, ...children) => {
     const box = make("div", kind, ...children);
-    for (const [name, text] of [["tabindex", "0"], ["role", "region"], ["aria-label", label]]) box.setAttribute(name, text);
+    for (const [name, text] of [["tabindex", "0"], ["role", "group"], ["aria-label", label]]) box.setAttribute(name, text);
     return box;
   };
   const scoped = (head, scope) => { head.scope = scope; return head; };

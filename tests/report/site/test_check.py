@@ -111,6 +111,11 @@ def better(folder: Path) -> None:
     record(lambda document: document["records"][0].update(edit))(folder)
 
 
+def odd_plugin(folder: Path) -> None:
+    declared = {"metrics": [{"name": "{a}_{a}", "label": "x"}]}
+    record(lambda document: document.update(task="mine", declared=declared))(folder)
+
+
 HOSTILE: dict[str, tuple[Change, str]] = {
     "another's results under one's own name": (value("best-clip", "model"), "hash is 4baa8dad.* give another name"),
     "other weights": (value("0" * 64, "pedigree", "weights"), "hash is 4baa8dad.* give another name"),
@@ -126,6 +131,11 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "another n": (value(5000, "records", 0, "n"), r"has 896 rows, but records\[0\].n \(top1\) is 5,000"),
     "a negative n": (value(-5, "records", 2, "n"), r"records\[2\].n is -5 .* not plausible"),
     "an unknown metric": (value("top-1", "records", 0, "metric"), r"'top-1', which zero_shot .*did you mean 'top1'"),
+    "a pattern that never ends": (
+        value([{"name": "{a}" * 40, "label": "x"}], "declared", "metrics"),
+        "declared.metrics have '{a}{a}",
+    ),
+    "a pattern that is none": (odd_plugin, r"cannot be checked \(unexpected"),
     "a metric twice": (value("top1", "records", 1, "metric"), "records have 'top1' 2 times"),
     "no main number": (value(False, "records", 0, "main"), "records have 0 main ones, of one"),
     "a thumbnail elsewhere": (value([{"thumb": "../../x.webp"}], "pictures"), r"pictures\[0\].thumb is '../../x.webp'"),

@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clipbench.report.leaderboard import Cell
 from clipbench.report.site.data.assemble import Measurements
 from clipbench.report.site.data.files import write_data
 from clipbench.report.site.pages.base import Document, SiteData
@@ -83,24 +82,16 @@ def test_models_at_chance_say_nothing_of_images_and_classes(crowd: Results, tmp_
     assert len(found.classes.places) == 6
 
 
-def test_copies_of_unknown_training_are_of_the_family_of_their_architecture(crowd: Results, tmp_path: Path) -> None:
-    here = Measurements.of(crowd)
-    data = SiteData("t", here, write_data(here, tmp_path))
-    known = here.leaderboard.models[0]
-
-    def cell(model: str, architecture: str) -> Cell:
-        job = classification(model, "birds", 0.5)
-        return Cell(replace(job, pedigree=replace(job.pedigree, architecture=architecture)), job.records[0])
-
-    class Unknown:
-        board = data.board
-
-    places = {0: cell(known, "vit"), 1: cell("mine", "vit"), 2: cell("a", "res"), 3: cell("b", "res")}
-    unnamed = tuple(replace(model, family=None) if place else model for place, model in enumerate(data.board.models))
-    Unknown.board = replace(data.board, models=unnamed)
-    found = families(Unknown, places)  # type: ignore[arg-type]
-    assert found["mine"] == found[known] == data.board.models[0].family
-    assert found["a"] == found["b"] != found["mine"]
+def test_copies_of_unknown_training_are_of_the_family_of_their_architecture() -> None:
+    jobs = [
+        replace(job, pedigree=replace(job.pedigree, architecture=architecture))
+        for job, architecture in (
+            (classification(name, "birds", 0.5), kind) for name, kind in zip("abcd", "vvrr", strict=True)
+        )
+    ]
+    found = families([None, "laion2b", None, None], jobs)
+    assert found["a"] == found["b"] == "laion2b"
+    assert found["c"] == found["d"] != "laion2b"
 
 
 def test_no_picture_is_shown_of_a_set_that_forbids_it(make_results: Make, tmp_path: Path) -> None:
@@ -159,10 +150,15 @@ def test_what_a_set_says_of_itself_is_text(make_results: Make, tmp_path: Path) -
     assert "could not be made" not in html
 
 
-def test_the_page_is_sound_in_the_dark_and_on_a_phone(crowd: Results, tmp_path: Path, site_browser: Browser) -> None:
+def test_the_page_is_sound_in_the_dark_on_a_phone_and_on_paper(
+    crowd: Results, tmp_path: Path, site_browser: Browser
+) -> None:
     write_answers(crowd, "fish", model_names(7), classes=70)
     write_site(crowd, tmp_path / "site")
-    for name, how in (("birds", {"scheme": "dark"}), ("birds", {"size": PHONE}), ("fish", {})):
+    for name, how in (("birds", {"scheme": "dark", "size": PHONE}), ("fish", {})):
         visit = site_browser.open(tmp_path / "site", f"dataset/{name}.html", **how)
         visit.open_all()
         visit.assert_sound()
+    visit.page.emulate_media(media="print")
+    within = "(mark) => mark.getBoundingClientRect().width <= mark.parentElement.getBoundingClientRect().width"
+    assert visit.evaluate(f"Array.from(document.querySelectorAll('i.heat')).every({within})")

@@ -118,6 +118,15 @@ def test_a_damaged_manifest_claims_no_file(tmp_path: Path, content: str) -> None
         build(tmp_path, index="2")
 
 
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    build(tmp_path / "site", index="1")
+    (tmp_path / "site" / "model").symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match="has links"):
+        build(tmp_path / "site", model__a="1")
+    assert files_of(tmp_path / "mine") == {}
+
+
 def test_a_stage_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("mine")

@@ -15,6 +15,7 @@ from clipbench.results.folder import Results
 
 from ..findings import words
 from ..made_up import classification
+from ..test_sentences import Claims
 
 Make = Callable[..., Results]
 
@@ -46,6 +47,7 @@ def test_heads_stand_by_how_many_labels_they_need_and_gains_are_those_of_the_ana
     assert names[0].startswith("zero-shot")
     assert [name.split()[0] for name in names if "shots" in name] == ["2", "4", "8", "16"]
     assert names[-2:] == ["linear probe", "WiSE-FT head"]
+    assert Claims(html).unfounded == []
     text = words(html)
     assert "Of 2 linear probes, 2 are better than zero-shot of the same model" in text
     assert text.count("The linear probe is") >= 2

@@ -12,7 +12,7 @@ from ..made_up import classification
 from ..visits import PHONE
 from .visits import Browser
 
-SHARES = {"imagenet": 0.6, "food101": 0.3, "cifar10": 0.9, "pets": 0.7}
+SHARES = {"imagenet": 0.6, "food101": 0.9, "pets": 0.7}
 
 
 def test_evidence_opens_and_data_sets_sort(

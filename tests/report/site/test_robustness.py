@@ -21,6 +21,7 @@ from clipbench.results.records import AnalysisResult
 
 from ..findings import PUBLISHED, corrupted, on_shift, over_shifts, specs, words
 from ..made_up import classification
+from ..test_sentences import Claims
 
 Make = Callable[..., Results]
 
@@ -50,7 +51,8 @@ def _rows(html: str, title: str) -> list[list[str]]:
 
 
 def _told(html: str) -> list[str]:
-    return [words(text) for text in re.findall(r"<p>(<span data-verdict.*?)</p>", html, re.DOTALL)]
+    found = re.findall(r"<p>((?:Of \d+ models?, )?<span data-verdict.*?)</p>", html, re.DOTALL)
+    return [words(text) for text in found]
 
 
 def test_there_is_no_page_where_nothing_was_measured_under_shift(page: Callable[..., str]) -> None:
@@ -104,10 +106,14 @@ def test_a_loss_is_counted_only_where_its_interval_leaves_out_zero(page: Callabl
     lost, close = on_shift("a", "sketch", 0.7, 0.4), on_shift("b", "sketch", 0.5, 0.495)
     html = page(lost, close, over_shifts([lost]), over_shifts([close]))
     (told,) = _told(html)
-    assert told.startswith("Of 2 models, 1 loses accuracy, and of 1 neither can be told from imagenet")
+    assert told.startswith("Of 2 models, 1 loses accuracy , and of 1 neither can be told , from imagenet")
+    assert Claims(html).verdicts >= {"higher", "not_distinguishable"}
+    assert Claims(html).unfounded == []
     html = page(close, over_shifts([close]))
     (told,) = _told(html)
     assert told.startswith("Neither a loss nor a gain can be told from imagenet")
+    assert Claims(html).verdicts == {"not_distinguishable"}
+    assert Claims(html).unfounded == []
     assert "data-plot style" not in html
 
 

@@ -16,6 +16,7 @@ from clipbench.results.records import AnalysisResult, JobResult, Record, Table
 
 from ..findings import finding, words
 from ..made_up import classification, proportion
+from ..test_sentences import Claims
 
 Make = Callable[..., Results]
 
@@ -99,7 +100,9 @@ def test_the_range_over_templates_is_a_bar_on_the_score(page: Callable[..., str]
 
 def test_the_finding_names_the_smallest_and_the_largest_spread_and_whose_order_moves(page: Callable[..., str]) -> None:
     jobs = [prompted("a", 0.2, 0.7, 0.15), prompted("b", 0.5, 0.7, 0.05), prompted("none", 0.08, 0.11, 0.0)]
-    text = words(page(*jobs, found=(_orders(jobs[:2], 1),)))
+    html = page(*jobs, found=(_orders(jobs[:2], 1),))
+    assert Claims(html).unfounded == []
+    text = words(html)
     assert "from 5.0 points [4.0, 6.0] ( b ) to 15.0 points [14.0, 16.0] ( a )" in text
     assert "Not above chance with any wording, so that nothing moves with it: none" in text
     assert "The wording decides the order of the one pair of models" in text

@@ -116,13 +116,14 @@ def _of_one(model: str, columns: Sequence[Column]) -> tuple[Chart, ...]:
         if cell and cell.record and cell.value is not None:
             by_metric[column.heading, column.unit][column.label] = cell
     return tuple(
-        Chart(model, (heading,), _rows_of_one(unit, cells))
+        Chart(model, (heading,), rows_of_one(unit, cells))
         for (heading, unit), cells in by_metric.items()
         if len(cells) > 1
     )
 
 
-def _rows_of_one(unit: str, cells: Mapping[str, Cell]) -> figures.Figure:
+def rows_of_one(unit: str, cells: Mapping[str, Cell]) -> figures.Figure:
+    """Draw a row for each of one model's cells, by name, with what has to be exceeded to be above chance."""
     names, records = short_names(list(cells), _LABEL), [cell.record for cell in cells.values()]
     hovers = [_hover(name, cell) for name, cell in cells.items()]
     opacity = [0.4 if cell.at_chance else 1.0 for cell in cells.values()]

@@ -36,6 +36,18 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 _ROUNDING = 1e-6
 
 
+def check_declared(job: JobResult, where: str) -> None:
+    """Check the names of the metrics that a plug-in declares, which become patterns.
+
+    Raises:
+        UserError: one could take for ever to match.
+    """
+    for spec in job.declared.metrics:
+        if not re.fullmatch(r"[\w.-]*(\{\w+\}[\w.-]*){0,3}", spec.name):
+            problem = f"declared.metrics have {spec.name[:60]!r}"
+            raise UserError(problem, where=where, fix="expected a word, with at most three {parts}")
+
+
 def problems_of(job: JobResult, where: str) -> Iterator[UserError]:
     """Yield what is wrong with a job, key by key.
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipbench.errors import UserError
+from clipbench.errors import UserError, problem_of
 from clipbench.report.site.check import examples, record
 from clipbench.report.site.check.layout import layout_of
 from clipbench.report.site.data.names import without_paths
@@ -50,12 +50,18 @@ def _check(folder: Path) -> Submission:
             if job is None:
                 fix = "run the suite again: images and texts are not encoded again"
                 raise UserError("was written by an older clipbench", where=str(path), fix=fix)
+            record.check_declared(job, str(path))
         except UserError as error:
             problems.append(error)
             continue
         jobs.append(job)
-        problems.extend(record.problems_of(job, str(path)))
-        notes.extend([*record.notes_of(job, str(path)), *_places(asdict(job), path)])
+        try:
+            problems.extend(record.problems_of(job, str(path)))
+            notes.extend([*record.notes_of(job, str(path)), *_places(asdict(job), path)])
+        except Exception as error:  # noqa: BLE001 - what cannot be checked is not published
+            problems.append(
+                UserError(f"cannot be checked ({problem_of(error)[:200]})", where=str(path), fix="remove it")
+            )
     problems.extend(_of_tables(folder, jobs, layout.examples))
     for path in layout.runs:
         try:
@@ -74,7 +80,7 @@ def _of_tables(folder: Path, jobs: Sequence[JobResult], paths: Sequence[Path]) -
         elif job.status == "done":
             place = folder / "examples" / f"{job.hash}.parquet"
             yield UserError("the job's per-example table is missing", where=str(place), fix="copy examples/ whole")
-    for name in tables.keys() - {job.hash for job in jobs}:
+    for name in sorted(tables.keys() - {job.hash for job in jobs}):
         yield UserError("is of no job that could be read", where=str(tables[name]), fix="remove it")
 
 

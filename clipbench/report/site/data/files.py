@@ -88,7 +88,7 @@ def write_data(
             list(_copied(job, here.results, output / "img")) if images and _may_be_shown(job.dataset) else []
         )
         record = _json(_record(job, shown[job.hash]), indent=1)
-        write_atomically(output / "jobs" / f"{evidence[job.hash]}.json", record)
+        write_atomically(output / "jobs" / f"{evidence[job.hash]}.json", record, durable=False)
     frame = tidy(made)
     write_atomically(output / "data" / "board.csv", to_csv(frame.set_index("model")).encode(errors="replace"))
     with file_written_atomically(output / "data" / "board.parquet") as draft:
@@ -167,7 +167,7 @@ def _copied(job: JobResult, results: Results, folder: Path) -> Iterator[Mapping[
             continue
         name = f"{hashlib.sha256(content).hexdigest()[:32]}.{kind.rpartition('/')[2]}"
         if not (folder / name).exists():
-            write_atomically(folder / name, content)
+            write_atomically(folder / name, content, durable=False)
         told = without_paths({key: str(value) for key, value in picture.items() if key != "thumb"})
         yield {**told, "image": f"img/{name}"}
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from clipbench.analyses.rankings.consensus import Answers, Consensus, Group, consensus
 from clipbench.errors import UserError
-from clipbench.report.leaderboard import Cell
 from clipbench.report.site.data.board import Column
 from clipbench.report.site.pages.base import SiteData
 from clipbench.report.site.pages.dataset.source import MeasuredColumn, pictures_of
@@ -49,9 +48,10 @@ def images_of(data: SiteData, dataset: str, columns: Sequence[MeasuredColumn]) -
     for column in columns:
         known = column.above_chance
         jobs = [cell.job for cell in known.values()]
+        related = families([data.board.models[place].family for place in known], jobs)
         pictures = pictures_of(data, dataset, column.shown.split)
         try:
-            found = consensus(data.results, jobs, families(data, known), pictured=pictures)
+            found = consensus(data.results, jobs, related, pictured=pictures)
         except UserError:
             continue
         groups = (found.missed, found.split, found.doubted or Group(0, ()))
@@ -62,18 +62,20 @@ def images_of(data: SiteData, dataset: str, columns: Sequence[MeasuredColumn]) -
     return None
 
 
-def families(data: SiteData, cells: Mapping[int, Cell]) -> Mapping[str, str]:
+def families(known: Sequence[str | None], jobs: Sequence[JobResult]) -> Mapping[str, str]:
     """Return models' families: what they were pre-trained on; where that is unknown, those of one architecture are one.
 
     Such a one may be a copy of any model of its architecture, so it joins the family of one that is known.
+
+    Args:
+        known: what each model was pre-trained on.
+        jobs: of the same models.
     """
-    known = {place: data.board.models[place].family for place in cells}
-    alike = {
-        cell.job.pedigree.architecture: family for place, cell in cells.items() if (family := known[place]) is not None
-    }
+    architectures = [job.pedigree.architecture for job in jobs]
+    alike = {architecture: family for architecture, family in zip(architectures, known, strict=True) if family}
     return {
-        cell.job.model: known[place] or alike.get(architecture := cell.job.pedigree.architecture) or f"={architecture}"
-        for place, cell in cells.items()
+        job.model: family or alike.get(architecture) or f"={architecture}"
+        for job, family, architecture in zip(jobs, known, architectures, strict=True)
     }
 
 

@@ -114,7 +114,8 @@ def _labels(
     data: SiteData,
 ) -> Labels:
     first, names = columns[0], {column.name for column in columns}
-    here = [r for r in compared if (r.about.datasets, r.about.split) == ((first.dataset,), first.split)]
+    place = ((first.dataset,), first.split)
+    here = [r for r in compared if (r.about.datasets, r.about.split) == place and not r.record("sets_won")]
     found = outcomes(here)
     return Labels(
         slug=slug,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from clipbench.report import grids
-from clipbench.report.details import curves_of, role_of
+from clipbench.report.details import curves_of, picture_words, role_of
 from clipbench.report.figures.curve import Curve
 from clipbench.report.leaderboard import Cell, Column
 from clipbench.report.pictures import Shown
@@ -28,6 +28,8 @@ class Job:
     """What the board shows of it."""
     metrics: grids.Grid | None
     tables: tuple[grids.Grid, ...]
+    classes: grids.Grid | None
+    """The worst ones, where the tables do not show all."""
     curves: Mapping[str, Curve]
     """By the name of their table."""
     pictures: tuple[Shown, ...]
@@ -38,6 +40,11 @@ class Job:
     def role(self) -> str:
         """What its pictures are."""
         return role_of(self.result)
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What stands before what a picture shows, and before what was answered."""
+        return picture_words(self.result)
 
 
 def cells_of(data: SiteData, model: str) -> list[tuple[Column, Cell]]:
@@ -65,6 +72,7 @@ def _job(data: SiteData, column: Column, cell: Cell) -> Job:
         record=cell.record,
         metrics=grids.metrics(job) if job.records else None,
         tables=grids.of_result(job),
+        classes=grids.listed_classes(job),
         curves=curves_of(job),
         pictures=pictures_of(data, job),
         pedigree=facts(asdict(job.pedigree)),

@@ -119,7 +119,6 @@ def benchmark(
 
 def _view(slug: str, shift: Shift, beside: Published | None, series: Mapping[str, int], data: SiteData) -> ShiftView:
     drawn = figure(shift, beside, series)
-    pair = beside.shown if beside and beside.shown.models else None
     return ShiftView(
         slug=slug,
         shift=shift,
@@ -128,7 +127,7 @@ def _view(slug: str, shift: Shift, beside: Published | None, series: Mapping[str
         numbers=_numbers(shift, data) if shift.results else None,
         told=tuple(_told(shift, beside)),
         remarks=remarks(shift.results),
-        credits=baseline.credits_of(pair) if pair else (),
+        credits=baseline.credits_of(beside.shown) if beside else (),
     )
 
 

@@ -17,6 +17,8 @@ from clipbench.report.site.pages.robustness.benchmark import Benchmark, benchmar
 from clipbench.report.site.pages.robustness.corrupted import Corrupted, corrupted
 from clipbench.report.site.pages.robustness.published import Published, listing, with_published
 
+_ANALYSES = ("robustness", "corruption_error")
+
 
 @dataclass(frozen=True)
 class Robustness:
@@ -29,6 +31,7 @@ class Robustness:
     """The published models on all shifts of the catalog."""
     corrupted: tuple[Corrupted, ...]
     outcomes: Outcomes
+    """Of both analyses: what failed, and what says no number, with its notes."""
 
 
 class RobustnessPage:
@@ -39,14 +42,13 @@ class RobustnessPage:
 
     def documents(self, data: SiteData) -> Iterable[Document | DataFile]:
         """Return its documents; none where there is nothing to show."""
-        if data.as_report.results_of("robustness", "corruption_error") or data.board.published:
+        if data.as_report.results_of(*_ANALYSES) or data.board.published:
             return (Document("robustness.html", "Robustness", lambda: _content(data)),)
         return ()
 
 
 def _content(data: SiteData) -> Robustness:
-    result = outcomes(data.as_report.results_of("robustness"))
-    measured, summaries = gather(result.measured)
+    measured, summaries = gather(outcomes(data.as_report.results_of("robustness")).measured)
     shifts = sorted(with_published(measured, {table.key for table in data.board.published}), key=_place)
     names = sorted({shift.about.reference for shift, _ in shifts})
     left = RealWorldSection().show(data.as_report, 0)
@@ -64,7 +66,7 @@ def _content(data: SiteData) -> Robustness:
         ),
         published=listing([beside for _, beside in shifts if beside], data),
         corrupted=corrupted(data),
-        outcomes=result,
+        outcomes=outcomes(data.as_report.results_of(*_ANALYSES)),
     )
 
 

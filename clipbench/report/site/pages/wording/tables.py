@@ -18,7 +18,7 @@ Records = Mapping[str, Record]
 _FAINT = 0.05
 """Share of a tint below which nobody sees it."""
 
-_ROLES = {"control": "control, meant to be worse", "baseline": "baseline, in no mean"}
+_ROLES = {"control": "control, in no mean", "baseline": "baseline, in no mean"}
 
 
 def wordings(jobs: Sequence[JobResult], data: SiteData) -> Listing:
