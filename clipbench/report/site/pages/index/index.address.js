@@ -23,5 +23,5 @@ window.clipbenchIndex = {};
     return parts.length ? `#${parts.join("&")}` : "";
   };
 
-  Object.assign(window.clipbenchIndex, { read, write, lists, texts });
+  Object.assign(window.clipbenchIndex, { read, write });
 })();
