@@ -91,7 +91,8 @@ def test_there_is_no_page_without_prompt_sensitivity(page: Callable[..., str]) -
 def test_the_range_over_templates_is_a_bar_on_the_score(page: Callable[..., str]) -> None:
     job = prompted("a", 0.2, 0.7, 0.15)
     html = page(job)
-    assert "--v:0.4500;--l:0.2000;--h:0.7000;--r:0.4700" in html
+    # On a scale from 20 to 70 %.
+    assert "--v:0.5000;--l:0.0000;--h:1.0000;--r:0.5400" in html
     text = words(html)
     assert "the top-1 of a has a spread of 15.0 points [14.0, 16.0]" in text
     assert "a <b>photo</b> of a {}." in text

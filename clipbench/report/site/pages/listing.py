@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,13 +33,15 @@ class Number:
 
 @dataclass(frozen=True)
 class Reach:
-    """A range with a mark in it and a tick, as shares of a scale that all rows of a table have."""
+    """A range with a mark in it and a tick, on a scale that all rows of a table have."""
 
     value: float
     low: float
     high: float
     tick: float | None
     said: str
+    ends: tuple[float, float]
+    """Of the scale."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,18 @@ class Listing:
     heads: tuple[Head, ...]
     rows: tuple[Row, ...]
     first: str = "Model"
+
+
+def tens(shares: Sequence[float | None]) -> tuple[float, float]:
+    """Return the whole tens of percent that hold some shares."""
+    known = [share for share in shares if share is not None] or [0.0, 1.0]
+    low, high = math.floor(round(10 * min(known), 6)) / 10, math.ceil(round(10 * max(known), 6)) / 10
+    return low, max(high, low + 0.1)
+
+
+def told(ends: tuple[float, float]) -> str:
+    """Return a scale's ends: '10 to 70 %'."""
+    return f"{100 * ends[0]:.0f} to {100 * ends[1]:.0f}\u202f%"
 
 
 def number(record: Record | None, unit: str, href: str = "", *, note: str = "") -> Number:

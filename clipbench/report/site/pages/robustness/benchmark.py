@@ -22,7 +22,18 @@ from clipbench.report.sections.robustness.findings import (
 from clipbench.report.sections.robustness.scatter import Scatter
 from clipbench.report.site.data.names import slugs
 from clipbench.report.site.pages.base import SiteData
-from clipbench.report.site.pages.listing import Head, Listing, Number, Reach, Row, difference, filled, number
+from clipbench.report.site.pages.listing import (
+    Head,
+    Listing,
+    Number,
+    Reach,
+    Row,
+    difference,
+    filled,
+    number,
+    tens,
+    told,
+)
 from clipbench.report.site.pages.robustness.figure import figure
 from clipbench.report.site.pages.robustness.published import Published
 from clipbench.report.text import numbers
@@ -102,9 +113,9 @@ def benchmark(
 ) -> Benchmark:
     """Set out one reference with the shifts that stand beside it."""
     series = figures.series_of(data.leaderboard.models)
-    told = [(shift.about.dataset, shift.condition) for shift, _ in shifts]
-    repeated = [told[:place].count(words) for place, words in enumerate(told)]
-    labels = [" ".join(map(str, filter(None, (*words, again)))) for words, again in zip(told, repeated, strict=True)]
+    named = [(shift.about.dataset, shift.condition) for shift, _ in shifts]
+    repeated = [named[:place].count(words) for place, words in enumerate(named)]
+    labels = [" ".join(map(str, filter(None, (*words, again)))) for words, again in zip(named, repeated, strict=True)]
     addresses = slugs(labels)
     views = (_view(addresses[label], *found, series, data) for label, found in zip(labels, shifts, strict=True))
     return Benchmark(
@@ -163,10 +174,10 @@ def _numbers(shift: Shift, data: SiteData) -> Listing:
     about, first = shift.about, shift.results[0]
     images = [f"n = {numbers.count(n)}" for n in sizes(first)]
     known = [chance(record_of(first, metric)) for metric in ("reference_top1", "shift_top1")]
-    told = [tuple(part for part in both if part) for both in zip(images, known, strict=True)]
+    below = [tuple(part for part in both if part) for both in zip(images, known, strict=True)]
     heads = (
-        Head(f"{about.reference}, %", told[0]),
-        Head(f"{about.dataset}, %", told[1]),
+        Head(f"{about.reference}, %", below[0]),
+        Head(f"{about.dataset}, %", below[1]),
         Head("gap, points", ("same classes",), lower_first=True),
         Head("expected, %", ("by the line",)),
         Head("effective robustness, points", ("beyond the line",)),
@@ -198,19 +209,22 @@ def _means(name: str, summaries: Sequence[Summary], data: SiteData) -> Listing |
     """Set out each model over all its shifts; None where there are none."""
     if not summaries:
         return None
+    shown = [record_of(summary.result, "mean_shift_top1") for summary in summaries]
+    values = [end for record in shown for end in (record.value, record.chance)]
+    ends = tens([*values, *(summary.on_reference for summary in summaries)])
     heads = (
         Head(f"{name}, %", ("classes of the shifts",)),
-        Head("what is left", ("0 to 100 %, tick: chance",)),
+        Head("what is left", (f"{told(ends)}, tick: chance",)),
         Head("mean over shifts, %"),
         Head("worst shift, %"),
         Head("mean gap, points", (), lower_first=True),
         Head("effective robustness, points", ("mean over shifts",)),
     )
-    rows = [_mean(summary, data) for summary in summaries]
+    rows = [_mean(summary, ends, data) for summary in summaries]
     return Listing(f"{name} and the mean over its shifts", *filled(heads, rows))
 
 
-def _mean(summary: Summary, data: SiteData) -> Row:
+def _mean(summary: Summary, scale: tuple[float, float], data: SiteData) -> Row:
     result, page = summary.result, data.measured_path(summary.result.about.model)
     left, worst = record_of(result, "mean_shift_top1"), record_of(result, "worst_shift_top1")
     ends = sorted((summary.on_shifts, summary.on_reference))
@@ -219,7 +233,7 @@ def _mean(summary: Summary, data: SiteData) -> Row:
     shifts = counted(len(result.about.datasets), "shift")
     cells = (
         number(Record("reference_top1", summary.on_reference), "fraction", page),
-        Reach(summary.on_shifts, ends[0], ends[1], left.chance, said),
+        Reach(summary.on_shifts, ends[0], ends[1], left.chance, said, scale),
         number(left, "fraction", page),
         # Of one shift that is the mean.
         number(worst, "fraction", page, note=str(worst.params.get("dataset", ""))) if several else Number(),

@@ -50,7 +50,8 @@ class RobustnessPage:
 def _content(data: SiteData) -> Robustness:
     measured, summaries = gather(outcomes(data.as_report.results_of("robustness")).measured)
     shifts = sorted(with_published(measured, {table.key for table in data.board.published}), key=_place)
-    names = sorted({shift.about.reference for shift, _ in shifts})
+    # The shifts stand measured ones first, and so do their benchmarks.
+    names = dict.fromkeys(shift.about.reference for shift, _ in shifts)
     left = RealWorldSection().show(data.as_report, 0)
     return Robustness(
         lines=left.lines if left else (),

@@ -8,7 +8,18 @@ from typing import Any
 
 from clipbench.analyses.base import verdict_of
 from clipbench.report.site.pages.base import SiteData
-from clipbench.report.site.pages.listing import Head, Listing, Number, Reach, Row, difference, filled, number
+from clipbench.report.site.pages.listing import (
+    Head,
+    Listing,
+    Number,
+    Reach,
+    Row,
+    difference,
+    filled,
+    number,
+    tens,
+    told,
+)
 from clipbench.report.text import numbers
 from clipbench.report.text.claims import Claim, at_chance
 from clipbench.results.records import JobResult, Record
@@ -25,9 +36,11 @@ def wordings(jobs: Sequence[JobResult], data: SiteData) -> Listing:
     """Set out each model: the range over its templates, and what moves with them."""
     found = [_records(job) for job in jobs]
     gains = max((records["ensemble_gain"].family for records in found if "ensemble_gain" in records), default=1)
+    shown = [records[name].value for records in found for name in ("worst", "best", "ensemble_top1") if name in records]
+    ends = tens(shown)
     heads = (
         Head("mean of templates, %"),
-        Head("worst to best", ("0 to 100 %", "dot: mean, tick: averaged")),
+        Head("worst to best", (told(ends), "dot: mean, tick: averaged")),
         Head("worst template, %"),
         Head("best template, %"),
         Head("range, points", ("on these images",)),
@@ -38,7 +51,7 @@ def wordings(jobs: Sequence[JobResult], data: SiteData) -> Listing:
         Head("range over names, points", ("lists of class names",)),
         Head("gain of all names, points"),
     )
-    rows = [_row(job, records, data) for job, records in zip(jobs, found, strict=True)]
+    rows = [_row(job, records, ends, data) for job, records in zip(jobs, found, strict=True)]
     return Listing(f"{jobs[0].dataset}: top-1 over wordings", *filled(heads, rows))
 
 
@@ -46,7 +59,7 @@ def _records(job: JobResult) -> Records:
     return {record.metric: record for record in job.records}
 
 
-def _row(job: JobResult, records: Records, data: SiteData) -> Row:
+def _row(job: JobResult, records: Records, scale: tuple[float, float], data: SiteData) -> Row:
     href, mean = data.job_path(job.hash), records["mean"]
     best, worst, ensemble = map(records.get, ("best", "worst", "ensemble_top1"))
     nothing = all(record is not None and at_chance(record) for record in (mean, ensemble))
@@ -54,7 +67,7 @@ def _row(job: JobResult, records: Records, data: SiteData) -> Row:
     of_averaging, of_names = (Claim(gain, nothing) if gain else None for gain in gains)
     cells = (
         number(mean, "fraction", href),
-        _reach(mean, worst, best, ensemble),
+        _reach(mean, worst, best, ensemble, scale),
         _template(worst, href),
         _template(best, href),
         number(records.get("range"), "gap", href),
@@ -68,12 +81,14 @@ def _row(job: JobResult, records: Records, data: SiteData) -> Row:
     return Row(job.model, data.measured_path(job.model), cells)
 
 
-def _reach(mean: Record, worst: Record | None, best: Record | None, ensemble: Record | None) -> Number | Reach:
+def _reach(
+    mean: Record, worst: Record | None, best: Record | None, ensemble: Record | None, scale: tuple[float, float]
+) -> Number | Reach:
     ends = [record.value for record in (worst, best) if record and record.value is not None]
     if len(ends) < 2 or mean.value is None:
         return Number()
     said = f"{numbers.number(ends[0])} to {numbers.with_unit(ends[1])}, mean {numbers.with_unit(mean.value)}"
-    return Reach(mean.value, ends[0], ends[1], ensemble.value if ensemble else None, said)
+    return Reach(mean.value, ends[0], ends[1], ensemble.value if ensemble else None, said, scale)
 
 
 def _template(record: Record | None, href: str) -> Number:
