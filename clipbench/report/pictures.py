@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipbench.results.folder import Results
+from clipbench.tasks.base import SAMPLE
 
 PER_JOB = 12
 
@@ -43,13 +44,14 @@ class Album:
         self._uris: dict[bytes, str] = {}
 
     def show(self, pictures: Iterable[Mapping[str, str]], thumbs: Path) -> tuple[Shown, ...]:
-        """Return the first pictures of a job.
+        """Return the first pictures of a job; not those that only show its data set.
 
         Args:
             pictures: a job's pictures: id, role, caption, true_label, prediction, thumb.
             thumbs: the folder that `thumb` is relative to; nothing outside it is read.
         """
-        return tuple(self._shown(picture, thumbs) for picture in list(pictures)[:PER_JOB])
+        chosen = [picture for picture in pictures if picture.get("role") != SAMPLE]
+        return tuple(self._shown(picture, thumbs) for picture in chosen[:PER_JOB])
 
     def _shown(self, picture: Mapping[str, str], thumbs: Path) -> Shown:
         shown = Shown(*(str(picture.get(name, "")) for name in ("id", "caption", "true_label", "prediction")))

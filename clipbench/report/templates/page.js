@@ -49,7 +49,7 @@
     Object.assign(copy.layout, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: font, size: 12.5, color: palette.ink },
     });
-    for (const axis of [copy.layout.xaxis, copy.layout.yaxis]) {
+    for (const axis of Object.keys(copy.layout).filter((key) => /^[xy]axis/.test(key)).map((key) => copy.layout[key])) {
       if (axis.showgrid === false) continue;
       Object.assign(axis, { gridcolor: palette.grid, zerolinecolor: palette.soft, tickfont: { color: palette.soft, size: 12 } });
       if (axis.title) axis.title.font.color = palette.soft;
@@ -76,7 +76,8 @@
     specs.set(box.id, spec);
     const { data, layout } = painted(spec);
     drawn.add(box);
-    return window.Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, typesetMath: false });
+    await window.Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, typesetMath: false });
+    box.dispatchEvent(new Event("drawn", { bubbles: true }));
   };
 
   const boxes = all("[data-plot]");
@@ -143,7 +144,7 @@
     head.setAttribute("aria-sort", direction);
     body.append(...rows);
   };
-  all(".sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
+  all("[data-place] > .sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
 
   // Links -------------------------------------------------------------------------------------------------------
   const reveal = () => {

@@ -82,7 +82,7 @@ class CorruptionsSection:
         result, series = outcomes(results), series_of(data.leaderboard.models)
         jobs = {job.hash: job for job in data.jobs if job.view}
         charts, left, wanted = [], figures, 0
-        for condition, models in _gathered(result.measured):
+        for condition, models in gathered(result.measured):
             drawn = panels(models, series)
             wanted += len(drawn)
             # Half a set of panels cannot be compared with the other half.
@@ -93,7 +93,7 @@ class CorruptionsSection:
         return Corruptions(tuple(charts), result, wanted - (figures - left))
 
 
-def _gathered(results: Sequence[AnalysisResult]) -> list[tuple[str, list[AnalysisResult]]]:
+def gathered(results: Sequence[AnalysisResult]) -> list[tuple[str, list[AnalysisResult]]]:
     """Gather the models on one data set that were corrupted alike, each group with its condition."""
     words_of = conditions(results)
     groups: dict[object, list[AnalysisResult]] = {}
@@ -115,7 +115,7 @@ def _chart(
         dataset=dataset,
         condition=condition,
         numbers=table(f"{dataset}, {condition}", [(result, "") for result in models]),
-        facts=tuple(_facts(models)),
+        facts=tuple(facts(models)),
         remarks=remarks(models),
         series=tuple((name, series.get(name, 0)) for name in names),
         left_out=len(models) - len(names),
@@ -148,7 +148,7 @@ def _shaded(row: Mapping[str, Any], clean: float | None) -> Entry:
     return Entry(numbers.number(row["top1"]), numbers.ends(row["low"], row["high"]), lost)
 
 
-def _facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
+def facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
     """Say what the means are over, what is absent, and against which model mCE is."""
     measured = kinds(models)
     standard = [name for name in STANDARD if name in measured]
