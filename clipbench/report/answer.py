@@ -93,6 +93,7 @@ def find_answer(data: PageData) -> Answer:
     loss = _loss(shifts, "shifts", data.rank) or _loss(corruptions, "corruptions", data.rank)
     lead, wordings = _lead(data), find_wordings(data)
     figure, caption = next(_pictures(data, shifts, loss, lead), (None, ""))
+    caption += f" The first {_MOST} models." if len(data.leaderboard.models) > _MOST else ""
     compared = compared_jobs(data.analyses)
     tied = [found for column in data.leaderboard.columns if (found := is_tied(column, compared)) is not None]
     return Answer(lead, len(tied), sum(tied), loss, _labels(data), wordings[0] if wordings else None, figure, caption)

@@ -112,8 +112,9 @@
       const told = texts.length > 1 ? texts.map((text, at) => [value(words)[at], text]) : [["", texts[0]]];
       const stored = image.startsWith("data:");
       const picture = make(stored ? "img" : "span", stored ? "" : "none", stored ? "" : image);
-      const alt = told.map((line) => line.filter(Boolean).join(": ")).join("; ");
-      if (stored) Object.assign(picture, { src: image, alt: alt || id, width: 128, height: 128 });
+      // A caption that stands below is not said twice.
+      const alt = told.length > 1 ? told.map((line) => line.filter(Boolean).join(": ")).join("; ") : id;
+      if (stored) Object.assign(picture, { src: image, alt, width: 128, height: 128 });
       return make("li", "", picture, ...told.map(([word, text]) => {
         const line = make("p", "", word ? make("span", "soft", word + " ") : null, isolated(text));
         line.title = id;

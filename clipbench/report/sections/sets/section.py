@@ -190,13 +190,13 @@ def _hover(model: str, cell: Cell) -> str:
 
 
 def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
-    """Set benchmark against shift, for the first measurement of which some models have both means ranked."""
+    """Set the first models' benchmark means against those on shifts, in the first measurement that ranks both."""
     by_group = {(group.measurement, group.regime): group.by_model for group in group_means}
     for measurement in dict.fromkeys(group.measurement for group in group_means):
         benchmark, shift = (by_group.get((measurement, regime), {}) for regime in ("benchmark", "shift"))
         both = [(benchmark[model], shift[model]) for model in leaderboard.models if model in benchmark.keys() & shift]
         if ranked := [pair for pair in both if all(mean.ranked for mean in pair)]:
-            return _gap(ranked)
+            return _gap(ranked[:MANY])
     return None
 
 
