@@ -41,12 +41,12 @@ def measured(model: str, share: float, dataset: str = "digits", **parts: str) ->
 
 def test_new_gone_and_moved_are_told_with_what_the_pedigrees_differ_in(build: Builder) -> None:
     first = build(measured("a", 0.9), measured("b", 0.5))
-    assert [(entry["note"], entry["models"], entry["columns"]) for entry in first] == [("first", 2, 1)]
+    assert [(entry["missing"], entry["models"], entry["columns"]) for entry in first] == [("first", 2, 1)]
     other = measured("a", 0.8, weights="x", subset="limit 100")
     latest, former = build(other, measured("c", 0.5), measured("c", 0.5, "pets"))
     assert (latest["new_models"], latest["gone_models"]) == (["c"], ["b"])
     assert latest["new_columns"] == ["pets, zero-shot classification, prompts photo"]
-    assert "note" not in latest
+    assert "missing" not in latest
     (move,) = latest["moved"]
     assert (move["model"], move["before"], move["after"], move["job"]) == ("a", 0.9, 0.8, other.hash)
     assert move["why"] == ["weights", "examples (all → limit 100)"]
@@ -83,10 +83,10 @@ def test_a_value_that_moved_without_its_pedigree_is_told_so_and_a_lost_record_is
 def test_what_cannot_be_read_is_not_compared_and_said_so(build: Builder, tmp_path: Path, content: str) -> None:
     build(measured("a", 0.9))
     (tmp_path / "site" / "data" / "changes.json").write_text(content, errors="surrogatepass")
-    assert [entry["note"] for entry in build(measured("a", 0.8))] == ["log unreadable"]
+    assert [entry["missing"] for entry in build(measured("a", 0.8))] == ["log unreadable"]
     (tmp_path / "site" / "data" / "board.json").write_text(content, errors="surrogatepass")
     latest, _ = build(measured("a", 0.7))
-    assert (latest["note"], latest["moved"]) == ("board unreadable", [])
+    assert (latest["missing"], latest["moved"]) == ("board unreadable", [])
 
 
 def test_a_board_that_names_a_file_elsewhere_makes_nothing_read_there(build: Builder, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_board_whose_cells_are_none_is_not_compared(build: Builder, tmp_path: 
     board = json.loads(path.read_text())
     board["board"]["columns"][0]["cells"] = [cell]
     path.write_text(json.dumps(board | {"content": "other"}))
-    assert build(measured("a", 0.8))[0]["note"] == "board unreadable"
+    assert build(measured("a", 0.8))[0]["missing"] == "board unreadable"
 
 
 def test_a_build_that_was_not_finished_is_not_told_twice(build: Builder, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class Build:
     columns: int
     former: str | None = None
     """Content of the build that it is compared with."""
-    note: Literal["first", "board unreadable", "log unreadable"] | None = None
+    missing: Literal["first", "board unreadable", "log unreadable"] | None = None
     new_models: tuple[str, ...] = ()
     gone_models: tuple[str, ...] = ()
     new_columns: tuple[str, ...] = ()
@@ -158,7 +158,7 @@ def _build(records: Records, now: board.Document, former: board.Document | str, 
         "columns": len(now.board.columns),
     }
     if not isinstance(former, board.Document):
-        return Build(**told, note="first" if former == log == "none" else "board unreadable")
+        return Build(**told, missing="first" if former == log == "none" else "board unreadable")
     moved = sorted(_moves(former.board, now.board), key=lambda move: _size(move[0]), reverse=True)
     ranks = list(_rank_changes(former.board, now.board))
     old, new = ({model.slug: model.name for model in found.board.models} for found in (former, now))
@@ -166,7 +166,7 @@ def _build(records: Records, now: board.Document, former: board.Document | str, 
     return Build(
         **told,
         former=former.content,
-        note="log unreadable" if log == "unreadable" else None,
+        missing="log unreadable" if log == "unreadable" else None,
         new_models=tuple(new[slug] for slug in new if slug not in old),
         gone_models=tuple(old[slug] for slug in old if slug not in new),
         new_columns=tuple(columns[slug] for slug in columns if slug not in was),

@@ -11,7 +11,7 @@ from clipbench.report.sections.robustness.findings import all_at_chance
 from clipbench.report.site.data import board
 from clipbench.report.site.pages.base import SiteData, anchor
 from clipbench.report.text import numbers
-from clipbench.report.text.claims import Claim, chance
+from clipbench.report.text.claims import Claim, chances
 from clipbench.report.text.declared import as_shown
 from clipbench.results.records import AnalysisResult, Record
 
@@ -86,8 +86,11 @@ class Row:
     def chance(self) -> str:
         """What guessing, and always answering with the commonest class, gives."""
         known = self.column
-        told = Record(known.metric, None, known.unit, chance=known.chance, commonest=known.commonest)
-        return chance(told).removeprefix("chance ")
+        guess, commonest = known.chance, known.commonest
+        shown = [] if guess is None else [numbers.with_unit(guess, known.unit)]
+        if commonest is not None and numbers.with_unit(commonest, known.unit) not in shown:
+            shown += chances(Record(known.metric, None, known.unit, commonest=commonest))
+        return ", ".join(shown)
 
 
 class Field:
