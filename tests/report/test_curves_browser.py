@@ -64,6 +64,7 @@ def test_a_curve_in_closed_details_takes_the_new_colours_when_opened_again(
     page.page.wait_for_function(f"() => Math.abs({width} - {drawn}) < 1")
 
 
+@pytest.mark.slow
 def test_all_figures_fit_a_phone_and_their_labels_do_not_touch(visit: Callable[..., Visit], fitted: Results) -> None:
     page = visit(fitted, PHONE)
     page.open_all()

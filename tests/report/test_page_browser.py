@@ -179,6 +179,7 @@ def test_nothing_is_cut_on_paper(visit: Callable[..., Visit], make_results: Make
     assert page.evaluate(wide) > 1000
 
 
+@pytest.mark.slow
 def test_the_page_has_no_barrier_closed_or_open(site_browser: Browser, make_results: Make, tmp_path: Path) -> None:
     results = make_results(linear_probe("a", "x", 0.8))
     jobs = [classification(model, "x", 0.5) for model in "ab"]

@@ -150,6 +150,7 @@ def test_what_a_set_says_of_itself_is_text(make_results: Make, tmp_path: Path) -
     assert "could not be made" not in html
 
 
+@pytest.mark.slow
 def test_the_page_is_sound_in_the_dark_on_a_phone_and_on_paper(
     crowd: Results, tmp_path: Path, site_browser: Browser
 ) -> None:

@@ -65,6 +65,7 @@ def test_the_shift_is_in_the_address_and_what_is_pointed_at_is_shown_twice(
     site_browser.open(tmp_path / "site", "robustness.html", PHONE, "dark").assert_sound()
 
 
+@pytest.mark.slow
 def test_wording_and_labels_are_sound_on_a_phone_and_hold_no_markup_of_names(
     fitted: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site_browser: Browser
 ) -> None:

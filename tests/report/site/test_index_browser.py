@@ -189,6 +189,7 @@ def test_what_is_seen_can_be_copied_with_its_marks_and_notes(folder: Path, site_
     assert "\\toprule" in texts["tex"]
 
 
+@pytest.mark.slow
 def test_the_index_is_sound_in_the_dark_on_a_phone_and_on_paper(folder: Path, site_browser: Browser) -> None:
     dark = site_browser.open(folder, "index.html#heat=1&origin=measured", scheme="dark")
     dark.assert_sound()
