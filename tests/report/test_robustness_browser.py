@@ -58,6 +58,7 @@ def filled(make_results: Make, found: Callable[..., None], monkeypatch: pytest.M
     return make_results(*(classification(model, "imagenet", 0.63 + skill) for model, skill in SKILL.items()))
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_in_the_colours_of_its_theme(visit: Callable[..., Visit], filled: Results) -> None:
     page = visit(filled, DESKTOP, "dark")
     page.draw_all()

@@ -37,6 +37,7 @@ def _shown(visit: SiteVisit) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_shift_is_in_the_address_and_what_is_pointed_at_is_shown_twice(
     make_results: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site_browser: Browser
 ) -> None:
