@@ -134,7 +134,7 @@ def _mean(preset: Preset, number: int, ranking: Ranking) -> Entries:
         for row in ranking.rows
     }
     for row in ranking.apart:
-        told = f"{len(row.datasets)} other sets, not ranked" if ranking.datasets else "not ranked"
+        told = f"{labels.counted(len(row.datasets), 'other set')},\nnot ranked" if ranking.datasets else "not ranked"
         found[row.model] = Entry(numbers.number(row.value), told, None, (row.value, row.low, row.high, *ends), "apart")
     sets = labels.sets(len(ranking.datasets), ranking.regime)
     label = f"{labels.capitalised(ranking.regime) or preset.label} mean"

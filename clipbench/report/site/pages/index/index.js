@@ -204,7 +204,7 @@
     field("metric").replaceChildren(...told.map((head) => option(head.key, [head.label, ...lines(head).slice(0, 1)].join(", "), head === metric())));
     const of = shown.filter(({ kind }) => kind === "set").length;
     by("status").textContent = [`${seen.length} of ${rows.length} models, ${of} of ${sets.length} columns`,
-      without ? `${without} ${state.complete ? "lack some of these columns" : "have no number in these columns"}` : "",
+      without ? `${without} ${state.complete ? "lacking some of these columns" : "without a number in these columns"}` : "",
       state.show === "difference" ? "differences are of the numbers alone, without intervals" : "",
       state.show === "rank" ? "ranks that each may have among the models measured here" : ""].filter(Boolean).join("; ");
     by("reset").hidden = write({ ...state, cell: null }) === "";
