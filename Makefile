@@ -1,4 +1,4 @@
-.PHONY: check format test
+.PHONY: board check format test
 
 check:  ## What CI runs, in the environment at hand
 	ruff check .
@@ -13,3 +13,7 @@ format:
 
 test:
 	python -m pytest -n 2 --dist worksteal
+
+board:  ## The board of what is submitted, beside published figures, in build/board
+	clipbench site --check reports/submissions/*
+	clipbench site reports/submissions/* --published open-clip,imagenet-testbed --title "clipbench board" -o build/board

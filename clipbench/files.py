@@ -27,18 +27,21 @@ StatKey = tuple[int, int, int, int]
 _ELSEWHERE = "choose another folder (CLIPBENCH_CACHE=FOLDER for the cache, -o FOLDER for results)"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file by renaming a finished one into place; parents are created.
+
+    `durable`: it is on the disk before it has its name. Of many files that are quickly made again, this is most of the
+    time.
 
     Raises:
         UserError: the place cannot be written (no permission, disk full).
     """
-    with file_written_atomically(path) as draft:
+    with file_written_atomically(path, durable=durable) as draft:
         draft.write_bytes(content)
 
 
 @contextmanager
-def file_written_atomically(path: Path) -> Iterator[Path]:
+def file_written_atomically(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a draft's path to write to; at the end of the block the draft takes the file's place.
 
     Raises:
@@ -49,9 +52,10 @@ def file_written_atomically(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield draft
-            # Else a power cut may leave the new name with nothing behind it.
-            with draft.open("rb+") as file:
-                os.fsync(file.fileno())
+            if durable:
+                # Else a power cut may leave the new name with nothing behind it.
+                with draft.open("rb+") as file:
+                    os.fsync(file.fileno())
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

@@ -30,9 +30,9 @@ from clipbench.tasks.registry import load_task, task_names
 
 from .conftest import REPOSITORY
 
-PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*.md")])
+PAGES = sorted(path for folder in (".", "docs", "examples", "reports") for path in REPOSITORY.glob(f"{folder}/*.md"))
 ROOMS = "clipbench|suites|prompts|docs|tests|examples|benchmarks|reports"
-APPS = {"clipbench": "clipbench.cli.main", "clipbench.training": "clipbench.training.__main__"}
+APPS = {"clipbench": "clipbench.cli.main"}
 PLACEHOLDER = re.compile(r"\b[A-Z]+\b|\.\.\.")
 """Words in capitals stand for something of the reader's."""
 
@@ -172,9 +172,10 @@ def test_a_wrong_command_would_be_noticed(wrong: str):
     [
         ("docs/suites.md", "run", "clipbench"),
         ("docs/results.md", "report", "clipbench"),
+        ("docs/publishing.md", "site", "clipbench"),
         ("docs/compare.md", "compare", "clipbench"),
         ("docs/store.md", "prune", "clipbench"),
-        ("docs/training.md", "", "clipbench.training"),
+        ("docs/training.md", "train", "clipbench"),
     ],
 )
 def test_every_option_is_documented(name: str, command: str, app: str):
@@ -215,7 +216,9 @@ def test_the_catalogs_names_are_documented_and_no_others():
 
 
 @pytest.mark.usefixtures("examples")
-@pytest.mark.parametrize("name", ["docs/suites.md", "docs/data-sets.md", "docs/real-world.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/suites.md", "docs/data-sets.md", "docs/real-world.md", "docs/own-data.md", "examples/README.md"]
+)
 def test_yaml_blocks_load(name: str, tmp_path: Path):
     found = blocks(page(name), "yaml")
     assert found

@@ -32,6 +32,7 @@ def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_packaged_suites_and_prompts_run_by_bare_name(installed: Path, tmp_path: Path):
     where = subprocess.run(
         [sys.executable, "-c", "import clipbench; print(clipbench.__file__)"],

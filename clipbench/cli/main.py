@@ -45,7 +45,7 @@ app.add_typer(cli_reference.app)
 app.add_typer(cli_prompts.app)
 app.add_typer(cli_results.app)
 app.command(epilog=cli_compare.EXIT_CODES)(cli_compare.compare)
-app.command()(cli_site.site)
+app.command(epilog=cli_site.EXIT_CODES)(cli_site.site)
 app.command()(cli_train.train)
 
 

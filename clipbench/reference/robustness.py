@@ -63,7 +63,7 @@ def published_robustness(name: str, shifts: Sequence[str] = CATALOG_SHIFTS) -> t
     """
     known = find_published(name)
     pairs = [pair for pair in published_pairs() if pair.shift in shifts]
-    return tuple(_robustness(pair, model) for pair in pairs for model in pair.models if model.name == known)
+    return tuple(judge(pair, model) for pair in pairs for model in pair.models if model.name == known)
 
 
 @cache
@@ -82,7 +82,8 @@ def pair_line(pair: PublishedPair, continuity: float | None = None, without: tup
     )
 
 
-def _robustness(pair: PublishedPair, model: PublishedModel) -> Robustness:
+def judge(pair: PublishedPair, model: PublishedModel) -> Robustness:
+    """Return the effective robustness of one of a pair's models."""
     # With its own figures in it, a line would be drawn towards the model.
     models = pair_line(pair, without=(model.name,) if model.baseline else ())
     warnings = tuple(_warnings(pair, model, models))

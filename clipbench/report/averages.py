@@ -96,27 +96,6 @@ def order_by_merit(leaderboard: Leaderboard, group_means: Sequence[Means]) -> Le
     return replace(leaderboard, models=tuple(sorted(leaderboard.models, key=lambda model: (merit(model), model))))
 
 
-def telling(group_means: Sequence[Means], model: str) -> list[tuple[Average, Average | None]]:
-    """Return what stands for a model, for each task, regime and set of prompts.
-
-    This is a mean, and where there is one the few-shot mean to set beside it. Of several conditions the plainest; of
-    few-shot the largest number of shots that all sets have, and beside it the smallest over the same sets.
-    """
-    groups: dict[tuple[str, str, str], list[Average]] = defaultdict(list)
-    for group in group_means:
-        if model in group.by_model:
-            groups[group.measurement.task, group.regime, group.measurement.prompts].append(group.by_model[model])
-    return list(map(_telling, groups.values()))
-
-
-def _telling(averages: Sequence[Average]) -> tuple[Average, Average | None]:
-    conditions = [replace(average.measurement.condition, shots=None) for average in averages]
-    alike = [mean for mean, condition in zip(averages, conditions, strict=True) if condition == conditions[0]]
-    most = max(alike, key=lambda mean: (len(mean.datasets) == mean.total, mean.measurement.condition.shots or 0))
-    fewest = alike[0]
-    return most, fewest if fewest is not most and fewest.datasets == most.datasets else None
-
-
 def _place(group: Means) -> tuple[object, ...]:
     task, *rest = group.measurement.order
     return (task, labels.regime_order(group.regime), *rest)

@@ -85,21 +85,23 @@ def bibtex(results: Results, jobs: Sequence[JobResult]) -> str:
     locations = _of_runs(results, "models")
     for job in sorted(jobs, key=lambda job: job.status != "done"):
         declared = {"howpublished": job.about.get("source"), "note": job.about.get("licence")}
-        entries.setdefault(_key("data", job.dataset), {"title": job.dataset, **declared})
+        entries.setdefault(entry_key("data", job.dataset), {"title": job.dataset, **declared})
     for job in jobs:
         trained = ", ".join(trained_on(job))
         library = str(job.run_metadata.get("library") or "")
         note = "; ".join(filter(None, (library, f"trained on {trained}" if trained else "")))
         known = {"title": job.model, "howpublished": locations.get(job.model), "note": note}
-        entries.setdefault(_key("model", job.model), known)
-    return "\n".join(_entry(key, fields) for key, fields in entries.items())
+        entries.setdefault(entry_key("model", job.model), known)
+    return "\n".join(entry(key, fields) for key, fields in entries.items())
 
 
-def _key(kind: str, name: str) -> str:
+def entry_key(kind: str, name: str) -> str:
+    """Return the key of an entry, e.g. 'data-cifar-10'."""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in name.lower())
     return "-".join([kind, *plain.split()])
 
 
-def _entry(key: str, fields: Mapping[str, object]) -> str:
+def entry(key: str, fields: Mapping[str, object]) -> str:
+    """Return a BibTeX entry; fields without a value are left out."""
     lines = [f"  {name} = {{{escape_latex(str(value))}}}," for name, value in fields.items() if value]
     return "\n".join([f"@misc{{{key},", *lines, "}", ""])

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from clipbench.metrics.specs import TableSpec
 from clipbench.report import grids
 from clipbench.report.figures.curve import Curve, draw
-from clipbench.report.leaderboard import Cell, Column, Leaderboard
+from clipbench.report.held import Block, Held
+from clipbench.report.leaderboard import Column, Leaderboard
 from clipbench.report.measured import Remark, distinct
-from clipbench.report.pictures import Album, Shown, thumbs_of
-from clipbench.report.run_metadata import Fact, facts
+from clipbench.report.pictures import LEFT_OUT, Album, Shown, thumbs_of
+from clipbench.report.run_metadata import facts
 from clipbench.report.sections.prompts.figures import prompt_curves
+from clipbench.report.text import labels, numbers
 from clipbench.report.text.declared import declared
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult, Record
-from clipbench.tasks.prompt_sensitivity.prompt_sensitivity import PromptSensitivity
+from clipbench.tasks.retrieval.retrieval import Retrieval
+
+_BROKEN = 20
+"""Images that are named."""
 
 
 @dataclass(frozen=True)
 class JobDetail:
-    """One job, ready to be shown."""
+    """One job: what its line says, and the box that opens below it."""
 
     anchor: str
-    """Unique in the page."""
+    """'job-HASH'; '' where its job has a line further up: one that failed early may belong to several columns."""
     job: JobResult
     record: Record | None
     """What the leaderboard shows of it."""
     footnote: int | None
-    notes: tuple[str, ...]
-    """Those that no other model of the column shares."""
-    wordings: Mapping[str, Record]
-    """By metric what the sentence that opens a job of prompt sensitivity is made of; empty for other jobs."""
-    metrics: grids.Grid | None
-    tables: tuple[grids.Grid, ...]
-    curves: Mapping[str, Curve]
-    classes: list[list[Any]] | None
-    """Rows of the searchable table of classes, or None where the tables show all classes."""
-    pictures: tuple[Shown, ...]
-    pedigree: tuple[Fact, ...]
-    run_metadata: tuple[Fact, ...]
+    box: int
+    """Its place among what the page holds."""
+
+    @property
+    def spread(self) -> Record | None:
+        """Of a job of prompt sensitivity, over the templates that its number is the mean of."""
+        return spread_of(self.job)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ class ColumnDetail:
     remarks: tuple[Remark, ...]
     """Notes of several models."""
     jobs: tuple[JobDetail, ...]
+
+
+def spread_of(job: JobResult) -> Record | None:
+    """Return how far a job's number spreads over templates; None of other jobs, and where it has no value."""
+    found = (record for record in job.records if record.metric == "template_spread" and record.value is not None)
+    return next(found, None)
 
 
 def curves_of(job: JobResult) -> Mapping[str, Curve]:
@@ -79,51 +85,110 @@ def curves_by_job(leaderboard: Leaderboard, limit: int) -> Mapping[str, Mapping[
     return found
 
 
+def repeated_notes(leaderboard: Leaderboard) -> tuple[Remark, ...]:
+    """Return the notes that jobs of several columns have, each with the columns it is about."""
+    told = [(column.label, cell.job.notes) for column in leaderboard.columns for cell in leaderboard.cells(column)]
+    found = distinct(told) if len(leaderboard.columns) > 1 else ()
+    return tuple(remark for remark in found if len(remark.models) != 1)
+
+
 def column_details(
-    leaderboard: Leaderboard, results: Results, album: Album, curves: Mapping[str, Mapping[str, Curve]]
-) -> tuple[ColumnDetail, ...]:
-    """Gather the details of every job, column by column, models in the leaderboard's order."""
-    details = []
-    for place, column in enumerate(leaderboard.columns):
-        cells = leaderboard.cells(column)
-        told = distinct([(cell.job.model, cell.job.notes) for cell in cells])
-        shared = tuple(remark for remark in told if len(remark.models) != 1) if len(cells) > 1 else ()
-        gathered = {remark.text for remark in shared}
-        jobs = tuple(
-            _job_detail(f"job-{place}-{row}", cell, results, album, curves, gathered) for row, cell in enumerate(cells)
-        )
-        about = next((cell.job.about for cell in cells if cell.job.about), {})
-        details.append(ColumnDetail(column, about, shared, jobs))
-    return tuple(details)
-
-
-def _job_detail(
-    anchor: str,
-    cell: Cell,
+    leaderboard: Leaderboard,
     results: Results,
     album: Album,
     curves: Mapping[str, Mapping[str, Curve]],
-    gathered: Container[str],
-) -> JobDetail:
-    job = cell.job
-    return JobDetail(
-        anchor=anchor,
-        job=job,
-        record=cell.record,
-        footnote=cell.footnote,
-        notes=tuple(note for note in job.notes if note not in gathered),
-        wordings=_wordings(job),
-        metrics=grids.metrics(job) if job.records else None,
-        tables=grids.of_result(job),
-        curves=curves.get(job.hash, {}),
-        classes=grids.full_classes(job),
-        pictures=album.show(job.pictures, thumbs_of(results, job.hash)),
-        pedigree=facts(asdict(job.pedigree)),
-        run_metadata=facts(job.run_metadata),
+    held: Held,
+    said: Collection[str] = (),
+) -> tuple[ColumnDetail, ...]:
+    """Gather the details of every job, column by column, models in the leaderboard's order.
+
+    Args:
+        leaderboard: whose jobs are shown.
+        results: that they are of.
+        album: of the page.
+        curves: by job hash and table.
+        held: takes what the jobs' boxes hold.
+        said: notes that stand elsewhere.
+    """
+    shown, boxes = _pictures(leaderboard, results, album), dict[str, int]()
+    details = []
+    for column in leaderboard.columns:
+        cells = leaderboard.cells(column)
+        told = distinct([(cell.job.model, cell.job.notes) for cell in cells])
+        shared = tuple(remark for remark in told if len(remark.models) != 1) if len(cells) > 1 else ()
+        elsewhere = {*said, *(remark.text for remark in shared)}
+        jobs = []
+        for cell in cells:
+            job = cell.job
+            anchor = "" if job.hash in boxes else f"job-{job.hash}"
+            if anchor:
+                drawn = curves.get(job.hash, {})
+                boxes[job.hash] = held.box(*_blocks(job, held, drawn, shown[job.hash], elsewhere))
+            jobs.append(JobDetail(anchor, job, cell.record, cell.footnote, boxes[job.hash]))
+        about = next((cell.job.about for cell in cells if cell.job.about), {})
+        details.append(ColumnDetail(column, about, tuple(r for r in shared if r.text not in said), tuple(jobs)))
+    return tuple(details)
+
+
+def _pictures(leaderboard: Leaderboard, results: Results, album: Album) -> Mapping[str, tuple[Shown, ...]]:
+    """Return each job's pictures by hash; where the album has no room for all, the best models have theirs."""
+    placed = [
+        column.cells[model].job
+        for model in leaderboard.models
+        for column in leaderboard.columns
+        if model in column.cells
+    ]
+    return {job.hash: album.show(job.pictures, thumbs_of(results, job.hash)) for job in placed}
+
+
+def _blocks(
+    job: JobResult, held: Held, curves: Mapping[str, Curve], pictures: Sequence[Shown], elsewhere: Container[str]
+) -> Iterator[Block]:
+    """Set out what a job's box holds, notes left out that stand elsewhere."""
+    if job.error:
+        yield held.notes([job.error], kind="notice")
+    if notes := [note for note in job.notes if note not in elsewhere]:
+        yield held.notes(notes)
+    if job.records:
+        yield held.grid(grids.metrics(job), tall=False)
+    tables = grids.of_result(job)
+    for table in tables:
+        if table.name in curves:
+            yield held.beside(held.curve(curves[table.name]), held.grid(table, tall=True), kind="pair")
+    if others := [held.grid(table) for table in tables if table.name not in curves]:
+        yield held.beside(*others)
+    if classes := grids.listed_classes(job):
+        yield held.grid(classes, tall=True, search="Find a class")
+    if pictures:
+        yield _album(job, held, pictures)
+    if job.n_broken:
+        yield _broken(job, held)
+    beside = held.facts("For the record", facts(job.run_metadata), f"Per example: examples/{job.hash}.parquet")
+    yield held.beside(held.facts("What the number depends on", facts(asdict(job.pedigree))), beside)
+
+
+def _album(job: JobResult, held: Held, pictures: Sequence[Shown]) -> Block:
+    kept = [picture for picture in pictures if picture.why_not != LEFT_OUT]
+    left = labels.counted(len(pictures) - len(kept), "picture")
+    foot = (
+        f"{left} left out to keep the page small; the thumbnails are in the results folder." if left[0] != "0" else ""
     )
+    return held.album(role_of(job), kept, picture_words(job), foot)
 
 
-def _wordings(job: JobResult) -> Mapping[str, Record]:
-    known = {record.metric: record for record in job.records if record.value is not None}
-    whole = job.task == PromptSensitivity.name and "template_spread" in known
-    return known if whole else {}
+def role_of(job: JobResult) -> str:
+    """Return what a job's pictures are, e.g. 'Confident mistakes'."""
+    role = labels.capitalised(str(job.pictures[0].get("role") or "picture"))
+    return role if role[-1:] == "s" else f"{role}s"
+
+
+def picture_words(job: JobResult) -> tuple[str, str]:
+    """Return what stands before what a picture shows, and before what was answered."""
+    return ("its caption", "retrieved") if job.task == Retrieval.name else ("true", "predicted")
+
+
+def _broken(job: JobResult, held: Held) -> Block:
+    named = [": ".join(filter(None, (item.get("id", ""), item.get("problem")))) for item in job.broken[:_BROKEN]]
+    left = job.n_broken - len(named)
+    title = f"{labels.counted(job.n_broken, 'broken image')}, left out"
+    return held.notes([*named, *([f"and {numbers.count(left)} more"] if left else [])], title)

@@ -190,25 +190,34 @@ def _worst_first(spec: TableSpec, rows: Sequence[Row]) -> list[Row]:
     return sorted(known, key=lambda row: (row[measure], -(row.get("n") or 0), str(row[name])))
 
 
-def full_classes(result: JobResult) -> list[list[Any]] | None:
-    """Return the classes, worst first, for the page's searchable list: name, n, value, low, high.
-
-    None where `of_result` already shows them all. At most `LISTED_CLASSES` rows.
-    """
+def listed_classes(result: JobResult) -> Grid | None:
+    """Show the classes, worst first, to be searched; None where `of_result` already shows them all."""
     table = result.tables.get("per_class")
     spec = known_columns(declared(result).table("per_class"), table) if table else None
     if table is None or spec is None or len(table.rows) <= ALL_CLASSES:
         return None
-    name, measure = spec.columns[0].name, _measure(spec)
-    shown = _worst_first(spec, table.dicts())[:LISTED_CLASSES]
-    return [
-        [str(row[name]), *(_rounded(row.get(column)) for column in ("n", measure.name, measure.low, measure.high))]
-        for row in shown
-    ]
+    ordered = _worst_first(spec, table.dicts())
+    rows = tuple(_entries(row, spec.columns) for row in ordered[:LISTED_CLASSES])
+    left = f"the table of all classes is in jobs/{result.hash}.json." if len(ordered) > LISTED_CLASSES else ""
+    note = f"The {LISTED_CLASSES} worst are listed here; {left}" if left else ""
+    return Grid(f"All {numbers.count(len(table.rows))} classes", _heads(spec.columns), rows, note)
 
 
-def _rounded(value: float | None) -> float | None:
-    return round(value, 4) if isinstance(value, float) else value
+def failures(result: JobResult, most: int) -> tuple[Grid, ...]:
+    """Show the worst classes and the most frequent confusions, so many of each, without classes that are all right."""
+    found = []
+    for name in ("per_class", "confusions"):
+        table = result.tables.get(name)
+        spec = known_columns(declared(result).table(name), table) if table else None
+        if table is None or spec is None or len(spec.columns) < 2:
+            continue
+        rows: Sequence[Row] = table.dicts()
+        if name == "per_class":
+            rows = [row for row in _worst_first(spec, rows) if row[_measure(spec).name] < 1]
+        caption = "Worst classes" if name == "per_class" else spec.caption
+        cells = tuple(_entries(row, spec.columns, bars=True) for row in rows[:most])
+        found += [Grid(caption, _heads(spec.columns), cells)] if cells else []
+    return tuple(found)
 
 
 def _confusions(spec: TableSpec, rows: Sequence[Row]) -> list[Grid]:

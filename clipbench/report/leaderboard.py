@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -57,6 +57,11 @@ class Leaderboard:
     def cells(self, column: Column) -> list[Cell]:
         """Return a column's cells in the order of the models."""
         return [column.cells[model] for model in self.models if model in column.cells]
+
+    @property
+    def shown(self) -> Iterator[Cell]:
+        """All cells, column by column."""
+        return (cell for column in self.columns for cell in self.cells(column))
 
     @cached_property
     def mixed(self) -> Mapping[str, int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,20 +18,23 @@ from clipbench.analyses.run import analyse
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
 from clipbench.report import citations, marks, run_metadata, tables
-from clipbench.report.averages import means, order_by_merit, telling
-from clipbench.report.details import ColumnDetail, JobDetail, column_details, curves_by_job
+from clipbench.report.answer import find_answer
+from clipbench.report.averages import means, order_by_merit
+from clipbench.report.details import ColumnDetail, column_details, curves_by_job, repeated_notes, spread_of
+from clipbench.report.failures import find_failures
 from clipbench.report.figures import figures
+from clipbench.report.grids import Entry, Grid, Head
+from clipbench.report.held import Block, Held
 from clipbench.report.leaderboard import STANDINGS, Column, Leaderboard, make_leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData, Section
 from clipbench.report.sections.registry import load_sections
-from clipbench.report.sections.sets.section import gap as draw_gap
 from clipbench.report.sections.sets.section import groups
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.claims import Claim, at_chance, basis, chance
-from clipbench.report.text.declared import definitions
+from clipbench.report.text.declared import Terms
 from clipbench.results.folder import Results
-from clipbench.results.records import AnalysisResult, JobResult
+from clipbench.results.records import JobResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -72,38 +76,42 @@ def write_page(results: Results, output: Path, title: str | None = None) -> Path
 
 def render(results: Results, title: str | None = None) -> str:
     """Return the page's HTML. Everything that comes from results is text in it, never markup or script."""
-    jobs, album, analyses = results.jobs(), Album(), analyse(results)
+    jobs, analyses = results.jobs(), analyse(results)
     leaderboard = make_leaderboard(jobs, standings=[result for result in analyses if result.analysis == STANDINGS])
     group_means = means(leaderboard)
     leaderboard = order_by_merit(leaderboard, group_means)
     sections = load_sections()
     claimed = frozenset(name for section in sections for name in section.analyses)
-    data = PageData(results, jobs, analyses, leaderboard, group_means, album, claimed)
-    matched = any(result.status == "done" for result in data.results_of("robustness"))
-    gap = None if matched else draw_gap(leaderboard, group_means)
-    shown, left = _show(sections, data, MAX_FIGURES - (gap is not None))
+    data = PageData(results, jobs, analyses, leaderboard, group_means, Album(), claimed)
+    answer, failures = find_answer(data), find_failures(data)
+    shown, left = _show(sections, data, MAX_FIGURES - (answer.figure is not None))
     curves = curves_by_job(leaderboard, left)
-    details = column_details(leaderboard, results, album, curves)
-    runs = run_metadata.runs(results)
+    repeated = repeated_notes(leaderboard)
+    said = [remark.text for remark in repeated]
+    details = column_details(leaderboard, results, data.album, curves, data.held, said)
+    runs, terms = run_metadata.runs(results), Terms()
     return (
         environment()
         .get_template("page.html.j2")
         .render(
-            **_shared(leaderboard),
-            told=[(model, telling(group_means, model)) for model in leaderboard.models],
-            aside=[job for job in jobs if not job.plain],
+            **_shared(data),
             title=title or " + ".join(dict.fromkeys(run.name for run in runs)),
             made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             leaderboard=leaderboard,
+            aside=[job for job in jobs if not job.plain],
+            answer=answer,
+            failures=failures,
             # The mean of a group with a single data set says what its column says.
             means=[group for group in group_means if group.total > 1 and group.by_model],
             groups=groups(leaderboard),
-            gap=gap,
-            sections=shown,
+            terms_of_board=terms.of([replace(c.job, records=(c.record,)) for c in leaderboard.shown if c.record]),
+            sections=[(part, terms.of(data.results_of(*part["analyses"]))) for part in shown],
+            terms_of_jobs=terms.of(leaderboard.jobs),
+            repeated=repeated,
             details=_by_dataset(details),
-            anchors={job.job.hash: job.anchor for detail in reversed(details) for job in detail.jobs},
             runs=runs,
-            rows=_rows(details),
+            rows=(rows := _rows(leaderboard)),
+            jobs_box=data.held.box(_jobs(rows, data.held)) if rows else None,
             merged=len(results.parts) > 1,
             scripts=_scripts(figures=left < MAX_FIGURES or bool(curves)),
             **_method(data),
@@ -111,22 +119,23 @@ def render(results: Results, title: str | None = None) -> str:
     )
 
 
-def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[list[Mapping[str, str]], int]:
+def _show(sections: Sequence[Section], data: PageData, figures: int) -> tuple[list[Mapping[str, Any]], int]:
     """Render the sections that have something to show; what one draws is taken from the figures left for the next."""
-    shown: list[Mapping[str, str]] = []
+    shown: list[Mapping[str, Any]] = []
     for section in sections:
         try:
             content = section.show(data, figures)
             if content is None:
                 continue
-            html = _template(section).render(section=content, **_shared(data.leaderboard))
+            html = _template(section).render(section=content, **_shared(data))
             figures -= html.count('data-plot style="')
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a section that breaks must not cost the page
             html = environment().get_template("broken.html.j2").render(title=section.title, error=error)
+        told = {"name": section.name, "title": section.title, "analyses": section.analyses}
         # Rendered with everything in it escaped.
-        shown.append({"name": section.name, "title": section.title, "html": Markup(html)})  # noqa: S704
+        shown.append({**told, "html": Markup(html)})  # noqa: S704
     return shown, figures
 
 
@@ -142,20 +151,19 @@ def _compiled(text: str) -> Template:
     return environment().from_string(text)
 
 
-def _shared(leaderboard: Leaderboard) -> Mapping[str, Any]:
+def _shared(data: PageData) -> Mapping[str, Any]:
     """Return what every template may use."""
-    models = leaderboard.models
-    return {"series": figures.series_of(models), "coloured": len(models) <= figures.SERIES}
+    models = data.leaderboard.models
+    coloured = len(models) <= figures.SERIES
+    return {"series": figures.series_of(models), "coloured": coloured, "held": data.held}
 
 
 def _method(data: PageData) -> Mapping[str, Any]:
-    """Return what the page says of how its numbers were made: what metrics mean, (level, kind) of intervals."""
-    found: list[JobResult | AnalysisResult] = [*data.leaderboard.jobs, *data.analyses]
-    records = [record for result in found for record in result.records if record.interval and record.low is not None]
-    kinds = {(numbers.percent_of_level(record.level), labels.interval(record.interval)) for record in records}
+    """Return what the page says of how its numbers were made: (level, kind) of intervals, comparisons, references."""
+    shown = (cell.record for cell in data.leaderboard.shown)
+    records = [record for record in shown if record and record.interval and record.low is not None]
     return {
-        "definitions": definitions(found),
-        "intervals": sorted(kinds),
+        "intervals": sorted({(numbers.percent_of_level(r.level), labels.interval(r.interval)) for r in records}),
         "over_draws": any(record.interval == "images and draws" for record in records),
         "best": marks.best(data.leaderboard),
         "not_compared": [result.error for result in data.results_of(STANDINGS) if result.status == "failed"],
@@ -179,6 +187,7 @@ def environment() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.globals |= {"numbers": numbers, "labels": labels, "moment": run_metadata.moment}
     environment.globals |= {"Claim": Claim, "basis": basis, "chance": chance, "at_chance": at_chance}
+    environment.globals["spread_of"] = spread_of
     return environment
 
 
@@ -186,7 +195,8 @@ def _scripts(*, figures: bool) -> list[Mapping[str, str]]:
     """Return the page's scripts, each with the hash that lets it run; plotly only where there are figures."""
     loader = environment().loader
     assert loader is not None
-    sources = [*([plotly()] if figures else []), loader.get_source(environment(), "page.js")[0]]
+    sources = [loader.get_source(environment(), name)[0] for name in ("page.js", "held.js")]
+    sources = [*([plotly()] if figures else []), *sources]
     digests = [base64.b64encode(hashlib.sha256(source.encode()).digest()).decode() for source in sources]
     return [{"source": source, "digest": f"sha256-{digest}"} for source, digest in zip(sources, digests, strict=True)]
 
@@ -199,13 +209,30 @@ def plotly() -> str:
     return str(get_plotlyjs()).replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script")
 
 
-def _rows(details: Sequence[ColumnDetail]) -> list[tuple[Column, JobDetail]]:
+def _rows(leaderboard: Leaderboard) -> list[tuple[Column, JobResult]]:
     """List every job once, those that failed first."""
-    rows: dict[str, tuple[Column, JobDetail]] = {}
-    for detail in details:
-        for job in detail.jobs:
-            rows.setdefault(job.job.hash, (detail.column, job))
-    return sorted(rows.values(), key=lambda row: row[1].job.status != "failed")
+    rows: dict[str, tuple[Column, JobResult]] = {}
+    for column in leaderboard.columns:
+        for cell in leaderboard.cells(column):
+            rows.setdefault(cell.job.hash, (column, cell.job))
+    return sorted(rows.values(), key=lambda row: row[1].status != "failed")
+
+
+def _jobs(rows: Sequence[tuple[Column, JobResult]], held: Held) -> Block:
+    """Set out the jobs, each with a link to its details."""
+    named, counted = ("model", "data set", "task", "status"), ("n", "broken", "time")
+    heads = (*map(Head, named), *(Head(text, numeric=True) for text in counted), Head("finished"))
+    shown = tuple(tuple(Entry(text) for text in _job(*row)) for row in rows)
+    return held.grid(Grid("Jobs", heads, shown), tall=False, links=[f"#job-{job.hash}" for _, job in rows])
+
+
+def _job(column: Column, job: JobResult) -> Iterator[str]:
+    seconds = job.run_metadata.get("seconds")
+    yield from (job.model, column.label, column.measurement.label, job.status)
+    yield numbers.count(job.main.n) if job.main and job.main.n else numbers.MISSING
+    yield numbers.count(job.n_broken)
+    yield numbers.duration(seconds) if numbers.is_number(seconds) else numbers.MISSING
+    yield run_metadata.moment(str(job.run_metadata.get("finished") or ""))
 
 
 def _by_dataset(details: Sequence[ColumnDetail]) -> Mapping[str, Sequence[ColumnDetail]]:

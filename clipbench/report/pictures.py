@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipbench.results.folder import Results
+from clipbench.tasks.base import SAMPLE
 
 PER_JOB = 12
 
 PER_FILE = 64 * 1024
 """Bytes; a larger file is no thumbnail."""
 
-PER_PAGE = 12 * 1024 * 1024
-"""Bytes of all thumbnails together."""
+PER_PAGE = 384 * 1024
+"""Bytes of all thumbnails together, each counted once: many models are wrong about the same images."""
+
+LEFT_OUT = "left out to keep the page small"
 
 _SIGNATURES = ((b"RIFF", "image/webp"), (b"\x89PNG\r\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
@@ -38,15 +41,17 @@ class Album:
 
     def __init__(self, budget: int = PER_PAGE) -> None:
         self._left = budget
+        self._uris: dict[bytes, str] = {}
 
     def show(self, pictures: Iterable[Mapping[str, str]], thumbs: Path) -> tuple[Shown, ...]:
-        """Return the first pictures of a job.
+        """Return the first pictures of a job; not those that only show its data set.
 
         Args:
             pictures: a job's pictures: id, role, caption, true_label, prediction, thumb.
             thumbs: the folder that `thumb` is relative to; nothing outside it is read.
         """
-        return tuple(self._shown(picture, thumbs) for picture in list(pictures)[:PER_JOB])
+        chosen = [picture for picture in pictures if picture.get("role") != SAMPLE]
+        return tuple(self._shown(picture, thumbs) for picture in chosen[:PER_JOB])
 
     def _shown(self, picture: Mapping[str, str], thumbs: Path) -> Shown:
         shown = Shown(*(str(picture.get(name, "")) for name in ("id", "caption", "true_label", "prediction")))
@@ -58,10 +63,12 @@ class Album:
         kind = kind_of(content)
         if kind is None:
             return replace(shown, why_not="not a thumbnail")
-        if len(content) > self._left:
-            return replace(shown, why_not="left out to keep the page small")
-        self._left -= len(content)
-        return replace(shown, uri=f"data:{kind};base64,{base64.b64encode(content).decode()}")
+        if content not in self._uris:
+            if len(content) > self._left:
+                return replace(shown, why_not=LEFT_OUT)
+            self._left -= len(content)
+            self._uris[content] = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        return replace(shown, uri=self._uris[content])
 
 
 def thumbs_of(results: Results, job_hash: str) -> Path:

@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 class Results:
     """The folder of a run: `runs/`, `jobs/`, `examples/`, `thumbs/`, `analyses/`."""
 
-    def __init__(self, folder: Path, *others: Path, only: Collection[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *others: Path, only: Collection[str] | None = None, read_only: bool = False
+    ) -> None:
         """Show a folder, or several as one; `only`: of a single one just the jobs with these hashes."""
         self.folder = folder
         self.only = only
+        self.read_only = read_only or only is not None or bool(others)
+        """Whether nothing is kept in it: so too of a part of a folder, and of several folders."""
         self.parts: tuple[Results, ...] = tuple(map(Results, (folder, *others))) if others else (self,)
         """The folders that are seen as one."""
-
-    @property
-    def read_only(self) -> bool:
-        """Whether it is a part of a folder, or several folders: what is found of these is kept in none."""
-        return self.only is not None or len(self.parts) > 1
 
     def write_run(self, run: Mapping[str, Any], jobs: Sequence[str] = ()) -> None:
         """Write the suite as run, versions and machine, and the hashes of the run's jobs so far.
@@ -254,6 +253,10 @@ def load_results(*folders: str | Path) -> Results:
     """
     merged = Results(*map(Path, folders))
     for results in merged.parts:
+        if (results.folder / "data" / "board.json").exists():
+            # It has a folder jobs/ too.
+            fix = "give the results folders that it was made of"
+            raise UserError("is a site, no results folder", where=str(results.folder), fix=fix)
         if not (results.folder / "jobs").is_dir():
             raise UserError("holds no results", where=str(results.folder), fix="expected a folder with jobs/ in it")
         files = list((results.folder / "jobs").glob("*.json"))

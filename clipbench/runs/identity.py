@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clipbench.fingerprint import digest, digest_code, digest_strings
+from clipbench.results import names
 from clipbench.results.records import Pedigree
 
 if TYPE_CHECKING:
@@ -83,11 +83,8 @@ def protocol_of(task: Task[Any]) -> str:
 def job_hash(prepared: PreparedJob, pedigree: Pedigree) -> str:
     """Return the name of the job's files: a digest of what is measured and of its pedigree."""
     job = prepared.job
-    parts = {name: part for name, part in asdict(pedigree).items() if part}
-    if job.settings.split != "test":
-        parts["split"] = job.settings.split
-    measured = [job.model, job.dataset, job.settings.task, prepared.variant, parts]
-    return digest([*measured, job.other] if job.other else measured)[:32]
+    asked = (job.model, job.dataset, job.settings.split, job.settings.task)
+    return names.job_hash(*asked, prepared.variant, pedigree, job.other)
 
 
 def _labels_digest(labels: str, source: Source, classes: Sequence[str]) -> str:

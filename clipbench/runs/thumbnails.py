@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipbench.files import write_atomically
 from clipbench.fingerprint import digest
-from clipbench.tasks.base import Outcome, Picture
+from clipbench.tasks.base import SAMPLE, Outcome, Picture
 
 if TYPE_CHECKING:
     from clipbench.datasets.base import View
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 SIDE = 128
 """Largest width and height in pixels."""
+
+SAMPLES = 8
+"""Pictures that show a data set."""
+
+CLEAN = "as it is"
+"""Role of the picture of an unchanged image, behind that of the changed one."""
 
 
 def keep_thumbnails(
@@ -31,8 +37,9 @@ def keep_thumbnails(
     """
     kept, failed = [], []
     view = prepared.job.view
-    for picture in _seen_through(view, outcome) if view else outcome.pictures:
-        shown = picture.id + (f"|{pedigree.view}" if pedigree.view else "")
+    for picture in _seen_through(view, outcome) if view else (*outcome.pictures, *_samples(outcome)):
+        changed = pedigree.view and picture.role != CLEAN
+        shown = picture.id + (f"|{pedigree.view}" if changed else "")
         name = f"{pedigree.data[:16]}/{hashlib.sha256(shown.encode()).hexdigest()[:16]}.webp"
         try:
             if not (folder / name).exists():
@@ -47,7 +54,7 @@ def keep_thumbnails(
 
 def _thumbnail(prepared: PreparedJob, picture: Picture) -> bytes:
     image = prepared.split(picture.split).image(picture.id)
-    if prepared.job.view is not None:
+    if prepared.job.view is not None and picture.role != CLEAN:
         image = prepared.job.view(image, picture.id)
     image.thumbnail((SIDE, SIDE))
     encoded = io.BytesIO()
@@ -55,11 +62,31 @@ def _thumbnail(prepared: PreparedJob, picture: Picture) -> bytes:
     return encoded.getvalue()
 
 
+def _names_images(outcome: Outcome) -> bool:
+    """Return whether its examples say which images they are; those of a task of the user's own need not."""
+    return not outcome.examples.empty and {"id", "split"} <= {*outcome.examples}
+
+
+def _samples(outcome: Outcome) -> tuple[Picture, ...]:
+    """Choose pictures that show a data set, of one class each: the same ones whatever the model."""
+    if not _names_images(outcome):
+        return ()
+    label = next((name for name in ("label_name", "label_names") if name in outcome.examples), "id")
+    columns = [*dict.fromkeys(("id", "split", label))]
+    rows = outcome.examples[columns].assign(order=outcome.examples["id"].map(digest))
+    first = rows.sort_values("order").drop_duplicates(label).head(SAMPLES)
+    told = (first[name].astype(str) for name in ("id", "split", label))
+    return tuple(
+        Picture(example, split, SAMPLE, shown, "" if label == "id" else shown)
+        for example, split, shown in zip(*told, strict=True)
+    )
+
+
 def _seen_through(view: View, outcome: Outcome) -> tuple[Picture, ...]:
-    """Choose the one picture that shows a view: of the same image in every view, whatever the model."""
-    if outcome.examples.empty:
+    """Choose what shows a view, and the same image as it is: of one image in every view, whatever the model."""
+    if not _names_images(outcome):
         return ()
     rows = outcome.examples[["id", "split"]].itertuples(index=False, name=None)
     _, example_id, split = min((digest(str(example_id)), str(example_id), str(split)) for example_id, split in rows)
     caption = f"{view.about['corruption'].replace('_', ' ')}, severity {view.about['severity']}"
-    return (Picture(example_id, split, "corrupted", caption),)
+    return (Picture(example_id, split, "corrupted", caption), Picture(example_id, split, CLEAN, CLEAN))

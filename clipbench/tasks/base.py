@@ -267,6 +267,10 @@ class Metric:
     """What always answering with the commonest class gives."""
 
 
+SAMPLE = "sample"
+"""The role of pictures that show a data set: chosen without regard to any model, so the same ones for all."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """An example worth showing in a page."""

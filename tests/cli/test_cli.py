@@ -102,6 +102,7 @@ def test_a_dry_run_prints_the_plan_and_runs_nothing(clipbench: CommandLine, suit
     assert not stored(tmp_path)
 
 
+@pytest.mark.slow
 def test_limit_and_only_are_part_of_what_is_measured(clipbench: CommandLine, tmp_path: Path):
     output_of(clipbench("run", "quickstart", "--model", "clip-tiny", "--only", "digits", "--limit", 100))
     jobs = package.load_results(tmp_path / "results" / "quickstart").jobs()
@@ -180,6 +181,7 @@ def test_wrong_use_is_one_message_and_exit_code_2(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_jobs_that_will_fail_ends_with_1(clipbench: CommandLine, tmp_path: Path):
     (tmp_path / "mixed.yaml").write_text(SMALL.replace("few-scenes: {", "few-scenes: {adapter: folder, path: x} #"))
     run = clipbench("run", "mixed.yaml", "-m", "clip-tiny", "-m", "vit-b-32", "--dry-run")
@@ -216,6 +218,7 @@ def test_the_exit_codes_are_told(clipbench: CommandLine):
     assert re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) == ["0", "1", "2", "3, 4", "70", "130, 143"]
 
 
+@pytest.mark.slow
 def test_code_is_told_with_its_file_and_can_be_refused(clipbench: CommandLine, tmp_path: Path):
     example = Path(package.__file__).parents[1] / "examples" / "colour_words_model.py"
     (tmp_path / "own.py").write_text(example.read_text() + "from clipbench.datasets.adapters.digits import Digits\n")
@@ -229,6 +232,7 @@ def test_code_is_told_with_its_file_and_can_be_refused(clipbench: CommandLine, t
         assert "own.yaml:4: datasets.few-scenes.adapter: 'own:Digits' is code, which is refused" in refused.stderr
 
 
+@pytest.mark.slow
 def test_listings_never_import_the_code_of_a_suite(clipbench: CommandLine, tmp_path: Path):
     (tmp_path / "own.py").write_text("raise SystemExit('imported')")
     (tmp_path / "own.yaml").write_text(

@@ -90,8 +90,8 @@ def read_until(terminal: int, words: str, text: str = "") -> str:
     return text
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("interrupts", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("interrupts", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_control_c_gives_the_cursor_back_and_says_what_is_kept(tmp_path: Path, slow, workers, interrupts):
     terminal, inner = pty.openpty()
     process = subprocess.Popen(
@@ -120,7 +120,7 @@ def test_control_c_gives_the_cursor_back_and_says_what_is_kept(tmp_path: Path, s
     assert [job.dataset for job in load_results(tmp_path / "results" / "slow").jobs()] == ["few"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_batch_job_that_is_ended_says_what_is_kept_without_control_sequences(tmp_path: Path, slow, number):
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(

@@ -24,6 +24,7 @@ from clipbench.report.sections.registry import load_sections
 from clipbench.results.folder import Results
 from clipbench.results.records import AnalysisResult, JobResult, Record, Subject, Table
 
+from .boxes import unfolded
 from .made_up import classification, digest, proportion, with_pictures
 
 SLOPE, INTERCEPT, SPREAD = 1.07, -1.9, 0.35
@@ -53,7 +54,10 @@ def render(section: Section, data: PageData, figures: int = 200) -> str:
     """Return a section's HTML."""
     (shown,), _ = page._show([section], data, figures)
     assert "could not be made" not in shown["html"]
-    return shown["html"]
+    held = json.dumps(data.held.data).replace("<", "\\u003c")
+    return (
+        f'{shown["html"]}<script type="application/json" id="held">{held}</script>' if data.held.data else shown["html"]
+    )
 
 
 def said(result: AnalysisResult) -> list[str]:
@@ -63,9 +67,9 @@ def said(result: AnalysisResult) -> list[str]:
 
 
 def words(markup: str) -> str:
-    """Return a text with a space wherever there is a tag."""
+    """Return a text with a space wherever there is a tag, what closed boxes hold last."""
     bare = re.sub(r"<script.*?</script>", " ", markup, flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", bare)).split())
+    return " ".join([*html.unescape(re.sub(r"<[^>]*>", " ", bare)).split(), *unfolded(markup)])
 
 
 def specs(markup: str, prefix: str) -> list[dict[str, Any]]:

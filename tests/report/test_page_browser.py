@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from clipbench.report.page import write_page
 from clipbench.results.folder import Results
 
-from .made_up import HOSTILE, classification, failure
+from .fitted import linear_probe
+from .made_up import HOSTILE, classification, failure, with_pictures
+from .site.conftest import site_browser as site_browser
+from .site.visits import Browser
 from .test_page import hostile_jobs
 from .visits import DESKTOP, PHONE, Visit
 
@@ -24,8 +30,8 @@ def test_figures_are_drawn_and_nothing_moves_or_overflows(
     page = visit(plausible, size, scheme)
     before = page.evaluate("document.documentElement.scrollHeight")
     page.draw_all()
-    assert page.page.locator("[data-plot]").count() == 10
-    assert page.page.locator("[data-plot] .barlayer .point path").count() == 17
+    assert page.page.locator("[data-plot]").count() == 9
+    assert page.page.locator("[data-plot] .barlayer .point path").count() == 16
     assert page.evaluate("document.documentElement.scrollHeight") == before
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
@@ -119,9 +125,8 @@ def test_the_button_changes_the_colours_of_page_and_figures(visit: Callable[...,
 
 def test_thumbnails_are_seen(visit: Callable[..., Visit], plausible: Results) -> None:
     page = visit(plausible)
-    box = page.page.locator("details", has=page.page.locator(".album")).first
-    box.locator("summary").first.click()
-    image = box.locator("img").first
+    page.open_all()
+    image = page.page.locator("#details .album img").first
     image.scroll_into_view_if_needed()
     page.page.wait_for_function("(image) => image.complete && image.naturalWidth === 128", arg=image.element_handle())
     assert image.is_visible()
@@ -130,7 +135,7 @@ def test_thumbnails_are_seen(visit: Callable[..., Visit], plausible: Results) ->
 def test_classes_can_be_searched(visit: Callable[..., Visit], plausible: Results) -> None:
     page = visit(plausible)
     page.open_all()
-    box = page.page.locator("details[data-classes]").first
+    box = page.page.locator("#details .searched").first
     box.locator("tbody tr").first.wait_for()
     assert box.locator("tbody tr").count() == 100
     name = box.locator("tbody th").nth(50).text_content()
@@ -150,7 +155,8 @@ def test_the_link_of_a_failure_opens_its_details(visit: Callable[..., Visit], pl
 def test_print_draws_every_figure_in_light_colours(visit: Callable[..., Visit], plausible: Results) -> None:
     page = visit(plausible, DESKTOP, "dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.page.wait_for_function("document.querySelectorAll('[data-plot] .main-svg .xaxislayer-above').length >= 10")
+    drawn = "document.querySelectorAll('[data-plot] .main-svg .xaxislayer-above').length"
+    page.page.wait_for_function(f"() => {drawn} >= 9")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -171,6 +177,41 @@ def test_nothing_is_cut_on_paper(visit: Callable[..., Visit], make_results: Make
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     page.page.emulate_media(media="screen")
     assert page.evaluate(wide) > 1000
+
+
+@pytest.mark.slow
+def test_the_page_has_no_barrier_closed_or_open(site_browser: Browser, make_results: Make, tmp_path: Path) -> None:
+    results = make_results(linear_probe("a", "x", 0.8))
+    jobs = [classification(model, "x", 0.5) for model in "ab"]
+    for job in (with_pictures(results, jobs[0], ["a cat"]), jobs[1]):
+        results.write_job(job)
+    write_page(results, tmp_path / "index.html")
+    site_browser.open(tmp_path, bypass_csp=True).assert_sound()
+    page = site_browser.open(tmp_path, size=PHONE, scheme="dark", bypass_csp=True)
+    page.open_all()
+    page.page.locator("#details .facts").first.wait_for()
+    page.assert_sound()
+
+
+def test_a_number_leads_to_its_job(visit: Callable[..., Visit], plausible: Results) -> None:
+    page = visit(plausible)
+    link = page.page.locator("#board td a").first
+    link.click()
+    job = page.page.locator(link.get_attribute("href"))
+    job.locator(".facts").first.wait_for()
+    assert job.evaluate("(box) => box.open")
+
+
+def test_without_scripts_each_job_has_its_line_and_names_its_record(
+    browser: Any, plausible: Results, tmp_path: Path
+) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(write_page(plausible, tmp_path / "page.html").as_uri())
+    assert page.get_by_text("leads with").is_visible()
+    job = page.locator("#details details").first
+    assert "%" in job.locator("summary").text_content()
+    job.locator("summary").click()
+    assert job.get_by_text("jobs/").is_visible()
 
 
 def test_an_empty_page_opens(visit: Callable[..., Visit], make_results: Make) -> None:

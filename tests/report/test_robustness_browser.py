@@ -58,6 +58,7 @@ def filled(make_results: Make, found: Callable[..., None], monkeypatch: pytest.M
     return make_results(*(classification(model, "imagenet", 0.63 + skill) for model, skill in SKILL.items()))
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_in_the_colours_of_its_theme(visit: Callable[..., Visit], filled: Results) -> None:
     page = visit(filled, DESKTOP, "dark")
     page.draw_all()
@@ -75,6 +76,7 @@ def test_every_figure_is_drawn_in_the_colours_of_its_theme(visit: Callable[..., 
     assert name.evaluate("(text) => getComputedStyle(text).fill") == ink
 
 
+@pytest.mark.slow
 def test_the_sections_fit_a_phone_and_their_labels_do_not_touch(visit: Callable[..., Visit], filled: Results) -> None:
     page = visit(filled, PHONE)
     page.draw_all()

@@ -251,8 +251,7 @@ def test_the_board_says_of_each_number_what_it_rests_on_and_of_each_mean_its_set
         group_means = means(leaderboard)
         leaderboard = order_by_merit(leaderboard, group_means)
         template = environment().get_template("leaderboard.html.j2")
-        anchors = {cell.job.hash: "job" for column in leaderboard.columns for cell in column.cells.values()}
-        shown = {"leaderboard": leaderboard, "means": group_means, "groups": groups(leaderboard), "anchors": anchors}
+        shown = {"leaderboard": leaderboard, "means": group_means, "groups": groups(leaderboard)}
         html = template.render(**shown, series=dict.fromkeys(leaderboard.models, 0), coloured=False)
         claims = Claims(html)
         assert claims.unfounded == []
@@ -268,7 +267,7 @@ def test_the_board_says_of_each_number_what_it_rests_on_and_of_each_mean_its_set
             ]
             meaning = environment().get_template("macros.html.j2").module.meaning
             for mean in group.by_model.values():
-                said = str(meaning(mean, None))
+                said = str(meaning(mean))
                 limits = {c.subset for c in leaderboard.columns if c.dataset in mean.datasets and c.subset}
                 assert all(limit in said for limit in limits)
                 assert ("not ranked" in said) == (not mean.ranked)

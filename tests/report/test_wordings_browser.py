@@ -31,6 +31,7 @@ def job() -> JobResult:
     return replace(found, notes=tables.NOTES)
 
 
+@pytest.mark.slow
 def test_all_figures_fit_a_phone_and_their_labels_do_not_touch(
     visit: Callable[..., Visit], make_results: Callable[..., Results]
 ) -> None:

@@ -14,6 +14,7 @@ from clipbench import Example, IndexedDataset
 from clipbench.results.folder import Results
 from clipbench.results.records import JobResult
 from clipbench.runs.progress import ProgressListener
+from clipbench.tasks.base import SAMPLE
 from clipbench.tasks.classify.zero_shot import ZeroShot
 
 SUITE = """
@@ -56,6 +57,14 @@ def test_confident_mistakes_have_thumbnails(jobs, tmp_path: Path):
     for picture in job.pictures:
         with PIL.Image.open(tmp_path / "results" / "thumbs" / picture["thumb"]) as thumbnail:
             assert max(thumbnail.size) <= 128
+
+
+def test_samples_are_of_distinct_classes_and_the_same_whatever_the_model_makes_of_them(jobs):
+    found = [jobs(template=template)["few"] for template in ("a {} thing.", "a {} drawing of ten red birds.")]
+    samples = [[picture for picture in job.pictures if picture["role"] == SAMPLE] for job in found]
+    assert samples[0] == samples[1] != []
+    labels = [picture["true_label"] for picture in samples[0]]
+    assert len(set(labels)) == len(labels) <= 8
 
 
 @pytest.mark.parametrize(("declared", "thumbnails"), [("show_images: false", True), ("regime: shift", False)])
@@ -148,3 +157,11 @@ def test_a_run_names_its_jobs_and_keeps_its_page_where_nothing_is_new(make_runne
     page.unlink()
     make_runner(suite).run()
     assert page.exists()
+
+
+def test_a_set_without_classes_is_shown_by_pictures_of_any(make_runner):
+    suite = "name: pairs\ndatasets:\n  few: {adapter: scenes, by: caption, n: 20}\ntasks:\n"
+    (job,) = make_runner(f"{suite}  - {{task: retrieval, datasets: [few]}}\n").run().jobs()
+    assert job.error == ""
+    samples = [picture for picture in job.pictures if picture["role"] == SAMPLE]
+    assert [picture["true_label"] for picture in samples] == [""] * 8

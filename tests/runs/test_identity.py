@@ -86,7 +86,7 @@ def finished(make_runner: Callable[..., Runner], task: str = "zero_shot", settin
     return list(make_runner(SUITE.format(task=task, settings=settings)).run().jobs(trials=True))
 
 
-@pytest.mark.parametrize("task", ["zero_shot", "knn", "linear_probe"])
+@pytest.mark.parametrize("task", ["zero_shot", "knn", pytest.param("linear_probe", marks=pytest.mark.slow)])
 def test_a_setting_as_the_protocol_has_it_is_none(make_runner, task: str) -> None:
     (plain,) = finished(make_runner, task)
     assert plain.pedigree.settings == digest({})
@@ -97,6 +97,7 @@ def test_a_setting_as_the_protocol_has_it_is_none(make_runner, task: str) -> Non
     assert [job.hash for job in finished(make_runner, task, settings)] == [plain.hash]
 
 
+@pytest.mark.slow
 def test_shots_are_a_setting_one_at_a_time_and_listed_ones_alike(make_runner) -> None:
     listed = finished(make_runner, "few_shot", ", allow_fewer: true, shots: [1, 2]")
     (alone,) = (job for job in finished(make_runner, "few_shot", ", allow_fewer: true, shots: 2") if "2" in job.variant)

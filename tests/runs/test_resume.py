@@ -112,6 +112,7 @@ def test_two_interruptions_leave_no_worker_and_no_draft(tmp_path: Path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_two_processes_may_share_cache_and_results(tmp_path: Path, clipbench: CommandLine):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE.replace("2500", "1100").replace("1200", "100"))

@@ -41,10 +41,10 @@ def test_a_run_embeds_each_view_once_shows_it_and_keeps_it_out_of_the_leaderboar
     views = [job for view, job in jobs.items() if view]
     assert all(job.pedigree.view for job in views)
     pictures = [picture for job in views for picture in job.pictures]
-    assert [picture["role"] for picture in pictures] == ["corrupted"] * 4
+    assert [picture["role"] for picture in pictures] == ["corrupted", "as it is"] * 4
     for name in {picture["thumb"] for picture in pictures}:
         assert PIL.Image.open(workplace.folder / "results" / "thumbs" / name).size
-    assert [len({picture[name] for picture in pictures}) for name in ("thumb", "id")] == [4, 1]
+    assert [len({picture[name] for picture in pictures}) for name in ("thumb", "id")] == [5, 1]
 
     (found,) = workplace.findings("corruption_error")
     numbers = values(found)

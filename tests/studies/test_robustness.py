@@ -188,6 +188,7 @@ tasks:
 """
 
 
+@pytest.mark.slow
 def test_a_head_fitted_on_the_reference_stands_beside_zero_shot_and_is_fitted_once(workplace, values, monkeypatch):
     from clipbench.tasks.probe import wise_ft
 

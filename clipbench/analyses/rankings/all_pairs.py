@@ -31,9 +31,10 @@ def compare_all(
     """Compare all pairs of models example by example: one row for each pair and measurement that several models have.
 
     Columns: dataset, split, task, variant, subset, view, matched, trained_on, metric, n; first and second, the models,
-    the one with the larger value first; first_value and second_value; difference with low, high and interval; verdict.
-    The intervals of one measurement hold together at 95 %: `family` is how many. Where the models share several data
-    sets, their means over these follow, named in `note`. `ranks` says of such a frame which ranks each model may have.
+    the one with the larger value first; first_value and second_value; difference with low, high and interval; verdict;
+    at_chance, whether neither value is above chance. The intervals of one measurement hold together at 95 %: `family`
+    is how many. Where the models share several data sets, their means over these follow, named in `note`: `datasets`
+    and `regime` say of each row what it is over. `ranks` says of such a frame which ranks each model may have.
 
     Args:
         results: one folder or several; of several limits the fullest that a model has counts.
@@ -84,6 +85,8 @@ class _Board:
     at_chance: Sequence[bool]
     """Of each model, whether it is not above chance: between two such nothing is gained or lost."""
     note: str = ""
+    datasets: tuple[str, ...] = ()
+    """Of a mean."""
 
     @property
     def values(self) -> Float64Array:
@@ -123,7 +126,10 @@ class _Board:
                 "high": interval[1],
                 "interval": found.kind if known else "",
                 "verdict": verdict_of(*interval, at_chance=nothing),
+                "at_chance": nothing,
                 "family": family,
+                "datasets": self.datasets or (self.jobs[one].dataset,),
+                "regime": str(self.jobs[one].about.get("regime") or ""),
                 "note": self.note,
             }
 
@@ -180,4 +186,6 @@ def _means(boards: Sequence[_Board]) -> Iterator[_Board]:
             spec = parts[0].spec if len({part.spec.name for part in parts}) == 1 else MetricSpec("main", "main metric")
             values = [part.parts[0] for part in parts]
             chance = [all(part.at_chance[place] for part in parts) for place in range(len(models))]
-            yield _Board(parts[0].jobs, spec, values, chance, over([part.jobs[0] for part in parts])).ordered()
+            over_sets = over([part.jobs[0] for part in parts])
+            names = tuple(part.jobs[0].dataset for part in parts)
+            yield _Board(parts[0].jobs, spec, values, chance, over_sets, names).ordered()

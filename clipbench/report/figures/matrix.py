@@ -49,8 +49,10 @@ def short_model_names(models: Sequence[str]) -> Mapping[str, str]:
     return short_names(models, _LABEL)
 
 
-def make_matrix(models: Sequence[str], cell: Callable[[str, str], MatrixCell], sentence: str) -> Matrix:
-    """Set out what `cell` says of each two models, which stand in this order."""
-    shown, short = models[:MOST], short_model_names(models)
+def make_matrix(
+    models: Sequence[str], cell: Callable[[str, str], MatrixCell], sentence: str, most: int = MOST
+) -> Matrix:
+    """Set out what `cell` says of each two of the first `most` models, which stand in this order."""
+    shown, short = models[:most], short_model_names(models)
     rows = tuple(tuple(MatrixCell() if model == other else cell(model, other) for other in shown) for model in shown)
     return Matrix(tuple((model, short[model]) for model in shown), rows, sentence, len(models) - len(shown))

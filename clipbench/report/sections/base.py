@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Protocol
 
 from clipbench.report.averages import Means
+from clipbench.report.held import Held
 from clipbench.report.leaderboard import Leaderboard
 from clipbench.report.pictures import Album
 from clipbench.results.folder import Results
@@ -29,6 +30,8 @@ class PageData:
     """Counts the bytes of thumbnails over the whole page."""
     claimed: frozenset[str] = frozenset()
     """Analyses that some section says it needs."""
+    held: Held = field(default_factory=Held)
+    """What closed boxes of the page hold."""
 
     @cached_property
     def rank(self) -> dict[str, int]:
@@ -51,8 +54,9 @@ class Section(Protocol):
     """A section of the page. Its template gets what `show` returns as `section`.
 
     The template is a file beside the module of the class. Everything in it is escaped; it may import the macros of
-    'macros.html.j2' and use `numbers`, `labels`, `series` (model -> number of its colour) and `coloured`. Each figure
-    that its macro `plot` draws is one of those that the page has room for.
+    'macros.html.j2' and use `numbers`, `labels`, `series` (model -> number of its colour), `coloured` and `held`, for
+    what a closed box holds until it is opened: `<div data-held="{{ held.box(held.grid(table)) }}">`. Each figure that
+    its macro `plot` draws is one of those that the page has room for.
     """
 
     name: ClassVar[str]

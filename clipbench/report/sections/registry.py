@@ -11,6 +11,7 @@ SECTIONS = {
     "real_world": "clipbench.report.sections.real_world.section:RealWorldSection",
     "robustness": "clipbench.report.sections.robustness.section:RobustnessSection",
     "corruptions": "clipbench.report.sections.corruptions.section:CorruptionsSection",
+    "wording": "clipbench.report.sections.prompts.section:WordingSection",
     "comparisons": "clipbench.report.sections.comparisons.section:ComparisonsSection",
     "error_consistency": "clipbench.report.sections.error_consistency.section:ErrorConsistencySection",
     "sets": "clipbench.report.sections.sets.section:SetsSection",

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipbench.errors import UserError
 from clipbench.files import write_atomically
 from clipbench.report import page as report
 from clipbench.report.figures import figures
@@ -15,6 +16,7 @@ from clipbench.report.run_metadata import runs
 from clipbench.report.site.data.assemble import Measurements
 from clipbench.report.site.data.files import write_data
 from clipbench.report.site.data.names import without_paths
+from clipbench.report.site.folder import site_written
 from clipbench.report.site.pages.base import DataFile, Document, Page, SiteData
 from clipbench.report.site.pages.compare.page import ComparePage
 from clipbench.report.site.pages.dataset.page import DatasetPage
@@ -50,34 +52,50 @@ def write_site(
     published: Collection[str] = (),
     images: bool = True,
 ) -> Path:
-    """Write the site of some results; return its first page. Each file is written whole or not at all.
+    """Write the site of some results, which are only read; return its first page.
+
+    A former site in the folder stays as it is until all of the new one is made.
 
     Args:
         results: of one or several runs.
         output: its folder, made where it is missing.
         title: of the site; by default the names of the suites.
-        published: tables to show beside what was measured: 'open-clip'.
+        published: tables to show beside what was measured: 'open-clip', and 'imagenet-testbed' beside shifts.
         images: whether thumbnails are published.
 
     Raises:
-        UserError: no such table, a job's file is damaged, or the folder cannot be written.
+        UserError: there is nothing to show, no such table, a job's file is damaged, or the folder cannot be written.
     """
-    here = Measurements.of(results)
-    names = " + ".join(dict.fromkeys(run.name for run in runs(results)))
-    written = write_data(here, output, published=published, images=images)
-    data = SiteData(title or names or "clipbench", here, written)
+    if results.only is None and output.resolve() in [part.folder.resolve() for part in results.parts]:
+        raise UserError("is a results folder", where=str(output), fix="give the site another with -o")
+    title = title or " + ".join(dict.fromkeys(run.name for run in runs(results))) or "clipbench"
+    with site_written(output) as folder:
+        here = Measurements.of(results if results.read_only else Results(results.folder, read_only=True))
+        if not published and not any(job.status == "done" for job in here.jobs):
+            raise _nothing_done(results)
+        written = write_data(here, folder, published=published, images=images, former=output)
+        _write_pages(SiteData(title, here, written), folder)
+    return output / "index.html"
+
+
+def _nothing_done(results: Results) -> UserError:
+    told = ", ".join(str(part.folder) for part in results.parts) if results.only is None else None
+    fix = "run a suite first, or show published figures: --published open-clip"
+    return UserError("there is no finished job to show", where=told, fix=fix)
+
+
+def _write_pages(data: SiteData, folder: Path) -> None:
     found = {page: _documents(page, data) for page in PAGES}
     shared = {"site": data, "navigation": _navigation(found), "method": _method(found)}
     for page, documents in found.items():
         for document in documents:
             if isinstance(document, DataFile):
-                write_atomically(output / document.path, document.content())
+                write_atomically(folder / document.path, document.content(), durable=False)
             else:
                 html = _render(page, document, shared)
-                write_atomically(output / document.path, html.encode(errors="replace"))
+                write_atomically(folder / document.path, html.encode(errors="replace"), durable=False)
     for name, content in _assets().items():
-        write_atomically(output / "assets" / name, content)
-    return output / "index.html"
+        write_atomically(folder / "assets" / name, content)
 
 
 def _documents(page: Page, data: SiteData) -> Sequence[Document | DataFile]:

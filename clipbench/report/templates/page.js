@@ -49,7 +49,7 @@
     Object.assign(copy.layout, {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: font, size: 12.5, color: palette.ink },
     });
-    for (const axis of [copy.layout.xaxis, copy.layout.yaxis]) {
+    for (const axis of Object.keys(copy.layout).filter((key) => /^[xy]axis/.test(key)).map((key) => copy.layout[key])) {
       if (axis.showgrid === false) continue;
       Object.assign(axis, { gridcolor: palette.grid, zerolinecolor: palette.soft, tickfont: { color: palette.soft, size: 12 } });
       if (axis.title) axis.title.font.color = palette.soft;
@@ -76,7 +76,8 @@
     specs.set(box.id, spec);
     const { data, layout } = painted(spec);
     drawn.add(box);
-    return window.Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, typesetMath: false });
+    await window.Plotly.react(box, data, layout, { displayModeBar: false, responsive: true, scrollZoom: false, typesetMath: false });
+    box.dispatchEvent(new Event("drawn", { bubbles: true }));
   };
 
   const boxes = all("[data-plot]");
@@ -87,6 +88,13 @@
     }
   }, { rootMargin: "400px 0px" });
   boxes.forEach((box) => watch.observe(box));
+  // For what a page's own script adds.
+  window.clipbenchPlot = (box, spec) => {
+    box.dataset.plot = "";
+    specs.set(box.id, spec);
+    boxes.push(box);
+    watch.observe(box);
+  };
   // A figure in closed details has no width; it is drawn again when it comes into view.
   const redraw = () => drawn.forEach((box) => {
     if (!folded(box)) { draw(box); return; }
@@ -136,45 +144,9 @@
     head.setAttribute("aria-sort", direction);
     body.append(...rows);
   };
-  all(".sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
+  all("[data-place] > .sort").forEach((sorter) => sorter.addEventListener("click", () => sortBy(sorter.closest("th"))));
 
-  // Details -----------------------------------------------------------------------------------------------------
-  const cell = (tag, text, kind) => {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    if (kind) made.className = kind;
-    if (tag === "th") made.scope = "row";
-    return made;
-  };
-  const percent = (value) => (100 * value).toFixed(1);
-  const listClasses = (box) => {
-    const rows = JSON.parse(box.querySelector("script").textContent);
-    const body = box.querySelector("tbody");
-    const count = box.querySelector("output");
-    const made = rows.map(([name, n, value, low, high]) => {
-      const row = document.createElement("tr");
-      const shown = cell("td", percent(value) + "\u202f% ", "num");
-      if (low !== null && high !== null) shown.append(cell("span", `[${percent(low)}, ${percent(high)}]`, "ci"));
-      const head = cell("th", "");
-      const isolated = document.createElement("bdi");
-      isolated.textContent = name;
-      head.append(isolated);
-      row.append(head, cell("td", n === null ? "–" : n.toLocaleString("en"), "num"), shown);
-      return row;
-    });
-    body.append(...made);
-    box.querySelector("input").addEventListener("input", (event) => {
-      const wanted = event.target.value.trim().toLowerCase();
-      let found = 0;
-      made.forEach((row, index) => {
-        row.hidden = !rows[index][0].toLowerCase().includes(wanted);
-        found += row.hidden ? 0 : 1;
-      });
-      count.textContent = wanted ? found + " found" : "";
-    });
-  };
-  all("details[data-classes]").forEach((box) => box.addEventListener("toggle", () => listClasses(box), { once: true }));
-
+  // Links -------------------------------------------------------------------------------------------------------
   const reveal = () => {
     const id = decodeURIComponent(location.hash.slice(1));
     const target = id && document.getElementById(id);

@@ -77,3 +77,16 @@ def definitions(results: Iterable[JobResult | AnalysisResult]) -> tuple[Definiti
                 label = spec.label.replace("{", "").replace("}", "")
                 labels.setdefault((spec.definition, spec.source), {})[label] = None
     return tuple(Definition(tuple(found), *meaning) for meaning, found in labels.items())
+
+
+class Terms:
+    """The metrics of a page that are explained already, so that each is explained once, where it is first used."""
+
+    def __init__(self) -> None:
+        self._told: set[Definition] = set()
+
+    def of(self, results: Iterable[JobResult | AnalysisResult]) -> tuple[Definition, ...]:
+        """Define the metrics of some results that were not defined before."""
+        found = tuple(part for part in definitions(results) if part not in self._told)
+        self._told.update(found)
+        return found

@@ -93,7 +93,7 @@ class Retrieval:
         return Outcome(
             metrics=with_main(metrics, dataset, default="mean_recall_at_1"),
             examples=_examples(images, captions, ranks, split).assign(**_recalls(captions, ranks, texts_at, images_at)),
-            pictures=_worst(images, ranks, split),
+            pictures=_worst(images, captions, vectors, ranks, split),
             notes=tuple(_notes(captions, vectors, settings.recall_at[len(images_at) :])),
         )
 
@@ -128,19 +128,28 @@ def _recalls(
     return columns | {"mean_recall_at_1": (to_text[1] + to_image[1]) / 2}
 
 
-def _worst(images: ImageSet, ranks: Ranks, split: str) -> tuple[Picture, ...]:
-    assert images.captions is not None
-    worst = np.argsort(-ranks.image_to_text, kind="stable")[:PICTURES]
-    return tuple(
-        Picture(
-            images.ids[row],
-            split,
-            "worst rank",
-            f"best own caption at rank {ranks.image_to_text[row]:,}; first caption: {images.captions[row][0]}",
-        )
-        for row in worst.tolist()
+def _worst(images: ImageSet, captions: Captions, vectors: Vectors, ranks: Ranks, split: str) -> tuple[Picture, ...]:
+    """Return the images whose own captions rank last, each with the text that was retrieved instead."""
+    worst = [
+        row
+        for row in np.argsort(-ranks.image_to_text, kind="stable")[:PICTURES].tolist()
         if ranks.image_to_text[row] > 1
+    ]
+    scores = vectors.image_rows[vectors.image_column[worst]] @ vectors.text_rows.T
+    # The string behind each distinct embedding.
+    text_of = {column: text for text, column in reversed(list(enumerate(vectors.text_column.tolist())))}
+    first = [captions.strings[text_of[column]] for column in scores.argmax(axis=1).tolist()]
+    return tuple(
+        _picture(images, row, split, int(ranks.image_to_text[row]), text)
+        for row, text in zip(worst, first, strict=True)
     )
+
+
+def _picture(images: ImageSet, row: int, split: str, rank: int, retrieved: str) -> Picture:
+    assert images.captions is not None
+    own = f"{images.captions[row][0]} (rank {rank:,})"
+    caption = f"best own caption at rank {rank:,}; first caption: {images.captions[row][0]}; retrieved: {retrieved}"
+    return Picture(images.ids[row], split, "worst rank", caption, own, retrieved)
 
 
 def _notes(captions: Captions, vectors: Vectors, dropped: Sequence[int]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clipbench.analyses.rankings.all_pairs import compare_all, ranks
 from clipbench.analyses.rankings.rank_sets import rank_sets
 from clipbench.report.site.data.assemble import make_board
 from clipbench.report.site.data.board import Board, Model, Preset
@@ -61,6 +62,23 @@ def test_ranks_are_those_of_paired_answers_over_the_common_sets(make_results: Ma
     assert found == expected
     assert (ranking.paired, ranking.datasets) == (True, ("one", "two"))
     assert found["a"][:2] == found["b"][:2] == (1, 2)
+
+
+def test_ranks_of_a_column_are_those_of_its_own_pairs_and_flagged_models_have_none(make_results: Make) -> None:
+    results, drawn = make_results(), np.random.default_rng(0)
+    shares = {"a": 0.8, "b": 0.79, "c": 0.6}
+    right = np.stack([drawn.random(400) < share for share in shares.values()])
+    for model, row in zip(shares, right, strict=True):
+        answers(results, model, "one", row)
+    other = answers(results, "other", "one", right[0])
+    results.write_job(replace(other, pedigree=replace(other.pedigree, data="else")))
+    board = make_board(results)
+    (column,) = board.columns
+    assert column.ranks
+    found = {board.models[rank.model].name: (rank.lowest, rank.highest) for rank in column.ranks}
+    assert found == {r.model: (r.lowest, r.highest) for r in rank_sets([right], [*shares])}
+    frame = ranks(compare_all(results, models=[*shares]))
+    assert found == {row.model: (row.lowest, row.highest) for row in frame.itertuples()}
 
 
 def test_a_column_is_a_tie_where_no_single_model_is_surely_the_best(make_results: Make) -> None:

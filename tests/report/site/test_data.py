@@ -93,6 +93,7 @@ def test_no_name_leads_out_of_the_folder(make_results: Make, tmp_path: Path, nam
     write_site_data(results, output)
     expected = {
         f"jobs/{job.hash}.json",
+        "data/changes.json",
         *(f"data/board.{kind}" for kind in ("json", "js", "csv", "parquet", "schema.json")),
     }
     assert files(output) == expected

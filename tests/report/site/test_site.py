@@ -58,6 +58,7 @@ def test_no_page_names_a_folder_of_the_machine(make_results: Make, tmp_path: Pat
     assert [path for path in pages if "secret" in path.read_text("utf-8")] == []
 
 
+@pytest.mark.slow
 def test_every_page_is_sound_from_disk_and_over_http(plausible: Results, tmp_path: Path, site_browser: Browser) -> None:
     write_site(plausible, tmp_path / "site", published=["open-clip"])
     pages = sorted((tmp_path / "site").rglob("*.html"))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from clipbench.analyses.base import verdict_of
 from clipbench.metrics.specs import MetricSpec
 from clipbench.report import grids
-from clipbench.report.figures.matrix import Matrix, MatrixCell, make_matrix, short_model_names
+from clipbench.report.figures.matrix import MOST, Matrix, MatrixCell, make_matrix, short_model_names
 from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import number, rows_of
 from clipbench.report.sections.base import PageData
@@ -115,9 +115,10 @@ def _row(result: AnalysisResult, specs: dict[str, MetricSpec], several_splits: b
     )
 
 
-def matrix(result: AnalysisResult) -> Matrix | None:
+def matrix(result: AnalysisResult, most: int = MOST) -> Matrix | None:
     """Set out a result's table `rank_flips`, best model first; None where it has none, or fewer than three models.
 
+    Of more than `most` models the first ones are shown.
     Bold are pairs of which one model is ahead with every template, and whose interval with the first leaves out zero.
     """
     rows = rows_of(result, "rank_flips")
@@ -131,6 +132,7 @@ def matrix(result: AnalysisResult) -> Matrix | None:
         models,
         lambda model, other: _cell(pairs.get((model, other)) or pairs[other, model], short),
         _sentence(rows, short),
+        most,
     )
 
 

@@ -11,14 +11,11 @@ from clipbench.report.figures import axes
 from clipbench.report.figures.figures import SERIES, Figure, Trace, errors, hover, plane, series_of, trace
 from clipbench.report.grids import Entry, Grid, Head
 from clipbench.report.measured import Outcomes, Remark, conditions, outcomes, remarks, rows_of, table
-from clipbench.report.pictures import Shown, thumbs_of
 from clipbench.report.sections.base import PageData
+from clipbench.report.sections.corruptions.strip import Strip, find_strip
 from clipbench.report.text import numbers
 from clipbench.report.text.claims import chance
-from clipbench.results.records import AnalysisResult, JobResult, Record
-
-PREFERRED = 3
-"""The severity that is shown as a picture where it was run, else the highest."""
+from clipbench.results.records import AnalysisResult, Record
 
 Severities = dict[int, Record]
 """Accuracy by severity; 0 is the clean images."""
@@ -55,7 +52,7 @@ class CorruptionChart:
     panels: tuple[CorruptionPanel, ...]
     heats: tuple[Grid, ...]
     """Of each model; the darker a cell, the larger the share of the clean accuracy that is lost."""
-    pictures: tuple[Shown, ...]
+    strip: Strip | None
 
 
 @dataclass(frozen=True)
@@ -85,17 +82,18 @@ class CorruptionsSection:
         result, series = outcomes(results), series_of(data.leaderboard.models)
         jobs = {job.hash: job for job in data.jobs if job.view}
         charts, left, wanted = [], figures, 0
-        for condition, models in _gathered(result.measured):
+        for condition, models in gathered(result.measured):
             drawn = panels(models, series)
             wanted += len(drawn)
             # Half a set of panels cannot be compared with the other half.
             kept = drawn if len(drawn) <= left else ()
             left -= len(kept)
-            charts.append(_chart(condition, models, series, kept, _strip(models, jobs, data)))
+            strip = find_strip(models, list(kinds(models)), jobs, data)
+            charts.append(_chart(condition, models, series, kept, strip))
         return Corruptions(tuple(charts), result, wanted - (figures - left))
 
 
-def _gathered(results: Sequence[AnalysisResult]) -> list[tuple[str, list[AnalysisResult]]]:
+def gathered(results: Sequence[AnalysisResult]) -> list[tuple[str, list[AnalysisResult]]]:
     """Gather the models on one data set that were corrupted alike, each group with its condition."""
     words_of = conditions(results)
     groups: dict[object, list[AnalysisResult]] = {}
@@ -110,20 +108,20 @@ def _chart(
     models: Sequence[AnalysisResult],
     series: Mapping[str, int],
     drawn: tuple[CorruptionPanel, ...],
-    pictures: tuple[Shown, ...],
+    strip: Strip | None,
 ) -> CorruptionChart:
     dataset, names = models[0].about.dataset, [result.about.model for result in models[:SERIES]]
     return CorruptionChart(
         dataset=dataset,
         condition=condition,
         numbers=table(f"{dataset}, {condition}", [(result, "") for result in models]),
-        facts=tuple(_facts(models)),
+        facts=tuple(facts(models)),
         remarks=remarks(models),
         series=tuple((name, series.get(name, 0)) for name in names),
         left_out=len(models) - len(names),
         panels=drawn,
         heats=tuple(map(_heat, models)),
-        pictures=pictures,
+        strip=strip,
     )
 
 
@@ -150,7 +148,7 @@ def _shaded(row: Mapping[str, Any], clean: float | None) -> Entry:
     return Entry(numbers.number(row["top1"]), numbers.ends(row["low"], row["high"]), lost)
 
 
-def _facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
+def facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
     """Say what the means are over, what is absent, and against which model mCE is."""
     measured = kinds(models)
     standard = [name for name in STANDARD if name in measured]
@@ -174,29 +172,6 @@ def _facts(models: Sequence[AnalysisResult]) -> Iterator[str]:
 def _family(result: AnalysisResult) -> int:
     record = result.record("corruption_gap")
     return record.family if record else 1
-
-
-def _strip(models: Sequence[AnalysisResult], jobs: Mapping[str, JobResult], data: PageData) -> tuple[Shown, ...]:
-    """Return a thumbnail of each corruption that has one, of the first model whose jobs have any."""
-    for result in models:
-        views = [jobs[name] for name in result.jobs if name in jobs and jobs[name].pictures]
-        chosen = [job for name in kinds(models) if (job := _of_severity(name, views))]
-        if chosen:
-            return tuple(_shown(job, data) for job in chosen)
-    return ()
-
-
-def _of_severity(corruption: str, views: Sequence[JobResult]) -> JobResult | None:
-    """Return the job whose picture stands for a corruption; None where none has one."""
-    abouts = [(job.about["view"], job) for job in views]
-    by_severity = {view["severity"]: job for view, job in abouts if view["corruption"] == corruption}
-    return by_severity.get(PREFERRED) or (by_severity[max(by_severity)] if by_severity else None)
-
-
-def _shown(job: JobResult, data: PageData) -> Shown:
-    view = job.about["view"]
-    picture = {**job.pictures[0], "caption": f"{words(view['corruption'])}, severity {view['severity']}"}
-    return data.album.show([picture], thumbs_of(data.results, job.hash))[0]
 
 
 def panels(results: Sequence[AnalysisResult], series: Mapping[str, int]) -> tuple[CorruptionPanel, ...]:

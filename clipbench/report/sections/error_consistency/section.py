@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from clipbench.report.figures.matrix import Matrix, MatrixCell, make_matrix, short_model_names
+from clipbench.report.figures.matrix import NUMBERED, Matrix, MatrixCell, make_matrix, short_model_names
 from clipbench.report.grids import Grid, of_result
 from clipbench.report.measured import Outcomes, conditions, outcomes
 from clipbench.report.sections.base import PageData
@@ -72,19 +72,23 @@ def _matrix(models: Sequence[str], rows: Sequence[Row]) -> Matrix:
     pairs, short = {frozenset((row["first"], row["second"])): row for row in rows}, short_model_names(models)
     most, least = (max(rows, key=lambda row: sign * row["kappa"]) for sign in (1, -1))
     sentence = f"Largest kappa: {_names(most, short)}; smallest: {_names(least, short)}."
-    return make_matrix(models, lambda *pair: _cell(pairs.get(frozenset(pair)), short), sentence)
+    counted = len(models) <= NUMBERED
+    return make_matrix(models, lambda *pair: _cell(pairs.get(frozenset(pair)), short, counted), sentence)
 
 
 def _names(row: Row, short: Mapping[str, str]) -> str:
     return f"{short[row['first']]} and {short[row['second']]} ({numbers.number(row['kappa'], 'kappa')})"
 
 
-def _cell(row: Row | None, short: Mapping[str, str]) -> MatrixCell:
+def _cell(row: Row | None, short: Mapping[str, str], counted: bool) -> MatrixCell:
+    """Set out a pair; of very many models without the counts behind it."""
     if row is None:
         return MatrixCell(numbers.MISSING)
+    kappa, ends = numbers.number(row["kappa"], "kappa"), numbers.ends(row["low"], row["high"], "kappa")
+    if not counted:
+        return MatrixCell(kappa, max(0.0, row["kappa"]), f"{kappa} {ends}".rstrip())
     words = {"both_right": "both right", "both_wrong": "both wrong"}
     words |= {f"only_{name}": f"only {short[row[name]]} right" for name in ("first", "second")}
     counts = ", ".join(f"{what} {numbers.count(row[name])}" for name, what in words.items())
-    kappa = numbers.number(row["kappa"], "kappa")
-    hover = f"{kappa} {numbers.ends(row['low'], row['high'], 'kappa')} of {numbers.count(row['n'])} images: {counts}"
+    hover = f"{kappa} {ends} of {numbers.count(row['n'])} images: {counts}"
     return MatrixCell(kappa, max(0.0, row["kappa"]), hover)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
@@ -26,7 +26,7 @@ _HEADS = (
 """Of the records of each part; '' where a part has none."""
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """What the parts of a line share. Prompts are '' for wording, which is no matter of one set of them."""
 
     model: str
@@ -35,7 +35,7 @@ class _Key(NamedTuple):
     prompts: str
 
 
-_Found = tuple[_Key, tuple[bool, int, int], "Part"]
+_Found = tuple[Key, tuple[bool, int, int], "Part"]
 """A part with how full it is: on whole sets, images, and corruptions or templates."""
 
 
@@ -109,8 +109,14 @@ class RealWorldSection:
         return RealWorld(lines, tuple(tables))
 
 
-def _lines(data: PageData) -> tuple[Line, ...]:
+def find_parts(data: PageData) -> tuple[Mapping[Key, Part], Mapping[Key, Part], Mapping[Key, Part]]:
+    """Return what shifts, corruptions and wording leave, by model and benchmark: of several the one that says most."""
     shifts, corruptions, wording = (_fullest(found(data)) for found in (_shifts, _corruptions, _wording))
+    return shifts, corruptions, wording
+
+
+def _lines(data: PageData) -> tuple[Line, ...]:
+    shifts, corruptions, wording = find_parts(data)
     several: dict[tuple[str, str], list[Line]] = {}
     for key in dict.fromkeys((*shifts, *corruptions)):
         distinction = ", ".join(part for part in (key.split, key.prompts) if part)
@@ -124,9 +130,9 @@ def _lines(data: PageData) -> tuple[Line, ...]:
     return tuple(line if len(like) > 1 else replace(line, distinction="") for like in found for line in like)
 
 
-def _fullest(found: Iterable[_Found]) -> dict[_Key, Part]:
+def _fullest(found: Iterable[_Found]) -> dict[Key, Part]:
     """Return by benchmark the part that says most, of equals the first."""
-    best: dict[_Key, tuple[tuple[bool, int, int], Part]] = {}
+    best: dict[Key, tuple[tuple[bool, int, int], Part]] = {}
     for key, fullness, part in found:
         if key not in best or fullness > best[key][0]:
             best[key] = (fullness, part)
@@ -161,15 +167,15 @@ def _corruptions(data: PageData) -> Iterator[_Found]:
             yield _key(about, about.dataset), (not about.subset, about.n, count), part
 
 
-def _key(about: Subject, reference: str) -> _Key:
-    return _Key(about.model, reference, about.split, about.prompts)
+def _key(about: Subject, reference: str) -> Key:
+    return Key(about.model, reference, about.split, about.prompts)
 
 
 def _wording(data: PageData) -> Iterator[_Found]:
     for job in data.jobs:
         part = _of_wording(job) if job.task == "prompt_sensitivity" and job.plain else None
         if part:
-            key = _Key(job.model, job.dataset, job.split, "")
+            key = Key(job.model, job.dataset, job.split, "")
             yield key, (not job.pedigree.subset, part.left.n, part.count), part
 
 

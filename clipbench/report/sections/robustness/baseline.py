@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from clipbench.analyses.robustness.baseline import OF_THE_RUN
 from clipbench.reference.published import PublishedModel, PublishedPair, openclip_models, published_pair
@@ -53,7 +54,7 @@ def pair_of(shift: Shift) -> PublishedPair | None:
 
 def marks(pair: PublishedPair) -> tuple[tuple[Training, int], ...]:
     """Return ways of training with the numbers of models that were trained so, most models first."""
-    legend = ((TRAININGS[name], len(models)) for name, models in _by_training(pair).items())
+    legend = ((TRAININGS[name], len(models)) for name, models in by_training(pair).items())
     return tuple(sorted(legend, key=lambda mark: -mark[1]))
 
 
@@ -69,39 +70,51 @@ def credits_of(pair: PublishedPair) -> tuple[str, ...]:
 def traces(pair: PublishedPair, x: LogitScale, y: LogitScale) -> list[figures.Trace]:
     """Return a trace for each way of training; models that are not class-matched are hollow."""
     drawn = []
-    for name, models in _by_training(pair).items():
+    for name, models in by_training(pair).items():
         training = TRAININGS[name]
         across = [round(x.place(model.reference_top1), 4) for model in models]
         up = [round(y.place(model.shift_top1), 4) for model in models]
         meta = {"training": training.number, "hollow": [not model.matched for model in models]}
         marker = {"size": 6.5, "symbol": training.symbol, "opacity": 0.75, "line": {"width": 1.1}}
-        drawn.append(figures.dots(across, up, [_hover(model, training, pair) for model in models], meta, marker=marker))
+        drawn.append(
+            figures.dots(across, up, [], meta, marker=marker)
+            | {"customdata": [_told(model, pair) for model in models], "hovertemplate": _hover(training, pair)}
+        )
     return drawn
 
 
-def _by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
+def by_training(pair: PublishedPair) -> dict[str, list[PublishedModel]]:
+    """Return models by how they were trained, in the order in which they are drawn."""
     groups: dict[str, list[PublishedModel]] = {name: [] for name in TRAININGS}
     for model in pair.models:
         groups[model.training if model.training in TRAININGS else ""].append(model)
     return {name: models for name, models in groups.items() if models}
 
 
-def _hover(model: PublishedModel, training: Training, pair: PublishedPair) -> str:
-    return figures.hover(
-        f"{model.name}, published",
-        f"{pair.reference}: {numbers.with_unit(model.reference_top1)}{'' if model.matched else ' (all classes)'}",
-        f"{pair.shift}: {numbers.with_unit(model.shift_top1)}",
-        f"{training.label}{', in the baseline' if model.baseline else ''}",
-    )
+def _told(model: PublishedModel, pair: PublishedPair) -> list[str]:
+    """Return what the hover of a model has of its own."""
+    top1 = (numbers.with_unit(share) for share in (model.reference_top1, model.shift_top1))
+    unmatched = "" if model.matched else f"; {pair.reference} among all its classes"
+    mark = ", in the baseline" if model.baseline else unmatched
+    return [figures.text(model.name), *top1, figures.text(mark)]
 
 
-def caption(shift: Shift, pair: PublishedPair | None) -> Iterator[str]:
-    """Yield what must be said of a figure's line and of the published models behind it."""
-    if line := shift.line:
-        whose = f"{line['models']} {'' if shift.baseline == OF_THE_RUN else 'models of the '}{shift.baseline}"
+def _hover(training: Training, pair: PublishedPair) -> str:
+    """Return the form of what a pointer is shown: models are many, and most of it is the same for all."""
+    name, reference, shift, mark = (f"%{{customdata[{place}]}}" for place in range(4))
+    lines = (f"{figures.text(pair.reference)}: {reference}", f"{figures.text(pair.shift)}: {shift}")
+    return "<br>".join((f"<b>{name}, published</b>", *lines, training.label + mark)) + "<extra></extra>"
+
+
+def caption(
+    shift: Shift, pair: PublishedPair | None, line: Mapping[str, Any], band: str = "how sure the line is"
+) -> Iterator[str]:
+    """Yield what must be said of a figure's line, of its band, and of the published models behind it."""
+    if line:
+        whose = f"{line['models']} {'' if line['source'] == OF_THE_RUN else 'models of the '}{line['source']}"
         ends = " to ".join(numbers.with_unit(line[end]) for end in ("lowest", "highest"))
         yield (
-            f"Line and band: what is expected of a model, and how sure the line is, fitted to {whose} with {ends} on "
+            f"Line and band: what is expected of a model, and {band}, fitted to {whose} with {ends} on "
             f"the reference, R² {line['r2']:.2f}."
         )
         if (spread := line.get("spread")) is not None:

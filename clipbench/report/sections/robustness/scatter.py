@@ -56,6 +56,8 @@ class Scatter:
     """Models at 0 or 100 %; '' where there are none."""
     outside: int
     """Published models that lie outside the figure."""
+    across: LogitScale
+    """The horizontal scale."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,13 @@ class _Point:
         return self.result.about.model
 
 
-def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) -> Scatter:
-    """Draw the models on one shift."""
+def draw(
+    shift: Shift,
+    pair: PublishedPair | None,
+    series: Mapping[str, int],
+    band: Sequence[Mapping[str, float]] = (),
+) -> Scatter:
+    """Draw the models on one shift, and a line with this band; without one that of the first model that has it."""
     points = [
         _Point(result, estimate(result, "reference_top1"), estimate(result, "shift_top1")) for result in shift.results
     ]
@@ -80,18 +87,18 @@ def draw(shift: Shift, pair: PublishedPair | None, series: Mapping[str, int]) ->
     inside = pair and replace(pair, models=tuple(model for model in pair.models if x.holds(model.reference_top1)))
     identity = figures.stroke([x.low, x.high], [x.low, x.high], "second", 1.5, dash="dash")
     published = traces(inside, x, y) if inside else []
-    band, line = _baseline(shift)
+    shade, line = _baseline(band or _band(shift))
     names = short_names([shift.about.reference, shift.about.dataset], _TITLE).values()
     titles = [f"top-1 on {figures.text(name)}" for name in names]
     figure = figures.plane(
-        [*band, identity, *line, *published, *_models(points, x, y, series)],
+        [*shade, identity, *line, *published, *_models(points, x, y, series)],
         axis(x, titles[0], 0.12),
         axis(y, titles[1], 0.06, upright=True),
         HEIGHT,
-        _summary(points, shift),
+        _summary(points, shift, bool(line)),
     )
     outside = len(pair.models) - len(inside.models) if pair and inside else 0
-    return Scatter(figure, marks(inside) if inside else (), _edge(points, inside), outside)
+    return Scatter(figure, marks(inside) if inside else (), _edge(points, inside), outside, x)
 
 
 def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> tuple[LogitScale, LogitScale]:
@@ -109,10 +116,13 @@ def _scales(points: Sequence[_Point], pair: PublishedPair | None) -> tuple[Logit
     return x, LogitScale(min(y.low, x.low), max(y.high, x.high))
 
 
-def _baseline(shift: Shift) -> tuple[list[Trace], list[Trace]]:
-    """Return the band and the line of the first model that has them."""
-    rows = next((table for result in shift.results if (table := rows_of(result, "baseline_band"))), None)
-    if rows is None:
+def _band(shift: Shift) -> Sequence[Mapping[str, float]]:
+    return next((table for result in shift.results if (table := rows_of(result, "baseline_band"))), ())
+
+
+def _baseline(rows: Sequence[Mapping[str, float]]) -> tuple[list[Trace], list[Trace]]:
+    """Return the band and the line."""
+    if not rows:
         return [], []
     x, y, low, high = (
         [round(bounded_logit(row[name]), 4) for row in rows] for name in ("reference_top1", "expected", "low", "high")
@@ -123,7 +133,7 @@ def _baseline(shift: Shift) -> tuple[list[Trace], list[Trace]]:
 
 def _models(points: Sequence[_Point], x: LogitScale, y: LogitScale, series: Mapping[str, int]) -> list[Trace]:
     drawn = [_model(point, x, y, series.get(point.model, 0)) for point in points]
-    if len(points) > SERIES:
+    if not 0 < len(points) <= SERIES:
         return drawn
     names = short_names([point.model for point in points], _NAME)
     sides = positions([(x.part(point.x.value), y.part(point.y.value), names[point.model]) for point in points])
@@ -153,14 +163,15 @@ def _edge(points: Sequence[_Point], pair: PublishedPair | None) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
-def _summary(points: Sequence[_Point], shift: Shift) -> str:
+def _summary(points: Sequence[_Point], shift: Shift, line: bool) -> str:
     listed = "; ".join(
         f"{point.model} {numbers.with_unit(point.x.value)} and {numbers.with_unit(point.y.value)}"
         for point in points[:SERIES]
     )
     more = f"; and {len(points) - SERIES} more models" if len(points) > SERIES else ""
-    baseline = "with the baseline" if shift.baseline else "no baseline"
-    return f"top-1 on {shift.about.reference} and on {shift.about.dataset}, {baseline}: {listed}{more}"
+    baseline = "with the baseline" if line else "no baseline"
+    listed = f": {listed}{more}" if points else ""
+    return f"top-1 on {shift.about.reference} and on {shift.about.dataset}, {baseline}{listed}"
 
 
 def positions(points: Sequence[tuple[float, float, str]]) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def _chart(shift: Shift, series: Mapping[str, int], room: bool) -> ShiftChart:
     return ShiftChart(
         shift=shift,
         scatter=scatter.draw(shift, pair, series) if room else None,
-        caption=tuple(baseline.caption(shift, pair)),
+        caption=tuple(baseline.caption(shift, pair, shift.line)),
         counts=baseline.counts(shift),
         numbers=table(caption, rows, without=baseline.FURTHER, names=names),
         remarks=remarks(shift.results),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from clipbench.report.leaderboard import STANDINGS, Cell, Column, Leaderboard
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.sets import shots
 from clipbench.report.text import labels, numbers
+from clipbench.report.text.claims import floor
 from clipbench.report.text.labels import short_names
 
 MANY = 12
@@ -24,11 +25,12 @@ _WIDE_LABEL = 34
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure of one data set with what its caption says."""
+    """A figure of one data set, or of one model on several, with what its caption says."""
 
-    column: Column
+    title: str
+    told: tuple[str, ...]
     figure: figures.Figure
-    absent: tuple[str, ...]
+    absent: tuple[str, ...] = ()
     """Models without a value, with the reason."""
 
 
@@ -76,7 +78,7 @@ class SetsSection:
         for group in groups(board):
             of_shots = tuple(drawn for drawn in shot_charts if drawn.columns[0] in group.columns)
             single = (column for column in group.columns if column.name not in in_curves)
-            bars = tuple(drawn for column in single if (drawn := chart(column, board.models)))
+            bars = _of_one(board.models[0], [*single]) if len(board.models) == 1 else _of_many(board.models, single)
             wanted += len(of_shots) + len(bars)
             kept = ChartGroup(group.title, bars[: max(0, left - len(of_shots))], of_shots[:left])
             left -= len(kept.bars) + len(kept.shots)
@@ -101,6 +103,43 @@ def _title(column: Column, leaderboard: Leaderboard) -> str:
     return labels.capitalised(f"{column.measurement.label}: {name}" if several else name)
 
 
+def _of_many(models: Sequence[str], columns: Iterable[Column]) -> tuple[Chart, ...]:
+    several = (column for column in columns if sum(cell.value is not None for cell in column.cells.values()) > 1)
+    return tuple(drawn for column in several if (drawn := chart(column, models)))
+
+
+def _of_one(model: str, columns: Sequence[Column]) -> tuple[Chart, ...]:
+    """Draw one model with a row for each column, one figure a metric; none where that is a single row."""
+    by_metric: dict[tuple[str, str], dict[str, Cell]] = defaultdict(dict)
+    for column in columns:
+        cell = column.cells.get(model)
+        if cell and cell.record and cell.value is not None:
+            by_metric[column.heading, column.unit][column.label] = cell
+    return tuple(
+        Chart(model, (heading,), rows_of_one(unit, cells))
+        for (heading, unit), cells in by_metric.items()
+        if len(cells) > 1
+    )
+
+
+def rows_of_one(unit: str, cells: Mapping[str, Cell]) -> figures.Figure:
+    """Draw a row for each of one model's cells, by name, with what has to be exceeded to be above chance."""
+    names, records = short_names(list(cells), _LABEL), [cell.record for cell in cells.values()]
+    hovers = [_hover(name, cell) for name, cell in cells.items()]
+    opacity = [0.4 if cell.at_chance else 1.0 for cell in cells.values()]
+    x = [cell.value for cell in cells.values()]
+    traces = [figures.bars(x, hovers, {"series": [0] * len(x)}, figures.errors(records), opacity=opacity)]
+    known = [(floor(record), place) for place, record in enumerate(records) if record and floor(record) is not None]
+    if known:
+        mark = {"symbol": "line-ns-open", "size": 15, "line": {"width": 2}}
+        told = {"name": "to be exceeded to be above chance", "showlegend": True, "hoverinfo": "skip"}
+        levels, places = zip(*known, strict=True)
+        traces.append(figures.dots(levels, places, (), {"role": "baseline"}, marker=mark, **told))
+    values = [numbers.with_unit(value, unit) for value in x]
+    summary = "; ".join(f"{name} {value}" for name, value in zip(cells, values, strict=True))
+    return figures.rows([figures.text(name) for name in names.values()], values, traces, _axis(unit), summary, 30)
+
+
 def chart(column: Column, models: Sequence[str]) -> Chart | None:
     """Draw the models' values on one data set, with their intervals; None where no model has a value."""
     cells = {model: column.cells.get(model) for model in models}
@@ -108,7 +147,8 @@ def chart(column: Column, models: Sequence[str]) -> Chart | None:
     if not shown:
         return None
     absent = (f"{model} ({_reason(cell)})" for model, cell in cells.items() if model not in shown)
-    return Chart(column, _bars(column, models, shown), tuple(absent))
+    told = tuple(part for part in (column.heading, column.basis, column.chance) if part)
+    return Chart(column.label, told, _bars(column, models, shown), tuple(absent))
 
 
 def _reason(cell: Cell | None) -> str:
@@ -150,13 +190,13 @@ def _hover(model: str, cell: Cell) -> str:
 
 
 def gap(leaderboard: Leaderboard, group_means: Sequence[Means]) -> figures.Figure | None:
-    """Set benchmark against shift, for the first measurement of which some models have both means ranked."""
+    """Set the first models' benchmark means against those on shifts, in the first measurement that ranks both."""
     by_group = {(group.measurement, group.regime): group.by_model for group in group_means}
     for measurement in dict.fromkeys(group.measurement for group in group_means):
         benchmark, shift = (by_group.get((measurement, regime), {}) for regime in ("benchmark", "shift"))
         both = [(benchmark[model], shift[model]) for model in leaderboard.models if model in benchmark.keys() & shift]
         if ranked := [pair for pair in both if all(mean.ranked for mean in pair)]:
-            return _gap(ranked)
+            return _gap(ranked[:MANY])
     return None
 
 

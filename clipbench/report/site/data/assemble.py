@@ -20,7 +20,7 @@ from clipbench.report.site.data import published as open_clip
 from clipbench.report.site.data.answers import Answers
 from clipbench.report.site.data.names import slugs, without_paths
 from clipbench.results.folder import Results
-from clipbench.results.records import AnalysisResult
+from clipbench.results.records import AnalysisResult, JobResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +41,14 @@ def board_of(here: Measurements, published: Collection[str] = ()) -> board.Board
     Raises:
         UserError: there is no such table.
     """
-    if unknown := [key for key in published if key != open_clip.KEY]:
-        raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], [open_clip.KEY]))
-    if not published:
-        return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, ())
+    if unknown := [key for key in published if key not in open_clip.KEYS]:
+        raise UserError(f"no published table {unknown[0]!r} for a board", fix=did_you_mean(unknown[0], open_clip.KEYS))
+    tables = open_clip.tables(published)
+    if open_clip.KEY not in published:
+        return board.Board(here.models, here.columns, here.presets(here.columns, {}), here.footnotes, tables)
     columns, place_of = open_clip.with_published(here.columns, _own_columns(), len(here.models))
     models = (*here.models, *open_clip.models(_beside(here.models)))
-    return board.Board(models, columns, here.presets(columns, place_of), here.footnotes, (open_clip.table(),))
+    return board.Board(models, columns, here.presets(columns, place_of), here.footnotes, tables)
 
 
 def _own_columns() -> Mapping[str, str]:
@@ -72,6 +73,8 @@ class Measurements:
     """What was measured here, arranged."""
 
     results: Results
+    jobs: tuple[JobResult, ...]
+    """Read once: a run may go on while its site is built."""
     answers: Answers
     leaderboard: Leaderboard
     analyses: tuple[AnalysisResult, ...]
@@ -83,10 +86,11 @@ class Measurements:
         Raises:
             UserError: a job's file is damaged.
         """
-        analyses = analyse(results)
+        # Jobs are read last: there is one for each that an analysis rests on.
+        analyses, jobs = analyse(results), tuple(results.jobs())
         standings = [result for result in analyses if result.analysis == STANDINGS]
-        leaderboard = make_leaderboard(results.jobs(), standings=standings)
-        return cls(results, Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
+        leaderboard = make_leaderboard(jobs, standings=standings)
+        return cls(results, jobs, Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
 
     @cached_property
     def models(self) -> tuple[board.Model, ...]:
@@ -106,7 +110,10 @@ class Measurements:
         found, addresses = self.leaderboard.columns, slugs(map(measured.column_key, self.leaderboard.columns))
         jobs, compared = slugs(job.hash for job in self.leaderboard.jobs), measured.compared_jobs(self.analyses)
         return tuple(
-            measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared)
+            replace(
+                measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared),
+                ranks=presets.column_ranks(self.answers, column, self._places),
+            )
             for column in found
         )
 

@@ -82,6 +82,16 @@ class Cell(NamedTuple):
     footnote: int | None = None
 
 
+class ColumnRank(NamedTuple):
+    """The ranks that a measured model may have in a column: stored as a list in this order."""
+
+    model: int
+    lowest: int
+    """1 and the models that are surely better."""
+    highest: int
+    """All less those that are surely worse."""
+
+
 @dataclass(frozen=True)
 class Column:
     """What models are measured on."""
@@ -110,6 +120,8 @@ class Column:
     classes: int | None = None
     tied: bool | None = None
     """Whether no single measured model is surely the best; absent where nothing was compared."""
+    ranks: tuple[ColumnRank, ...] | None = None
+    """By answers to the same images; all of a column hold together at 95 %. Absent without such answers."""
 
 
 class Rank(NamedTuple):

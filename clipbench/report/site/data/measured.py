@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
-from clipbench.models.catalog import CatalogModel, model_names
+from clipbench.models.catalog import model_names
 from clipbench.reference.families import pretraining_family
 from clipbench.reference.sources import rows
 from clipbench.report.averages import Average, Means
@@ -47,8 +47,7 @@ def model(
 @cache
 def facts(name: str) -> tuple[str | None, int | None]:
     """Return a model's family after its pre-training, and its parameters, as far as its name tells them."""
-    known = model_names().get(name)
-    pair = _of_open_clip(name, known)
+    known, pair = model_names().get(name), open_clip_name(name)
     row = next((row for row in rows("open-clip") if pair and pair in published_names(row)), None)
     millions = known.params if known and known.params else float(row["parameters_m"] or 0) if row else 0.0
     return (pretraining_family(pair) if pair else None), (round(millions * 1e6) or None)
@@ -59,8 +58,9 @@ def published_names(row: Mapping[str, str]) -> tuple[str, ...]:
     return (f"{row['architecture']}/{row['pretrained']}", *row["same_figures"].split())
 
 
-def _of_open_clip(name: str, known: CatalogModel | None) -> str:
+def open_clip_name(name: str) -> str:
     """Return 'ARCHITECTURE/TAG' of a model that open_clip publishes; '' of any other."""
+    known = model_names().get(name)
     if known is not None:
         return f"{known.architecture}/{known.tag}" if known.adapter == "open_clip" and known.tag else ""
     adapter, _, pair = name.partition(":")
@@ -144,7 +144,7 @@ def column(
         chance=typical.chance if typical else None,
         commonest=typical.commonest if typical else None,
         classes=(classes or None) if isinstance(classes, int) else None,
-        tied=_tied(found, compared),
+        tied=is_tied(found, compared),
     )
 
 
@@ -161,7 +161,8 @@ def _cell(place: int, cell: Cell, jobs: Mapping[str, str]) -> board.Cell:
     return board.Cell(place, cell.value, *ends, shown, jobs[cell.job.hash], cell.footnote)
 
 
-def _tied(column: Column, compared: Collection[str]) -> bool | None:
+def is_tied(column: Column, compared: Collection[str]) -> bool | None:
+    """Return whether no single model of a column is the best; None where they were not compared."""
     ranked = [cell for cell in column.cells.values() if cell.footnote is None and cell.value is not None]
     if len(ranked) < 2 or column.spec.higher_is_better is None or any(cell.job.hash not in compared for cell in ranked):
         return None

@@ -48,7 +48,7 @@ def choices() -> tuple[Choice, ...]:
         Choice("clip-paper", "CLIP paper", tuple(_CLIP.split()), "Radford et al. 2021, arXiv 2103.00020, table 11"),
         Choice("vtab-plus", "VTAB+", tuple(_VTAB_PLUS.split()), "Schuhmann et al. 2022, arXiv 2210.08402"),
         Choice("datacomp", "DataComp", tuple(openclip_columns()), "Gadre et al. 2023, arXiv 2304.14108"),
-        Choice("natural-shifts", "natural shifts", CATALOG_SHIFTS, "Taori et al. 2020, arXiv 2007.00644"),
+        Choice("natural-shifts", "natural shifts", CATALOG_SHIFTS, "Wortsman et al. 2022, arXiv 2109.01903"),
     )
 
 
@@ -117,9 +117,14 @@ def _directions(answers: Answers, ranked: Sequence[Average], columns: Sequence[C
         found, by_images = answers.directions([mean.model for mean in ranked], columns), True
     except UserError:
         found, by_images = _of_intervals(ranked), False
-    first, second = np.triu_indices(len(ranked), 1)
-    chance = np.array([mean.at_chance for mean in ranked], bool)
-    return np.where(chance[first] & chance[second], 0, found), by_images
+    return _above_chance(found, [mean.at_chance for mean in ranked]), by_images
+
+
+def _above_chance(directions: IntArray, at_chance: Sequence[bool]) -> IntArray:
+    """Return directions of pairs, none between two models at chance."""
+    first, second = np.triu_indices(len(at_chance), 1)
+    chance = np.array(at_chance, bool)
+    return np.where(chance[first] & chance[second], 0, directions)
 
 
 def _of_intervals(ranked: Sequence[Average]) -> IntArray:
@@ -127,6 +132,27 @@ def _of_intervals(ranked: Sequence[Average]) -> IntArray:
     critical = bonferroni(len(pairs)) if pairs else 0.0
     directions = [surely_lower(other, one, critical) - surely_lower(one, other, critical) for one, other in pairs]
     return np.array(directions, np.int64)
+
+
+def column_ranks(answers: Answers, column: Column, places: Mapping[str, int]) -> tuple[board.ColumnRank, ...] | None:
+    """Return the ranks that models may have in a column, by answers to the same images; None where these are not known.
+
+    Args:
+        answers: that the ranks rest on.
+        column: in which a cell with a footnote is not compared.
+        places: of each model in the board.
+    """
+    cells = {name: cell for name, cell in column.cells.items() if cell.footnote is None and cell.value is not None}
+    if len(cells) < 2 or column.spec.higher_is_better is None:
+        return None
+    try:
+        found = answers.directions([*cells], [column])
+    except UserError:
+        return None
+    signed = found if column.spec.higher_is_better else -found
+    better, worse = better_and_worse(_above_chance(signed, [cell.at_chance for cell in cells.values()]), len(cells))
+    ranks = zip(cells, better, worse, strict=True)
+    return tuple(board.ColumnRank(places[name], 1 + up, len(cells) - down) for name, up, down in ranks)
 
 
 def preset(columns: Sequence[board.Column], found: Sequence[board.Ranking], **told: Any) -> board.Preset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -12,12 +12,13 @@ from clipbench.models.catalog import model_names
 from clipbench.reference.published import OpenClipModel, openclip_columns, openclip_models
 from clipbench.reference.sources import Column as Source
 from clipbench.reference.sources import rows, sources
+from clipbench.report.site import PUBLISHED
 from clipbench.report.site.data import board
 from clipbench.report.site.data.measured import published_names
 from clipbench.report.text.declared import label_of_task
 from clipbench.stats.intervals import wilson
 
-KEY = "open-clip"
+KEY, TESTBED = KEYS = PUBLISHED
 
 _METRICS = {
     "top1": "top-1",
@@ -31,10 +32,10 @@ _METRICS = {
 _RETRIEVAL = ("flickr30k", "coco", "winogavil")
 
 
-def table() -> board.PublishedTable:
-    """Return where the figures come from."""
-    source = sources()[KEY]
-    return board.PublishedTable(KEY, source.title, source.url, source.licence, source.citation)
+def tables(keys: Collection[str]) -> tuple[board.PublishedTable, ...]:
+    """Return where the figures of some tables come from."""
+    known = ((key, sources()[key]) for key in KEYS if key in keys)
+    return tuple(board.PublishedTable(key, of.title, of.url, of.licence, of.citation) for key, of in known)
 
 
 def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:
@@ -43,7 +44,8 @@ def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:
     Equal means share the better rank, as in the source. The same figures under several names are one model.
     """
     known, means = openclip_models(), {model.name: _mean(model) for model in openclip_models()}
-    declared = {f"{m.architecture}/{m.tag}": m.trained_on for m in model_names().values() if m.adapter == "open_clip"}
+    catalog = (model for model in model_names().values() if model.adapter == "open_clip")
+    declared = {_weights(f"{model.architecture}/{model.tag}"): model.trained_on for model in catalog}
     listed = {names[0]: (row, names) for row in rows(KEY) if (names := published_names(row))}
     return tuple(
         board.Model(
@@ -52,7 +54,7 @@ def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:
             origin="published",
             family=model.family,
             parameters=round(float(row["parameters_m"] or 0) * 1e6) or None,
-            trained_on=next((declared[name] for name in names if name in declared), None),
+            trained_on=next((declared[_weights(name)] for name in names if _weights(name) in declared), None),
             also=names[1:] or None,
             published=board.PublishedMean(
                 value=means[model.name],
@@ -64,6 +66,11 @@ def models(slugs: Mapping[str, str]) -> tuple[board.Model, ...]:
         for model in known
         for row, names in (listed[model.name],)
     )
+
+
+def _weights(name: str) -> str:
+    """Return the name of a model's weights, which are the same with either activation."""
+    return name.replace("-quickgelu/", "/")
 
 
 def _mean(model: OpenClipModel) -> float:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
 
+from clipbench.report.averages import means
 from clipbench.report.leaderboard import Leaderboard
+from clipbench.report.pictures import Album
+from clipbench.report.sections.base import PageData
 from clipbench.report.site.data.assemble import Measurements
 from clipbench.report.site.data.board import Board, Cell, Column
 from clipbench.report.site.data.files import Written
@@ -50,7 +53,7 @@ class SiteData:
     @cached_property
     def jobs(self) -> Mapping[str, JobResult]:
         """All jobs by the name of their evidence, `jobs/NAME.json`; those on changed images and matched classes too."""
-        return {self.written.evidence[job.hash]: job for job in self.results.jobs()}
+        return {self.written.evidence[job.hash]: job for job in self.here.jobs}
 
     @property
     def made(self) -> str:
@@ -71,9 +74,28 @@ class SiteData:
     def _datasets(self) -> Mapping[str, str]:
         return slugs(column.dataset for column in self.board.columns)
 
+    @cached_property
+    def as_report(self) -> PageData:
+        """The same as the sections of a report read it, without pictures."""
+        board = self.leaderboard
+        return PageData(self.results, tuple(self.jobs.values()), self.analyses, board, means(board), Album())
+
+    @cached_property
+    def _measured(self) -> Mapping[str, tuple[Column, Cell]]:
+        return {cell.job: (column, cell) for column in self.board.columns for cell in column.cells if cell.job}
+
+    def job_path(self, job: str) -> str:
+        """Return where a job is shown, by its hash: on its model's page, or in its file where the board lacks it."""
+        name = self.written.evidence.get(job, "")
+        return self.evidence_path(*self._measured[name]) if name in self._measured else f"jobs/{name}.json"
+
     def model_path(self, place: int) -> str:
         """Return the page of a model, by its place in the board."""
         return f"model/{self.board.models[place].slug}.html"
+
+    def measured_path(self, model: str) -> str:
+        """Return the page of a measured model, by its name in the results; '' where it has none."""
+        return self.model_path(self.places[model]) if model in self.places else ""
 
     def dataset_path(self, dataset: str) -> str:
         """Return the page of a data set of the board."""
