@@ -31,9 +31,7 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU; weights are equal for equal threads.")] = None,
-    resume: Annotated[
-        Resume, typer.Option(help="auto: go on from the newest checkpoint there.")
-    ] = Resume.never,
+    resume: Annotated[Resume, typer.Option(help="auto: go on from the newest checkpoint there.")] = Resume.never,
 ) -> None:
     """Train a model; with torchrun on several devices or machines."""
     from clipbench.embed.device import default_workers, resolve_device

@@ -37,7 +37,7 @@ class Inputs:
     def parts(self, size: int) -> Sequence[Inputs]:
         """Cut it into parts of at most `size` pairs."""
         columns = (self.pixels, self.tokens, self.captions, self.classes)
-        return [Inputs(*part) for part in zip(*(column.split(size) for column in columns), strict=True)]
+        return [Inputs(*part) for part in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
 
 def backward(towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = None) -> Tensor:
@@ -68,7 +68,7 @@ def backward(towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = N
     found = loss(Pairs(image, text, inputs.captions, inputs.classes))
     found.backward()  # type: ignore[no-untyped-call]
     assert image.grad is not None and text.grad is not None  # noqa: PT018 - for the type checker
-    gradients = zip(image.grad.split(part), text.grad.split(part), strict=True)
+    gradients = zip(torch.split(image.grad, part), torch.split(text.grad, part), strict=True)
     for place, (one, (of_image, of_text)) in enumerate(zip(parts, gradients, strict=True)):
         with _without_exchange(towers) if place < len(parts) - 1 else nullcontext(), states[place].again():
             torch.autograd.backward(towers(one.pixels, one.tokens), (of_image, of_text))

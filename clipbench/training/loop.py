@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -51,15 +50,6 @@ class Progress:
     """Samples of this process that could not be decoded."""
 
 
-@dataclass(frozen=True)
-class Watch:
-    """What is done beside the training; nothing of it changes a weight."""
-
-    progress: Callable[[Progress], None] = lambda _: None
-    evaluate: Callable[[int, Trainable], None] = lambda step, model: None
-    """Called after every step, by the first process alone; decides itself whether anything is to be measured."""
-
-
 @dataclass
 class _Counts:
     skipped: int = 0
@@ -76,7 +66,7 @@ def train(
     *,
     here: Processes | None = None,
     resume: bool = False,
-    watch: Watch | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Trainable:
     """Train a model and write it into `output`; a training that was broken off goes on as if it never had been.
 
@@ -87,12 +77,12 @@ def train(
         output: gets the model, and `checkpoints/` on the way.
         here: this process among all; alone by default.
         resume: go on from the newest checkpoint, where there is one.
-        watch: what is told and measured on the way.
+        report: called after each step.
 
     Raises:
         UserError: the training diverges, or the checkpoints are of another recipe.
     """
-    recipe, here, watch = loaded.recipe, here or Processes(), watch or Watch()
+    recipe, here = loaded.recipe, here or Processes()
     steps = recipe.schedule.total(data.examples)
     checkpoints = Checkpoints(output / "checkpoints", digest(loaded.document), recipe.keep)
     precision = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(recipe.precision, torch.float32)
@@ -100,7 +90,6 @@ def train(
     model.model.to(here.device).train()
     apart = [model.log_scale, *([model.bias] if model.bias is not None else [])]
     towers = here.together(model.towers(precision), apart)
-    towers = torch.compile(towers) if recipe.compile else towers  # type: ignore[assignment]
     optimiser = make_optimiser(model, recipe.optimiser)
     scaler = torch.amp.GradScaler(here.device.partition(":")[0], enabled=precision == torch.float16)
     counts, first = _Counts(), 0
@@ -132,12 +121,9 @@ def train(
         counts.broken += batch.broken
         counts.losses.append(float(here.average(found_loss)) / scaler.get_scale())
         done = step + 1
-        watch.progress(_progress(done, steps, first, started, model, optimiser, recipe, counts))
+        report(_progress(done, steps, first, started, model, optimiser, recipe, counts))
         if here.first and (done % recipe.save_every == 0 or done == steps):
             checkpoints.write(done, _state(model, optimiser, scaler, counts))
-        if here.first:
-            with _evaluation(model):
-                watch.evaluate(done, model)
 
     model.model.eval()
     if here.first:
@@ -229,15 +215,3 @@ def _restore(
     torch.set_rng_state(state["random"])
     counts.skipped, counts.broken = state["skipped"], state["broken"]
     return int(state["step"])
-
-
-@contextmanager
-def _evaluation(model: Trainable) -> Iterator[None]:
-    """Let a model be measured without a trace: in evaluation mode, its random numbers kept."""
-    random = torch.get_rng_state()
-    model.model.eval()
-    try:
-        yield
-    finally:
-        model.model.train()
-        torch.set_rng_state(random)

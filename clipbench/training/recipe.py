@@ -108,14 +108,6 @@ class Crop(_Part):
     flip: bool = Field(default=False, description="Mirror every other image; not in the paper.")
 
 
-class Evaluation(_Part):
-    """What is measured while the model is trained."""
-
-    every: int = Field(ge=1, description="Steps between two.")
-    datasets: tuple[str, ...] = Field(min_length=1, description="Names of `datasets`, or of the catalog.")
-    limit: int | None = Field(default=None, ge=1, description="Use so many examples of each.")
-
-
 class Recipe(_Part):
     """All that decides the weights, and how they are made."""
 
@@ -130,12 +122,9 @@ class Recipe(_Part):
     optimiser: Optimiser = Optimiser()
     schedule: Schedule
     part: int | None = Field(default=None, ge=1, description="Pairs a pass, with cached gradients; by default all.")
-    checkpoint_activations: bool = Field(default=False, description="Compute activations again instead of storing.")
-    compile: bool = Field(default=False, description="Compile the towers by torch.compile.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
     keep: int = Field(default=2, ge=1, description="Checkpoints that are kept.")
-    evaluation: Evaluation | None = None
 
     @model_validator(mode="after")
     def _has_data(self) -> Self:
@@ -187,7 +176,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Load
         problems += _unknown(recipe, definitions)
     refuse(document, problems)
     assert recipe is not None  # without problems there is one
-    named = {source.dataset for source in recipe.data} | set(recipe.evaluation.datasets if recipe.evaluation else ())
+    named = {source.dataset for source in recipe.data}
     recipe = recipe.model_copy(update={"name": recipe.name or path.stem})
     return LoadedRecipe(recipe, {name: definitions[name] for name in sorted(named)}, document.value)
 
@@ -222,10 +211,8 @@ def _definitions(document: MarkedYaml, base: Path, problems: list[Problem]) -> d
 
 
 def _unknown(recipe: Recipe, definitions: Mapping[str, DatasetDefinition]) -> list[Problem]:
+    told = ((("data", place, "dataset"), source.dataset) for place, source in enumerate(recipe.data))
     own = recipe.datasets.keys() | definitions.keys()
-    told = [(("data", place, "dataset"), source.dataset) for place, source in enumerate(recipe.data)]
-    evaluated = recipe.evaluation.datasets if recipe.evaluation else ()
-    told += [(("evaluation", "datasets", place), name) for place, name in enumerate(evaluated)]
     return [
         Problem(path, f"unknown data set {name!r}", did_you_mean(name, own)) for path, name in told if name not in own
     ]

@@ -12,7 +12,7 @@ import torch
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
 from clipbench.training.data.base import TrainingData
-from clipbench.training.loop import Progress, Watch, train
+from clipbench.training.loop import Progress, train
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.towers.base import Trainable
@@ -56,7 +56,7 @@ def train_recipe(
             log.add(found)
             progress(found)
 
-        return train(loaded, model, data, output, here=here, resume=resume, watch=Watch(told))
+        return train(loaded, model, data, output, here=here, resume=resume, report=told)
 
 
 def build(loaded: LoadedRecipe) -> Trainable:

@@ -59,7 +59,7 @@ def test_a_training_repeats_and_another_seed_is_another(tmp_path: Path) -> None:
     assert [progress.loss for progress in tiny(tmp_path / "three", "seed=4")[1]] != [p.loss for p in one]
 
 
-@pytest.mark.parametrize("stop", [2, 5])
+@pytest.mark.parametrize("stop", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_broken_training_goes_on_as_if_it_had_not_been(tmp_path: Path, stop: int) -> None:
     whole, expected = tiny(tmp_path / "whole")
 

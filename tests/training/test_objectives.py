@@ -121,7 +121,13 @@ def _process(rank: int, folder: str, name: str, part: int | None) -> None:
     distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize(("name", "part"), [("contrastive", None), ("contrastive", 3), ("sigmoid", None)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [pytest.param("contrastive", None, marks=SLOW), ("contrastive", 3), pytest.param("sigmoid", None, marks=SLOW)],
+)
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path, name: str, part: int | None) -> None:
     torch.multiprocessing.spawn(_process, (str(tmp_path), name, part), nprocs=2)
     whole, expected = gradients(name, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -83,9 +83,9 @@ class PairData:
         from torch.utils.data import DataLoader
 
         workers = self._options.workers
-        loader = DataLoader(
+        loader: Iterable[Batch] = DataLoader(
             self._transform,  # type: ignore[arg-type]
-            batch_sampler=self._own(first),  # type: ignore[arg-type]
+            batch_sampler=self._own(first),
             num_workers=workers,
             prefetch_factor=PREFETCH if workers else None,
             collate_fn=_collate,
