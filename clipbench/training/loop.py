@@ -116,13 +116,15 @@ def train(
         else:
             counts.skipped, counts.in_a_row = counts.skipped + 1, counts.in_a_row + 1
             _check_patience(counts, step, checkpoints)
-        scaler.update()
 
         counts.broken += batch.broken
         counts.losses.append(float(here.average(found_loss)) / scaler.get_scale())
+        scaler.update()
+
         done = step + 1
         report(_progress(done, steps, first, started, model, optimiser, recipe, counts))
-        if here.first and (done % recipe.save_every == 0 or done == steps):
+        # What follows a step that was skipped may rest on weights that are lost already.
+        if here.first and not counts.in_a_row and (done % recipe.save_every == 0 or done == steps):
             checkpoints.write(done, _state(model, optimiser, scaler, counts))
 
     model.model.eval()
@@ -158,7 +160,7 @@ def _check_patience(counts: _Counts, step: int, checkpoints: Checkpoints) -> Non
     if counts.in_a_row < PATIENCE:
         return
     found = checkpoints.newest()
-    last = f"the last good checkpoint is {found[0]}" if found else "no checkpoint was written before it"
+    last = f"the last checkpoint before that is {found[0]}" if found else "no checkpoint was written before it"
     fix = f"lower optimiser.rate, lengthen schedule.warmup or set optimiser.clip_norm; {last}"
     raise UserError(f"has diverged: no finite gradients in {PATIENCE} steps", where=f"step {step + 1}", fix=fix)
 
