@@ -70,14 +70,7 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
         context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, reduced_motion="reduce")
         page = context.new_page()
         visited = Visit(page)
-        wrong = visited.wrong
-        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url),
-        )
+        visited.listen("file:")
         page.goto(path.as_uri())
         opened.append((context, visited))
         return visited

@@ -49,6 +49,17 @@ class Visit:
     page: Any
     wrong: list[str] = field(default_factory=list)
 
+    def listen(self, origin: str) -> None:
+        """Note what goes wrong from now on, requests that leave `origin` too."""
+        page, wrong = self.page, self.wrong
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((origin, "data:")) else wrong.append(request.url),
+        )
+
     def draw_all(self) -> None:
         """Scroll past every figure that is not in closed details and wait until each is drawn."""
         for box in self.page.locator("[data-plot]").all():

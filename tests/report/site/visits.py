@@ -70,14 +70,7 @@ class Browser:
         opened = self._browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion="reduce", **context)
         page = opened.new_page()
         visited = SiteVisit(page)
-        wrong = visited.wrong
-        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith((root, "data:")) else wrong.append(request.url),
-        )
+        visited.listen(root)
         page.goto(f"{root}/{path}")
         self._opened.append((opened, visited))
         return visited
