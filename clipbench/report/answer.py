@@ -9,11 +9,11 @@ from clipbench.report.averages import Average, Means, may_be_averaged
 from clipbench.report.figures import axes, figures
 from clipbench.report.figures.figures import Figure
 from clipbench.report.leaderboard import Column
+from clipbench.report.marks import compared_jobs, is_tied
 from clipbench.report.sections.base import PageData
 from clipbench.report.sections.prompts.section import Wording, find_wordings
 from clipbench.report.sections.real_world.section import Key, Part, find_parts
 from clipbench.report.sections.sets.section import gap, rows_of_one
-from clipbench.report.site.data.measured import compared_jobs, is_tied
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.claims import Claim
 from clipbench.results.records import AnalysisResult, Record

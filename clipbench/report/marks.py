@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from clipbench.report.columns import Cell
-from clipbench.report.leaderboard import Leaderboard
+from collections.abc import Collection, Sequence
+
+from clipbench.report.columns import Cell, Column
+from clipbench.report.leaderboard import STANDINGS, Leaderboard
 from clipbench.report.text import numbers
+from clipbench.results.records import AnalysisResult
 
 BEST, CHANCE, SEEN = "•", "○", "‡"
 
@@ -41,3 +44,16 @@ def best(board: Leaderboard) -> str:
         f"the best of its column, or not distinguishable from it, by {how}. The board's {pairs} "
         f"{'together ' if board.family > 1 else ''}at 95 %{' (Bonferroni)' if board.family > 1 else ''}."
     )
+
+
+def compared_jobs(analyses: Sequence[AnalysisResult]) -> frozenset[str]:
+    """Return the jobs of which it is known whether others of their column are surely better."""
+    return frozenset(job for result in analyses if result.analysis == STANDINGS for job in result.jobs)
+
+
+def is_tied(column: Column, compared: Collection[str]) -> bool | None:
+    """Return whether no single model of a column is the best; None where they were not compared."""
+    ranked = [cell for cell in column.cells.values() if cell.footnote is None and cell.value is not None]
+    if len(ranked) < 2 or column.spec.higher_is_better is None or any(cell.job.hash not in compared for cell in ranked):
+        return None
+    return sum(cell.best for cell in ranked) != 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +55,8 @@ class _Counts:
     skipped: int = 0
     in_a_row: int = 0
     broken: int = 0
-    losses: list[float] = field(default_factory=list)
+    loss: float = 0.0
+    """Of the last step."""
 
 
 def train(
@@ -118,7 +119,7 @@ def train(
             _check_patience(counts, step, checkpoints)
 
         counts.broken += batch.broken
-        counts.losses.append(float(here.average(found_loss)) / scaler.get_scale())
+        counts.loss = float(here.average(found_loss)) / scaler.get_scale()
         scaler.update()
 
         done = step + 1
@@ -179,7 +180,7 @@ def _progress(
     return Progress(
         step=done,
         steps=steps,
-        loss=counts.losses[-1],
+        loss=counts.loss,
         scale=float(model.log_scale.detach().exp()),
         rate=max(group["lr"] for group in optimiser.param_groups),
         images_per_second=(done - first) * recipe.schedule.batch / max(seconds, 1e-9),

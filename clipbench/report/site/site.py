@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -156,8 +157,6 @@ def _template(path: Path) -> Template:
 @cache
 def environment() -> Environment:
     """Return the report's templates, which here cut each text to what is no folder of the machine."""
-    import json
-
     made: Environment = report.environment().overlay(finalize=_without_folders)
     made.policies = dict(made.policies)
     made.policies["json.dumps_function"] = lambda value, **options: json.dumps(without_paths(value), **options)

@@ -109,6 +109,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace("-", "−")
 
 
+def ranks(lowest: int, highest: int) -> str:
+    """Return the ranks that a model may have: '2', or '1–3'."""
+    return f"{lowest}" if lowest == highest else f"{lowest}–{highest}"
+
+
 def duration(seconds: float) -> str:
     """Return '0.4 s', '12 s', '3 min 20 s' or '2 h 5 min'."""
     if seconds < 10:

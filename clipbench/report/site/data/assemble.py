@@ -13,8 +13,9 @@ from clipbench.analyses.run import analyse
 from clipbench.errors import UserError, did_you_mean
 from clipbench.fingerprint import digest
 from clipbench.reference.published import openclip_columns, openclip_models
-from clipbench.report.averages import means, order_by_merit
+from clipbench.report.averages import Means, means, order_by_merit
 from clipbench.report.leaderboard import STANDINGS, Leaderboard, make_leaderboard
+from clipbench.report.marks import compared_jobs
 from clipbench.report.site.data import board, measured, presets
 from clipbench.report.site.data import published as open_clip
 from clipbench.report.site.data.answers import Answers
@@ -93,9 +94,14 @@ class Measurements:
         return cls(results, jobs, Answers(results), order_by_merit(leaderboard, means(leaderboard)), analyses)
 
     @cached_property
+    def means(self) -> tuple[Means, ...]:
+        """Of the leaderboard."""
+        return tuple(means(self.leaderboard))
+
+    @cached_property
     def models(self) -> tuple[board.Model, ...]:
         """Of the leaderboard, in its order."""
-        names, found = _told(self.leaderboard.models), means(self.leaderboard)
+        names, found = _told(self.leaderboard.models), self.means
         addresses = slugs(names)
         known = []
         for model, name in zip(self.leaderboard.models, names, strict=True):
@@ -108,7 +114,7 @@ class Measurements:
     def columns(self) -> tuple[board.Column, ...]:
         """Of the leaderboard, in its order."""
         found, addresses = self.leaderboard.columns, slugs(map(measured.column_key, self.leaderboard.columns))
-        jobs, compared = slugs(job.hash for job in self.leaderboard.jobs), measured.compared_jobs(self.analyses)
+        jobs, compared = slugs(job.hash for job in self.leaderboard.jobs), compared_jobs(self.analyses)
         return tuple(
             replace(
                 measured.column(column, addresses[measured.column_key(column)], self.leaderboard, jobs, compared),

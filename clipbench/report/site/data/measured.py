@@ -9,7 +9,8 @@ from clipbench.models.catalog import model_names
 from clipbench.reference.families import pretraining_family
 from clipbench.reference.sources import rows
 from clipbench.report.averages import Average, Means
-from clipbench.report.leaderboard import STANDINGS, Cell, Column, Leaderboard
+from clipbench.report.leaderboard import Cell, Column, Leaderboard
+from clipbench.report.marks import is_tied
 from clipbench.report.site.data import board
 from clipbench.report.text.declared import as_shown
 from clipbench.results.records import AnalysisResult, JobResult
@@ -96,11 +97,6 @@ def _figure(result: AnalysisResult | None, metric: str) -> board.Figure | None:
     return board.Figure(*ends, shown.unit, about.datasets, *(word or None for word in told))
 
 
-def compared_jobs(analyses: Sequence[AnalysisResult]) -> frozenset[str]:
-    """Return the jobs of which it is known whether others of their column are surely better."""
-    return frozenset(job for result in analyses if result.analysis == STANDINGS for job in result.jobs)
-
-
 def column_key(column: Column) -> str:
     """Return what a column's address is made of; it does not depend on the other columns."""
     return " ".join(part for part in (column.dataset, column.task, column.split, column.variant) if part)
@@ -159,11 +155,3 @@ def _cell(place: int, cell: Cell, jobs: Mapping[str, str]) -> board.Cell:
     ends = (cell.record.low, cell.record.high) if cell.record else (None, None)
     shown = "".join(mark for mark, holds in marks.items() if holds)
     return board.Cell(place, cell.value, *ends, shown, jobs[cell.job.hash], cell.footnote)
-
-
-def is_tied(column: Column, compared: Collection[str]) -> bool | None:
-    """Return whether no single model of a column is the best; None where they were not compared."""
-    ranked = [cell for cell in column.cells.values() if cell.footnote is None and cell.value is not None]
-    if len(ranked) < 2 or column.spec.higher_is_better is None or any(cell.job.hash not in compared for cell in ranked):
-        return None
-    return sum(cell.best for cell in ranked) != 1

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
 
-from clipbench.report.averages import means
 from clipbench.report.leaderboard import Leaderboard
 from clipbench.report.pictures import Album
 from clipbench.report.sections.base import PageData
@@ -77,8 +76,8 @@ class SiteData:
     @cached_property
     def as_report(self) -> PageData:
         """The same as the sections of a report read it, without pictures."""
-        board = self.leaderboard
-        return PageData(self.results, tuple(self.jobs.values()), self.analyses, board, means(board), Album())
+        jobs = tuple(self.jobs.values())
+        return PageData(self.results, jobs, self.analyses, self.leaderboard, self.here.means, Album())
 
     @cached_property
     def _measured(self) -> Mapping[str, tuple[Column, Cell]]:

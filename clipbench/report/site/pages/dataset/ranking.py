@@ -80,7 +80,7 @@ def rankings(data: SiteData, dataset: str) -> tuple[Ranking, ...]:
 def _ranking(data: SiteData, column: Column) -> Ranking:
     sign = 1 if column.higher_is_better is False else -1
     cells = sorted(column.cells, key=lambda cell: math.inf if cell.value is None else sign * cell.value)
-    ranks = {model: str(low) if low == high else f"{low}–{high}" for model, low, high in column.ranks or ()}
+    ranks = {model: numbers.ranks(low, high) for model, low, high in column.ranks or ()}
     rows = [
         Row(
             data.board.models[cell.model].name,

@@ -91,12 +91,7 @@ def entries_of(board: Board, shifts: Sequence[Robustness], shown: Preset | None)
 
 def _ranks(ranking: Ranking | None) -> Mapping[int, Entry]:
     rows = ranking.rows if ranking and len(ranking.rows) > 1 else ()
-    return {row.model: Entry(span_of_ranks(row.lowest, row.highest), value=row.lowest) for row in rows}
-
-
-def span_of_ranks(lowest: int, highest: int) -> str:
-    """Return '2', '1–3'."""
-    return f"{lowest}" if lowest == highest else f"{lowest}–{highest}"
+    return {row.model: Entry(numbers.ranks(row.lowest, row.highest), value=row.lowest) for row in rows}
 
 
 def _count(parameters: int | None) -> str:
@@ -125,7 +120,7 @@ def _mean(preset: Preset, number: int, ranking: Ranking) -> Entries:
         row.model: Entry(
             numbers.number(row.value),
             "\n".join(
-                (numbers.ends(row.low, row.high), *([f"rank {span_of_ranks(row.lowest, row.highest)}"] if many else []))
+                (numbers.ends(row.low, row.high), *([f"rank {numbers.ranks(row.lowest, row.highest)}"] if many else []))
             ).strip(),
             row.value,
             (row.value, row.low, row.high, *ends),

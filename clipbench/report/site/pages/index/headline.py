@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipbench.report.averages import Average, means
+from clipbench.report.averages import Average
 from clipbench.report.site.data.board import Model, Preset, Ranking
 from clipbench.report.site.pages.base import SiteData
-from clipbench.report.site.pages.index.robustness import robustness
+from clipbench.report.site.pages.index.robustness import Robustness
 from clipbench.report.text.claims import Claim
 from clipbench.results.records import Record
 
@@ -65,13 +65,13 @@ class Headline:
     """In the order of their table."""
 
 
-def headline(data: SiteData) -> Headline:
-    """Return what may be said of a board in a sentence."""
+def headline(data: SiteData, shifts: Sequence[Robustness]) -> Headline:
+    """Return what may be said of a board in a sentence; of shifts the first reference that the leader is on."""
     measured = next((preset for preset in data.board.presets if preset.slug == "measured"), None)
     lead = _lead(data, measured.rankings) if measured else None
     first = lead.ranking.rows[0].model if lead else 0
     published = tuple(model for model in data.board.models if model.published)
-    return Headline(lead, _left(data, first) if measured else None, measured, published)
+    return Headline(lead, _left(data, shifts, first) if measured else None, measured, published)
 
 
 def _lead(data: SiteData, rankings: Sequence[Ranking]) -> Lead | None:
@@ -84,7 +84,7 @@ def _lead(data: SiteData, rankings: Sequence[Ranking]) -> Lead | None:
     first = data.leaderboard.models[ranking.rows[0].model]
     mean = next(
         group.by_model[first]
-        for group in means(data.leaderboard)
+        for group in data.here.means
         if (group.measurement.task, group.regime, group.datasets) == (ranking.task, ranking.regime, ranking.datasets)
         and first in group.by_model
         and group.by_model[first].value == ranking.rows[0].value
@@ -96,9 +96,9 @@ def _lead(data: SiteData, rankings: Sequence[Ranking]) -> Lead | None:
     return Lead(ranking, names, mean, sum(images.values()), limits)
 
 
-def _left(data: SiteData, place: int) -> Left | None:
+def _left(data: SiteData, shifts: Sequence[Robustness], place: int) -> Left | None:
     """Return what the model keeps, on the reference on which most models are above chance."""
-    group = next((group for group in robustness(data) if place in group.summaries), None)
+    group = next((group for group in shifts if place in group.summaries), None)
     if group is None:
         return None
     summary = group.summaries[place]

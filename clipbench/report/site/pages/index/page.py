@@ -10,6 +10,7 @@ from typing import ClassVar
 from clipbench.report import marks
 from clipbench.report.site.pages.base import DataFile, Document, SiteData
 from clipbench.report.site.pages.index.headline import Headline, headline
+from clipbench.report.site.pages.index.robustness import robustness
 from clipbench.report.site.pages.index.table import Table, table_of
 
 SCRIPTS = ("data/board.js", "assets/index.address.js", "assets/index.copy.js", "assets/index.cell.js")
@@ -44,4 +45,5 @@ def _index(data: SiteData) -> Index:
     names = dict.fromkeys(column.dataset for column in data.board.columns)
     pages = {name: data.dataset_path(name) for name in names}
     ranked = any(column.ranks for column in data.board.columns)
-    return Index(headline(data), table_of(data), marks.explanations(data.leaderboard), pages, ranked)
+    shifts = robustness(data)
+    return Index(headline(data, shifts), table_of(data, shifts), marks.explanations(data.leaderboard), pages, ranked)

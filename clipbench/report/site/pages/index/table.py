@@ -9,7 +9,7 @@ from clipbench.report import marks
 from clipbench.report.site.data.board import Cell, Column, Model
 from clipbench.report.site.pages.base import SiteData
 from clipbench.report.site.pages.index.entries import Entry, Head, entries_of
-from clipbench.report.site.pages.index.robustness import robustness
+from clipbench.report.site.pages.index.robustness import Robustness
 from clipbench.report.text import labels, numbers
 from clipbench.report.text.claims import basis, chances
 from clipbench.results.records import Record, Subject
@@ -69,14 +69,14 @@ def size_of(model: Model) -> str:
     return next(label for end, label in _SIZES if model.parameters <= end) if model.parameters else ""
 
 
-def table_of(data: SiteData) -> Table:
+def table_of(data: SiteData, shifts: Sequence[Robustness]) -> Table:
     """Set out a site's board; a column that nothing fills is left out."""
     board = data.board
     shown = next((preset for preset in board.presets if preset.slug == "measured"), None)
     shown = shown or max(board.presets, key=lambda preset: len(preset.columns), default=None)
     columns = [
         (head, entries)
-        for head, entries in entries_of(board, robustness(data), shown)
+        for head, entries in entries_of(board, shifts, shown)
         if any(entry.text != numbers.MISSING for entry in entries.values())
     ]
     mixed = len({model.origin for model in board.models}) > 1
