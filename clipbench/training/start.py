@@ -86,8 +86,8 @@ def open_data(
 
     pinned = here.device.startswith("cuda")
     options = LoadingOptions(workers, here.rank, here.count, pinned, data_root)
-    transform = CropTransform(model.side, model.mean, model.std, recipe.crop, squash=model.resize_mode == "squash")
-    return PairData(loaded, transform, options)
+    squash = model.resize_mode == "squash"
+    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop, squash), options)
 
 
 def _check_batch(loaded: LoadedRecipe, here: Processes) -> None:

@@ -105,11 +105,11 @@ class NamedLocation(OpenClipLocation):
 
     def needed(self) -> Sequence[RemoteFile]:
         """Return the weights and what the text tower needs; check that a local checkpoint exists."""
-        companions = companions(builtin_config(self.architecture))
+        beside = companions(builtin_config(self.architecture))
         if self.file is None:
-            return [self._weights(), *companions]
+            return [self._weights(), *beside]
         require_file(self.file)
-        return companions
+        return beside
 
     def recipe(self) -> Recipe:
         """Return what to build, with the preprocessing and activation that the tag declares."""
