@@ -16,6 +16,7 @@ from clipbench.datasets.catalog import catalog_definitions, read_definition
 from clipbench.documents.marked_yaml import MarkedYaml, read_mapping, unmarked
 from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
+from clipbench.suite.reader import DIALECT, dataset_schema
 
 _BY_DEFAULT: Final = "by default the configuration's own, else OpenAI's"
 EXPECTED = "a recipe is a mapping of the keys data, towers, objective, optimiser, schedule and others"
@@ -56,8 +57,15 @@ class Optimiser(_Part):
     clip_norm: float | None = Field(default=None, gt=0, description="Gradients are scaled down to this norm.")
 
 
+def _exactly_one(*keys: str) -> dict[str, Any]:
+    """Say in a JSON schema that one of these keys is given."""
+    return {"oneOf": [{"required": [key]} for key in keys]}
+
+
 class Schedule(_Part):
     """How long, and how the learning rate goes: linear warm-up, then half a cosine down to 0."""
+
+    model_config = ConfigDict(json_schema_extra=_exactly_one("steps", "epochs", "samples"))
 
     batch: int = Field(ge=2, description="Pairs a step, over all processes.")
     steps: int | None = Field(default=None, ge=1, description="How many; or give epochs or samples.")
@@ -90,6 +98,8 @@ class Schedule(_Part):
 
 class Towers(_Part):
     """The two towers: a configuration of open_clip's by name, or its sizes."""
+
+    model_config = ConfigDict(json_schema_extra=_exactly_one("open_clip", "config", "reference"))
 
     open_clip: str = Field(default="", description="A configuration's name: ViT-B-32, RN50, ViT-B-16-SigLIP, ...")
     config: dict[str, Any] = Field(default={}, description="embed_dim, vision_cfg and text_cfg, as open_clip has them.")
@@ -150,6 +160,18 @@ class LoadedRecipe:
     """Of every data set that it names."""
     document: Mapping[str, Any]
     """The file's values, with those that were set over them: equal documents give equal weights."""
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema by which editors complete recipes: a data set by its `adapter`.
+
+    Raises:
+        UserError: an installed package's adapter cannot be imported.
+    """
+    schema = Recipe.model_json_schema()
+    schema["properties"]["datasets"]["additionalProperties"], adapters = dataset_schema()
+    definitions = {**schema.pop("$defs"), **adapters}
+    return {"$schema": DIALECT, **schema, "title": "clipbench recipe", "$defs": definitions}
 
 
 def packaged_recipes() -> Mapping[str, Path]:
