@@ -64,13 +64,12 @@ def train(
 def _show(progress: Progress) -> None:
     if progress.step % 25 and progress.step != progress.steps:
         return
-    left = (progress.steps - progress.step) * progress.seconds / max(1, progress.step)
     told = [
         f"step {progress.step:6d}/{progress.steps}",
         f"loss {progress.loss:.3f}",
         f"scale {progress.scale:.1f}",
         f"{progress.images_per_second:,.0f} images/s",
-        f"{left:.0f} s left",
+        f"{progress.seconds_left:.0f} s left",
         f"{progress.skipped} steps skipped" if progress.skipped else "",
         f"{progress.broken} broken images" if progress.broken else "",
     ]

@@ -122,7 +122,11 @@ class Recipe(_Part):
     optimiser: Optimiser = Optimiser()
     schedule: Schedule
     part: int | None = Field(default=None, ge=1, description="Pairs a pass, with cached gradients; by default all.")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="Of the towers; auto: bfloat16 or float16 on a card, float32 on a CPU."
+    )
+    gradient_checkpointing: bool = Field(default=False, description="Of transformers: a second forward pass.")
+    compile: bool = Field(default=False, description="torch.compile of the towers.")
     save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
     keep: int = Field(default=2, ge=1, description="Checkpoints that are kept.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
 from clipbench.training.data.base import TrainingData
-from clipbench.training.loop import Progress, train
+from clipbench.training.loop import Progress, fit
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.towers.base import Trainable
@@ -27,8 +28,9 @@ def train_recipe(
     data_root: Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
+    warn: Callable[[str], None] = warnings.warn,
 ) -> Trainable:
-    """Train what a recipe says and write it into a folder; see `loop.train`.
+    """Train what a recipe says and write it into a folder; see `loop.fit`.
 
     Args:
         loaded: the recipe.
@@ -38,6 +40,7 @@ def train_recipe(
         data_root: local copies of hub data sets.
         resume: go on where a training into this folder was broken off.
         progress: called by the first process after each step.
+        warn: called with what makes the training another one than its recipe says.
 
     Raises:
         UserError: the data or the towers cannot be made, or the training diverges.
@@ -47,16 +50,18 @@ def train_recipe(
         _check_batch(loaded, here)
         torch.manual_seed(recipe.seed)
         model = build(loaded)
+        if recipe.part and recipe.part * here.count < recipe.schedule.batch and model.batch_statistics and here.first:
+            warn(f"batch normalisation sees {recipe.part} images at a time, as `part` says, not the whole batch")
         data = open_data(loaded, model, here, workers, data_root)
         if not here.first:
-            return train(loaded, model, data, output, here=here, resume=resume)
+            return fit(loaded, model, data, output, here=here, resume=resume)
         log = StepLog(output / "log.jsonl", resume=resume)
 
         def told(found: Progress) -> None:
             log.add(found)
             progress(found)
 
-        return train(loaded, model, data, output, here=here, resume=resume, report=told)
+        return fit(loaded, model, data, output, here=here, resume=resume, report=told)
 
 
 def build(loaded: LoadedRecipe) -> Trainable:
@@ -65,10 +70,17 @@ def build(loaded: LoadedRecipe) -> Trainable:
     if recipe.towers.reference:
         from clipbench.training.towers.reference import build as build_reference
 
-        return build_reference(recipe.objective)
-    from clipbench.training.towers.open_clip import build as build_open_clip
+        model = build_reference(recipe.objective)
+    else:
+        from clipbench.training.towers.open_clip import build as build_open_clip
 
-    return build_open_clip(recipe.towers, recipe.objective, f"recipe {recipe.name}, towers")
+        model = build_open_clip(recipe.towers, recipe.objective, f"recipe {recipe.name}, towers")
+    if recipe.gradient_checkpointing:
+        enable: Callable[[], None] | None = getattr(model.model, "set_grad_checkpointing", None)
+        if enable is None:
+            raise UserError("clip-tiny's towers have none", where="gradient_checkpointing", fix="leave it out")
+        enable()
+    return model
 
 
 def open_data(

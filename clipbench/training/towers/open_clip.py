@@ -88,6 +88,8 @@ def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
         try:
             with without_notices():
                 model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
+                # Convolutions of small channels take two thirds of the time so; nothing else changes.
+                model = model.to(memory_format=torch.channels_last)
                 tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", reduction_mask="")
         except Exception as error:
             # A wrong configuration surfaces as whatever its constructor stumbles on.
