@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clipbench.training.cached import Inputs, Loss, backward
 from clipbench.training.data.base import Batch
@@ -39,8 +39,10 @@ class Learner:
         # The loss alone uses these: they are no part of what the towers exchange.
         self._apart = [model.log_scale, *([model.bias] if model.bias is not None else [])]
         model.model.to(here.device).train()
-        towers: Any = model.towers(precision)
-        self._towers = here.together(torch.compile(towers) if recipe.compile else towers, self._apart)
+        towers: nn.Module = model.towers(precision)
+        if recipe.compile:
+            towers.compile()
+        self._towers = here.together(towers, self._apart)
         self._optimiser = make_optimiser(model, recipe.optimiser)
         self._scaler = torch.amp.GradScaler(here.device.partition(":")[0], enabled=precision == torch.float16)
 
@@ -64,9 +66,9 @@ class Learner:
         else:
             self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
         self.broken += batch.broken
-        unscaled = float(self._here.average(loss) / self._scaler.get_scale())
+        loss_scale: float = self._scaler.get_scale()
         self._scaler.update()
-        return unscaled
+        return float(self._here.average(loss)) / loss_scale
 
     def _scaled(self, objective: Loss) -> Loss:
         return lambda pairs: self._scaler.scale(objective(pairs))
