@@ -11,6 +11,7 @@ import torch
 
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
+from clipbench.training.cached import warn_of_batch_statistics
 from clipbench.training.data.base import TrainingData
 from clipbench.training.loop import Progress, train
 from clipbench.training.processes import Processes, processes
@@ -50,6 +51,7 @@ def train_recipe(
         data = open_data(loaded, model, here, workers, data_root)
         if not here.first:
             return train(loaded, model, data, output, here=here, resume=resume)
+        warn_of_batch_statistics(model, recipe.part, recipe.schedule.batch // here.count)
         log = StepLog(output / "log.jsonl", resume=resume)
 
         def told(found: Progress) -> None:
