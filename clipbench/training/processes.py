@@ -71,7 +71,9 @@ class Processes:
 
         def sent(tensor: Tensor) -> Tensor:
             # One at a time, so that a device has room for it beside the model.
-            here = tensor.to(self.device).contiguous() if self.first else torch.empty_like(tensor, device=self.device)
+            here = torch.empty(tensor.shape, dtype=tensor.dtype, device=self.device)
+            if self.first:
+                here.copy_(tensor)
             distributed.broadcast(here, 0)
             return here.cpu()
 

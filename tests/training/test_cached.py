@@ -19,7 +19,7 @@ from clipbench.training.recipe import Towers as Wanted
 from clipbench.training.towers.base import Trainable
 from clipbench.training.towers.open_clip import build
 
-from .written_out import CAPTIONS, CLASSES
+from .written_out import CAPTIONS, CLASSES, WRITTEN_OUT
 
 TEXT = {"context_length": 8, "vocab_size": 64, "width": 64, "heads": 1, "layers": 1}
 VIT = {"image_size": 16, "patch_size": 8, "width": 64, "layers": 2}
@@ -89,6 +89,15 @@ def test_in_bfloat16_parts_round_no_more_than_the_batch_does() -> None:
     exact, whole, parts = by_parts(model, None), *(by_parts(model, part, torch.bfloat16) for part in (None, 5))
     assert furthest(parts, whole) < 0.03
     assert furthest(parts, exact) < 1.5 * furthest(whole, exact)
+
+
+def test_the_loss_is_of_float32_similarities_whatever_the_precision_of_the_towers() -> None:
+    model = made(VIT)
+    given, towers, scale = inputs(model.side), model.towers(torch.bfloat16), model.log_scale.exp()
+    image, text = towers(given.pixels, given.tokens)
+    assert image.dtype == text.dtype == torch.float32
+    expected = WRITTEN_OUT["contrastive"](image, text, scale, torch.zeros(()))
+    assert backward(towers, given, loss_of(model)).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_second_pass_drops_out_what_the_first_did() -> None:
