@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -15,20 +15,22 @@ import torch
 from torch import Tensor
 
 from clipbench.training.cached import Inputs, Loss, backward
-from clipbench.training.data.base import Batch
+from clipbench.training.data.base import Batch, TrainingData
 from clipbench.training.loop import Progress, train
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.exchange import gathered, passed_round
 from clipbench.training.objectives.sigmoid import sigmoid
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import load_recipe
-from clipbench.training.start import build
+from clipbench.training.start import build, open_data
 from clipbench.training.towers.base import Trainable
 
 from .largest import largest_tensor
 from .test_cached import VIT, inputs, made
 from .written_out import CAPTIONS, CLASSES, WRITTEN_OUT, features, pairs
 
+Seen = tuple[float, int, Tensor]
+"""The loss of a step, how many were skipped before, and all weights after it."""
 RECIPE = """
 name: small
 data: [{dataset: digits, split: train}]
@@ -179,33 +181,68 @@ class OneBroken:
         return {}
 
 
-def _with_a_broken_step(here: Processes, folder: Path) -> Mapping[str, list[tuple[int, Tensor]]]:
-    found = {}
-    for precision in ("float32", "bfloat16", "float16"):
-        loaded, seen = load_recipe(folder.parent / "small.yaml", [f"precision={precision}"]), []
-        model = build(loaded)
+TRAININGS = {
+    "contrastive": (),
+    "sigmoid": ("objective.name=sigmoid",),
+    "contrastive by parts": ("part=4",),
+    "sigmoid by parts": ("objective.name=sigmoid", "part=4"),
+}
+"""Of digits with a prompt each: equal captions and other images of a class are in one batch, on either side."""
 
-        def note(progress: Progress, model: Trainable = model, seen: list[tuple[int, Tensor]] = seen) -> None:
-            weights = torch.cat([weight.detach().flatten() for weight in model.model.parameters()])
-            seen.append((progress.skipped, weights))
 
-        torch.manual_seed(0)
-        train(loaded, model, OneBroken(here), folder / precision, here=here, report=note)
-        found[precision] = seen
-    return found
+def training(here: Processes, folder: Path, settings: Sequence[str], data: TrainingData | None = None) -> list[Seen]:
+    """Train a ViT; return the loss, the skipped steps and all weights, step by step."""
+    loaded, seen = load_recipe(folder.parent / "small.yaml", settings), list[Seen]()
+    torch.manual_seed(0)
+    model = build(loaded)
+
+    def note(progress: Progress) -> None:
+        weights = torch.cat([weight.detach().flatten() for weight in model.model.parameters()])
+        seen.append((progress.loss, progress.skipped, weights))
+
+    train(loaded, model, data or open_data(loaded, model, here), folder / "model", here=here, report=note)
+    return seen
+
+
+def _trainings(here: Processes, folder: Path) -> Mapping[str, list[Seen]]:
+    whole = {name: training(here, folder, settings) for name, settings in TRAININGS.items()}
+    precisions = ("float32", "bfloat16", "float16")
+    return whole | {kind: training(here, folder, [f"precision={kind}"], OneBroken(here)) for kind in precisions}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Mapping[str, list[Seen]]]:
+    """What each of two processes saw in its trainings."""
+    folder = tmp_path_factory.mktemp("trainings")
+    (folder / "small.yaml").write_text(RECIPE)
+    return start(2, _trainings, folder / "found")
 
 
 @pytest.mark.slow
-def test_a_step_that_one_process_cannot_take_is_skipped_by_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", TRAININGS)
+def test_two_processes_train_as_one(trained: list[Mapping[str, list[Seen]]], name: str, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(RECIPE)
-    first, second = start(2, _with_a_broken_step, tmp_path / "found")
-    for precision, seen in first.items():
-        skipped = [number for number, _ in seen]
-        assert skipped == [number for number, _ in second[precision]]
-        assert skipped[2] == skipped[1] + 1
-        for step, (number, weights) in enumerate(seen):
-            assert torch.isfinite(weights).all()
-            assert weights.equal(second[precision][step][1])
-            if step:
-                assert weights.equal(seen[step - 1][1]) == (number > skipped[step - 1])
-    assert first["float32"][-1][0] == first["bfloat16"][-1][0] == 1
+    settings = [setting for setting in TRAININGS[name] if not setting.startswith("part")]
+    alone = training(Processes(), tmp_path / "alone", settings)
+    for process in trained:
+        for (loss, skipped, weights), (expected_loss, _, expected) in zip(process[name], alone, strict=True):
+            assert loss == pytest.approx(expected_loss, rel=1e-5)
+            assert skipped == 0
+            assert (weights - expected).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_a_step_that_one_process_cannot_take_is_skipped_by_both(
+    trained: list[Mapping[str, list[Seen]]], precision: str
+) -> None:
+    first, second = (process[precision] for process in trained)
+    numbers = [skipped for _, skipped, _ in first]
+    assert numbers == [skipped for _, skipped, _ in second]
+    # In float16 the gradients' scale starts too high as well.
+    assert numbers[2] == numbers[1] + 1
+    assert numbers[-1] == 1 or precision == "float16"
+    for step, (_, skipped, weights) in enumerate(first):
+        assert torch.isfinite(weights).all()
+        assert weights.equal(second[step][2])
+        assert not step or weights.equal(first[step - 1][2]) == (skipped > numbers[step - 1])
