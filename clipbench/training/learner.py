@@ -48,6 +48,7 @@ class Learner:
 
     def learn(self, batch: Batch, step: int, steps: int) -> float:
         """Take a step of `steps` on this process's pairs; return the loss, the mean over all processes."""
+        self._here.seed_step(self._recipe.seed, step)
         set_rate(self._optimiser, step, steps, self._recipe.schedule.warmup)
         self._optimiser.zero_grad()
         tokens = self.model.tokenize(batch.captions)
@@ -68,7 +69,7 @@ class Learner:
         self.broken += batch.broken
         loss_scale: float = self._scaler.get_scale()
         self._scaler.update()
-        return float(self._here.average(loss)) / loss_scale
+        return float(self._here.average(loss)) / loss_scale  # type: ignore[no-any-return]
 
     def _scaled(self, objective: Loss) -> Loss:
         return lambda pairs: self._scaler.scale(objective(pairs))
@@ -97,7 +98,6 @@ class Learner:
             "model": self.model.model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
-            "random": torch.get_rng_state(),
             "skipped": self.skipped,
             "broken": self.broken,
         }
@@ -108,7 +108,6 @@ class Learner:
         self._optimiser.load_state_dict(state["optimiser"])
         if state["scaler"]:
             self._scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["random"])
         self.skipped, self.broken = state["skipped"], state["broken"]
         return int(state["step"])
 

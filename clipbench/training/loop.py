@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from clipbench.errors import UserError
-from clipbench.fingerprint import digest
-from clipbench.training.checkpoints import Checkpoints
+from clipbench.training.checkpoints import Checkpoints, recipe_digest
 from clipbench.training.data.base import TrainingData
 from clipbench.training.learner import Learner
 from clipbench.training.processes import Processes
@@ -69,9 +68,9 @@ def fit(
     """
     recipe, here = loaded.recipe, here or Processes()
     steps = recipe.schedule.total(data.examples)
-    checkpoints = Checkpoints(output / "checkpoints", digest(loaded.document), recipe.keep)
+    checkpoints = Checkpoints(output / "checkpoints", recipe_digest(recipe), recipe.keep)
     learner = Learner(model, recipe, here)
-    newest = checkpoints.newest() if resume else None
+    newest = here.of_first(checkpoints.newest() if here.first else None) if resume else None
     first = learner.restore(newest[1]) if newest else 0
 
     started = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
+from clipbench.training.cached import warn_of_batch_statistics
 from clipbench.training.data.base import TrainingData
 from clipbench.training.loop import Progress, fit
 from clipbench.training.processes import Processes, processes
@@ -28,7 +28,6 @@ def train_recipe(
     data_root: Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
-    warn: Callable[[str], None] = warnings.warn,
 ) -> Trainable:
     """Train what a recipe says and write it into a folder; see `loop.fit`.
 
@@ -40,7 +39,6 @@ def train_recipe(
         data_root: local copies of hub data sets.
         resume: go on where a training into this folder was broken off.
         progress: called by the first process after each step.
-        warn: called with what makes the training another one than its recipe says.
 
     Raises:
         UserError: the data or the towers cannot be made, or the training diverges.
@@ -50,11 +48,10 @@ def train_recipe(
         _check_batch(loaded, here)
         torch.manual_seed(recipe.seed)
         model = build(loaded)
-        if recipe.part and recipe.part * here.count < recipe.schedule.batch and model.batch_statistics and here.first:
-            warn(f"batch normalisation sees {recipe.part} images at a time, as `part` says, not the whole batch")
         data = open_data(loaded, model, here, workers, data_root)
         if not here.first:
             return fit(loaded, model, data, output, here=here, resume=resume)
+        warn_of_batch_statistics(model, recipe.part, recipe.schedule.batch // here.count)
         log = StepLog(output / "log.jsonl", resume=resume)
 
         def told(found: Progress) -> None:
