@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_one_lane_passes_each_epoch_in_another_order_that_the_seed_decides() -> 
     assert first == ids(blocks, 0, 1, 21) != ids(blocks, 0, 1, 21, seed=1)
     # The window is larger than a block: blocks do not stay together.
     place = [next(number for number, end in enumerate((7, 18, 21)) if int(one) < end) for one in first]
-    assert sum(a != b for a, b in zip(place, place[1:], strict=False)) > 5
+    assert sum(a != b for a, b in pairwise(place)) > 5
 
 
 def test_of_unequal_blocks_all_examples_come_equally_often_in_the_long_run() -> None:
