@@ -17,15 +17,13 @@ from torch import Tensor, nn
 from clipbench.errors import UserError, did_you_mean
 from clipbench.files import write_atomically
 from clipbench.models.open_clip.build import without_notices
+from clipbench.models.open_clip.locations import CONFIG_NAME, TRAINING_NAME
 from clipbench.models.open_clip.towers import cuttable_text_tower
 from clipbench.training.recipe import Objective
 from clipbench.training.recipe import Towers as Wanted
 from clipbench.training.towers.base import Trainable
 
-CONFIG: Final = "open_clip_config.json"
 WEIGHTS: Final = "open_clip_model.safetensors"
-TRAINING: Final = "clipbench_training.json"
-"""What the model was trained on and how, beside what open_clip reads."""
 
 
 def build(wanted: Wanted, objective: Objective, where: str) -> Trainable:
@@ -84,7 +82,7 @@ def _config(wanted: Wanted, objective: Objective, where: str) -> dict[str, Any]:
 def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
     """Build as the written folder will be built, so that nothing is trained that could not be loaded."""
     with TemporaryDirectory() as folder:
-        (Path(folder) / CONFIG).write_text(json.dumps(config))
+        (Path(folder) / CONFIG_NAME).write_text(json.dumps(config))
         try:
             with without_notices():
                 model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
@@ -107,8 +105,8 @@ def _write(model: nn.Module, config: Mapping[str, Any], folder: Path, training: 
     from safetensors.torch import save
 
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_atomically(folder / CONFIG, _json(config))
-    write_atomically(folder / TRAINING, _json(training))
+    write_atomically(folder / CONFIG_NAME, _json(config))
+    write_atomically(folder / TRAINING_NAME, _json(training))
     write_atomically(folder / WEIGHTS, save(weights))
 
 
