@@ -95,7 +95,8 @@ def open_data(
 
     pinned = here.device.startswith("cuda")
     options = LoadingOptions(workers, here.rank, here.count, pinned, data_root)
-    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop), options)
+    squash = model.resize_mode == "squash"
+    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop, squash), options)
 
 
 def _check_batch(loaded: LoadedRecipe, here: Processes) -> None:

@@ -112,11 +112,11 @@ class NamedLocation(OpenClipLocation):
 
     def needed(self) -> Sequence[RemoteFile]:
         """Return the weights and what the text tower needs; check that a local checkpoint exists."""
-        companions = _companions(builtin_config(self.architecture))
+        beside = companions(builtin_config(self.architecture))
         if self.file is None:
-            return [self._weights(), *companions]
+            return [self._weights(), *beside]
         require_file(self.file)
-        return companions
+        return beside
 
     def recipe(self) -> Recipe:
         """Return what to build, with the preprocessing and activation that the tag declares."""
@@ -129,7 +129,7 @@ class NamedLocation(OpenClipLocation):
             config=config,
             preprocess={name: declared[name] for name in names if declared.get(name) is not None},
             quick_gelu=bool(declared.get("quick_gelu", False)),
-            tokenizer_folder=_tokenizer_folder(config),
+            tokenizer_folder=tokenizer_folder(config),
         )
 
     def _declared(self) -> Config:
@@ -169,14 +169,14 @@ class HubLocation(OpenClipLocation):
         """Return the configuration and the weights and, where the configuration is here, what it names."""
         config = self._file(CONFIG_NAME)
         found = config.cached()
-        return [config, self._file(*_HUB_WEIGHTS), *(_companions(read_model_config(found)) if found else [])]
+        return [config, self._file(*_HUB_WEIGHTS), *(companions(read_model_config(found)) if found else [])]
 
     def recipe(self) -> Recipe:
         """Return what to build."""
         path = self._file(CONFIG_NAME).path(self.repository)
         config = read_model_config(path)
         weights = self._file(*_HUB_WEIGHTS).path(self.repository)
-        return Recipe(f"local-dir:{path.parent}", weights, config, tokenizer_folder=_tokenizer_folder(config))
+        return Recipe(f"local-dir:{path.parent}", weights, config, tokenizer_folder=tokenizer_folder(config))
 
     def _file(self, *names: str) -> HubFile:
         return HubFile(self.repository, names)
@@ -193,7 +193,7 @@ class FolderLocation(OpenClipLocation):
 
     def needed(self) -> Sequence[RemoteFile]:
         """Check the folder; only the configuration of a Hugging Face text tower may have to be downloaded."""
-        return _companions(self.recipe().config, own_tokenizer=True)
+        return companions(self.recipe().config, own_tokenizer=True)
 
     def recipe(self) -> Recipe:
         """Return what to build."""
@@ -244,7 +244,7 @@ def _asks_for_code(config: Any) -> bool:
     return isinstance(config, list) and any(map(_asks_for_code, config))
 
 
-def _companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFile]:
+def companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFile]:
     """Return what the text tower needs from the hub."""
     tokenizer, tower = (config["text_cfg"].get(f"hf_{part}_name") for part in ("tokenizer", "model"))
     needed: list[RemoteFile] = []
@@ -255,7 +255,7 @@ def _companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFi
     return needed
 
 
-def _tokenizer_folder(config: Config) -> Path | None:
+def tokenizer_folder(config: Config) -> Path | None:
     """Return the local folder of the tokenizer that a configuration names: a path, or a hub repository."""
     name = config["text_cfg"].get("hf_tokenizer_name")
     if not name or Path(name).is_dir():

@@ -91,15 +91,21 @@ class CropTransform:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop: Crop
+    squash: bool = False
+    """A part of the image's own shape is pressed into the square, instead of a square cut out."""
 
     def pixels(self, image: PIL.Image.Image, random: np.random.Generator) -> Tensor:
-        """Return (3, S, S) float32: a square of at least `smallest` of the shorter side, anywhere in the image."""
+        """Return (3, S, S) float32: a square of at least `smallest` of the shorter side, anywhere in the image.
+
+        With `squash` it is a rectangle of at least that share of both sides.
+        """
         import PIL.ImageOps
         from PIL.Image import Resampling
 
-        edge = min(image.size) * random.uniform(self.crop.smallest, 1)
-        left, top = ((size - edge) * random.uniform() for size in image.size)
-        square = image.resize((self.side, self.side), Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
+        share = random.uniform(self.crop.smallest, 1)
+        width, height = (share * size for size in (image.size if self.squash else [min(image.size)] * 2))
+        left, top = (image.width - width) * random.uniform(), (image.height - height) * random.uniform()
+        square = image.resize((self.side, self.side), Resampling.BICUBIC, box=(left, top, left + width, top + height))
         if self.crop.flip and random.uniform() < 0.5:
             square = PIL.ImageOps.mirror(square)
         scaled = torch.from_numpy(np.array(square)).movedim(-1, 0).float() / 255

@@ -54,6 +54,8 @@ class Trainable:
     """S, of the images."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize_mode: str
+    """How an image becomes a square: 'shortest' by its shorter side, 'squash' with both sides scaled to S."""
     write: Callable[[Path, Mapping[str, Any]], None]
     """Writes the checkpoint that `clipbench run --model` reads into a folder, with what is told of the training."""
 

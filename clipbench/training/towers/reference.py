@@ -45,5 +45,6 @@ def build(objective: Objective) -> Trainable:
         side=architecture.image_side,
         mean=_MEAN,
         std=_STD,
+        resize_mode="shortest",
         write=write,
     )
