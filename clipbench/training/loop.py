@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from clipbench.fingerprint import digest
 from clipbench.training.cached import Inputs, Loss, backward
 from clipbench.training.checkpoints import Checkpoints
 from clipbench.training.data.base import TrainingData
+from clipbench.training.evaluation import Score
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.exchange import gathered, passed_round
 from clipbench.training.objectives.pairs import Pairs, caption_codes
@@ -48,6 +49,10 @@ class Progress:
     """Steps whose gradients were not finite, so that no weight was changed."""
     broken: int
     """Samples of this process that could not be decoded."""
+    seconds_left: float
+    """As those left will take, if they take as long as those since the training began or went on."""
+    scores: tuple[Score, ...] = ()
+    """Of this step, where the model was evaluated after it."""
 
 
 @dataclass
@@ -57,6 +62,8 @@ class _Counts:
     broken: int = 0
     loss: float = 0.0
     """Of the last step."""
+    evaluating: float = 0.0
+    """Seconds."""
 
 
 def train(
@@ -68,6 +75,7 @@ def train(
     here: Processes | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
+    evaluate: Callable[[int, int], tuple[Score, ...]] = lambda _step, _steps: (),
 ) -> Trainable:
     """Train a model and write it into `output`; a training that was broken off goes on as if it never had been.
 
@@ -79,6 +87,7 @@ def train(
         here: this process among all; alone by default.
         resume: go on from the newest checkpoint, where there is one.
         report: called after each step.
+        evaluate: called by the first process after each step with how many were done, of how many; the others wait.
 
     Raises:
         UserError: the training diverges, or the checkpoints are of another recipe.
@@ -94,8 +103,8 @@ def train(
     optimiser = make_optimiser(model, recipe.optimiser)
     scaler = torch.amp.GradScaler(here.device.partition(":")[0], enabled=precision == torch.float16)
     counts, first = _Counts(), 0
-    if resume and (found := checkpoints.newest()):
-        first = _restore(found[1], model, optimiser, scaler, counts)
+    if resume and (newest := checkpoints.newest()):
+        first = _restore(newest[1], model, optimiser, scaler, counts)
 
     started = time.monotonic()
     loss = _loss(recipe, model)
@@ -123,7 +132,11 @@ def train(
         scaler.update()
 
         done = step + 1
-        report(_progress(done, steps, first, started, model, optimiser, recipe, counts))
+        # Before the checkpoint: a training that is killed meanwhile goes on before this step, and evaluates again.
+        scores = evaluate(done, steps) if here.first else ()
+        counts.evaluating += sum(score.seconds for score in scores)
+        progress = _progress(done, steps, first, started, model, optimiser, recipe, counts)
+        report(replace(progress, scores=scores))
         # What follows a step that was skipped may rest on weights that are lost already.
         if here.first and not counts.in_a_row and (done % recipe.save_every == 0 or done == steps):
             checkpoints.write(done, _state(model, optimiser, scaler, counts))
@@ -183,10 +196,11 @@ def _progress(
         loss=counts.loss,
         scale=float(model.log_scale.detach().exp()),
         rate=max(group["lr"] for group in optimiser.param_groups),
-        images_per_second=(done - first) * recipe.schedule.batch / max(seconds, 1e-9),
+        images_per_second=(done - first) * recipe.schedule.batch / max(seconds - counts.evaluating, 1e-9),
         seconds=seconds,
         skipped=counts.skipped,
         broken=counts.broken,
+        seconds_left=(steps - done) * seconds / (done - first),
     )
 
 

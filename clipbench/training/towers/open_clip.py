@@ -35,7 +35,7 @@ def build(wanted: Wanted, objective: Objective, where: str) -> Trainable:
         UserError: open_clip has no such configuration, or cannot build it.
     """
     config = _config(wanted, objective, where)
-    model, tokenizer = _made(config, where)
+    model, tokenizer, transform = _made(config, where)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(1 / objective.temperature))
     preprocess = config["preprocess_cfg"]
@@ -57,6 +57,7 @@ def build(wanted: Wanted, objective: Objective, where: str) -> Trainable:
         side=side[0] if isinstance(side, list | tuple) else side,
         mean=tuple(preprocess["mean"]),
         std=tuple(preprocess["std"]),
+        transform=transform,
         write=partial(_write, model, config),
     )
 
@@ -81,19 +82,22 @@ def _config(wanted: Wanted, objective: Objective, where: str) -> dict[str, Any]:
     return {"model_cfg": model, "preprocess_cfg": {"size": size, "mean": list(mean), "std": list(std), **told}}
 
 
-def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
+def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any, Any]:
     """Build as the written folder will be built, so that nothing is trained that could not be loaded."""
     with TemporaryDirectory() as folder:
         (Path(folder) / CONFIG).write_text(json.dumps(config))
         try:
             with without_notices():
-                model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
-                tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", reduction_mask="")
+                name = f"local-dir:{folder}"
+                model, _, transform = open_clip.create_model_and_transforms(
+                    name, load_weights=False, pretrained_text=False
+                )
+                tokenizer = open_clip.get_tokenizer(name, reduction_mask="")
         except Exception as error:
             # A wrong configuration surfaces as whatever its constructor stumbles on.
             problem = f"open_clip cannot build it ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
             raise UserError(problem, where=where, fix="check embed_dim, vision_cfg and text_cfg") from error
-    return model, tokenizer
+    return model, tokenizer, transform
 
 
 def _tokenize(tokenizer: Any, cut: bool, captions: Sequence[str]) -> Tensor:
