@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from clipbench.cli import prompts as cli_prompts
-
-if TYPE_CHECKING:
-    from clipbench.training.loop import Progress
 
 
 class Resume(StrEnum):
@@ -34,6 +31,9 @@ def train(
     resume: Annotated[Resume, typer.Option(help="auto: go on from the newest checkpoint there.")] = Resume.never,
 ) -> None:
     """Train a model; with torchrun on several devices or machines."""
+    from rich.console import Console
+
+    from clipbench.cli.training_console import TrainingConsole
     from clipbench.embed.device import default_workers, resolve_device
     from clipbench.files import write_atomically
     from clipbench.training.recipe import load_recipe
@@ -48,29 +48,15 @@ def train(
     write_atomically(output / ".writable", b"")
     (output / ".writable").unlink(missing_ok=True)
     chosen = resolve_device(device)
-    train_recipe(
-        loaded,
-        output,
-        device=chosen,
-        workers=default_workers(chosen) if workers is None else workers,
-        data_root=data_root,
-        resume=resume is Resume.auto,
-        progress=_show,
-    )
+    with TrainingConsole(Console(emoji=False)) as console:
+        train_recipe(
+            loaded,
+            output,
+            device=chosen,
+            workers=default_workers(chosen) if workers is None else workers,
+            data_root=data_root,
+            resume=resume is Resume.auto,
+            progress=console.show,
+        )
     kind = "local" if loaded.recipe.towers.reference else "open_clip:local-dir"
     typer.echo(f"written; use it as --model {kind}:{output}")
-
-
-def _show(progress: Progress) -> None:
-    if progress.step % 25 and progress.step != progress.steps:
-        return
-    told = [
-        f"step {progress.step:6d}/{progress.steps}",
-        f"loss {progress.loss:.3f}",
-        f"scale {progress.scale:.1f}",
-        f"{progress.images_per_second:,.0f} images/s",
-        f"{progress.seconds_left:.0f} s left",
-        f"{progress.skipped} steps skipped" if progress.skipped else "",
-        f"{progress.broken} broken images" if progress.broken else "",
-    ]
-    typer.echo("  ".join(filter(None, told)))

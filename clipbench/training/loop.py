@@ -11,6 +11,7 @@ from typing import Final
 from clipbench.errors import UserError
 from clipbench.training.checkpoints import Checkpoints, recipe_digest
 from clipbench.training.data.base import TrainingData
+from clipbench.training.evaluation import Score
 from clipbench.training.learner import Learner
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe
@@ -35,11 +36,43 @@ class Progress:
     """Since the training began or went on."""
     seconds: float
     """Since the training began or went on."""
-    seconds_left: float
     skipped: int
     """Steps whose gradients were not finite, so that no weight was changed."""
     broken: int
     """Samples of this process that could not be decoded."""
+    seconds_left: float
+    """As those left will take, if they take as long as those since the training began or went on."""
+    scores: tuple[Score, ...] = ()
+    """Of this step, where the model was evaluated after it."""
+
+
+@dataclass
+class _Clock:
+    first: int
+    """Steps that were done before."""
+    steps: int
+    batch: int
+    started: float
+    evaluating: float = 0.0
+    """Seconds since then, which are no training's."""
+
+    def progress(self, learner: Learner, loss: float, done: int, scores: tuple[Score, ...]) -> Progress:
+        self.evaluating += sum(score.seconds for score in scores)
+        seconds = time.monotonic() - self.started
+        a_step = seconds / (done - self.first)
+        return Progress(
+            step=done,
+            steps=self.steps,
+            loss=loss,
+            scale=learner.scale,
+            rate=learner.rate,
+            images_per_second=(done - self.first) * self.batch / (seconds - self.evaluating),
+            seconds=seconds,
+            skipped=learner.skipped,
+            broken=learner.broken,
+            seconds_left=(self.steps - done) * a_step,
+            scores=scores,
+        )
 
 
 def fit(
@@ -51,6 +84,7 @@ def fit(
     here: Processes | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
+    evaluate: Callable[[int, int], tuple[Score, ...]] = lambda _step, _steps: (),
 ) -> Trainable:
     """Train a model and write it into `output`; a training that was broken off goes on as if it never had been.
 
@@ -62,6 +96,7 @@ def fit(
         here: this process among all; alone by default.
         resume: go on from the newest checkpoint, where there is one.
         report: called after each step.
+        evaluate: called by the first process after each step with how many were done, of how many; the others wait.
 
     Raises:
         UserError: the training diverges, or the checkpoints are of another recipe.
@@ -73,16 +108,18 @@ def fit(
     newest = here.of_first(checkpoints.newest() if here.first else None) if resume else None
     first = learner.restore(newest[1]) if newest else 0
 
-    started = time.monotonic()
+    clock = _Clock(first, steps, recipe.schedule.batch, time.monotonic())
     for step, batch in zip(range(first, steps), data.batches(first), strict=False):
         loss = learner.learn(batch, step, steps)
         if learner.skipped_in_a_row == PATIENCE:
             raise _divergence(step, checkpoints)
         done = step + 1
+        # Before the checkpoint: a training that is killed meanwhile goes on before this step, and evaluates again.
+        scores = evaluate(done, steps) if here.first else ()
+        report(clock.progress(learner, loss, done, scores))
         # What follows a step that was skipped may rest on weights that are lost already.
         if here.first and not learner.skipped_in_a_row and (done % recipe.save_every == 0 or done == steps):
             checkpoints.write(done, learner.state())
-        report(_progress(learner, loss, done, first, steps, recipe.schedule.batch, time.monotonic() - started))
 
     model.model.eval()
     if here.first:
@@ -95,19 +132,3 @@ def _divergence(step: int, checkpoints: Checkpoints) -> UserError:
     last = f"the last checkpoint before that is {found[0]}" if found else "no checkpoint was written before it"
     fix = f"lower optimiser.rate, lengthen schedule.warmup or set optimiser.clip_norm; {last}"
     return UserError(f"has diverged: no finite gradients in {PATIENCE} steps", where=f"step {step + 1}", fix=fix)
-
-
-def _progress(learner: Learner, loss: float, done: int, first: int, steps: int, batch: int, seconds: float) -> Progress:
-    a_step = seconds / (done - first)
-    return Progress(
-        step=done,
-        steps=steps,
-        loss=loss,
-        scale=learner.scale,
-        rate=learner.rate,
-        images_per_second=batch / a_step,
-        seconds=seconds,
-        seconds_left=(steps - done) * a_step,
-        skipped=learner.skipped,
-        broken=learner.broken,
-    )

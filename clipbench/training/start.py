@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from clipbench.errors import UserError
-from clipbench.files import write_atomically
 from clipbench.training.cached import warn_of_batch_statistics
+from clipbench.training.curves import write_curves
 from clipbench.training.data.base import TrainingData
+from clipbench.training.evaluation import Evaluations
+from clipbench.training.log import LOG, StepLog
 from clipbench.training.loop import Progress, fit
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe
@@ -33,7 +33,7 @@ def train_recipe(
 
     Args:
         loaded: the recipe.
-        output: gets the model, `log.jsonl` with a line a step, and `checkpoints/`.
+        output: gets the model, `log.jsonl` with a line a step, `curves.html` at the end, and `checkpoints/`.
         device: 'cpu' or 'cuda'; with `torchrun` each process takes its own card.
         workers: processes that decode images, for each that trains.
         data_root: local copies of hub data sets.
@@ -41,7 +41,7 @@ def train_recipe(
         progress: called by the first process after each step.
 
     Raises:
-        UserError: the data or the towers cannot be made, or the training diverges.
+        UserError: the data, the towers or the evaluations cannot be made, or the training diverges.
     """
     recipe = loaded.recipe
     with processes(device) as here:
@@ -52,13 +52,20 @@ def train_recipe(
         if not here.first:
             return fit(loaded, model, data, output, here=here, resume=resume)
         warn_of_batch_statistics(model, recipe.part, recipe.schedule.batch // here.count)
-        log = StepLog(output / "log.jsonl", resume=resume)
+        evaluations = Evaluations(loaded, model, here.device, workers, data_root)
+        log = StepLog(output, resume=resume)
 
         def told(found: Progress) -> None:
             log.add(found)
             progress(found)
 
-        return fit(loaded, model, data, output, here=here, resume=resume, report=told)
+        try:
+            return fit(loaded, model, data, output, here=here, resume=resume, report=told, evaluate=evaluations.at)
+        finally:
+            # Of a training that diverged or was interrupted too.
+            log.close()
+            if (output / LOG).exists():
+                write_curves(output)
 
 
 def build(loaded: LoadedRecipe) -> Trainable:
@@ -106,29 +113,3 @@ def _check_batch(loaded: LoadedRecipe, here: Processes) -> None:
         raise UserError(f"{batch} pairs cannot be shared by {here.count} processes", where="schedule.batch", fix=fix)
     if here.count > 1 and loaded.recipe.towers.reference:
         raise UserError("clip-tiny is trained by one process", fix="start it without torchrun")
-
-
-class StepLog:
-    """A line of JSON for each step; those of steps that are done again, after a crash, are replaced."""
-
-    def __init__(self, path: Path, *, resume: bool) -> None:
-        self._path = path
-        self._earlier = _lines(path) if resume else []
-        self._begun = False
-
-    def add(self, progress: Progress) -> None:
-        """Add a step."""
-        if not self._begun:
-            kept = [line for line in self._earlier if json.loads(line)["step"] < progress.step]
-            write_atomically(self._path, "".join(kept).encode())
-            self._begun = True
-        told = {name: value for name, value in asdict(progress).items() if name != "steps"}
-        with self._path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(told) + "\n")
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the whole lines of a log; what a crash has cut is left out."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]

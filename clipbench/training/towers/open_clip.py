@@ -43,7 +43,7 @@ def build(wanted: Wanted, objective: Objective, where: str) -> Trainable:
         UserError: open_clip has no such configuration, or cannot build it.
     """
     config = _config(wanted, objective, where)
-    model, tokenizer = _made(config, where)
+    model, tokenizer, transform = _made(config, where)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(1 / objective.temperature))
     preprocess = config["preprocess_cfg"]
@@ -66,6 +66,7 @@ def build(wanted: Wanted, objective: Objective, where: str) -> Trainable:
         mean=tuple(preprocess["mean"]),
         std=tuple(preprocess["std"]),
         resize_mode=preprocess["resize_mode"],
+        transform=transform,
         write=partial(_write, model, tokenizer, config),
     )
 
@@ -108,7 +109,7 @@ def _preprocessing(name: str) -> PreprocessCfg:
     return PreprocessCfg(mean=mean, std=std, resize_mode=resize_mode)
 
 
-def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
+def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any, Any]:
     """Build as the written folder will be built, so that nothing is trained that could not be loaded."""
     with TemporaryDirectory() as folder:
         (Path(folder) / CONFIG_NAME).write_text(json.dumps(config))
@@ -119,7 +120,9 @@ def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
         _fetch(architecture, where)
         try:
             with without_notices():
-                model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
+                model, _, transform = open_clip.create_model_and_transforms(
+                    f"local-dir:{folder}", load_weights=False, pretrained_text=False
+                )
                 # Convolutions of small channels take two thirds of the time so; nothing else changes.
                 model = model.to(memory_format=torch.channels_last)
         except Exception as error:
@@ -127,7 +130,7 @@ def _made(config: Mapping[str, Any], where: str) -> tuple[Any, Any]:
             problem = f"open_clip cannot build it ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
             raise UserError(problem, where=where, fix="check embed_dim, vision_cfg and text_cfg") from error
         made = Recipe(f"local-dir:{folder}", Path(), architecture, tokenizer_folder=tokenizer_folder(architecture))
-        return model, make_tokenizer(made, where)
+        return model, make_tokenizer(made, where), transform
 
 
 def _fetch(architecture: Mapping[str, Any], where: str) -> None:
