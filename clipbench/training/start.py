@@ -45,7 +45,7 @@ def train_recipe(
     """
     recipe = loaded.recipe
     with processes(device) as here:
-        _check_batch(loaded, here)
+        check_batch(loaded, here)
         torch.manual_seed(recipe.seed)
         model = build(loaded)
         data = open_data(loaded, model, here, workers, data_root)
@@ -106,7 +106,8 @@ def open_data(
     return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop, squash), options)
 
 
-def _check_batch(loaded: LoadedRecipe, here: Processes) -> None:
+def check_batch(loaded: LoadedRecipe, here: Processes) -> None:
+    """Raise a UserError unless the processes can share the recipe's batch."""
     batch = loaded.recipe.schedule.batch
     if batch % here.count:
         fix = f"give a batch that {here.count} divides"
