@@ -69,7 +69,7 @@ class Learner:
         self.broken += batch.broken
         loss_scale: float = self._scaler.get_scale()
         self._scaler.update()
-        return float(self._here.average(loss)) / loss_scale  # type: ignore[no-any-return]
+        return float(self._here.average(loss)) / loss_scale
 
     def _scaled(self, objective: Loss) -> Loss:
         return lambda pairs: self._scaler.scale(objective(pairs))
@@ -85,7 +85,7 @@ class Learner:
     @property
     def rate(self) -> float:
         """Highest learning rate of the last step."""
-        return max(group["lr"] for group in self._optimiser.param_groups)
+        return max(float(group["lr"]) for group in self._optimiser.param_groups)
 
     @property
     def scale(self) -> float:
