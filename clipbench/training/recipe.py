@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import catalog_definitions, read_definition
-from clipbench.documents.marked_yaml import MarkedYaml, read_mapping, unmarked
+from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, read_mapping, unmarked
 from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
 from clipbench.suite.reader import DIALECT, dataset_schema
@@ -32,6 +32,20 @@ class Source(_Part):
     dataset: str = Field(description="A name of `datasets`, or of the catalog.")
     split: str = Field(default="train", description="Which split.")
     prompts: str = Field(default="", description="Templates for the names of classes, where it has no captions.")
+
+
+class Evaluation(_Part):
+    """A task that tells how good the model is while it trains."""
+
+    dataset: str = Field(description="A name of `datasets`, or of the catalog.")
+    split: str = Field(default="test", description="Which split.")
+    task: Literal["zero_shot", "retrieval"] | None = Field(
+        default=None, description="By default zero_shot where there are classes, retrieval where there are captions."
+    )
+    prompts: str = Field(default="", description="Of zero_shot: a prompt set or a template; by default the set's own.")
+    limit: int | None = Field(
+        default=1000, ge=1, description="Examples, balanced over the classes, chosen by a hash of their ids; null: all."
+    )
 
 
 class Objective(_Part):
@@ -55,6 +69,7 @@ class Optimiser(_Part):
         default=1e-6, gt=0, description="Added to the root of that mean, by which a step is divided."
     )
     clip_norm: float | None = Field(default=None, gt=0, description="Gradients are scaled down to this norm.")
+    fused: bool = Field(default=True, description="torch's fused AdamW: faster, rounded otherwise.")
 
 
 def _exactly_one(*keys: str) -> dict[str, Any]:
@@ -139,15 +154,21 @@ class Recipe(_Part):
     schedule: Schedule = Field(description="How long, and how the learning rate goes.")
     part: int | None = Field(default=None, ge=1, description="Pairs a pass, with cached gradients; by default all.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Of the towers' activations; weights and loss are float32."
+        default="auto", description="Of the towers; auto: bfloat16 or float16 on a card, float32 on a CPU."
     )
+    gradient_checkpointing: bool = Field(default=False, description="Of transformers: a second forward pass.")
+    compile: bool = Field(default=False, description="torch.compile of the towers: minutes at first, then faster.")
     save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
     keep: int = Field(default=2, ge=1, description="Checkpoints that are kept.")
+    evaluate: tuple[Evaluation, ...] = Field(default=(), description="What it is tested on while it trains.")
+    evaluate_every: int | None = Field(default=None, ge=1, description="Steps; by default at the end alone.")
 
     @model_validator(mode="after")
     def _has_data(self) -> Self:
         if bool(self.data) == self.towers.reference:
             raise ValueError("give `data`, except to clip-tiny's own towers, which draw their scenes")
+        if self.evaluate_every is not None and not self.evaluate:
+            raise ValueError("evaluate_every has no effect without `evaluate`, a list of data sets")
         return self
 
 
@@ -210,7 +231,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Load
         problems += _unknown(recipe, definitions)
     refuse(document, problems)
     assert recipe is not None  # without problems there is one
-    named = {source.dataset for source in recipe.data}
+    named = set(_named(recipe).values())
     recipe = recipe.model_copy(update={"name": recipe.name or path.stem})
     return LoadedRecipe(recipe, {name: definitions[name] for name in sorted(named)}, document.value)
 
@@ -244,9 +265,16 @@ def _definitions(document: MarkedYaml, base: Path, problems: list[Problem]) -> d
     return found
 
 
+def _named(recipe: Recipe) -> dict[KeyPath, str]:
+    """Return the data sets that a recipe names, by where."""
+    found: dict[KeyPath, str] = {("data", at, "dataset"): source.dataset for at, source in enumerate(recipe.data)}
+    return found | {("evaluate", at, "dataset"): wanted.dataset for at, wanted in enumerate(recipe.evaluate)}
+
+
 def _unknown(recipe: Recipe, definitions: Mapping[str, DatasetDefinition]) -> list[Problem]:
-    told = ((("data", place, "dataset"), source.dataset) for place, source in enumerate(recipe.data))
-    own = recipe.datasets.keys() | definitions.keys()
+    known = recipe.datasets.keys() | definitions.keys()
     return [
-        Problem(path, f"unknown data set {name!r}", did_you_mean(name, own)) for path, name in told if name not in own
+        Problem(path, f"unknown data set {name!r}", did_you_mean(name, known))
+        for path, name in _named(recipe).items()
+        if name not in known
     ]

@@ -16,6 +16,8 @@ from clipbench.models.weights.hub_file import HubFile, HubTokenizer, names_on_hu
 from clipbench.models.weights.weights_file import find_weights, read_config, require_file
 
 CONFIG_NAME = "open_clip_config.json"
+TRAINING_NAME = "clipbench_training.json"
+"""What `clipbench train` writes beside a model that it has trained; `trained_on` in it names the data."""
 _HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER_WEIGHTS = (
     "open_clip_model.safetensors",
@@ -85,11 +87,16 @@ class OpenClipLocation(Location):
         """Return what open_clip and the tag declare."""
         return repr(self.recipe())
 
+    def trained_on(self) -> TrainedOn:
+        """Return what the files say of the pre-training data; None where they say nothing."""
+        return None
+
     def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> DualEncoder:
         """Build the model from its recipe."""
         from clipbench.models.open_clip.build import load_model
 
-        return load_model(name, self.recipe(), device, precision, trained_on)
+        declared = self.trained_on() if trained_on is None else trained_on
+        return load_model(name, self.recipe(), device, precision, declared)
 
 
 @dataclass(frozen=True)
@@ -194,6 +201,15 @@ class FolderLocation(OpenClipLocation):
         weights = find_weights(self.folder, _FOLDER_WEIGHTS, CONFIG_NAME)
         tokenizer_folder = self.folder if config["text_cfg"].get("hf_tokenizer_name") else None
         return Recipe(f"local-dir:{self.folder}", weights, config, tokenizer_folder=tokenizer_folder)
+
+    def trained_on(self) -> TrainedOn:
+        """Return what `clipbench train` has noted; a UserError where that is no list of names."""
+        path = self.folder / TRAINING_NAME
+        names = read_config(path).get("trained_on") if path.exists() else None
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            fix = "write a list of the data sets' names, or remove the key where they are not known"
+            raise UserError(f"trained_on is {str(names)[:60]!r}, not a list of names", where=str(path), fix=fix)
+        return None if names is None else tuple(names)
 
 
 def builtin_config(architecture: str) -> Config:
