@@ -89,7 +89,8 @@ class Processes:
 def processes(device: str) -> Iterator[Processes]:
     """Join the processes that `torchrun` has started; alone where it has not.
 
-    Where one of them fails, it alone tells of it; the others end without a word, with exit code 1.
+    Where one of them fails, it alone tells of it; the others end without a word, with exit code 1. Who has joined
+    already, further out, gets what he has.
 
     Args:
         device: of this process: 'cpu', or 'cuda', of which each process of a machine takes its own.
@@ -100,6 +101,9 @@ def processes(device: str) -> Iterator[Processes]:
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes(device=device)
+        return
+    if distributed.is_initialized():
+        yield Processes(distributed.get_rank(), count, _own(device))
         return
     store, rank = _met()
     try:
