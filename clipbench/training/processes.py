@@ -48,8 +48,7 @@ class Processes:
         names = [name for name, weight in towers.named_parameters() if id(weight) in ids]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(towers, names)  # type: ignore[no-untyped-call]
         devices = [torch.device(self.device)] if self.device.startswith("cuda") else None
-        # The buffers of the first process are those that are saved, whatever the others have.
-        return DistributedDataParallel(towers, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(towers, device_ids=devices)
 
     def average(self, values: Tensor) -> Tensor:
         """Return the mean of a tensor over all processes."""
