@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clipbench.training.cached import Inputs, Loss, backward
 from clipbench.training.data.base import Batch, TrainingData
-from clipbench.training.loop import Progress, train
+from clipbench.training.loop import Progress, fit
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.exchange import gathered, passed_round
 from clipbench.training.objectives.sigmoid import sigmoid
@@ -200,7 +200,7 @@ def training(here: Processes, folder: Path, settings: Sequence[str], data: Train
         weights = torch.cat([weight.detach().flatten() for weight in model.model.parameters()])
         seen.append((progress.loss, progress.skipped, weights))
 
-    train(loaded, model, data or open_data(loaded, model, here), folder / "model", here=here, report=note)
+    fit(loaded, model, data or open_data(loaded, model, here), folder / "model", here=here, report=note)
     return seen
 
 
