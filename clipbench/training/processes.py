@@ -21,7 +21,7 @@ from clipbench.errors import UserError
 
 TIMEOUT: Final = timedelta(minutes=30)
 """How long a process waits for the others; what the first one does alone has to be done within it."""
-_FIRST_WORD: Final = 1.0
+_FIRST_WORD: Final = 3.0
 """Seconds for which the other processes leave it to the first one, which sees the checkpoints, to tell of an error."""
 _GRACE: Final = 10.0
 """Seconds in which the process that tells of an error has told it."""
