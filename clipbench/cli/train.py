@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipbench.cli import prompts as cli_prompts
+from clipbench.errors import UserError
+
+if TYPE_CHECKING:
+    from clipbench.training.recipe import LoadedRecipe
 
 
 class Resume(StrEnum):
@@ -20,7 +24,7 @@ class Resume(StrEnum):
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe: a YAML file, or the name of a packaged one.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the model.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The folder of the model.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE over the recipe's: optimiser.rate=1.0e-3. Repeat.")
     ] = None,
@@ -29,6 +33,11 @@ def train(
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the CPU; weights are equal for equal threads.")] = None,
     resume: Annotated[Resume, typer.Option(help="auto: go on from the newest checkpoint there.")] = Resume.never,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it will take, from a few steps; write nothing.")
+    ] = False,
+    devices: Annotated[int, typer.Option(min=1, help="With --dry-run: how many will train.")] = 1,
+    hourly_price: Annotated[float | None, typer.Option(min=0, help="With --dry-run: of each device.")] = None,
 ) -> None:
     """Train a model; with torchrun on several devices or machines."""
     from rich.console import Console
@@ -44,19 +53,38 @@ def train(
         import torch
 
         torch.set_num_threads(threads)
+    chosen = resolve_device(device)
+    loaders = default_workers(chosen) if workers is None else workers
+    if dry:
+        _dry_run(loaded, chosen, devices, loaders, data_root, hourly_price)
+        return
+    if output is None:
+        raise UserError("is needed: the folder that gets the model", where="--output", fix="write --output DIR")
     # Before the training rather than after it.
     write_atomically(output / ".writable", b"")
     (output / ".writable").unlink(missing_ok=True)
-    chosen = resolve_device(device)
     with TrainingConsole(Console(emoji=False)) as console:
         train_recipe(
             loaded,
             output,
             device=chosen,
-            workers=default_workers(chosen) if workers is None else workers,
+            workers=loaders,
             data_root=data_root,
             resume=resume is Resume.auto,
             progress=console.show,
         )
     kind = "local" if loaded.recipe.towers.reference else "open_clip:local-dir"
     typer.echo(f"written; use it as --model {kind}:{output}")
+
+
+def _dry_run(
+    loaded: LoadedRecipe, device: str, devices: int, workers: int, data_root: Path | None, hourly_price: float | None
+) -> None:
+    from clipbench.cli.estimate import estimate_lines
+    from clipbench.training.dry_run.measure import dry_run
+
+    typer.echo("some steps are measured, which takes about a minute", err=True)
+    estimate = dry_run(
+        loaded, device=device, devices=devices, workers=workers, data_root=data_root, hourly_price=hourly_price
+    )
+    typer.echo("\n".join(estimate_lines(estimate)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Encoded = TypeVar("Encoded")
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
 _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
 
 
@@ -89,13 +90,34 @@ def encode_within_memory(encode: Callable[[Tensor], Encoded], inputs: Tensor, si
         try:
             return [encode(chunk) for chunk in torch.split(inputs, size)], size
         except (RuntimeError, MemoryError) as error:
-            # torch.OutOfMemoryError is raised for CUDA alone; what others raise has no class of its own.
-            if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+            if not is_out_of_memory(error):
                 raise
             if min(size, len(inputs)) == 1:
                 fix = "choose a smaller model, another --device or a lower --precision"
                 raise UserError("not even a batch of one fits in the device's memory", fix=fix) from error
         size = min(size, len(inputs)) // 2
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether torch, or Python, could not get the memory that it wanted."""
+    # torch.OutOfMemoryError is raised for CUDA alone; what others raise has no class of its own.
+    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
+
+
+def device_memory(device: str) -> int | None:
+    """Return what is free of a GPU, else this machine's, or the container's share of it; None if it cannot be asked."""
+    if device.startswith("cuda"):
+        import torch
+
+        # What torch holds without using it counts as taken there, but is there to be used.
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else "max"
+    return min(total, int(limit)) if limit.isdecimal() else total
 
 
 def default_workers(device: str) -> int:

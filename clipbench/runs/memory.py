@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipbench.embed.device import device_memory
 from clipbench.errors import UserError
 
 if TYPE_CHECKING:
     from clipbench.embed.examples import DataIndex
     from clipbench.runs.jobs import PreparedJob
     from clipbench.tasks.base import Needs
-
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, DataIndex | None]) -> int | None:
@@ -33,7 +30,7 @@ def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, Data
     if width is None:
         return None
     needed, device = needs.memory(known, width), prepared.model.settings.device
-    available = _device_memory(device)
+    available = device_memory(device)
     if available is not None and needed > available:
         place = "free on the GPU are" if device.startswith("cuda") else "this machine has"
         raise UserError(
@@ -42,19 +39,3 @@ def check_memory(prepared: PreparedJob, needs: Needs, indices: Mapping[str, Data
             fix="use fewer examples (--limit), or more memory",
         )
     return needed
-
-
-def _device_memory(device: str) -> int | None:
-    """Return what is free of a GPU, else this machine's, or the container's share of it; None if it cannot be asked."""
-    if device.startswith("cuda"):
-        import torch
-
-        # What torch holds without using it counts as taken there, but is there for the task.
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + unused
-    try:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-    limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else "max"
-    return min(total, int(limit)) if limit.isdecimal() else total

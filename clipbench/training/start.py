@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from clipbench.errors import UserError
+from clipbench.training.cached import warn_of_batch_statistics
 from clipbench.training.curves import write_curves
 from clipbench.training.data.base import TrainingData
 from clipbench.training.evaluation import Evaluations
 from clipbench.training.log import LOG, StepLog
-from clipbench.training.loop import Progress, train
+from clipbench.training.loop import Progress, fit
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.towers.base import Trainable
@@ -28,7 +29,7 @@ def train_recipe(
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Trainable:
-    """Train what a recipe says and write it into a folder; see `loop.train`.
+    """Train what a recipe says and write it into a folder; see `loop.fit`.
 
     Args:
         loaded: the recipe.
@@ -44,12 +45,13 @@ def train_recipe(
     """
     recipe = loaded.recipe
     with processes(device) as here:
-        _check_batch(loaded, here)
+        check_batch(loaded, here)
         torch.manual_seed(recipe.seed)
         model = build(loaded)
         data = open_data(loaded, model, here, workers, data_root)
         if not here.first:
-            return train(loaded, model, data, output, here=here, resume=resume)
+            return fit(loaded, model, data, output, here=here, resume=resume)
+        warn_of_batch_statistics(model, recipe.part, recipe.schedule.batch // here.count)
         evaluations = Evaluations(loaded, model, here.device, workers, data_root)
         log = StepLog(output, resume=resume)
 
@@ -58,7 +60,7 @@ def train_recipe(
             progress(found)
 
         try:
-            return train(loaded, model, data, output, here=here, resume=resume, report=told, evaluate=evaluations.at)
+            return fit(loaded, model, data, output, here=here, resume=resume, report=told, evaluate=evaluations.at)
         finally:
             # Of a training that diverged or was interrupted too.
             log.close()
@@ -72,10 +74,17 @@ def build(loaded: LoadedRecipe) -> Trainable:
     if recipe.towers.reference:
         from clipbench.training.towers.reference import build as build_reference
 
-        return build_reference(recipe.objective)
-    from clipbench.training.towers.open_clip import build as build_open_clip
+        model = build_reference(recipe.objective)
+    else:
+        from clipbench.training.towers.open_clip import build as build_open_clip
 
-    return build_open_clip(recipe.towers, recipe.objective, f"recipe {recipe.name}, towers")
+        model = build_open_clip(recipe.towers, recipe.objective, f"recipe {recipe.name}, towers")
+    if recipe.gradient_checkpointing:
+        enable: Callable[[], None] | None = getattr(model.model, "set_grad_checkpointing", None)
+        if enable is None:
+            raise UserError("clip-tiny's towers have none", where="gradient_checkpointing", fix="leave it out")
+        enable()
+    return model
 
 
 def open_data(
@@ -93,10 +102,12 @@ def open_data(
 
     pinned = here.device.startswith("cuda")
     options = LoadingOptions(workers, here.rank, here.count, pinned, data_root)
-    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop), options)
+    squash = model.resize_mode == "squash"
+    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop, squash), options)
 
 
-def _check_batch(loaded: LoadedRecipe, here: Processes) -> None:
+def check_batch(loaded: LoadedRecipe, here: Processes) -> None:
+    """Raise a UserError unless the processes can share the recipe's batch."""
     batch = loaded.recipe.schedule.batch
     if batch % here.count:
         fix = f"give a batch that {here.count} divides"

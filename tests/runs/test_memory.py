@@ -78,7 +78,7 @@ def test_a_limit_needs_less(runner: Runner, make_runner):
 
 def test_a_containers_share_counts(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     share = tmp_path / "memory.max"
-    monkeypatch.setattr("clipbench.runs.memory._CGROUP", share)
+    monkeypatch.setattr("clipbench.embed.device._CGROUP", share)
     share.write_text("300000000\n")
     assert runner.plan().jobs[0].problem == MESSAGE
     share.write_text("max\n")

@@ -57,6 +57,8 @@ class Trainable:
     """S, of the images."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize_mode: str
+    """How an image becomes a square: 'shortest' by its shorter side, 'squash' with both sides scaled to S."""
     transform: Callable[[PIL.Image.Image], Tensor]
     """RGB image -> (3, S, S) float32: what the written model does with an image that it is evaluated on; picklable."""
     write: Callable[[Path, Mapping[str, Any]], None]

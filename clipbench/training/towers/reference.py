@@ -46,6 +46,7 @@ def build(objective: Objective) -> Trainable:
         side=architecture.image_side,
         mean=_MEAN,
         std=_STD,
+        resize_mode="shortest",
         transform=ReferenceTransform(architecture.image_side, _MEAN, _STD),
         write=write,
     )
