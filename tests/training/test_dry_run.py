@@ -148,6 +148,7 @@ def test_sizes_are_those_of_open_clip_and_the_steps_those_of_the_training(
     assert checkpoint.stat().st_size == pytest.approx(estimate.towers.checkpoint, rel=0.02)
 
 
+@pytest.mark.slow
 def test_devices_share_the_batch_and_parts_the_activations(recipe: Callable[..., LoadedRecipe]) -> None:
     whole = dry_run(recipe("schedule.batch=64"))
     shared = dry_run(recipe("schedule.batch=64", "part=4"), devices=2, workers=3)
@@ -193,3 +194,22 @@ def test_the_command_writes_nothing(tmp_path: Path, recipe: Callable[..., Loaded
     assert sorted(tmp_path.rglob("*")) == before
     assert "113 of 16 pairs: 2.0 epochs of 901 samples" in found.output
     assert "at 1.50 an hour" in found.output
+
+
+def test_torchrun_is_told_to_stay_away(
+    tmp_path: Path, recipe: Callable[..., LoadedRecipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    found = CliRunner().invoke(app, ["train", str(tmp_path / "small.yaml"), "--dry-run"])
+    assert isinstance(found.exception, UserError)
+    assert "write --devices 2" in str(found.exception)
+
+
+def test_a_training_needs_a_folder_where_a_dry_run_needs_none(
+    tmp_path: Path, recipe: Callable[..., LoadedRecipe]
+) -> None:
+    recipe()
+    found = CliRunner().invoke(app, ["train", str(tmp_path / "small.yaml")])
+    assert isinstance(found.exception, UserError)
+    assert "write --output" in str(found.exception)
