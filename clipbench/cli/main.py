@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 import warnings
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -233,12 +234,20 @@ def init_shift(
         typer.echo(output)
 
 
-@app.command()
-def schema() -> None:
-    """Print the JSON schema of suites, for editors that complete and check YAML."""
-    from clipbench.suite.reader import suite_schema
+class Document(StrEnum):
+    """What a YAML file may be."""
 
-    typer.echo(json.dumps(suite_schema(), indent=2))
+    suite = "suite"
+    recipe = "recipe"
+
+
+@app.command()
+def schema(what: Annotated[Document, typer.Argument(help="Of suites, or of recipes.")] = Document.suite) -> None:
+    """Print the JSON schema of suites or of recipes, for editors that complete and check YAML."""
+    from clipbench.suite.reader import suite_schema
+    from clipbench.training.recipe import recipe_schema
+
+    typer.echo(json.dumps(suite_schema() if what is Document.suite else recipe_schema(), indent=2))
 
 
 @cache_app.command("list")

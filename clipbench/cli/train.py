@@ -13,7 +13,6 @@ from clipbench.cli import prompts as cli_prompts
 from clipbench.errors import UserError
 
 if TYPE_CHECKING:
-    from clipbench.training.loop import Progress
     from clipbench.training.recipe import LoadedRecipe
 
 
@@ -42,6 +41,9 @@ def train(
     hourly_price: Annotated[float | None, typer.Option(min=0, help="With --dry-run: of each device.")] = None,
 ) -> None:
     """Train a model; with torchrun on several devices or machines."""
+    from rich.console import Console
+
+    from clipbench.cli.training_console import TrainingConsole
     from clipbench.embed.device import default_workers, resolve_device
     from clipbench.files import write_atomically
     from clipbench.training.recipe import load_recipe
@@ -62,15 +64,16 @@ def train(
     # Before the training rather than after it.
     write_atomically(output / ".writable", b"")
     (output / ".writable").unlink(missing_ok=True)
-    train_recipe(
-        loaded,
-        output,
-        device=chosen,
-        workers=loaders,
-        data_root=data_root,
-        resume=resume is Resume.auto,
-        progress=_show,
-    )
+    with TrainingConsole(Console(emoji=False)) as console:
+        train_recipe(
+            loaded,
+            output,
+            device=chosen,
+            workers=loaders,
+            data_root=data_root,
+            resume=resume is Resume.auto,
+            progress=console.show,
+        )
     kind = "local" if loaded.recipe.towers.reference else "open_clip:local-dir"
     typer.echo(f"written; use it as --model {kind}:{output}")
 
@@ -90,19 +93,3 @@ def _dry_run(
         loaded, device=device, devices=devices, workers=workers, data_root=data_root, hourly_price=hourly_price
     )
     typer.echo("\n".join(estimate_lines(estimate)))
-
-
-def _show(progress: Progress) -> None:
-    if progress.step % 25 and progress.step != progress.steps:
-        return
-    left = (progress.steps - progress.step) * progress.seconds / max(1, progress.step)
-    told = [
-        f"step {progress.step:6d}/{progress.steps}",
-        f"loss {progress.loss:.3f}",
-        f"scale {progress.scale:.1f}",
-        f"{progress.images_per_second:,.0f} images/s",
-        f"{left:.0f} s left",
-        f"{progress.skipped} steps skipped" if progress.skipped else "",
-        f"{progress.broken} broken images" if progress.broken else "",
-    ]
-    typer.echo("  ".join(filter(None, told)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -124,3 +126,34 @@ class ClassIndex:
             return self.index(cell), None
         except ValueError as error:
             raise UserError(f"column {column!r}: {error}", where=where) from error
+
+
+def class_number(content: bytes) -> int:
+    """Read a class number as a shard holds it; ValueError where it is none."""
+    # int() takes b"0_1", b"+1" and the digits of every script, which are slips and no class numbers.
+    if not re.fullmatch(rb"-?[0-9]{1,18}", content.strip()):
+        raise ValueError(f"{content[:40]!r} is not a class number")
+    return int(content)
+
+
+def classes_present(content: bytes, class_count: int) -> tuple[int, ...]:
+    """Read a NumPy array: one number a class, 1 where it is present; or the numbers of the classes present.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    import numpy as np
+
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError, OSError) as error:
+        raise ValueError(f"is not a NumPy array of numbers ({error})") from None
+    if array.ndim == 1 and array.dtype.kind in "biuf":
+        if len(array) == class_count and np.isin(array, (0, 1)).all():
+            return tuple(int(position) for position in np.flatnonzero(array))
+        numbers = array.astype(np.int64)
+        inside = (numbers == array) & (numbers >= 0) & (numbers < class_count)
+        if inside.all() and len(np.unique(numbers)) == len(numbers):
+            return tuple(int(number) for number in np.sort(numbers))
+    shown = np.array2string(array.ravel()[:8], separator=", ") if array.dtype.kind in "biuf" else str(array.dtype)
+    raise ValueError(f"{shown} are neither {class_count} zeros and ones nor distinct class numbers below {class_count}")

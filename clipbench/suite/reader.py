@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from clipbench.plugins import is_dotted_path
 from clipbench.prompts.sets import is_prompt_file, read_choice
 from clipbench.studies.registry import entry_names, load_entry
 
+_Schemas = Mapping[str, tuple[dict[str, Any], dict[str, Any]]]
+"""By name a schema without its definitions, and those."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXPECTED = "a suite is a mapping of the keys name, description, datasets, tasks and max_broken; tasks is required"
 
@@ -89,18 +92,22 @@ def suite_schema() -> dict[str, Any]:
     """
     schema = SuiteKeys.model_json_schema()
     tasks = {name: _definition(load_entry(name).Settings.model_json_schema()) for name in entry_names()}
-    adapters = {name: _definition(argument_schema(name)) for name in adapter_names()}
-    schema["properties"]["tasks"]["items"] = _one_of("task", tasks)
-    schema["properties"]["datasets"]["additionalProperties"] = _one_of("dataset", adapters)
+    schema["properties"]["tasks"]["items"], definitions = _one_of("task", tasks)
+    schema["properties"]["datasets"]["additionalProperties"], adapters = dataset_schema()
+    return {"$schema": DIALECT, **schema, "title": "clipbench suite", "$defs": {**definitions, **adapters}}
+
+
+def dataset_schema() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the JSON schema of a data set's mapping, and the definitions that it refers to; errors as above."""
+    return _one_of("dataset", {name: _definition(argument_schema(name)) for name in adapter_names()})
+
+
+def _one_of(kind: str, entries: _Schemas) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a schema that is one of several, and the definitions of these."""
     definitions: dict[str, Any] = {}
-    for kind, entries in (("task", tasks), ("dataset", adapters)):
-        for name, (entry, inner) in entries.items():
-            definitions |= {f"{kind}-{name}": entry, **inner}
-    return {"$schema": DIALECT, **schema, "title": "clipbench suite", "$defs": definitions}
-
-
-def _one_of(kind: str, entries: dict[str, Any]) -> dict[str, Any]:
-    return {"oneOf": [{"$ref": f"#/$defs/{kind}-{name}"} for name in entries]}
+    for name, (entry, inner) in entries.items():
+        definitions |= {f"{kind}-{name}": entry, **inner}
+    return {"oneOf": [{"$ref": f"#/$defs/{kind}-{name}"} for name in entries]}, definitions
 
 
 def _definition(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

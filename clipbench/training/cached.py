@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from clipbench.training.objectives.pairs import Pairs
+from clipbench.training.towers.base import Trainable
+
+_LOG = logging.getLogger("clipbench")
 
 Loss = Callable[[Pairs], Tensor]
 """What a process's pairs cost, the other processes' taken into account."""
@@ -46,7 +50,8 @@ def backward(towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = N
     With `part` the towers run over so many pairs at a time, twice: first without activations, for the features; the
     loss gives each feature its gradient; then each part again with its activations, from which its features' gradients
     go on to the weights (Gao et al. 2021, arXiv 2101.06983, GradCache). The gradients are those of the whole batch to
-    rounding for towers in which no image or text depends on the others; batch statistics do.
+    rounding for towers in which no image or text depends on the others. Batch norm takes its statistics of a part, and
+    moves its running ones twice a step; the gradients are those of the loss of such features.
 
     Args:
         towers: called with pixels and tokens, return image and text features, (B, D) float32 of length 1.
@@ -73,6 +78,18 @@ def backward(towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = N
         with _without_exchange(towers) if place < len(parts) - 1 else nullcontext(), states[place].again():
             torch.autograd.backward(towers(one.pixels, one.tokens), (of_image, of_text))
     return found.detach()
+
+
+def warn_of_batch_statistics(model: Trainable, part: int | None, pairs: int) -> None:
+    """Log that parts change what is computed, where features depend on the others of their batch.
+
+    Args:
+        model: to be trained.
+        part: as in `backward`.
+        pairs: of a process in a step.
+    """
+    if part is not None and part < pairs and model.batch_statistics:
+        _LOG.warning("part: batch norm takes its statistics of %d images, not of %d: other gradients", part, pairs)
 
 
 def _pairs(towers: nn.Module, inputs: Inputs) -> Pairs:

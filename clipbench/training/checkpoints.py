@@ -12,8 +12,12 @@ import torch
 
 from clipbench.errors import UserError
 from clipbench.files import file_written_atomically
+from clipbench.fingerprint import digest
+from clipbench.training.recipe import Recipe
 
 _NAME: Final = re.compile(r"step-(\d{9})\.pt")
+_WITHOUT_EFFECT: Final = {"name", "description", "part", "save_every", "keep"}
+"""Keys of a recipe that change its weights by rounding at most: another number of processes may need another part."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Checkpoints:
 
     folder: Path
     recipe: str
-    """Digest of what decides the weights: another recipe's are not gone on with."""
+    """Digest of what decides the weights, as of `recipe_digest`: another recipe's are not gone on with."""
     keep: int
 
     def write(self, step: int, state: Mapping[str, Any]) -> Path:
@@ -30,7 +34,11 @@ class Checkpoints:
         path = self.folder / f"step-{step:09d}.pt"
         with file_written_atomically(path) as draft:
             torch.save({"recipe": self.recipe, "step": step, **state}, draft)
-        for old in self._paths()[: -self.keep]:
+        # What is further is of an earlier training into the folder, which this one has begun anew.
+        further = [other for other in self._paths() if other > path]
+        before = [other for other in self._paths() if other <= path]
+        drafts = self.folder.glob(".step-*.part")  # of processes that were killed as they wrote
+        for old in (*further, *before[: -self.keep], *drafts):
             old.unlink(missing_ok=True)
         return path
 
@@ -58,3 +66,8 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("step-*.pt") if _NAME.fullmatch(path.name))
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Return the digest of what in a recipe decides the weights."""
+    return digest(recipe.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True))

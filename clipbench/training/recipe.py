@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clipbench.datasets.base import DatasetDefinition
 from clipbench.datasets.catalog import catalog_definitions, read_definition
-from clipbench.documents.marked_yaml import MarkedYaml, read_mapping, unmarked
+from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, read_mapping, unmarked
 from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
+from clipbench.suite.reader import DIALECT, dataset_schema
 
+_BY_DEFAULT: Final = "by default the configuration's own, else OpenAI's"
 EXPECTED = "a recipe is a mapping of the keys data, towers, objective, optimiser, schedule and others"
 
 
@@ -30,6 +32,20 @@ class Source(_Part):
     dataset: str = Field(description="A name of `datasets`, or of the catalog.")
     split: str = Field(default="train", description="Which split.")
     prompts: str = Field(default="", description="Templates for the names of classes, where it has no captions.")
+
+
+class Evaluation(_Part):
+    """A task that tells how good the model is while it trains."""
+
+    dataset: str = Field(description="A name of `datasets`, or of the catalog.")
+    split: str = Field(default="test", description="Which split.")
+    task: Literal["zero_shot", "retrieval"] | None = Field(
+        default=None, description="By default zero_shot where there are classes, retrieval where there are captions."
+    )
+    prompts: str = Field(default="", description="Of zero_shot: a prompt set or a template; by default the set's own.")
+    limit: int | None = Field(
+        default=1000, ge=1, description="Examples, balanced over the classes, chosen by a hash of their ids; null: all."
+    )
 
 
 class Objective(_Part):
@@ -46,15 +62,25 @@ class Optimiser(_Part):
 
     rate: float = Field(default=5e-4, gt=0, description="Highest learning rate.")
     text_rate: float | None = Field(default=None, gt=0, description="That of the text tower and the scale, if another.")
-    weight_decay: float = Field(default=0.2, ge=0)
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.98, ge=0, lt=1)
-    epsilon: float = Field(default=1e-6, gt=0)
+    weight_decay: float = Field(default=0.2, ge=0, description="Share of a weight lost a step, times the rate.")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="Memory of the mean of gradients.")
+    beta2: float = Field(default=0.98, ge=0, lt=1, description="Memory of the mean of their squares.")
+    epsilon: float = Field(
+        default=1e-6, gt=0, description="Added to the root of that mean, by which a step is divided."
+    )
     clip_norm: float | None = Field(default=None, gt=0, description="Gradients are scaled down to this norm.")
+    fused: bool = Field(default=True, description="torch's fused AdamW: faster, rounded otherwise.")
+
+
+def _exactly_one(*keys: str) -> dict[str, Any]:
+    """Say in a JSON schema that one of these keys is given."""
+    return {"oneOf": [{"required": [key]} for key in keys]}
 
 
 class Schedule(_Part):
     """How long, and how the learning rate goes: linear warm-up, then half a cosine down to 0."""
+
+    model_config = ConfigDict(json_schema_extra=_exactly_one("steps", "epochs", "samples"))
 
     batch: int = Field(ge=2, description="Pairs a step, over all processes.")
     steps: int | None = Field(default=None, ge=1, description="How many; or give epochs or samples.")
@@ -88,11 +114,16 @@ class Schedule(_Part):
 class Towers(_Part):
     """The two towers: a configuration of open_clip's by name, or its sizes."""
 
+    model_config = ConfigDict(json_schema_extra=_exactly_one("open_clip", "config", "reference"))
+
     open_clip: str = Field(default="", description="A configuration's name: ViT-B-32, RN50, ViT-B-16-SigLIP, ...")
     config: dict[str, Any] = Field(default={}, description="embed_dim, vision_cfg and text_cfg, as open_clip has them.")
     reference: bool = Field(default=False, description="Those of clip-tiny.")
-    mean: tuple[float, float, float] | None = Field(default=None, description="Of pixels; by default OpenAI's.")
-    std: tuple[float, float, float] | None = Field(default=None, description="Of pixels; by default OpenAI's.")
+    mean: tuple[float, float, float] | None = Field(default=None, description=f"Of pixels; {_BY_DEFAULT}.")
+    std: tuple[float, float, float] | None = Field(default=None, description=f"Of pixels; {_BY_DEFAULT}.")
+    resize_mode: Literal["shortest", "squash"] | None = Field(
+        default=None, description=f"Squares of an image, or all of it pressed into a square; {_BY_DEFAULT}."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -113,23 +144,31 @@ class Recipe(_Part):
 
     name: str = Field(default="", description="What the model is called; left out: the file's name.")
     description: str = Field(default="", description="What it is for, in a sentence.")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="Of new weights, order, crops and captions.")
     datasets: dict[str, dict[str, Any]] = Field(default={}, description="Data sets that the catalog lacks.")
     data: tuple[Source, ...] = Field(default=(), description="What is trained on; clip-tiny draws its own.")
-    crop: Crop = Crop()
-    towers: Towers
-    objective: Objective = Objective()
-    optimiser: Optimiser = Optimiser()
-    schedule: Schedule
+    crop: Crop = Field(default=Crop(), description="How much of an image is seen.")
+    towers: Towers = Field(description="What is trained.")
+    objective: Objective = Field(default=Objective(), description="What it is trained to do.")
+    optimiser: Optimiser = Field(default=Optimiser(), description="AdamW.")
+    schedule: Schedule = Field(description="How long, and how the learning rate goes.")
     part: int | None = Field(default=None, ge=1, description="Pairs a pass, with cached gradients; by default all.")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="Of the towers; auto: bfloat16 or float16 on a card, float32 on a CPU."
+    )
+    gradient_checkpointing: bool = Field(default=False, description="Of transformers: a second forward pass.")
+    compile: bool = Field(default=False, description="torch.compile of the towers: minutes at first, then faster.")
     save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
     keep: int = Field(default=2, ge=1, description="Checkpoints that are kept.")
+    evaluate: tuple[Evaluation, ...] = Field(default=(), description="What it is tested on while it trains.")
+    evaluate_every: int | None = Field(default=None, ge=1, description="Steps; by default at the end alone.")
 
     @model_validator(mode="after")
     def _has_data(self) -> Self:
         if bool(self.data) == self.towers.reference:
             raise ValueError("give `data`, except to clip-tiny's own towers, which draw their scenes")
+        if self.evaluate_every is not None and not self.evaluate:
+            raise ValueError("evaluate_every has no effect without `evaluate`, a list of data sets")
         return self
 
 
@@ -144,6 +183,18 @@ class LoadedRecipe:
     """The file's values, with those that were set over them: equal documents give equal weights."""
 
 
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema by which editors complete recipes: a data set by its `adapter`.
+
+    Raises:
+        UserError: an installed package's adapter cannot be imported.
+    """
+    schema = Recipe.model_json_schema()
+    schema["properties"]["datasets"]["additionalProperties"], adapters = dataset_schema()
+    definitions = {**schema.pop("$defs"), **adapters}
+    return {"$schema": DIALECT, **schema, "title": "clipbench recipe", "$defs": definitions}
+
+
 def packaged_recipes() -> Mapping[str, Path]:
     """Return the recipes that come with clipbench, by bare name."""
     folder = Path(str(files("clipbench.training").joinpath("recipes")))
@@ -153,30 +204,34 @@ def packaged_recipes() -> Mapping[str, Path]:
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> LoadedRecipe:
     """Read and check a recipe; no data set is opened.
 
+    Relative paths start from the file's folder; those of a packaged recipe, which has none of its own, from the
+    working directory.
+
     Args:
         name_or_path: a YAML file, or the name of a packaged one.
-        overrides: 'optimiser.rate=1e-3': values put in the place of those in the file, written as YAML.
+        overrides: 'optimiser.rate=1.0e-3': values put in the place of those in the file, written as YAML.
 
     Raises:
         UserError: there is no such recipe, or something in it is wrong; the message names the line and what to write.
     """
     path = Path(name_or_path)
+    base = path.parent
     if not path.is_file():
         packaged = packaged_recipes()
         if str(name_or_path) not in packaged:
             fix = f"{did_you_mean(path.stem, packaged)}; or give the path of a YAML file"
             raise UserError(f"there is no recipe {str(name_or_path)!r}", fix=fix)
-        path = packaged[str(name_or_path)]
+        path, base = packaged[str(name_or_path)], Path()
     document = read_mapping(path, EXPECTED)
     if overrides:
         document = unmarked(_overridden(document.value, overrides), f"{path} with --set")
     recipe, problems = check(Recipe, document)
-    definitions = _definitions(document, path.parent, problems)
+    definitions = _definitions(document, base, problems)
     if recipe is not None:
         problems += _unknown(recipe, definitions)
     refuse(document, problems)
     assert recipe is not None  # without problems there is one
-    named = {source.dataset for source in recipe.data}
+    named = set(_named(recipe).values())
     recipe = recipe.model_copy(update={"name": recipe.name or path.stem})
     return LoadedRecipe(recipe, {name: definitions[name] for name in sorted(named)}, document.value)
 
@@ -210,9 +265,16 @@ def _definitions(document: MarkedYaml, base: Path, problems: list[Problem]) -> d
     return found
 
 
+def _named(recipe: Recipe) -> dict[KeyPath, str]:
+    """Return the data sets that a recipe names, by where."""
+    found: dict[KeyPath, str] = {("data", at, "dataset"): source.dataset for at, source in enumerate(recipe.data)}
+    return found | {("evaluate", at, "dataset"): wanted.dataset for at, wanted in enumerate(recipe.evaluate)}
+
+
 def _unknown(recipe: Recipe, definitions: Mapping[str, DatasetDefinition]) -> list[Problem]:
-    told = ((("data", place, "dataset"), source.dataset) for place, source in enumerate(recipe.data))
-    own = recipe.datasets.keys() | definitions.keys()
+    known = recipe.datasets.keys() | definitions.keys()
     return [
-        Problem(path, f"unknown data set {name!r}", did_you_mean(name, own)) for path, name in told if name not in own
+        Problem(path, f"unknown data set {name!r}", did_you_mean(name, known))
+        for path, name in _named(recipe).items()
+        if name not in known
     ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from clipbench.errors import UserError
-from clipbench.files import write_atomically
+from clipbench.training.cached import warn_of_batch_statistics
+from clipbench.training.curves import write_curves
 from clipbench.training.data.base import TrainingData
-from clipbench.training.loop import Progress, train
+from clipbench.training.evaluation import Evaluations
+from clipbench.training.log import LOG, StepLog
+from clipbench.training.loop import Progress, fit
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.towers.base import Trainable
@@ -28,11 +29,11 @@ def train_recipe(
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Trainable:
-    """Train what a recipe says and write it into a folder; see `loop.train`.
+    """Train what a recipe says and write it into a folder; see `loop.fit`.
 
     Args:
         loaded: the recipe.
-        output: gets the model, `log.jsonl` with a line a step, and `checkpoints/`.
+        output: gets the model, `log.jsonl` with a line a step, `curves.html` at the end, and `checkpoints/`.
         device: 'cpu' or 'cuda'; with `torchrun` each process takes its own card.
         workers: processes that decode images, for each that trains.
         data_root: local copies of hub data sets.
@@ -40,7 +41,7 @@ def train_recipe(
         progress: called by the first process after each step.
 
     Raises:
-        UserError: the data or the towers cannot be made, or the training diverges.
+        UserError: the data, the towers or the evaluations cannot be made, or the training diverges.
     """
     recipe = loaded.recipe
     with processes(device) as here:
@@ -49,14 +50,22 @@ def train_recipe(
         model = build(loaded)
         data = open_data(loaded, model, here, workers, data_root)
         if not here.first:
-            return train(loaded, model, data, output, here=here, resume=resume)
-        log = StepLog(output / "log.jsonl", resume=resume)
+            return fit(loaded, model, data, output, here=here, resume=resume)
+        warn_of_batch_statistics(model, recipe.part, recipe.schedule.batch // here.count)
+        evaluations = Evaluations(loaded, model, here.device, workers, data_root)
+        log = StepLog(output, resume=resume)
 
         def told(found: Progress) -> None:
             log.add(found)
             progress(found)
 
-        return train(loaded, model, data, output, here=here, resume=resume, report=told)
+        try:
+            return fit(loaded, model, data, output, here=here, resume=resume, report=told, evaluate=evaluations.at)
+        finally:
+            # Of a training that diverged or was interrupted too.
+            log.close()
+            if (output / LOG).exists():
+                write_curves(output)
 
 
 def build(loaded: LoadedRecipe) -> Trainable:
@@ -65,10 +74,17 @@ def build(loaded: LoadedRecipe) -> Trainable:
     if recipe.towers.reference:
         from clipbench.training.towers.reference import build as build_reference
 
-        return build_reference(recipe.objective)
-    from clipbench.training.towers.open_clip import build as build_open_clip
+        model = build_reference(recipe.objective)
+    else:
+        from clipbench.training.towers.open_clip import build as build_open_clip
 
-    return build_open_clip(recipe.towers, recipe.objective, f"recipe {recipe.name}, towers")
+        model = build_open_clip(recipe.towers, recipe.objective, f"recipe {recipe.name}, towers")
+    if recipe.gradient_checkpointing:
+        enable: Callable[[], None] | None = getattr(model.model, "set_grad_checkpointing", None)
+        if enable is None:
+            raise UserError("clip-tiny's towers have none", where="gradient_checkpointing", fix="leave it out")
+        enable()
+    return model
 
 
 def open_data(
@@ -86,7 +102,8 @@ def open_data(
 
     pinned = here.device.startswith("cuda")
     options = LoadingOptions(workers, here.rank, here.count, pinned, data_root)
-    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop), options)
+    squash = model.resize_mode == "squash"
+    return PairData(loaded, CropTransform(model.side, model.mean, model.std, recipe.crop, squash), options)
 
 
 def check_batch(loaded: LoadedRecipe, here: Processes) -> None:
@@ -97,29 +114,3 @@ def check_batch(loaded: LoadedRecipe, here: Processes) -> None:
         raise UserError(f"{batch} pairs cannot be shared by {here.count} processes", where="schedule.batch", fix=fix)
     if here.count > 1 and loaded.recipe.towers.reference:
         raise UserError("clip-tiny is trained by one process", fix="start it without torchrun")
-
-
-class StepLog:
-    """A line of JSON for each step; those of steps that are done again, after a crash, are replaced."""
-
-    def __init__(self, path: Path, *, resume: bool) -> None:
-        self._path = path
-        self._earlier = _lines(path) if resume else []
-        self._begun = False
-
-    def add(self, progress: Progress) -> None:
-        """Add a step."""
-        if not self._begun:
-            kept = [line for line in self._earlier if json.loads(line)["step"] < progress.step]
-            write_atomically(self._path, "".join(kept).encode())
-            self._begun = True
-        told = {name: value for name, value in asdict(progress).items() if name != "steps"}
-        with self._path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(told) + "\n")
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the whole lines of a log; what a crash has cut is left out."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]

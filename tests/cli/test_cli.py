@@ -257,11 +257,12 @@ def test_lists_name_what_is_there(clipbench: CommandLine, what: str):
 
 def test_the_schema_is_json_that_knows_the_tasks_and_the_version_is_the_package_s(clipbench: CommandLine):
     assert "zero_shot" in json.dumps(json.loads(output_of(clipbench("schema"))))
+    assert "towers" in json.loads(output_of(clipbench("schema", "recipe")))["properties"]
     assert clipbench("--version").stdout.strip() == f"clipbench {version('clipbench')}"
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["run", "--help"], ["list", "datasets"], ["schema"], ["cache", "list"]]
+    "command", [["--help"], ["run", "--help"], ["list", "datasets"], ["schema", "recipe"], ["cache", "list"]]
 )
 def test_quick_commands_import_nothing_heavy(tmp_path: Path, command: list[str]):
     heavy = {"torch", "open_clip", "pandas", "datasets", "plotly", "sklearn"}

@@ -208,6 +208,34 @@ def test_another_layout_is_refused_with_what_was_expected(layout, name, content,
         WebDataset(path=layout)
 
 
+@pytest.fixture
+def pairs(tmp_path, png, write_tar):
+    """Image-text pairs as img2dataset writes them, of two splits in one folder."""
+    for number, split in enumerate(["train", "train", "validation"]):
+        members = {"0.jpg": png(), "0.txt": f"caption {number}".encode(), "0.json": b"{}"}
+        write_tar(tmp_path / f"pairs/cc-{split}-{(9, 10, 0)[number]}.tar", members)
+    return tmp_path / "pairs"
+
+
+def test_tars_of_any_name_are_splits_by_their_pattern(pairs):
+    splits = {"train": "cc-train-*.tar", "val": "cc-validation-*.tar"}
+    dataset = WebDataset(path=pairs, splits=splits, dataset_type="retrieval")
+    assert (list(dataset.splits), dataset.captioned, dataset.split("train").count) == (["train", "val"], True, 2)
+    found = examples(dataset, "train")
+    assert [(e.id, e.captions) for e in found] == [("cc-train-9/0", ("caption 0",)), ("cc-train-10/0", ("caption 1",))]
+    assert dataset.split("train").image("cc-train-10/0").size == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"), [("cc-test-*.tar", "no tar is called 'cc-test-[*].tar'"), ("*/*.tar", "have one name")]
+)
+def test_a_pattern_that_matches_nothing_or_names_twice_is_refused(pairs, pattern, says, write_tar):
+    for folder in ("a", "b"):
+        write_tar(pairs / folder / "0.tar", {})
+    with pytest.raises(UserError, match=f"splits: train: .*{says}"):
+        WebDataset(path=pairs, splits={"train": pattern}, dataset_type="retrieval")
+
+
 def test_class_names_can_be_given(layout):
     assert WebDataset(path=layout, classes=["a cat", "a dog"]).classes == ("a cat", "a dog")
 

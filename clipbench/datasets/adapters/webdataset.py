@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from fnmatch import fnmatchcase
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +20,7 @@ from clipbench.datasets.io.repository import (
     open_hub_repository,
 )
 from clipbench.datasets.io.tars import Sample, samples
-from clipbench.datasets.labels import ClassIndex, class_list
+from clipbench.datasets.labels import ClassIndex, class_list, class_number, classes_present
 from clipbench.errors import UserError
 from clipbench.fingerprint import digest_strings
 
@@ -47,6 +47,8 @@ class WebDataset(Dataset):
         path: Path | None = None,
         hub: str | None = None,
         revision: str = "main",
+        splits: Mapping[str, str] | None = None,
+        dataset_type: Kind | None = None,
         classes: Sequence[str] | str | None = None,
         data_root: Path | None = None,
         catalog_name: str = "",
@@ -56,37 +58,45 @@ class WebDataset(Dataset):
         Args:
             hub: a data set's name on the hub, `ORG/REPO`; a copy under `data_root` comes first.
             revision: branch, tag or commit on the hub.
+            splits: the pattern of each split's tars, `{train: "cc12m-train-*.tar"}`, instead of SPLIT/NUMBER.tar.
+            dataset_type: instead of what dataset_type.txt says.
             classes: class names in label order instead of those in classnames.txt.
 
         Raises:
             Unavailable: it is not here and the hub cannot be reached or refuses it.
             UserError: the layout is another one.
         """
-        self._files = _open(path, hub, revision, data_root, catalog_name)
-        self._kind = self._read_kind()
+        self._files = _open(path, hub, revision, data_root, catalog_name, splits)
+        self._kind = dataset_type or self._read_kind()
         self.multilabel, self.captioned = self._kind == "multilabel", self._kind == "retrieval"
         self.classes = class_list(classes, where=self._files.name) or tuple(self._lines(_NAMES))
         self.templates = tuple(self._read_templates())
         if self._kind != "retrieval" and not self.classes:
-            fix = f"put the class names there, one a line in label order, or write {_TYPE} for captions"
+            fix = "put the class names there, one a line in label order, or say `dataset_type: retrieval` for captions"
             raise UserError(f"{_NAMES} is missing or empty", where=self._files.name, fix=fix)
-        self._splits = self._find_splits()
+        self._splits = self._find_splits(splits)
 
     @property
     def splits(self) -> Mapping[str, Split]:
-        """One for each folder that holds numbered tars."""
+        """Those that were asked for, or one for each folder that holds numbered tars."""
         return self._splits
 
-    def _find_splits(self) -> Mapping[str, Split]:
-        tars: dict[str, list[tuple[int, str]]] = {}
+    def _find_splits(self, patterns: Mapping[str, str] | None) -> Mapping[str, Split]:
+        tars: dict[str, list[str]] = {}
         for name in self._files.sizes:
-            if match := _TAR.fullmatch(name):
-                tars.setdefault(match["split"], []).append((int(match["number"]), name))
-        if not tars:
-            fix = "expected SPLIT/0.tar, SPLIT/1.tar, ... and classnames.txt beside them"
+            if split := _split_of(name, patterns):
+                tars.setdefault(split, []).append(name)
+        if patterns is None and not tars:
+            fix = "expected SPLIT/0.tar, SPLIT/1.tar, ... and classnames.txt beside them; name other tars in `splits`"
             raise UserError("holds no split in the webdataset layout", where=self._files.name, fix=fix)
+        for split, pattern in (patterns or {}).items():
+            names = [Path(name).stem for name in tars.get(split, ())]
+            if not names or len(set(names)) < len(names):
+                problem = f"several tars of {pattern!r} have one name" if names else f"no tar is called {pattern!r}"
+                fix = "a pattern has the names of one folder's tars, as in train: train-*.tar, or train: shards/*.tar"
+                raise UserError(f"splits: {split}: {problem}", where=self._files.name, fix=fix)
         return {
-            split: TarSplit(self._files, split, tuple(name for _, name in sorted(found)), self._kind, self.classes)
+            split: TarSplit(self._files, split, tuple(sorted(found, key=_natural)), self._kind, self.classes)
             for split, found in sorted(tars.items())
         }
 
@@ -115,7 +125,14 @@ class WebDataset(Dataset):
             yield template.replace("{c}", "{}")
 
 
-def _open(path: Path | None, hub: str | None, revision: str, data_root: Path | None, catalog_name: str) -> Repository:
+def _open(
+    path: Path | None,
+    hub: str | None,
+    revision: str,
+    data_root: Path | None,
+    catalog_name: str,
+    splits: Mapping[str, str] | None,
+) -> Repository:
     if (path is None) == (hub is None):
         raise UserError("a webdataset needs either `path` (a folder) or `hub` (ORG/REPO)", where=catalog_name or None)
     if path is not None:
@@ -124,12 +141,26 @@ def _open(path: Path | None, hub: str | None, revision: str, data_root: Path | N
         return FolderRepository(path)
     assert hub is not None
     dataset = HubDataset(hub, data_root, catalog_name)
-    mirror = dataset.find_mirror(_has_tars)
+    mirror = dataset.find_mirror(partial(_has_tars, splits=splits))
     return open_hub_repository(dataset, revision) if mirror is None else FolderRepository(mirror)
 
 
-def _has_tars(folder: Path) -> bool:
-    return folder.is_dir() and any(_TAR.fullmatch(tar.relative_to(folder).as_posix()) for tar in folder.glob("*/*.tar"))
+def _has_tars(folder: Path, splits: Mapping[str, str] | None) -> bool:
+    return folder.is_dir() and any(_split_of(name, splits) for name in FolderRepository(folder).sizes)
+
+
+def _split_of(name: str, splits: Mapping[str, str] | None) -> str | None:
+    """Return the split that a file belongs to, by the patterns of splits or as SPLIT/NUMBER.tar."""
+    if splits is None:
+        match = _TAR.fullmatch(name)
+        return match and match["split"]
+    depth = name.count("/")
+    return next((split for split, like in splits.items() if depth == like.count("/") and fnmatchcase(name, like)), None)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort 2.tar before 10.tar."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +186,12 @@ class TarSplit(Split):
         return self.files.pending_bytes(self.tars)
 
     def shards(self) -> Sequence[TarShard]:
-        """Return one shard a tar, in numerical order; each is downloaded when it is iterated.
+        """Return one shard a tar, in order of number or name; each is downloaded when it is iterated.
 
         Raises:
             UserError: nshards.txt speaks of more tars than there are.
         """
-        declared = self._declared_shards()
+        declared = self._declared_shards() if all(map(_TAR.fullmatch, self.tars)) else 0
         for tar in (f"{self.name}/{number}.tar" for number in range(declared)):
             if tar not in self.tars:
                 raise self.files.lacks(f"{tar} (one of {declared} shards)")
@@ -210,7 +241,7 @@ class TarShard:
 
     @property
     def name(self) -> str:
-        """The tar's number."""
+        """The tar's number, or its name without the ending."""
         return Path(self.tar).stem
 
     def samples(
@@ -249,33 +280,7 @@ class TarShard:
                 lines = content.decode("utf-8-sig").splitlines()
                 return None, None, tuple(line.strip() for line in lines if line.strip())
             if self.kind == "multilabel":
-                return None, _present(content, len(self.index.classes)), ()
-            return self.index.checked(_number(content)), None, ()
+                return None, classes_present(content, len(self.index.classes)), ()
+            return self.index.checked(class_number(content)), None, ()
         except ValueError as error:
             raise UserError(str(error), where=where, fix="check the label against classnames.txt") from error
-
-
-def _number(content: bytes) -> int:
-    # int() takes b"0_1", b"+1" and the digits of every script, which are slips and no class numbers.
-    if not re.fullmatch(rb"-?[0-9]{1,18}", content.strip()):
-        raise ValueError(f"{content[:40]!r} is not a class number")
-    return int(content)
-
-
-def _present(content: bytes, class_count: int) -> tuple[int, ...]:
-    """Read a NumPy array: one number a class, 1 where it is present; or the numbers of the classes present."""
-    import numpy as np
-
-    try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError, OSError) as error:
-        raise ValueError(f"is not a NumPy array of numbers ({error})") from None
-    if array.ndim == 1 and array.dtype.kind in "biuf":
-        if len(array) == class_count and np.isin(array, (0, 1)).all():
-            return tuple(int(position) for position in np.flatnonzero(array))
-        numbers = array.astype(np.int64)
-        inside = (numbers == array) & (numbers >= 0) & (numbers < class_count)
-        if inside.all() and len(np.unique(numbers)) == len(numbers):
-            return tuple(int(number) for number in np.sort(numbers))
-    shown = np.array2string(array.ravel()[:8], separator=", ") if array.dtype.kind in "biuf" else str(array.dtype)
-    raise ValueError(f"{shown} are neither {class_count} zeros and ones nor distinct class numbers below {class_count}")

@@ -16,6 +16,8 @@ from clipbench.models.weights.hub_file import HubFile, HubTokenizer, names_on_hu
 from clipbench.models.weights.weights_file import find_weights, read_config, require_file
 
 CONFIG_NAME = "open_clip_config.json"
+TRAINING_NAME = "clipbench_training.json"
+"""What `clipbench train` writes beside a model that it has trained; `trained_on` in it names the data."""
 _HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _FOLDER_WEIGHTS = (
     "open_clip_model.safetensors",
@@ -85,11 +87,16 @@ class OpenClipLocation(Location):
         """Return what open_clip and the tag declare."""
         return repr(self.recipe())
 
+    def trained_on(self) -> TrainedOn:
+        """Return what the files say of the pre-training data; None where they say nothing."""
+        return None
+
     def load(self, name: str, device: str, precision: Precision, trained_on: TrainedOn) -> DualEncoder:
         """Build the model from its recipe."""
         from clipbench.models.open_clip.build import load_model
 
-        return load_model(name, self.recipe(), device, precision, trained_on)
+        declared = self.trained_on() if trained_on is None else trained_on
+        return load_model(name, self.recipe(), device, precision, declared)
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,11 @@ class NamedLocation(OpenClipLocation):
 
     def needed(self) -> Sequence[RemoteFile]:
         """Return the weights and what the text tower needs; check that a local checkpoint exists."""
-        companions = _companions(builtin_config(self.architecture))
+        beside = companions(builtin_config(self.architecture))
         if self.file is None:
-            return [self._weights(), *companions]
+            return [self._weights(), *beside]
         require_file(self.file)
-        return companions
+        return beside
 
     def recipe(self) -> Recipe:
         """Return what to build, with the preprocessing and activation that the tag declares."""
@@ -122,7 +129,7 @@ class NamedLocation(OpenClipLocation):
             config=config,
             preprocess={name: declared[name] for name in names if declared.get(name) is not None},
             quick_gelu=bool(declared.get("quick_gelu", False)),
-            tokenizer_folder=_tokenizer_folder(config),
+            tokenizer_folder=tokenizer_folder(config),
         )
 
     def _declared(self) -> Config:
@@ -162,14 +169,14 @@ class HubLocation(OpenClipLocation):
         """Return the configuration and the weights and, where the configuration is here, what it names."""
         config = self._file(CONFIG_NAME)
         found = config.cached()
-        return [config, self._file(*_HUB_WEIGHTS), *(_companions(read_model_config(found)) if found else [])]
+        return [config, self._file(*_HUB_WEIGHTS), *(companions(read_model_config(found)) if found else [])]
 
     def recipe(self) -> Recipe:
         """Return what to build."""
         path = self._file(CONFIG_NAME).path(self.repository)
         config = read_model_config(path)
         weights = self._file(*_HUB_WEIGHTS).path(self.repository)
-        return Recipe(f"local-dir:{path.parent}", weights, config, tokenizer_folder=_tokenizer_folder(config))
+        return Recipe(f"local-dir:{path.parent}", weights, config, tokenizer_folder=tokenizer_folder(config))
 
     def _file(self, *names: str) -> HubFile:
         return HubFile(self.repository, names)
@@ -186,7 +193,7 @@ class FolderLocation(OpenClipLocation):
 
     def needed(self) -> Sequence[RemoteFile]:
         """Check the folder; only the configuration of a Hugging Face text tower may have to be downloaded."""
-        return _companions(self.recipe().config, own_tokenizer=True)
+        return companions(self.recipe().config, own_tokenizer=True)
 
     def recipe(self) -> Recipe:
         """Return what to build."""
@@ -194,6 +201,15 @@ class FolderLocation(OpenClipLocation):
         weights = find_weights(self.folder, _FOLDER_WEIGHTS, CONFIG_NAME)
         tokenizer_folder = self.folder if config["text_cfg"].get("hf_tokenizer_name") else None
         return Recipe(f"local-dir:{self.folder}", weights, config, tokenizer_folder=tokenizer_folder)
+
+    def trained_on(self) -> TrainedOn:
+        """Return what `clipbench train` has noted; a UserError where that is no list of names."""
+        path = self.folder / TRAINING_NAME
+        names = read_config(path).get("trained_on") if path.exists() else None
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            fix = "write a list of the data sets' names, or remove the key where they are not known"
+            raise UserError(f"trained_on is {str(names)[:60]!r}, not a list of names", where=str(path), fix=fix)
+        return None if names is None else tuple(names)
 
 
 def builtin_config(architecture: str) -> Config:
@@ -228,7 +244,7 @@ def _asks_for_code(config: Any) -> bool:
     return isinstance(config, list) and any(map(_asks_for_code, config))
 
 
-def _companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFile]:
+def companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFile]:
     """Return what the text tower needs from the hub."""
     tokenizer, tower = (config["text_cfg"].get(f"hf_{part}_name") for part in ("tokenizer", "model"))
     needed: list[RemoteFile] = []
@@ -239,7 +255,7 @@ def _companions(config: Config, *, own_tokenizer: bool = False) -> list[RemoteFi
     return needed
 
 
-def _tokenizer_folder(config: Config) -> Path | None:
+def tokenizer_folder(config: Config) -> Path | None:
     """Return the local folder of the tokenizer that a configuration names: a path, or a hub repository."""
     name = config["text_cfg"].get("hf_tokenizer_name")
     if not name or Path(name).is_dir():

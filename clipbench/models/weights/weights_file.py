@@ -48,7 +48,7 @@ def read_config(path: Path, hint: str = "") -> dict[str, Any]:
         return document
     except FileNotFoundError:
         raise UserError("no such file", where=str(path), fix=hint) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         problem = f"cannot be read as a JSON object ({error})"
         raise UserError(problem, where=str(path), fix="check or replace it") from error
 

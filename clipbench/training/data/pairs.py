@@ -2,152 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from clipbench.datasets.base import Dataset, Example, NumberedSplit, Shard, Slice, Split
-from clipbench.datasets.catalog import open_dataset
-from clipbench.datasets.decoding import BrokenImage, Decoding, decode
+from clipbench.datasets.base import Example
+from clipbench.datasets.decoding import BrokenImage, decode
 from clipbench.errors import UserError
-from clipbench.prompts.filling import prompts_for
 from clipbench.training.data.base import Batch
-from clipbench.training.recipe import Crop, LoadedRecipe, Source
+from clipbench.training.data.lanes import Lane, lane_count, shares
+from clipbench.training.data.sources import Block, Source, open_sources, trained_on
+from clipbench.training.recipe import Crop, LoadedRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import PIL.Image
 
-BLOCK: Final = 256
-"""Consecutive examples that are read together; blocks are shuffled, and their examples among each other."""
-WINDOW: Final = 4096
-"""Encoded examples from which the next one is drawn: about 40 MB of small photographs, 400 MB of large ones."""
 PREFETCH: Final = 4
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A source with its texts."""
-
-    dataset: Dataset
-    split: Split
-    texts: Sequence[Sequence[str]]
-    """Of each class its prompts; empty where examples have captions."""
-    first_class: int
-    """Classes of a data set are numbered on from those before it."""
-
-    def shards(self) -> Sequence[Shard]:
-        if not isinstance(self.split, NumberedSplit):
-            return self.split.shards()
-        length = self.split.length()
-        return [Slice(self.split, range(at, min(at + BLOCK, length))) for at in range(0, length, BLOCK)]
-
-    def pair(self, example: Example, random: np.random.Generator) -> tuple[str, int] | None:
-        """Return a text of an example and its class, -1 where captions tell of it; None where it has no text."""
-        if example.captions:
-            return str(random.choice(list(example.captions))), -1
-        labels = example.labels or (() if example.label is None else (example.label,))
-        if not self.texts or not labels:
-            return None
-        label = int(random.choice(labels))
-        return str(random.choice(list(self.texts[label]))), self.first_class + label
-
-
-@dataclass(frozen=True)
-class _Sample:
-    example: Example
-    caption: str
-    label: int
-    decoding: Decoding
-    seed: tuple[int, ...]
-
-
-class PairData:
-    """The pairs of a recipe's sources. Every process reads all and decodes its own, so that the order is one."""
-
-    def __init__(self, loaded: LoadedRecipe, transform: CropTransform, options: LoadingOptions) -> None:
-        self._seed, self._batch = loaded.recipe.seed, loaded.recipe.schedule.batch
-        self._transform, self._options = transform, options
-        self._sources = _open(loaded, options.data_root)
-        counts = [source.split.count for source in self._sources]
-        self.examples = None if None in counts else sum(number or 0 for number in counts)
-
-    def batches(self, first: int) -> Iterator[Batch]:
-        """Yield this process's batches from step `first` on; what was seen before is read, not decoded."""
-        from torch.utils.data import DataLoader
-
-        workers = self._options.workers
-        loader: Iterable[Batch] = DataLoader(
-            self._transform,  # type: ignore[arg-type]
-            batch_sampler=self._own(first),
-            num_workers=workers,
-            prefetch_factor=PREFETCH if workers else None,
-            collate_fn=_collate,
-            pin_memory=self._options.pinned,
-        )
-        yield from loader
-
-    def _own(self, first: int) -> Iterator[list[_Sample]]:
-        """Yield the samples of this process, step by step."""
-        stream, ranks = self._stream(first * self._batch), self._options.ranks
-        size = self._batch // ranks
-        while True:
-            step = [next(stream) for _ in range(self._batch)]
-            start = self._options.rank * size
-            yield step[start : start + size]
-
-    def _stream(self, seen: int) -> Iterator[_Sample]:
-        """Yield the samples of all processes, without the first ones."""
-        position = 0
-        for epoch in count():
-            before = position
-            for source, example in self._epoch(epoch):
-                seed = (self._seed, epoch, position)
-                told = source.pair(example, np.random.default_rng(seed))
-                if told is None:
-                    continue
-                position += 1
-                if position > seen:
-                    yield _Sample(example, *told, source.split.decoding, seed)
-            if position == before:
-                raise UserError("no example has a caption or a class", where="data", fix="name other data sets")
-
-    def _epoch(self, epoch: int) -> Iterator[tuple[_Opened, Example]]:
-        """Yield each example once: blocks in random order, and within a window examples in random order."""
-        random = np.random.default_rng((self._seed, epoch))
-        blocks = [(source, shard) for source in self._sources for shard in source.shards()]
-        waiting: list[tuple[_Opened, Example]] = []
-        for place in random.permutation(len(blocks)).tolist():
-            source, shard = blocks[place]
-            for example in shard:
-                if len(waiting) < WINDOW:
-                    waiting.append((source, example))
-                    continue
-                drawn = int(random.integers(WINDOW))
-                yield waiting[drawn]
-                waiting[drawn] = (source, example)
-        for place in random.permutation(len(waiting)).tolist():
-            yield waiting[place]
-
-    def about(self) -> Mapping[str, Any]:
-        """Return the names, splits, sizes and locators of what is trained on."""
-        return {
-            "sources": [
-                {
-                    "dataset": source.dataset.info.name,
-                    "training_names": list(source.dataset.info.training_names),
-                    "examples": source.split.count,
-                    "locator": source.split.locator(),
-                }
-                for source in self._sources
-            ]
-        }
+PREFETCHED: Final = 4096
+"""Batches, and pairs, that workers are ahead; one batch if that is more pairs."""
 
 
 @dataclass(frozen=True)
@@ -161,61 +42,202 @@ class LoadingOptions:
     data_root: Path | None = None
 
 
+class PairData:
+    """The pairs of a recipe's sources, from lanes that the data and the batch decide.
+
+    A process reads the lanes that its part of the batch is taken from, and each of its workers those of its part; it
+    decodes nothing else. So the batches are the same ones whatever the number of processes and workers.
+    """
+
+    def __init__(self, loaded: LoadedRecipe, transform: CropTransform, options: LoadingOptions) -> None:
+        self._loaded, self._transform, self._options = loaded, transform, options
+        self._sources = open_sources(loaded, options.data_root)
+        counts = [source.split.count for source in self._sources]
+        self.examples = None if None in counts else sum(number or 0 for number in counts)
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield this process's batches from step `first` on; what was seen before is not decoded.
+
+        Raises:
+            UserError: there is no example, or none of a whole batch can be used.
+        """
+        stream = PairStream(self._loaded, self._transform, self._options, self._sources, first)
+        workers = len(stream.shares) if self._options.workers else 0
+        loader: DataLoader[_Part | _Failure] = DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=max(1, min(PREFETCH, PREFETCHED // len(stream.part))) if workers else None,
+            # Torch's own random numbers stay as they are, which a training that goes on depends on.
+            generator=torch.Generator(),
+        )
+        batches = _batches(iter(loader), len(stream.shares), pinned=self._options.pinned)
+        return _ahead(batches) if workers else batches
+
+    def about(self) -> Mapping[str, Any]:
+        """Return what a model declares that was trained on these data, and of each source what tells it elsewhere."""
+        try:
+            told = [source.about() for source in self._sources]
+        except Exception:  # noqa: BLE001 - a model whose training has ended is written whatever its data have become
+            told = []
+        return {"trained_on": trained_on(self._sources), "sources": told}
+
+
 @dataclass(frozen=True)
 class CropTransform:
-    """Cuts a random square out of an image and scales it to the model's side; what a worker does with a sample."""
+    """Cuts a random square out of an image and scales it to the model's side."""
 
     side: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop: Crop
-
-    def __getitem__(self, sample: _Sample) -> tuple[Tensor | None, str, int]:
-        """Return the pixels, (3, S, S) float32, or None where the image is broken; its text and class."""
-        try:
-            if sample.example.problem:
-                raise BrokenImage(sample.example.problem)
-            image = decode(sample.example.image, sample.decoding)
-        except BrokenImage:
-            return None, sample.caption, sample.label
-        return self.pixels(image, np.random.default_rng((*sample.seed, 1))), sample.caption, sample.label
+    squash: bool = False
+    """A part of the image's own shape is pressed into the square, instead of a square cut out."""
 
     def pixels(self, image: PIL.Image.Image, random: np.random.Generator) -> Tensor:
-        """Return (3, S, S) float32: a square of at least `smallest` of the shorter side, anywhere in the image."""
+        """Return (3, S, S) float32: a square of at least `smallest` of the shorter side, anywhere in the image.
+
+        With `squash` it is a rectangle of at least that share of both sides.
+        """
         import PIL.ImageOps
         from PIL.Image import Resampling
 
-        edge = min(image.size) * random.uniform(self.crop.smallest, 1)
-        left, top = ((size - edge) * random.uniform() for size in image.size)
-        square = image.resize((self.side, self.side), Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
+        share = random.uniform(self.crop.smallest, 1)
+        width, height = (share * size for size in (image.size if self.squash else [min(image.size)] * 2))
+        left, top = (image.width - width) * random.uniform(), (image.height - height) * random.uniform()
+        square = image.resize((self.side, self.side), Resampling.BICUBIC, box=(left, top, left + width, top + height))
         if self.crop.flip and random.uniform() < 0.5:
             square = PIL.ImageOps.mirror(square)
         scaled = torch.from_numpy(np.array(square)).movedim(-1, 0).float() / 255
         return (scaled - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
 
 
-def _open(loaded: LoadedRecipe, data_root: Path | None) -> list[_Opened]:
-    opened: list[_Opened] = []
-    classes = 0
-    for source in loaded.recipe.data:
-        dataset = open_dataset(loaded.definitions[source.dataset], data_root=data_root)
-        texts = _texts(source, dataset)
-        opened.append(_Opened(dataset, dataset.split(source.split), texts, classes))
-        classes += len(texts)
-    return opened
+@dataclass(frozen=True)
+class _Part:
+    """What one worker has made of its part of a step."""
+
+    pixels: Tensor
+    """(n, 3, S, S); zeros where an example cannot be used."""
+    captions: list[str]
+    classes: list[int]
+    problems: list[str]
+    """Why each cannot be used; '' where it can."""
 
 
-def _texts(source: Source, dataset: Dataset) -> Sequence[Sequence[str]]:
-    """Return the prompts of each class; none of a data set of captions."""
-    return prompts_for(source.prompts or None, dataset=dataset).strings if dataset.classes else ()
+@dataclass(frozen=True)
+class _Failure:
+    """A user's error, on its way out of a worker."""
+
+    problem: str
+    where: str | None
+    fix: str | None
 
 
-def _collate(items: Sequence[tuple[Tensor | None, str, int]]) -> Batch:
-    """Put a batch together; in the place of a broken sample stands another one of the batch, so that sizes stay."""
-    whole = [item for item in items if item[0] is not None]
-    if not whole:
-        raise UserError("no image of a whole batch can be decoded", where="data", fix="look at the data set's images")
-    broken = len(items) - len(whole)
-    filled = [*whole, *(whole[place % len(whole)] for place in range(broken))]
-    pixels = torch.stack([item[0] for item in filled if item[0] is not None])
-    return Batch(pixels, [item[1] for item in filled], torch.tensor([item[2] for item in filled]), broken)
+class PairStream(IterableDataset[_Part | _Failure]):
+    """One process's parts of all steps, as its workers make them; a worker that is not forked opens the data anew."""
+
+    def __init__(
+        self,
+        loaded: LoadedRecipe,
+        transform: CropTransform,
+        options: LoadingOptions,
+        sources: Sequence[Source],
+        first: int,
+    ) -> None:
+        self._loaded, self._transform, self._options, self._first = loaded, transform, options, first
+        batch = loaded.recipe.schedule.batch
+        size = batch // options.ranks
+        self.part = range(options.rank * size, (options.rank + 1) * size)
+        """Of the batch, this process's."""
+        self._lanes = lane_count(batch, sum(source.most_blocks() for source in sources))
+        self._lane_share = batch // self._lanes
+        self.shares = shares(self.part, options.workers, self._lane_share)
+        """Of the batch, each worker's."""
+        self._blocks: Sequence[Block] | None = self._cut(sources)
+
+    def __iter__(self) -> Iterator[_Part | _Failure]:
+        worker = get_worker_info()
+        try:
+            yield from self._parts(self.shares[worker.id if worker else 0])
+        except UserError as error:
+            yield _Failure(error.problem, error.where, error.fix)
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {**self.__dict__, "_blocks": None}
+
+    def _cut(self, sources: Sequence[Source]) -> Sequence[Block]:
+        return [block for source in sources for block in source.blocks(self._lanes)]
+
+    def _parts(self, share: range) -> Iterator[_Part]:
+        blocks = self._blocks or self._cut(open_sources(self._loaded, self._options.data_root))
+        size, seen = self._lane_share, self._first * self._lane_share
+        numbers = range(share.start // size, (share.stop - 1) // size + 1)
+        lanes = [
+            (number, Lane(number, self._lanes, blocks, self._loaded.recipe.seed).examples(seen)) for number in numbers
+        ]
+        while True:
+            found = [
+                self._pair((number, seen + turn), *example)
+                for number, examples in lanes
+                for turn, example in enumerate(islice(examples, size))
+                if number * size + turn in share
+            ]
+            seen += size
+            none = torch.zeros(3, self._transform.side, self._transform.side)
+            pixels, captions, classes, problems = zip(*found, strict=True)
+            stacked = torch.stack([none if image is None else image for image in pixels])
+            yield _Part(stacked, list(captions), list(classes), list(problems))
+
+    def _pair(self, place: tuple[int, int], block: Block, example: Example) -> tuple[Tensor | None, str, int, str]:
+        """Return pixels, text, class and what is wrong; `place` is the lane and how many of it came before."""
+        random = np.random.default_rng((self._loaded.recipe.seed, *place))
+        told = block.source.pair(example, random)
+        if told is None:
+            return None, "", -1, f"image {example.id!r} has neither caption nor class"
+        try:
+            if example.problem:
+                raise BrokenImage(example.problem)
+            image = decode(example.image, block.source.split.decoding)
+        except BrokenImage as broken:
+            return None, *told, f"image {example.id!r}: {broken}"
+        return self._transform.pixels(image, random), *told, ""
+
+
+def _batches(parts: Iterator[_Part | _Failure], workers: int, *, pinned: bool) -> Iterator[Batch]:
+    """Put the parts of each step together, of as many workers in turn."""
+    while True:
+        step: list[_Part] = []
+        for part in islice(parts, workers):
+            if isinstance(part, _Failure):
+                raise UserError(part.problem, where=part.where, fix=part.fix)
+            step.append(part)
+        yield _joined(step, pinned=pinned)
+
+
+def _joined(parts: Sequence[_Part], *, pinned: bool) -> Batch:
+    """Return a batch; in the place of an example that cannot be used stands the next one, so that sizes stay."""
+    problems = [problem for part in parts for problem in part.problems]
+    captions = [caption for part in parts for caption in part.captions]
+    classes = torch.tensor([label for part in parts for label in part.classes])
+    if all(problems):
+        fix = f"look at the data set's images and captions; {problems[0]}"
+        raise UserError("no example of a whole batch can be used", where="data", fix=fix)
+    shape = (len(problems), *parts[0].pixels.shape[1:])
+    pixels = parts[0].pixels
+    if len(parts) > 1 or pinned:
+        pixels = torch.cat([part.pixels for part in parts], out=torch.empty(shape, pin_memory=pinned))
+    for place in (place for place, problem in enumerate(problems) if problem):
+        after = (later % len(problems) for later in range(place + 1, place + len(problems)))
+        other = next(later for later in after if not problems[later])
+        pixels[place], captions[place], classes[place] = pixels[other], captions[other], classes[other]
+    return Batch(pixels, captions, classes, sum(map(bool, problems)))
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Put the next batch together, which copies all its pixels, while the one before is trained on."""
+    with ThreadPoolExecutor(1, "batches") as thread:
+        coming = thread.submit(next, batches)
+        while True:
+            batch = coming.result()
+            coming = thread.submit(next, batches)
+            yield batch

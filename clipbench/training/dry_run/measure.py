@@ -16,6 +16,7 @@ from clipbench.embed.device import device_memory
 from clipbench.training.data.base import Batch, TrainingData
 from clipbench.training.dry_run.estimate import Estimate, Memory, SourceSize, TowerSizes
 from clipbench.training.dry_run.steps import Line, LiveMemory, StepCost, step_cost, step_costs, with_texts_of
+from clipbench.training.learner import resolve_precision
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.pairs import Pairs, caption_codes
 from clipbench.training.objectives.sigmoid import sigmoid
@@ -89,7 +90,7 @@ def dry_run(
         devices=devices,
         part=part,
         device=device,
-        precision="float32" if recipe.precision == "auto" else recipe.precision,
+        precision=resolve_precision(recipe.precision, device),
         towers=towers,
         text_tokens=tokens,
         read=read.pairs,

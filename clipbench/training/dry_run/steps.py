@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from clipbench.embed.device import is_out_of_memory
 from clipbench.training.data.base import Batch
-from clipbench.training.loop import train
+from clipbench.training.loop import fit
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe, Schedule
 from clipbench.training.towers.base import Trainable
@@ -184,7 +184,7 @@ def step_cost(
         replay = _Replay(_repeated(pool, pairs), device, counters)
         with suppress(_Enough):
             here = Processes(device=device)
-            train(replace(loaded, recipe=changed), model, replay, Path(folder), here=here)
+            fit(replace(loaded, recipe=changed), model, replay, Path(folder), here=here)
     return StepCost(pairs, statistics.median(replay.seconds), replay.memory, replay.update, replay.flops)
 
 

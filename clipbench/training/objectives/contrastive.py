@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clipbench.training.objectives.pairs import Pairs
+from clipbench.training.objectives.rows import mean_by_rows
 
 _NEVER = -1e9
 """A logit that is out of the question; minus infinity times a target of 0 would be no number."""
@@ -26,11 +27,15 @@ def contrastive(local: Pairs, every: Pairs, scale: Tensor | float) -> Tensor:
             batch's loss.
         scale: what similarities are multiplied by, the inverse temperature.
     """
-    same, hidden = local.same(every), local.hidden(every)
-    targets = same.float() / same.sum(dim=1, keepdim=True)
-    by_image = scale * (local.image @ every.text.T)
-    # Of one process both directions are one product, to the last bit.
-    by_text = by_image.T if every is local else scale * (local.text @ every.image.T)
-    if hidden.any():
-        by_image, by_text = by_image.masked_fill(hidden, _NEVER), by_text.masked_fill(hidden, _NEVER)
-    return (functional.cross_entropy(by_image, targets) + functional.cross_entropy(by_text, targets)) / 2
+
+    def of_rows(some: Pairs, others: Pairs) -> Tensor:
+        same, hidden = some.same(others), some.hidden(others)
+        targets = same.float() / same.sum(dim=1, keepdim=True)
+        by_image = scale * (some.image @ others.text.T)
+        # Of one process both directions are one product, to the last bit.
+        by_text = by_image.T if others is some else scale * (some.text @ others.image.T)
+        if hidden.any():
+            by_image, by_text = by_image.masked_fill(hidden, _NEVER), by_text.masked_fill(hidden, _NEVER)
+        return (functional.cross_entropy(by_image, targets) + functional.cross_entropy(by_text, targets)) / 2
+
+    return mean_by_rows(of_rows, local, every)

@@ -27,6 +27,11 @@ class Pairs:
         """Return (B, C) truth values: whether this image's text is that of the other pair."""
         return self.captions[:, None] == others.captions[None, :]
 
+    def rows(self, start: int, stop: int) -> Pairs:
+        """Return some of the pairs."""
+        columns = (self.image, self.text, self.captions, self.classes)
+        return Pairs(*(column[start:stop] for column in columns))
+
     def hidden(self, others: Pairs) -> Tensor:
         """Return (B, C) truth values: whether both are of one class, but with another text.
 

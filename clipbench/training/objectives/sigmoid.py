@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clipbench.training.objectives.pairs import Pairs
+from clipbench.training.objectives.rows import mean_by_rows
 
 
 def sigmoid(local: Pairs, others: Pairs, scale: Tensor | float, bias: Tensor | float) -> Tensor:
@@ -17,7 +18,11 @@ def sigmoid(local: Pairs, others: Pairs, scale: Tensor | float, bias: Tensor | f
     Pairs of one class with other texts are left out. A sum over the pairs of each process in turn, as `others`, is the
     whole loss of the B images of `local`.
     """
-    logits = scale * (local.image @ others.text.T) + bias
-    signs = torch.where(local.same(others), 1.0, -1.0)
-    losses = -functional.logsigmoid(signs * logits)
-    return losses.masked_fill(local.hidden(others), 0.0).sum() / len(local.image)
+
+    def of_rows(some: Pairs, texts: Pairs) -> Tensor:
+        logits = scale * (some.image @ texts.text.T) + bias
+        signs = torch.where(some.same(texts), 1.0, -1.0)
+        losses = -functional.logsigmoid(signs * logits)
+        return losses.masked_fill(some.hidden(texts), 0.0).sum() / len(some.image)
+
+    return mean_by_rows(of_rows, local, others)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 
 class Towers(nn.Module):
@@ -54,6 +57,10 @@ class Trainable:
     """S, of the images."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize_mode: str
+    """How an image becomes a square: 'shortest' by its shorter side, 'squash' with both sides scaled to S."""
+    transform: Callable[[PIL.Image.Image], Tensor]
+    """RGB image -> (3, S, S) float32: what the written model does with an image that it is evaluated on; picklable."""
     write: Callable[[Path, Mapping[str, Any]], None]
     """Writes the checkpoint that `clipbench run --model` reads into a folder, with what is told of the training."""
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from clipbench.models.reference.files import ReferenceConfig, write_reference
+from clipbench.models.reference.source import ReferenceTransform
 from clipbench.models.reference.tokenizer import END, WordTokenizer
 from clipbench.models.reference.towers import Architecture, ReferenceTowers
 from clipbench.training.data.captions import known_words
@@ -45,5 +46,7 @@ def build(objective: Objective) -> Trainable:
         side=architecture.image_side,
         mean=_MEAN,
         std=_STD,
+        resize_mode="shortest",
+        transform=ReferenceTransform(architecture.image_side, _MEAN, _STD),
         write=write,
     )
