@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,6 +86,10 @@ def train(
 def _dry_run(
     loaded: LoadedRecipe, device: str, devices: int, workers: int, data_root: Path | None, hourly_price: float | None
 ) -> None:
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1":
+        fix = f"start it without torchrun and write --devices {count}"
+        raise UserError("one process measures for all", where="--dry-run", fix=fix)
     from clipbench.cli.estimate import estimate_lines
     from clipbench.training.dry_run.measure import dry_run
 
