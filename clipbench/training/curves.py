@@ -90,7 +90,7 @@ def _of_scores(lines: Sequence[Line]) -> Iterator[tuple[str, Mapping[str, Any]]]
             _score_trace([pair for pair in of_unit if _name(pair[1]) == name], name, _COLOURS[number % len(_COLOURS)])
             for number, name in enumerate(names)
         ]
-        yield "Scores" if unit == "fraction" else f"Scores ({unit})", _figure(traces, _axis(unit), named=True)
+        yield "Scores" if unit == "fraction" else f"Scores ({unit})", _figure(traces, _axis(unit))
 
 
 def _score_trace(scores: Sequence[tuple[int, Line]], name: str, colour: str) -> Mapping[str, Any]:
@@ -137,7 +137,7 @@ def _trace(curve: Curve, colour: str, name: str) -> Mapping[str, Any]:
     }
 
 
-def _figure(traces: Sequence[Mapping[str, Any]], axis: str, *, named: bool = False) -> Mapping[str, Any]:
+def _figure(traces: Sequence[Mapping[str, Any]], axis: str) -> Mapping[str, Any]:
     shared = {"gridcolor": _GRID, "zeroline": False, "automargin": True, "ticks": "outside", "tickcolor": _GRID}
     layout = {
         "xaxis": {**shared, "title": {"text": "step", "standoff": 8}, "tickformat": "~s", "nticks": 6},
@@ -152,8 +152,7 @@ def _figure(traces: Sequence[Mapping[str, Any]], axis: str, *, named: bool = Fal
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
         "plot_bgcolor": "#fff",
         "paper_bgcolor": "#fff",
-        "showlegend": named,
-        "legend": {"orientation": "h", "y": -0.28, "yanchor": "top", "x": 0},
+        "showlegend": False,
         "hovermode": "closest",
     }
     return {"data": list(traces), "layout": layout}
@@ -163,14 +162,19 @@ def _page(lines: Sequence[Line], name: str) -> str:
     drawn = figures(lines)
     # A script of JSON ends at the first '</', whatever stands around it.
     document = json.dumps(list(drawn.values()), allow_nan=False).replace("<", "\\u003c")
-    panels = "\n".join(
-        f"<section><h2>{html.escape(heading)}</h2>"
-        f'<div class="figure" role="img" aria-label="{html.escape(heading)} by step"></div></section>'
-        for heading in drawn
-    )
+    panels = "\n".join(_panel(heading, figure["data"]) for heading, figure in drawn.items())
     told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in _sentences(lines))
     title = html.escape(f"Training of {name}")
     return _PAGE.format(title=title, told=told, panels=panels, document=document, plotly=PLOTLY)
+
+
+def _panel(heading: str, traces: Sequence[Mapping[str, Any]]) -> str:
+    """Return a figure's place, below a legend where it has several curves: plotly's own would not break long names."""
+    # Names are escaped for plotly already.
+    named = [f'<li style="color: {trace["line"]["color"]}">{trace["name"]}</li>' for trace in traces]
+    legend = f'<ul class="legend">{"".join(named)}</ul>' if heading.startswith("Scores") else ""
+    place = f'<div class="figure" role="img" aria-label="{html.escape(heading)} by step"></div>'
+    return f"<section><h2>{html.escape(heading)}</h2>{legend}{place}</section>"
 
 
 def _sentences(lines: Sequence[Line]) -> Iterable[str]:
@@ -219,8 +223,9 @@ h1 {{ font-size: 22px; margin: 0 0 8px; overflow-wrap: anywhere; }}
 h2 {{ font-size: 16px; margin: 0 0 4px; }}
 ul {{ margin: 0 0 16px; padding-left: 20px; overflow-wrap: anywhere; }}
 main {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 24px 16px; }}
-section {{ min-width: 0; }}
-.figure {{ height: 320px; }}
+section {{ min-width: 0; display: flex; flex-direction: column; }}
+.legend {{ margin: 0; font-size: 14px; }}
+.figure {{ height: 320px; margin-top: auto; }}
 </style>
 </head>
 <body>
