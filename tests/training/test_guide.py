@@ -56,7 +56,7 @@ def test_ten_commands_lead_from_a_csv_to_a_board(tmp_path: Path) -> None:
     recipe, suite = blocks("yaml")
     assert yaml.safe_load(recipe)["schedule"] == {"batch": 512, "epochs": 30, "warmup": 500}
     (tmp_path / "shop.yaml").write_text(recipe.replace("batch: 512, epochs: 30, warmup: 500", "batch: 8, epochs: 2"))
-    (tmp_path / "measure.yaml").write_text(suite)
+    (tmp_path / "mine.yaml").write_text(suite)
     commands = blocks("bash")[0]
     assert len(commands.splitlines()) == 10
     (tmp_path / "bin").mkdir()
