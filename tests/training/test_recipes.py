@@ -120,7 +120,7 @@ def test_a_packaged_recipe_trains_open_clips_own_towers(name: str, hub: Hub, tmp
     assert losses[0] == pytest.approx(math.log(4) if name != "siglip-b-16" else 10, rel=0.35)
 
     published = {"vit-b-32": "openai", "rn50": "openai", "siglip-b-16": "webli"}[name]
-    declared = open_clip.get_pretrained_cfg(towers, published)
+    declared = json.loads(json.dumps(open_clip.get_pretrained_cfg(towers, published)))
     written = json.loads((tmp_path / "model" / "open_clip_config.json").read_text())["preprocess_cfg"]
     keys = ("mean", "std", "interpolation", "resize_mode")
     assert {key: written[key] for key in keys} == {key: declared[key] for key in keys}
@@ -137,8 +137,8 @@ def assert_loads_everywhere(folder: Path) -> None:
     with torch.no_grad():
         of_image = theirs.encode_image(transform(image)[None])
         of_texts = theirs.encode_text(open_clip.get_tokenizer(f"local-dir:{folder}")(texts))
-    assert torch.allclose(ours.encode_images(ours.transform(image)[None]).projected, of_image, atol=1e-4)
-    assert torch.allclose(ours.encode_tokens(ours.tokenize(texts).ids), of_texts, atol=1e-4)
+    assert torch.allclose(ours.encode_images(ours.transform(image)[None]).projected, of_image, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(ours.encode_tokens(ours.tokenize(texts).ids), of_texts, rtol=1e-3, atol=1e-4)
 
 
 def test_a_tokenizer_that_cannot_be_had_is_told_with_what_to_do(no_hub: Path) -> None:
