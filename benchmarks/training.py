@@ -5,7 +5,7 @@
     python benchmarks/training.py memory [--batches 64,128,256,512,1024] [--part 32]
 
 Both sides have open_clip's towers of one configuration, AdamW with the same settings, the same batch, precision and
-threads. open_clip's side is its `open_clip_train.train.train_one_epoch`, clipbench's is `training.loop.train`.
+threads. open_clip's side is its `open_clip_train.train.train_one_epoch`, clipbench's is `training.loop.fit`.
 """
 
 from __future__ import annotations
