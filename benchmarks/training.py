@@ -52,7 +52,7 @@ def configuration(name: str, layers: int | None) -> dict[str, Any]:
 def speed(arguments: argparse.Namespace, setting: Setting) -> None:
     """Time both loops in turn."""
     if arguments.tar and not (find_spec("webdataset") and find_spec("braceexpand")):
-        raise SystemExit("open_clip's loader needs its own packages: pip install webdataset braceexpand")
+        raise SystemExit("open_clip's loader needs its own packages: pip install 'webdataset<=0.2.86' braceexpand")
 
     def timed(side: Callable[[Setting, int], list[float]]) -> Callable[[int], Timed]:
         return lambda _: Timed(sum(seconds := side(setting, arguments.steps)), seconds)

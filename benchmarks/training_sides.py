@@ -92,6 +92,7 @@ class _Clocked:
     steps: int
     seconds: list[float]
     examples: int | None = None
+    sizes: tuple[tuple[str, int | None], ...] = ()
 
     def batches(self, first: int) -> Iterator[Batch]:
         yield from clocked(islice(self.data.batches(first), self.steps + 1), self.setting, self.seconds)
@@ -105,6 +106,7 @@ class _Clocked:
 class _InMemory:
     batch: Batch
     examples: int | None = None
+    sizes: tuple[tuple[str, int | None], ...] = ()
 
     def batches(self, first: int) -> Iterator[Batch]:
         return repeat(self.batch)

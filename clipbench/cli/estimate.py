@@ -30,7 +30,8 @@ def _data(estimate: Estimate) -> str:
     if not estimate.sources:
         return "drawn by the recipe itself"
     broken = f"; {estimate.broken} of {estimate.read} that were read cannot be decoded" if estimate.broken else ""
-    return f"{', '.join(estimate.sources)}: {_count(estimate.examples, 'examples')}{broken}"
+    named = [f"{source.dataset} ({_count(source.examples, 'examples')})" for source in estimate.sources]
+    return f"{', '.join(named)}{broken}"
 
 
 def _steps(estimate: Estimate) -> str:

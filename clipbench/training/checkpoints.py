@@ -16,8 +16,9 @@ from clipbench.fingerprint import digest
 from clipbench.training.recipe import Recipe
 
 _NAME: Final = re.compile(r"step-(\d{9})\.pt")
-_WITHOUT_EFFECT: Final = {"name", "description", "part", "save_every", "keep"}
-"""Keys of a recipe that change its weights by rounding at most: another number of processes may need another part."""
+_TOLD: Final = {"name", "description", "save_every", "keep", "evaluate", "evaluate_every"}
+_ROUNDING: Final = {"part", "gradient_checkpointing", "compile"}
+"""Keys of a recipe that change its weights by rounding: another number of processes may need another part."""
 
 
 @dataclass(frozen=True)
@@ -70,4 +71,4 @@ class Checkpoints:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return the digest of what in a recipe decides the weights."""
-    return digest(recipe.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True))
+    return digest(recipe.model_dump(mode="json", exclude=_TOLD | _ROUNDING, exclude_defaults=True))

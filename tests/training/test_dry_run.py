@@ -142,7 +142,7 @@ def test_sizes_are_those_of_open_clip_and_the_steps_those_of_the_training(
     assert estimate.memory.moments == 8 * every
     assert estimate.memory.inputs == 16 * (3 * SIDE**2 * 4 + estimate.text_tokens * 8)
     assert (estimate.examples, estimate.steps, estimate.share) == (901, round(2 * 901 / 16), 16)
-    assert estimate.sources == ("digits (train)",)
+    assert [(source.dataset, source.examples) for source in estimate.sources] == [("digits", 901)]
     output = tmp_path / "model"
     train_recipe(recipe("schedule={batch: 16, steps: 1}"), output)
     (checkpoint,) = (output / "checkpoints").iterdir()

@@ -53,12 +53,21 @@ class TowerSizes:
 
 
 @dataclass(frozen=True)
+class SourceSize:
+    """A data set that is trained on."""
+
+    dataset: str
+    examples: int | None
+    """None where it does not say so."""
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a training will take."""
 
     recipe: str
-    sources: tuple[str, ...]
-    """Data sets with their splits; empty of a recipe that draws its own pictures."""
+    sources: tuple[SourceSize, ...]
+    """Empty of a recipe that draws its own pictures."""
     examples: int | None
     """In an epoch; None where a data set does not say how many it has."""
     steps: int

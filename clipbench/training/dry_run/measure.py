@@ -13,7 +13,7 @@ import torch
 
 from clipbench.embed.device import device_memory
 from clipbench.training.data.base import Batch, TrainingData
-from clipbench.training.dry_run.estimate import Estimate, Memory, TowerSizes
+from clipbench.training.dry_run.estimate import Estimate, Memory, SourceSize, TowerSizes
 from clipbench.training.dry_run.steps import Line, LiveMemory, Meter, StepCost, with_texts_of
 from clipbench.training.learner import resolve_precision
 from clipbench.training.objectives.contrastive import contrastive
@@ -84,7 +84,7 @@ def dry_run(
     )
     return Estimate(
         recipe=recipe.name,
-        sources=tuple(f"{source.dataset} ({source.split})" for source in recipe.data),
+        sources=tuple(SourceSize(*size) for size in data.sizes),
         examples=data.examples,
         steps=steps,
         batch=recipe.schedule.batch,
