@@ -5,7 +5,7 @@
     python benchmarks/training.py memory [--batches 64,128,256,512,1024] [--part 32]
 
 Both sides have open_clip's towers of one configuration, AdamW with the same settings, the same batch, precision and
-threads. open_clip's side is its `open_clip_train.train.train_one_epoch`, clipbench's is `training.loop.train`.
+threads. open_clip's side is its `open_clip_train.train.train_one_epoch`, clipbench's is `training.loop.fit`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def configuration(name: str, layers: int | None) -> dict[str, Any]:
 def speed(arguments: argparse.Namespace, setting: Setting) -> None:
     """Time both loops in turn."""
     if arguments.tar and not (find_spec("webdataset") and find_spec("braceexpand")):
-        raise SystemExit("open_clip's loader needs its own packages: pip install webdataset braceexpand")
+        raise SystemExit("open_clip's loader needs its own packages: pip install 'webdataset<=0.2.86' braceexpand")
 
     def timed(side: Callable[[Setting, int], list[float]]) -> Callable[[int], Timed]:
         return lambda _: Timed(sum(seconds := side(setting, arguments.steps)), seconds)

@@ -20,7 +20,7 @@ from mirror import development_data, read, write_split
 
 from clipbench.datasets.adapters.webdataset import WebDataset
 from clipbench.training.data.base import Batch, TrainingData
-from clipbench.training.loop import train
+from clipbench.training.loop import fit
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe, load_recipe
 from clipbench.training.start import build, open_data
@@ -92,6 +92,7 @@ class _Clocked:
     steps: int
     seconds: list[float]
     examples: int | None = None
+    sizes: tuple[tuple[str, int | None], ...] = ()
 
     def batches(self, first: int) -> Iterator[Batch]:
         yield from clocked(islice(self.data.batches(first), self.steps + 1), self.setting, self.seconds)
@@ -105,6 +106,7 @@ class _Clocked:
 class _InMemory:
     batch: Batch
     examples: int | None = None
+    sizes: tuple[tuple[str, int | None], ...] = ()
 
     def batches(self, first: int) -> Iterator[Batch]:
         return repeat(self.batch)
@@ -124,7 +126,7 @@ def ours(setting: Setting, steps: int) -> list[float]:
         data = open_data(loaded, model, Processes(), setting.workers)
     with suppress(_Enough), TemporaryDirectory() as folder:
         here = Processes(device=setting.device)
-        train(loaded, model, _Clocked(data, setting, steps, seconds), Path(folder), here=here)
+        fit(loaded, model, _Clocked(data, setting, steps, seconds), Path(folder), here=here)
     return seconds
 
 

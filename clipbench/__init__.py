@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from clipbench.runs.runner import run
     from clipbench.suite.init_shift import shift_suite
     from clipbench.suite.loading import Suite, load_suite
+    from clipbench.training.start import train
 
 __all__ = ["Results", "Suite", "compare", "compare_all", "disagreements", "load_results", "load_suite", "run"]
-__all__ += ["shift_suite", "write_site", "write_site_data"]
+__all__ += ["shift_suite", "train", "write_site", "write_site_data"]
 __all__ += ["Dataset", "DatasetInfo", "Example", "ImageFeatures", "ImageTextModel", "IndexedDataset", "ModelInfo"]
 __all__ += ["ModelPedigree", "Split", "Tokens", "UserError"]
 
@@ -40,6 +41,7 @@ _HOMES = {
     "clipbench.runs.results": "Results load_results",
     "clipbench.runs.runner": "run",
     "clipbench.suite.loading": "Suite load_suite",
+    "clipbench.training.start": "train",
 }
 
 

@@ -27,9 +27,11 @@ def estimate_lines(estimate: Estimate) -> list[str]:
 
 
 def _data(estimate: Estimate) -> str:
-    named = [f"{source.dataset} ({_count(source.examples, 'examples')})" for source in estimate.sources]
+    if not estimate.sources:
+        return "drawn by the recipe itself"
     broken = f"; {estimate.broken} of {estimate.read} that were read cannot be decoded" if estimate.broken else ""
-    return (", ".join(named) or "drawn by the recipe itself") + broken
+    named = [f"{source.dataset} ({_count(source.examples, 'examples')})" for source in estimate.sources]
+    return f"{', '.join(named)}{broken}"
 
 
 def _steps(estimate: Estimate) -> str:
@@ -58,7 +60,8 @@ def _memory(estimate: Estimate) -> str:
         "similarities": memory.similarities,
         "or then AdamW's update": memory.update,
     }
-    told = f"{format_bytes(memory.total)}: " + ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items())
+    sizes = [f"{name} {format_bytes(size)}" for name, size in parts.items() if size]
+    told = f"{format_bytes(memory.total)}: {', '.join(sizes)}"
     if estimate.fits:
         return told
     part = estimate.largest_part

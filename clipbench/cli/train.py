@@ -44,36 +44,29 @@ def train(
     from rich.console import Console
 
     from clipbench.cli.training_console import TrainingConsole
-    from clipbench.embed.device import default_workers, resolve_device
-    from clipbench.files import write_atomically
+    from clipbench.embed.device import resolve_device
     from clipbench.training.processes import processes
     from clipbench.training.recipe import load_recipe
-    from clipbench.training.start import train_recipe
+    from clipbench.training.start import train as train_model
 
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
-    chosen = resolve_device(device)
-    loaders = default_workers(chosen) if workers is None else workers
     # Joined before anything can go wrong, so that one of many processes tells of it.
-    with processes(chosen) as here:
+    with processes(resolve_device(device)) as here:
         loaded = load_recipe(recipe, settings or ())
         if dry:
-            _dry_run(loaded, chosen, devices, loaders, data_root, hourly_price)
+            _dry_run(loaded, resolve_device(device), devices, workers, data_root, hourly_price)
             return
         if output is None:
             raise UserError("is needed: the folder that gets the model", where="--output", fix="write --output DIR")
-        if here.first:
-            # Before the training rather than after it.
-            write_atomically(output / ".writable", b"")
-            (output / ".writable").unlink(missing_ok=True)
         with TrainingConsole(Console(emoji=False)) as console:
-            train_recipe(
+            train_model(
                 loaded,
                 output,
-                device=chosen,
-                workers=loaders,
+                device=device,
+                workers=workers,
                 data_root=data_root,
                 resume=resume is Resume.auto,
                 progress=console.show,
@@ -84,17 +77,24 @@ def train(
 
 
 def _dry_run(
-    loaded: LoadedRecipe, device: str, devices: int, workers: int, data_root: Path | None, hourly_price: float | None
+    loaded: LoadedRecipe,
+    device: str,
+    devices: int,
+    workers: int | None,
+    data_root: Path | None,
+    hourly_price: float | None,
 ) -> None:
     count = os.environ.get("WORLD_SIZE", "1")
     if count != "1":
         fix = f"start it without torchrun and write --devices {count}"
         raise UserError("one process measures for all", where="--dry-run", fix=fix)
     from clipbench.cli.estimate import estimate_lines
+    from clipbench.embed.device import default_workers
     from clipbench.training.dry_run.measure import dry_run
 
     typer.echo("some steps are measured, which takes about a minute", err=True)
+    loaders = default_workers(device) if workers is None else workers
     estimate = dry_run(
-        loaded, device=device, devices=devices, workers=workers, data_root=data_root, hourly_price=hourly_price
+        loaded, device=device, devices=devices, workers=loaders, data_root=data_root, hourly_price=hourly_price
     )
     typer.echo("\n".join(estimate_lines(estimate)))

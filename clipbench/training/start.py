@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
+from clipbench.embed.device import default_workers, resolve_device
 from clipbench.errors import UserError
+from clipbench.files import write_atomically
 from clipbench.training.cached import warn_of_batch_statistics
 from clipbench.training.curves import write_curves
 from clipbench.training.data.base import TrainingData
@@ -15,44 +17,51 @@ from clipbench.training.evaluation import Evaluations
 from clipbench.training.log import LOG, StepLog
 from clipbench.training.loop import Progress, fit
 from clipbench.training.processes import Processes, processes
-from clipbench.training.recipe import LoadedRecipe
+from clipbench.training.recipe import LoadedRecipe, load_recipe
 from clipbench.training.towers.base import Trainable
 
 
-def train_recipe(
-    loaded: LoadedRecipe,
-    output: Path,
+def train(
+    recipe: str | Path | LoadedRecipe,
+    output: str | Path,
     *,
-    device: str = "cpu",
-    workers: int = 0,
-    data_root: Path | None = None,
+    settings: Sequence[str] = (),
+    device: str = "auto",
+    workers: int | None = None,
+    data_root: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Trainable:
-    """Train what a recipe says and write it into a folder; see `loop.fit`.
+    """Train what a recipe says, write it into a folder and return it; see `loop.fit`.
 
     Args:
-        loaded: the recipe.
+        recipe: a YAML file, the name of a packaged recipe, or one that is loaded.
         output: gets the model, `log.jsonl` with a line a step, `curves.html` at the end, and `checkpoints/`.
-        device: 'cpu' or 'cuda'; with `torchrun` each process takes its own card.
-        workers: processes that decode images, for each that trains.
+        settings: 'optimiser.rate=1e-3': values put in the place of the recipe's, unless it is loaded already.
+        device: 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'; with `torchrun` each process takes its own card.
+        workers: processes that decode images, for each that trains; None: as many as suit the device.
         data_root: local copies of hub data sets.
         resume: go on where a training into this folder was broken off.
         progress: called by the first process after each step.
 
     Raises:
-        UserError: the data, the towers or the evaluations cannot be made, or the training diverges.
+        UserError: the recipe, the data, the towers or the evaluations are wrong, the folder cannot be written, or the
+            training diverges.
     """
-    recipe = loaded.recipe
+    device, output = resolve_device(device), Path(output)
+    options = default_workers(device) if workers is None else workers, Path(data_root) if data_root else None
+    # Joined before anything can go wrong, so that one of many processes tells of it.
     with processes(device) as here:
+        loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe, settings)
         check_batch(loaded, here)
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(loaded.recipe.seed)
         model = build(loaded)
-        data = open_data(loaded, model, here, workers, data_root)
+        data = open_data(loaded, model, here, *options)
         if not here.first:
             return fit(loaded, model, data, output, here=here, resume=resume)
-        warn_of_batch_statistics(model, recipe.part, recipe.schedule.batch // here.count)
-        evaluations = Evaluations(loaded, model, here.device, workers, data_root)
+        _check_writable(output)
+        warn_of_batch_statistics(model, loaded.recipe.part, loaded.recipe.schedule.batch // here.count)
+        evaluations = Evaluations(loaded, model, here.device, *options)
         log = StepLog(output, resume=resume)
 
         def told(found: Progress) -> None:
@@ -66,6 +75,12 @@ def train_recipe(
             log.close()
             if (output / LOG).exists():
                 write_curves(output)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise a UserError where nothing can be written: before the training rather than after it."""
+    write_atomically(folder / ".writable", b"")
+    (folder / ".writable").unlink(missing_ok=True)
 
 
 def build(loaded: LoadedRecipe) -> Trainable:

@@ -18,7 +18,7 @@ from clipbench.errors import UserError
 from clipbench.training.data.base import Batch
 from clipbench.training.dry_run.estimate import Estimate
 from clipbench.training.dry_run.measure import dry_run
-from clipbench.training.dry_run.steps import Line, LiveMemory, flop_counter, step_cost, step_costs
+from clipbench.training.dry_run.steps import Line, LiveMemory, Meter, flop_counter
 from clipbench.training.recipe import LoadedRecipe, load_recipe
 from clipbench.training.start import build, train_recipe
 
@@ -92,7 +92,7 @@ def saved_for_backward(forward: Callable[[], Tensor], weights: set[int]) -> int:
 def test_activations_are_what_autograd_keeps_and_grow_in_proportion(recipe: Callable[..., LoadedRecipe]) -> None:
     loaded = recipe()
     model, pairs = build(loaded), 128
-    small, middle, large = (step_cost(loaded, model, pool(size), "cpu", size) for size in (8, 32, pairs))
+    *_, small, middle, large = Meter(loaded, model, pool(pairs), "cpu").costs(pairs, 1e12)
     ready = pool(pairs)
     tokens, weights = model.tokenize(ready.captions), {w.data_ptr() for w in model.model.parameters()}
     towers = model.towers()
@@ -100,6 +100,7 @@ def test_activations_are_what_autograd_keeps_and_grow_in_proportion(recipe: Call
         lambda: torch.stack(towers(ready.pixels, tokens)).sum(), weights | {ready.pixels.data_ptr()}
     )
     assert large.memory == pytest.approx(kept, rel=0.15)
+    assert [small.pairs, middle.pairs, large.pairs] == [8, 32, pairs]
     assert Line.through([(8, small.memory), (32, middle.memory)]).at(pairs) == pytest.approx(large.memory, rel=0.1)
 
 
@@ -125,9 +126,9 @@ def test_what_grows_in_proportion_leaves_out_what_is_fixed() -> None:
 
 def test_larger_batches_are_tried_until_one_is_as_large_as_wanted(recipe: Callable[..., LoadedRecipe]) -> None:
     loaded = recipe()
-    model = build(loaded)
-    assert [cost.pairs for cost in step_costs(loaded, model, pool(4), "cpu", 5, 1e12)] == [2, 5]
-    assert [cost.pairs for cost in step_costs(loaded, model, pool(4), "cpu", 2**20, 1)] == [2]
+    meter = Meter(loaded, build(loaded), pool(4), "cpu")
+    assert [cost.pairs for cost in meter.costs(5, 1e12)] == [2, 5]
+    assert [cost.pairs for cost in meter.costs(2**20, 1)] == [2]
 
 
 def test_sizes_are_those_of_open_clip_and_the_steps_those_of_the_training(
@@ -141,7 +142,7 @@ def test_sizes_are_those_of_open_clip_and_the_steps_those_of_the_training(
     assert estimate.memory.moments == 8 * every
     assert estimate.memory.inputs == 16 * (3 * SIDE**2 * 4 + estimate.text_tokens * 8)
     assert (estimate.examples, estimate.steps, estimate.share) == (901, round(2 * 901 / 16), 16)
-    assert [source.dataset for source in estimate.sources] == ["digits"]
+    assert [(source.dataset, source.examples) for source in estimate.sources] == [("digits", 901)]
     output = tmp_path / "model"
     train_recipe(recipe("schedule={batch: 16, steps: 1}"), output)
     (checkpoint,) = (output / "checkpoints").iterdir()

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor
 
 from clipbench.embed.device import device_memory
 from clipbench.training.data.base import Batch, TrainingData
 from clipbench.training.dry_run.estimate import Estimate, Memory, SourceSize, TowerSizes
-from clipbench.training.dry_run.steps import Line, LiveMemory, StepCost, step_cost, step_costs, with_texts_of
+from clipbench.training.dry_run.steps import Line, LiveMemory, Meter, StepCost, with_texts_of
 from clipbench.training.learner import resolve_precision
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.pairs import Pairs, caption_codes
+from clipbench.training.objectives.rows import SIMILARITIES
 from clipbench.training.objectives.sigmoid import sigmoid
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe
@@ -70,7 +70,8 @@ def dry_run(
     tokens = model.tokenize(read.captions).shape[1]
     model = with_texts_of(model, tokens)
 
-    costs = step_costs(loaded, model, read.pool, device, part, (room or 2**33) / 4)
+    meter = Meter(loaded, model, read.pool, device)
+    costs = meter.costs(part, (room or 2**33) / 4)
     towers = _tower_sizes(model)
     memory = Memory(
         weights=towers.weights,
@@ -101,7 +102,7 @@ def dry_run(
         measured=tuple(costs),
         workers=workers,
         loading_seconds=read.seconds * share / max(1, workers),
-        compute_seconds=_compute_seconds(loaded, model, read.pool, device, costs, part, share),
+        compute_seconds=_compute_seconds(meter, costs, part, share),
         flops=costs[-1].flops / costs[-1].pairs,
         disk=(recipe.keep + 1) * towers.checkpoint + towers.weights,
         hourly_price=hourly_price,
@@ -158,42 +159,37 @@ def _activations(costs: Sequence[StepCost]) -> Line:
     return Line.through([(cost.pairs, cost.memory) for cost in costs])
 
 
-def _compute_seconds(
-    loaded: LoadedRecipe,
-    model: Trainable,
-    pool: Batch,
-    device: str,
-    costs: Sequence[StepCost],
-    part: int,
-    share: int,
-) -> float:
+def _compute_seconds(meter: Meter, costs: Sequence[StepCost], part: int, share: int) -> float:
     """Return the seconds of a step: in proportion to its pairs, but for what a step takes whatever its size."""
     seconds = Line.through([(cost.pairs, cost.seconds) for cost in costs])
     if part == share:
         return seconds.at(share)
     a_pass = costs[-1].pairs
-    cached = step_cost(loaded, model, pool, device, 2 * a_pass, a_pass)
-    fixed = min(seconds.fixed, cached.seconds)
-    return fixed + (cached.seconds - fixed) / cached.pairs * share
+    cached = meter.cached_seconds(2 * a_pass, a_pass)
+    fixed = min(seconds.fixed, cached)
+    return fixed + (cached - fixed) / (2 * a_pass) * share
 
 
 def _similarities(loaded: LoadedRecipe, pool: Batch, share: int, batch: int) -> int:
-    """Return the bytes that the objective holds at its peak, which grow with the product of both numbers."""
+    """Return the bytes that the objective holds at its peak, in proportion to how many it holds at once."""
     chosen = torch.arange(_COMPARED) % len(pool.captions)
     captions, classes = caption_codes(pool.captions)[chosen], pool.classes[chosen]
     scale = torch.ones((), requires_grad=True)
+    objective = loaded.recipe.objective
     with LiveMemory() as memory:
         image, text = (torch.randn(_COMPARED, 2, requires_grad=True) for _ in range(2))
         local = Pairs(image, text, captions, classes)
         every = local if share == batch else Pairs(image * 1, text * 1, captions, classes)
-        objective = loaded.recipe.objective
-        loss: Tensor
         if objective.name == "sigmoid":
             loss = sigmoid(local, every, scale, objective.bias)
         else:
             loss = contrastive(local, every, scale)
         torch.autograd.backward(loss)
-    return int(memory.lap() * share * batch / _COMPARED**2)
+    # SigLIP's goes from process to process; a comparison that is too large is made by rows.
+    others = share if objective.name == "sigmoid" else batch
+    rows = max(1, SIMILARITIES // others)
+    held = share * batch if share <= rows else rows * others
+    return int(memory.lap() * held / _COMPARED**2)
 
 
 def _largest_part(memory: Memory, activations: Line, share: int, room: int | None) -> int:

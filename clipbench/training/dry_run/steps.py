@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from weakref import finalize
 
@@ -22,11 +19,13 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from clipbench.embed.device import is_out_of_memory
 from clipbench.training.data.base import Batch
-from clipbench.training.loop import fit
+from clipbench.training.learner import Learner
 from clipbench.training.processes import Processes
-from clipbench.training.recipe import LoadedRecipe, Schedule
+from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.towers.base import Trainable
 
+STEPS: Final = 2**31
+"""Of the schedule, as long as any."""
 TIMED: Final = 3
 """Steps that are timed, after one that warms up."""
 LONGEST: Final = 3.0
@@ -138,95 +137,71 @@ def _attention_backward_flops(gradient: Any, query: Any, key: Any, value: Any, *
     return int(sdpa_backward_flop_count(gradient, query, key, value))  # type: ignore[no-untyped-call]
 
 
-def step_costs(
-    loaded: LoadedRecipe, model: Trainable, pool: Batch, device: str, largest: int, room: float
-) -> list[StepCost]:
-    """Measure steps of growing batches, without cached gradients, until one is as large as wanted, long, or too large.
+class Meter:
+    """Measures steps of a recipe's model, which changes its weights; the learner is that of the training itself."""
 
-    Args:
-        loaded: the recipe.
-        model: its weights are changed.
-        pool: pairs to make batches of; they are repeated where they do not suffice.
-        device: where to train.
-        largest: pairs of the largest batch.
-        room: bytes that a batch's activations may take.
-    """
-    costs: list[StepCost] = []
-    pairs = min(2, largest)
-    while True:
-        try:
-            costs.append(step_cost(loaded, model, pool, device, pairs))
-        except (RuntimeError, MemoryError) as error:
-            if not costs or not is_out_of_memory(error):
-                raise
-            return costs
-        seconds = Line.through([(cost.pairs, cost.seconds) for cost in costs])
-        memory = Line.through([(cost.pairs, cost.memory) for cost in costs])
-        # Two sizes at least: what a step costs whatever its size must not be multiplied.
-        growth = GROWTH if seconds.at(GROWTH * pairs) <= LONGEST or len(costs) > 1 else 2
-        following = min(largest, growth * pairs)
-        too_long = len(costs) > 1 and seconds.at(following) > LONGEST
-        if pairs == largest or too_long or memory.at(following) > room:
-            return costs
-        pairs = following
+    def __init__(self, loaded: LoadedRecipe, model: Trainable, pool: Batch, device: str) -> None:
+        """`pool`: pairs to make batches of; they are repeated where they do not suffice."""
+        self._recipe, self._model, self._pool, self._device = loaded.recipe, model, pool, device
 
+    def costs(self, largest: int, room: float) -> list[StepCost]:
+        """Measure growing batches, each in one pass, until one is as large as wanted, or the next would be too much.
 
-def step_cost(
-    loaded: LoadedRecipe, model: Trainable, pool: Batch, device: str, pairs: int, part: int | None = None
-) -> StepCost:
-    """Measure a step of so many pairs, in passes of `part`: the loop itself runs, on batches that are ready.
+        Args:
+            largest: pairs of the largest batch.
+            room: bytes that a batch's activations may take.
+        """
+        found: list[StepCost] = []
+        pairs = min(2, largest)
+        while True:
+            try:
+                found.append(self._cost(pairs))
+            except (RuntimeError, MemoryError) as error:
+                if not found or not is_out_of_memory(error):
+                    raise
+                return found
+            seconds = Line.through([(cost.pairs, cost.seconds) for cost in found])
+            memory = Line.through([(cost.pairs, cost.memory) for cost in found])
+            # Two sizes at least: what a step costs whatever its size must not be multiplied.
+            growth = GROWTH if len(found) > 1 or seconds.at(GROWTH * pairs) <= LONGEST else 2
+            following = min(largest, growth * pairs)
+            too_long = len(found) > 1 and seconds.at(following) > LONGEST
+            if pairs == largest or too_long or memory.at(following) > room:
+                return found
+            pairs = following
 
-    The recipe's schedule, checkpoints and output play no part; no file is left.
-    """
-    schedule = Schedule(batch=pairs, steps=2**31)
-    changed = loaded.recipe.model_copy(update={"schedule": schedule, "part": part, "save_every": 2**31})
-    with TemporaryDirectory() as folder, ExitStack() as counters:
-        replay = _Replay(_repeated(pool, pairs), device, counters)
-        with suppress(_Enough):
-            here = Processes(device=device)
-            fit(replace(loaded, recipe=changed), model, replay, Path(folder), here=here)
-    return StepCost(pairs, statistics.median(replay.seconds), replay.memory, replay.update, replay.flops)
-
-
-class _Enough(Exception):
-    pass
-
-
-class _Replay:
-    """One batch again and again: counted the first time, then timed; after that it ends the training."""
-
-    examples: int | None = None
-    sizes: Sequence[tuple[str, int | None]] = ()
-
-    def __init__(self, batch: Batch, device: str, counters: ExitStack) -> None:
-        self._batch, self._device, self._counters = batch, device, counters
-        self.seconds: list[float] = []
-        self.memory = self.update = self.flops = 0
-
-    def batches(self, first: int) -> Iterator[Batch]:
-        """Yield the batch some times."""
+    def _cost(self, pairs: int) -> StepCost:
+        batch = _repeated(self._pool, pairs)
         # Pixels that are on the device already do not count as activations.
-        ready = replace(self._batch, pixels=self._batch.pixels.to(self._device))
-        flops = self._counters.enter_context(flop_counter())
-        memory = self._counters.enter_context(LiveMemory())
+        ready = replace(batch, pixels=batch.pixels.to(self._device))
+        # What is compiled cannot be looked into.
+        learner = self._learner(part=None, compile=False)
+        with flop_counter() as flops, LiveMemory() as memory:
+            activations: list[int] = []
+            hook = register_optimizer_step_pre_hook(lambda *_: activations.append(memory.lap()))
+            learner.learn(ready, 0, STEPS)
+            hook.remove()
+            rest = memory.lap()
+        # A step whose gradients are not finite updates nothing.
+        activations.append(rest)
+        seconds = self._timed(self._learner(part=None) if self._recipe.compile else learner, batch)
+        return StepCost(pairs, seconds, activations[0], rest, flops.get_total_flops())
 
-        def passed(*_: Any) -> None:
-            self.memory = memory.lap()
+    def cached_seconds(self, pairs: int, part: int) -> float:
+        """Return what a step of so many pairs takes in passes of `part`, with cached gradients."""
+        return self._timed(self._learner(part=part), _repeated(self._pool, pairs))
 
-        self._counters.callback(register_optimizer_step_pre_hook(passed).remove)
-        yield ready
-        self._counters.close()
-        self.update, self.flops = memory.lap(), flops.get_total_flops()
-        del ready
-        while len(self.seconds) < TIMED and sum(self.seconds) < 2 * LONGEST:
+    def _learner(self, **changes: Any) -> Learner:
+        return Learner(self._model, self._recipe.model_copy(update=changes), Processes(device=self._device))
+
+    def _timed(self, learner: Learner, batch: Batch) -> float:
+        seconds: list[float] = []
+        learner.learn(batch, 0, STEPS)
+        while len(seconds) < TIMED and sum(seconds) < 2 * LONGEST:
             started = self._now()
-            yield self._batch
-            self.seconds.append(self._now() - started)
-        raise _Enough
-
-    def about(self) -> Mapping[str, Any]:
-        """Return nothing."""
-        return {}
+            learner.learn(batch, 0, STEPS)
+            seconds.append(self._now() - started)
+        return statistics.median(seconds)
 
     def _now(self) -> float:
         if self._device != "cpu":
