@@ -16,7 +16,7 @@ from clipbench.fingerprint import digest
 from clipbench.training.recipe import Recipe
 
 _NAME: Final = re.compile(r"step-(\d{9})\.pt")
-_WITHOUT_EFFECT: Final = {"name", "description", "part", "save_every", "keep"}
+_WITHOUT_EFFECT: Final = {"name", "description", "part", "save_every", "keep", "evaluate", "evaluate_every"}
 """Keys of a recipe that change its weights by rounding at most: another number of processes may need another part."""
 
 
@@ -70,4 +70,7 @@ class Checkpoints:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return the digest of what in a recipe decides the weights."""
-    return digest(recipe.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True))
+    trained_on = {source.dataset for source in recipe.data}
+    datasets = {name: entry for name, entry in recipe.datasets.items() if name in trained_on}
+    decisive = recipe.model_copy(update={"datasets": datasets})
+    return digest(decisive.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True))
