@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,41 +46,50 @@ def train(
     from clipbench.cli.training_console import TrainingConsole
     from clipbench.embed.device import default_workers, resolve_device
     from clipbench.files import write_atomically
+    from clipbench.training.processes import processes
     from clipbench.training.recipe import load_recipe
     from clipbench.training.start import train_recipe
 
-    loaded = load_recipe(recipe, settings or ())
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
     chosen = resolve_device(device)
     loaders = default_workers(chosen) if workers is None else workers
-    if dry:
-        _dry_run(loaded, chosen, devices, loaders, data_root, hourly_price)
-        return
-    if output is None:
-        raise UserError("is needed: the folder that gets the model", where="--output", fix="write --output DIR")
-    # Before the training rather than after it.
-    write_atomically(output / ".writable", b"")
-    (output / ".writable").unlink(missing_ok=True)
-    with TrainingConsole(Console(emoji=False)) as console:
-        train_recipe(
-            loaded,
-            output,
-            device=chosen,
-            workers=loaders,
-            data_root=data_root,
-            resume=resume is Resume.auto,
-            progress=console.show,
-        )
-    kind = "local" if loaded.recipe.towers.reference else "open_clip:local-dir"
-    typer.echo(f"written; use it as --model {kind}:{output}")
+    # Joined before anything can go wrong, so that one of many processes tells of it.
+    with processes(chosen) as here:
+        loaded = load_recipe(recipe, settings or ())
+        if dry:
+            _dry_run(loaded, chosen, devices, loaders, data_root, hourly_price)
+            return
+        if output is None:
+            raise UserError("is needed: the folder that gets the model", where="--output", fix="write --output DIR")
+        if here.first:
+            # Before the training rather than after it.
+            write_atomically(output / ".writable", b"")
+            (output / ".writable").unlink(missing_ok=True)
+        with TrainingConsole(Console(emoji=False)) as console:
+            train_recipe(
+                loaded,
+                output,
+                device=chosen,
+                workers=loaders,
+                data_root=data_root,
+                resume=resume is Resume.auto,
+                progress=console.show,
+            )
+        if here.first:
+            kind = "local" if loaded.recipe.towers.reference else "open_clip:local-dir"
+            typer.echo(f"written; use it as --model {kind}:{output}")
 
 
 def _dry_run(
     loaded: LoadedRecipe, device: str, devices: int, workers: int, data_root: Path | None, hourly_price: float | None
 ) -> None:
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1":
+        fix = f"start it without torchrun and write --devices {count}"
+        raise UserError("one process measures for all", where="--dry-run", fix=fix)
     from clipbench.cli.estimate import estimate_lines
     from clipbench.training.dry_run.measure import dry_run
 

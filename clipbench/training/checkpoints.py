@@ -16,8 +16,9 @@ from clipbench.fingerprint import digest
 from clipbench.training.recipe import Recipe
 
 _NAME: Final = re.compile(r"step-(\d{9})\.pt")
-_WITHOUT_EFFECT: Final = {"name", "description", "part", "save_every", "keep", "evaluate", "evaluate_every"}
-"""Keys of a recipe that change its weights by rounding at most: another number of processes may need another part."""
+_TOLD: Final = {"name", "description", "save_every", "keep", "evaluate", "evaluate_every"}
+_ROUNDING: Final = {"part", "gradient_checkpointing", "compile"}
+"""Keys of a recipe that change its weights by rounding: another number of processes may need another part."""
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,4 @@ def recipe_digest(recipe: Recipe) -> str:
     trained_on = {source.dataset for source in recipe.data}
     datasets = {name: entry for name, entry in recipe.datasets.items() if name in trained_on}
     decisive = recipe.model_copy(update={"datasets": datasets})
-    return digest(decisive.model_dump(mode="json", exclude=_WITHOUT_EFFECT, exclude_defaults=True))
+    return digest(decisive.model_dump(mode="json", exclude=_TOLD | _ROUNDING, exclude_defaults=True))

@@ -24,7 +24,7 @@ def make_optimiser(model: Trainable, recipe: Optimiser) -> torch.optim.AdamW:
         others: list[nn.Parameter] = [weight for weight in weights if weight.ndim < 2]
         groups.append({"params": decayed, "weight_decay": recipe.weight_decay, "highest": highest})
         groups.append({"params": others, "weight_decay": 0.0, "highest": highest})
-    return torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon)
+    return torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon, fused=recipe.fused)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, step: int, steps: int, warmup: int) -> None:

@@ -21,7 +21,7 @@ from clipbench.errors import UserError
 
 TIMEOUT: Final = timedelta(minutes=30)
 """How long a process waits for the others; what the first one does alone has to be done within it."""
-_FIRST_WORD: Final = 1.0
+_FIRST_WORD: Final = 3.0
 """Seconds for which the other processes leave it to the first one, which sees the checkpoints, to tell of an error."""
 _GRACE: Final = 10.0
 """Seconds in which the process that tells of an error has told it."""
@@ -48,8 +48,7 @@ class Processes:
         names = [name for name, weight in towers.named_parameters() if id(weight) in ids]
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(towers, names)  # type: ignore[no-untyped-call]
         devices = [torch.device(self.device)] if self.device.startswith("cuda") else None
-        # The buffers of the first process are those that are saved, whatever the others have.
-        return DistributedDataParallel(towers, device_ids=devices, broadcast_buffers=False)
+        return DistributedDataParallel(towers, device_ids=devices)
 
     def average(self, values: Tensor) -> Tensor:
         """Return the mean of a tensor over all processes."""
@@ -89,7 +88,8 @@ class Processes:
 def processes(device: str) -> Iterator[Processes]:
     """Join the processes that `torchrun` has started; alone where it has not.
 
-    Where one of them fails, it alone tells of it; the others end without a word, with exit code 1.
+    Where one of them fails, it alone tells of it; the others end without a word, with exit code 1. Who has joined
+    already, further out, gets what he has.
 
     Args:
         device: of this process: 'cpu', or 'cuda', of which each process of a machine takes its own.
@@ -100,6 +100,9 @@ def processes(device: str) -> Iterator[Processes]:
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes(device=device)
+        return
+    if distributed.is_initialized():
+        yield Processes(distributed.get_rank(), count, _own(device))
         return
     store, rank = _met()
     try:

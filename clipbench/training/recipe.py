@@ -69,6 +69,7 @@ class Optimiser(_Part):
         default=1e-6, gt=0, description="Added to the root of that mean, by which a step is divided."
     )
     clip_norm: float | None = Field(default=None, gt=0, description="Gradients are scaled down to this norm.")
+    fused: bool = Field(default=True, description="torch's fused AdamW: faster, rounded otherwise.")
 
 
 def _exactly_one(*keys: str) -> dict[str, Any]:

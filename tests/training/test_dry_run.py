@@ -22,7 +22,7 @@ from clipbench.training.dry_run.steps import Line, LiveMemory, flop_counter, ste
 from clipbench.training.recipe import LoadedRecipe, load_recipe
 from clipbench.training.start import build, train_recipe
 
-WIDTH, LAYERS, SIDE, PATCH, CONTEXT, VOCABULARY, EMBEDDING = 64, 2, 32, 8, 16, 1000, 16
+WIDTH, LAYERS, SIDE, PATCH, EMBEDDING = 64, 2, 32, 8, 16
 RECIPE = f"""
 name: small
 data: [{{dataset: digits, split: train}}]
@@ -30,7 +30,7 @@ towers:
   config:
     embed_dim: {EMBEDDING}
     vision_cfg: {{image_size: {SIDE}, patch_size: {PATCH}, width: {WIDTH}, layers: {LAYERS}}}
-    text_cfg: {{context_length: {CONTEXT}, vocab_size: 49408, width: {WIDTH}, heads: 1, layers: {LAYERS}}}
+    text_cfg: {{context_length: 16, vocab_size: 49408, width: 16, heads: 1, layers: 1}}
 schedule: {{batch: 16, epochs: 2}}
 """
 
@@ -45,9 +45,11 @@ def recipe(tmp_path: Path) -> Callable[..., LoadedRecipe]:
     return load
 
 
-@pytest.fixture
-def estimate(recipe: Callable[..., LoadedRecipe]) -> Estimate:
-    return dry_run(recipe(), hourly_price=2.0)
+@pytest.fixture(scope="module")
+def estimate(tmp_path_factory: pytest.TempPathFactory) -> Estimate:
+    path = tmp_path_factory.mktemp("recipe") / "small.yaml"
+    path.write_text(RECIPE)
+    return dry_run(load_recipe(path), hourly_price=2.0)
 
 
 def pool(pairs: int) -> Batch:
@@ -89,8 +91,8 @@ def saved_for_backward(forward: Callable[[], Tensor], weights: set[int]) -> int:
 
 def test_activations_are_what_autograd_keeps_and_grow_in_proportion(recipe: Callable[..., LoadedRecipe]) -> None:
     loaded = recipe()
-    model, pairs = build(loaded), 256
-    small, middle, large = (step_cost(loaded, model, pool(size), "cpu", size) for size in (16, 64, pairs))
+    model, pairs = build(loaded), 128
+    small, middle, large = (step_cost(loaded, model, pool(size), "cpu", size) for size in (8, 32, pairs))
     ready = pool(pairs)
     tokens, weights = model.tokenize(ready.captions), {w.data_ptr() for w in model.model.parameters()}
     towers = model.towers()
@@ -98,7 +100,7 @@ def test_activations_are_what_autograd_keeps_and_grow_in_proportion(recipe: Call
         lambda: torch.stack(towers(ready.pixels, tokens)).sum(), weights | {ready.pixels.data_ptr()}
     )
     assert large.memory == pytest.approx(kept, rel=0.15)
-    assert Line.through([(16, small.memory), (64, middle.memory)]).at(pairs) == pytest.approx(large.memory, rel=0.1)
+    assert Line.through([(8, small.memory), (32, middle.memory)]).at(pairs) == pytest.approx(large.memory, rel=0.1)
 
 
 def test_operations_of_a_vit_are_those_that_are_counted_by_hand(recipe: Callable[..., LoadedRecipe]) -> None:
@@ -146,11 +148,12 @@ def test_sizes_are_those_of_open_clip_and_the_steps_those_of_the_training(
     assert checkpoint.stat().st_size == pytest.approx(estimate.towers.checkpoint, rel=0.02)
 
 
+@pytest.mark.slow
 def test_devices_share_the_batch_and_parts_the_activations(recipe: Callable[..., LoadedRecipe]) -> None:
-    whole = dry_run(recipe("schedule.batch=256"))
-    shared = dry_run(recipe("schedule.batch=256", "part=8"), devices=2, workers=3)
-    assert (shared.share, shared.part) == (128, 8)
-    assert shared.measured[-1].pairs == 8
+    whole = dry_run(recipe("schedule.batch=64"))
+    shared = dry_run(recipe("schedule.batch=64", "part=4"), devices=2, workers=3)
+    assert (shared.share, shared.part) == (32, 4)
+    assert shared.measured[-1].pairs == 4
     assert shared.memory.activations < whole.memory.activations / 8
     assert shared.memory.gradients == 2 * whole.memory.gradients
     assert shared.memory.similarities == pytest.approx(whole.memory.similarities / 2, rel=0.6)
@@ -191,3 +194,22 @@ def test_the_command_writes_nothing(tmp_path: Path, recipe: Callable[..., Loaded
     assert sorted(tmp_path.rglob("*")) == before
     assert "113 of 16 pairs: 2.0 epochs of 901 samples" in found.output
     assert "at 1.50 an hour" in found.output
+
+
+def test_torchrun_is_told_to_stay_away(
+    tmp_path: Path, recipe: Callable[..., LoadedRecipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    found = CliRunner().invoke(app, ["train", str(tmp_path / "small.yaml"), "--dry-run"])
+    assert isinstance(found.exception, UserError)
+    assert "write --devices 2" in str(found.exception)
+
+
+def test_a_training_needs_a_folder_where_a_dry_run_needs_none(
+    tmp_path: Path, recipe: Callable[..., LoadedRecipe]
+) -> None:
+    recipe()
+    found = CliRunner().invoke(app, ["train", str(tmp_path / "small.yaml")])
+    assert isinstance(found.exception, UserError)
+    assert "write --output" in str(found.exception)

@@ -224,11 +224,13 @@ def test_two_processes_train_as_one(trained: list[Mapping[str, list[Seen]]], nam
     (tmp_path / "small.yaml").write_text(RECIPE)
     settings = [setting for setting in TRAININGS[name] if not setting.startswith("part")]
     alone = training(Processes(), tmp_path / "alone", settings)
+    moved = (alone[-1][2] - alone[0][2]).norm()
     for process in trained:
-        for (loss, skipped, weights), (expected_loss, _, expected) in zip(process[name], alone, strict=True):
-            assert loss == pytest.approx(expected_loss, rel=1e-5)
-            assert skipped == 0
-            assert (weights - expected).abs().max() < 1e-5
+        seen = process[name]
+        assert [loss for loss, _, _ in seen] == pytest.approx([loss for loss, _, _ in alone], rel=1e-5)
+        assert [skipped for _, skipped, _ in seen] == [0] * len(alone)
+        # AdamW's first steps make tiny gradients large, and their rounding with them.
+        assert (seen[-1][2] - alone[-1][2]).norm() < 1e-3 * moved
 
 
 @pytest.mark.slow

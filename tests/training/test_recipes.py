@@ -35,7 +35,7 @@ TINY = {
     "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 64, "layers": 1},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
 }
-SHORT = ("schedule={batch: 4, steps: 2, warmup: 1}", "precision=float32", "part=2")
+SHORT = ("schedule={batch: 4, steps: 2, warmup: 1}", "part=2")
 
 
 def tower_of(config: dict[str, Any]) -> str:
@@ -71,7 +71,8 @@ def write_pairs(folder: Path, shards: int = 2, size: int = 3) -> None:
 )
 def test_the_papers_hyperparameters(name: str, numbers: tuple[float | None, ...]) -> None:
     recipe = load_recipe(name).recipe
-    told = (recipe.schedule.batch, recipe.schedule.warmup, *recipe.optimiser.model_dump().values())
+    names = ("rate", "text_rate", "weight_decay", "beta1", "beta2", "epsilon", "clip_norm")
+    told = (recipe.schedule.batch, recipe.schedule.warmup, *(getattr(recipe.optimiser, name) for name in names))
     assert (*told, recipe.objective.temperature, recipe.objective.largest_scale) == numbers
     assert recipe.schedule.total(None) == 351_000_000 // 32768
 
@@ -103,7 +104,7 @@ def test_a_packaged_recipe_trains_open_clips_own_towers(name: str, hub: Hub, tmp
     (hub.root / "timm/ViT-B-16-SigLIP").mkdir(parents=True)
     save_words(hub.root / "timm/ViT-B-16-SigLIP")
     losses: list[float] = []
-    loaded = load_recipe(name, SHORT if name != "rn50" else SHORT[:2])
+    loaded = load_recipe(name, SHORT if name != "rn50" else SHORT[:1])
     model = train_recipe(loaded, tmp_path / "model", progress=lambda progress: losses.append(progress.loss))
     towers = loaded.recipe.towers.open_clip
     theirs = open_clip.create_model(towers, load_weights=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,17 +114,6 @@ def test_the_order_is_that_of_the_seed_whoever_reads(recipe: Write) -> None:
     assert captions(1)[:8] == alone[8:]
     shared = [captions(0, Processes(rank, 2)) for rank in range(2)]
     assert [*shared[0][:4], *shared[1][:4], *shared[0][4:], *shared[1][4:]] == alone
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("objective", ["contrastive", "sigmoid"])
-def test_two_processes_train_as_one(recipe: Write, tmp_path: Path, objective: str) -> None:
-    path = recipe(objective)
-    expected = [progress.loss for progress in trained(path, tmp_path / "one")]
-    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "clipbench", "train", str(path)]
-    subprocess.run([sys.executable, *command, "--output", str(tmp_path / "two"), "--device", "cpu"], check=True)
-    found = [json.loads(line)["loss"] for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
-    assert found == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,11 +27,13 @@ class TrainingData(Protocol):
 
     examples: int | None
     """How many there are; None where no split says so."""
+    sizes: Sequence[tuple[str, int | None]]
+    """Of each data set its name and how many examples it has."""
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield this process's batches from a step on, the same ones whenever it is asked."""
         ...
 
     def about(self) -> Mapping[str, Any]:
-        """Return what is told of the data with the model: names, splits, digests."""
+        """Return what is told of the data with the model: names, splits, digests, for which some are read again."""
         ...

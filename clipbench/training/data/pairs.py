@@ -52,8 +52,11 @@ class PairData:
     def __init__(self, loaded: LoadedRecipe, transform: CropTransform, options: LoadingOptions) -> None:
         self._loaded, self._transform, self._options = loaded, transform, options
         self._sources = open_sources(loaded, options.data_root)
-        counts = [source.split.count for source in self._sources]
-        self.examples = None if None in counts else sum(number or 0 for number in counts)
+        self.sizes: Sequence[tuple[str, int | None]] = [
+            (source.dataset.info.name, source.split.count) for source in self._sources
+        ]
+        counts = [number for _, number in self.sizes if number is not None]
+        self.examples = sum(counts) if len(counts) == len(self.sizes) else None
 
     def batches(self, first: int) -> Iterator[Batch]:
         """Yield this process's batches from step `first` on; what was seen before is not decoded.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,7 @@ class SceneData:
     """Scenes without end; one process draws all."""
 
     examples: int | None = None
+    sizes: Sequence[tuple[str, int | None]] = ()
 
     def __init__(self, seed: int, batch: int, transform: ReferenceTransform, smallest: float) -> None:
         self._seed, self._transform = seed, transform

@@ -83,7 +83,7 @@ def dry_run(
     )
     return Estimate(
         recipe=recipe.name,
-        sources=_sources(data),
+        sources=tuple(SourceSize(*size) for size in data.sizes),
         examples=data.examples,
         steps=steps,
         batch=recipe.schedule.batch,
@@ -156,10 +156,6 @@ def _tower_sizes(model: Trainable) -> TowerSizes:
 
 def _activations(costs: Sequence[StepCost]) -> Line:
     return Line.through([(cost.pairs, cost.memory) for cost in costs])
-
-
-def _sources(data: TrainingData) -> tuple[SourceSize, ...]:
-    return tuple(SourceSize(source["dataset"], source["examples"]) for source in data.about().get("sources", ()))
 
 
 def _compute_seconds(

@@ -196,6 +196,7 @@ class _Replay:
     """One batch again and again: counted the first time, then timed; after that it ends the training."""
 
     examples: int | None = None
+    sizes: Sequence[tuple[str, int | None]] = ()
 
     def __init__(self, batch: Batch, device: str, counters: ExitStack) -> None:
         self._batch, self._device, self._counters = batch, device, counters
