@@ -71,4 +71,7 @@ class Checkpoints:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Return the digest of what in a recipe decides the weights."""
-    return digest(recipe.model_dump(mode="json", exclude=_TOLD | _ROUNDING, exclude_defaults=True))
+    trained_on = {source.dataset for source in recipe.data}
+    datasets = {name: entry for name, entry in recipe.datasets.items() if name in trained_on}
+    decisive = recipe.model_copy(update={"datasets": datasets})
+    return digest(decisive.model_dump(mode="json", exclude=_TOLD | _ROUNDING, exclude_defaults=True))

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
-import torch
-
 from clipbench.datasets.base import Dataset, DatasetDefinition, Split
 from clipbench.datasets.catalog import open_dataset
 from clipbench.datasets.decoding import BrokenImage, decode
@@ -106,16 +104,13 @@ class Evaluations:
     def at(self, step: int, steps: int) -> tuple[Score, ...]:
         """Evaluate the model after so many steps of all, where that is due; what fails is told in its score.
 
-        Nothing of the training changes: neither the mode of its layers nor its random numbers.
+        Each step of a training seeds its own random numbers, so that those that are drawn here do not change it.
         """
         if step != steps and (self._every is None or step % self._every):
             return ()
-        device = torch.device(self._device)
-        devices = [device] if device.type == "cuda" else []
         self._model.model.eval()
         try:
-            with torch.random.fork_rng(devices):
-                return tuple(map(self._score, self._opened))
+            return tuple(map(self._score, self._opened))
         finally:
             self._model.model.train()
 

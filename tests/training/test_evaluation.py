@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import PIL.Image
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from clipbench.errors import UserError
+from clipbench.results.records import JobResult
 from clipbench.runs.runner import Runner
 from clipbench.tasks.classify.zero_shot import ZeroShot
-from clipbench.training.evaluation import Score
+from clipbench.training.evaluation import Evaluations, Score
 from clipbench.training.loop import Progress
 from clipbench.training.recipe import load_recipe
-from clipbench.training.start import train_recipe
+from clipbench.training.start import build, train_recipe
 
-from ..conftest import user_error
+from ..conftest import command_environment, user_error
 
 DATASETS = "{pictures: {adapter: table, path: captions.csv, image: file, caption: text}}"
 RECIPE = f"""
@@ -90,17 +95,47 @@ tasks:
 """
 
 
-@pytest.mark.parametrize("towers", [(), pytest.param((RESNET,), marks=pytest.mark.slow)])
+def assert_same(found: Score, job: JobResult) -> None:
+    assert job.main is not None
+    assert (found.dataset, found.split, found.task) == (job.dataset, job.split, job.task)
+    assert found.metrics == pytest.approx({record.metric: record.value for record in job.records}, abs=1e-6)
+    assert (found.metric, found.unit, found.low, found.high) == (
+        job.main.metric,
+        job.main.unit,
+        job.main.low,
+        job.main.high,
+    )
+    assert (found.n, found.broken) == (job.main.n, job.n_broken)
+
+
+def test_scores_of_a_good_model_are_those_of_a_run(make_runner: Callable[..., Runner]) -> None:
+    """clip-tiny, put into the towers that a training begins with."""
+    evaluate = "evaluate=[{dataset: digits, limit: 100}, {dataset: scenes-captions, limit: 100}]"
+    loaded = load_recipe("clip-tiny", [evaluate])
+    model = build(loaded)
+    packaged = files("clipbench.models.reference").joinpath("clip-tiny", "model.safetensors")
+    model.model.load_state_dict(load_file(str(packaged)), strict=False)
+    digits, captions = Evaluations(loaded, model).at(1, 1)
+    asked = (
+        "{task: zero_shot, datasets: [digits], limit: 100}",
+        "{task: retrieval, datasets: [scenes-captions], limit: 100}",
+    )
+    run = make_runner(f"name: same\ntasks: [{', '.join(asked)}]\n", models=["clip-tiny"]).run()
+    for found, job in zip((digits, captions), run.jobs(), strict=True):
+        assert_same(found, job)
+        assert (found.value or 0) > 0.5
+    assert model.model.training
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("towers", [(), (RESNET,)])
 def test_scores_are_those_of_a_run_on_the_written_model(
     trained: Train, folder: Path, make_runner: Callable[..., Runner], towers: Sequence[str]
 ) -> None:
     digits, pictures = scores(trained(BOTH, *towers))
     run = make_runner(SUITE, models=[f"open_clip:local-dir:{folder / 'model'}"]).run()
     for found, job in zip((digits, pictures), run.jobs(), strict=True):
-        assert (found.dataset, found.split, found.task) == (job.dataset, job.split, job.task)
-        assert found.metrics == pytest.approx({record.metric: record.value for record in job.records}, abs=1e-6)
-        assert (found.metric, found.low, found.high) == (job.main.metric, job.main.low, job.main.high)
-        assert (found.n, found.broken) == (job.main.n, job.n_broken)
+        assert_same(found, job)
     assert (digits.task, digits.n, digits.broken, digits.label) == ("zero_shot", 100, 0, "top-1")
     assert (pictures.task, pictures.n, pictures.broken) == ("retrieval", 23, 1)
 
@@ -137,9 +172,7 @@ def test_scores_come_every_so_many_steps_and_at_the_end(trained: Train) -> None:
     evaluate = "evaluate=[{dataset: digits, limit: 20, prompts: 'the number {}'}]"
     seen = trained(evaluate, "evaluate_every=3")
     assert [progress.step for progress in seen if progress.scores] == [3, 4]
-    first, last = scores(seen)
-    assert first.metrics != last.metrics
-    assert first.prompts == "the number {}"
+    assert {score.prompts for score in scores(seen)} == {"the number {}"}
 
 
 def test_a_task_that_fails_costs_its_score_and_not_the_training(
@@ -186,6 +219,48 @@ def test_a_broken_set_is_told_before_the_training(trained: Train, folder: Path) 
     assert error.where == "recipe small: evaluate[1]: pictures/test"
     assert "none of its first images can be decoded" in error.problem
     assert not (folder / "model").exists()
+
+
+def test_a_training_that_goes_on_may_be_evaluated_otherwise(trained: Train, folder: Path) -> None:
+    """Its time left is that of the steps since it went on, and its log has the scores that a crash has left."""
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    few = "evaluate=[{dataset: digits, limit: 20}]"
+    settings = ("save_every=2", "evaluate_every=1")
+    with pytest.raises(KeyboardInterrupt):
+        train_recipe(load_recipe(folder / "small.yaml", [few, *settings]), folder / "model", progress=stop)
+    assert (folder / "model" / "curves.html").exists()
+    third, last = trained(f"datasets={DATASETS}", "evaluate=[{dataset: pictures}]", *settings, resume=True)
+    assert (third.step, third.seconds_left) == (3, pytest.approx(third.seconds))
+    assert (last.step, last.seconds_left) == (4, 0.0)
+    lines = [json.loads(line) for line in (folder / "model" / "log.jsonl").read_text().splitlines()]
+    logged = [(line["step"], line["scores"][0]["dataset"]) for line in lines]
+    assert logged == [(1, "digits"), (2, "digits"), (3, "pictures"), (4, "pictures")]
+
+
+@pytest.mark.slow
+def test_of_two_processes_the_first_evaluates(trained: Train, folder: Path) -> None:
+    evaluate = "evaluate=[{dataset: digits, limit: 100}]"
+    # Nothing drops out: that is drawn anew in each process.
+    towers = "towers.config.vision_cfg.patch_dropout=0.0"
+    expected = scores(trained(evaluate, "evaluate_every=2", towers, output="one"))
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "clipbench", "train"]
+    given = ["--device", "cpu", "--threads", "1", "--output", str(folder / "two")]
+    settings = [part for setting in (evaluate, "evaluate_every=2", towers) for part in ("--set", setting)]
+    done = subprocess.run(
+        [sys.executable, *command, str(folder / "small.yaml"), *given, *settings],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=command_environment(folder),
+    )
+    lines = [json.loads(line) for line in (folder / "two" / "log.jsonl").read_text().splitlines()]
+    found = [score["value"] for line in lines for score in line.get("scores", ())]
+    assert found == pytest.approx([score.value for score in expected], abs=0.011)
+    assert done.stdout.count("digits test, zero_shot") == 2
 
 
 def test_images_that_are_trained_on_are_marked_whatever_the_set_is_called(trained: Train) -> None:
