@@ -20,7 +20,7 @@ from clipbench.training.dry_run.estimate import Estimate
 from clipbench.training.dry_run.measure import dry_run
 from clipbench.training.dry_run.steps import Line, LiveMemory, Meter, flop_counter
 from clipbench.training.recipe import LoadedRecipe, load_recipe
-from clipbench.training.start import build, train_recipe
+from clipbench.training.start import build, train
 
 WIDTH, LAYERS, SIDE, PATCH, EMBEDDING = 64, 2, 32, 8, 16
 RECIPE = f"""
@@ -144,7 +144,7 @@ def test_sizes_are_those_of_open_clip_and_the_steps_those_of_the_training(
     assert (estimate.examples, estimate.steps, estimate.share) == (901, round(2 * 901 / 16), 16)
     assert [(source.dataset, source.examples) for source in estimate.sources] == [("digits", 901)]
     output = tmp_path / "model"
-    train_recipe(recipe("schedule={batch: 16, steps: 1}"), output)
+    train(recipe("schedule={batch: 16, steps: 1}"), output)
     (checkpoint,) = (output / "checkpoints").iterdir()
     assert checkpoint.stat().st_size == pytest.approx(estimate.towers.checkpoint, rel=0.02)
 

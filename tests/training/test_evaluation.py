@@ -22,7 +22,8 @@ from clipbench.tasks.classify.zero_shot import ZeroShot
 from clipbench.training.evaluation import Evaluations, Score
 from clipbench.training.loop import Progress
 from clipbench.training.recipe import load_recipe
-from clipbench.training.start import build, train_recipe
+from clipbench.training.start import build
+from clipbench.training.start import train as train_model
 
 from ..conftest import command_environment, user_error
 
@@ -75,7 +76,7 @@ def trained(folder: Path) -> Train:
     def train(*settings: str, output: str = "model", resume: bool = False) -> list[Progress]:
         seen: list[Progress] = []
         loaded = load_recipe(folder / "small.yaml", settings)
-        train_recipe(loaded, folder / output, resume=resume, progress=seen.append)
+        train_model(loaded, folder / output, resume=resume, progress=seen.append)
         return seen
 
     return train
@@ -231,7 +232,7 @@ def test_a_training_that_goes_on_may_be_evaluated_otherwise(trained: Train, fold
     few = "evaluate=[{dataset: digits, limit: 20}]"
     settings = ("save_every=2", "evaluate_every=1")
     with pytest.raises(KeyboardInterrupt):
-        train_recipe(load_recipe(folder / "small.yaml", [few, *settings]), folder / "model", progress=stop)
+        train_model(load_recipe(folder / "small.yaml", [few, *settings]), folder / "model", progress=stop)
     assert (folder / "model" / "curves.html").exists()
     third, last = trained(f"datasets={DATASETS}", "evaluate=[{dataset: pictures}]", *settings, resume=True)
     assert (third.step, third.seconds_left) == (3, pytest.approx(third.seconds))

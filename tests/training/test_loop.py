@@ -20,7 +20,7 @@ from clipbench.models.catalog import find_model
 from clipbench.training.loop import Progress
 from clipbench.training.optimiser import make_optimiser, set_rate
 from clipbench.training.recipe import load_recipe
-from clipbench.training.start import build, train_recipe
+from clipbench.training.start import build, train
 from clipbench.training.towers.base import Trainable
 
 SHORT = ("schedule.steps=6", "schedule.batch=32", "schedule.warmup=2", "seed=3", "save_every=2")
@@ -37,7 +37,7 @@ def one_thread() -> Iterator[None]:
 def tiny(output: Path, *settings: str, resume: bool = False) -> tuple[Trainable, list[Progress]]:
     seen: list[Progress] = []
     loaded = load_recipe("clip-tiny", [*SHORT, *settings])
-    return train_recipe(loaded, output, resume=resume, progress=seen.append), seen
+    return train(loaded, output, resume=resume, progress=seen.append), seen
 
 
 def test_the_first_losses_are_those_of_the_packaged_model(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_first_losses_are_those_of_the_packaged_model(tmp_path: Path) -> Non
     """
     settings = ["schedule.steps=4", "schedule.warmup=1"]
     seen: list[Progress] = []
-    train_recipe(load_recipe("clip-tiny", settings), tmp_path, progress=seen.append)
+    train(load_recipe("clip-tiny", settings), tmp_path, progress=seen.append)
     expected = [5.97622013092041, 6.49403190612793, 7.69117546081543, 6.589360237121582]
     assert seen[0].loss == pytest.approx(expected[0], rel=1e-6)
     assert [progress.loss for progress in seen] == pytest.approx(expected, rel=1e-3)
@@ -75,7 +75,7 @@ def test_a_broken_training_goes_on_as_if_it_had_not_been(tmp_path: Path, stop: i
             raise Killed
 
     with pytest.raises(Killed):
-        train_recipe(load_recipe("clip-tiny", SHORT), tmp_path / "broken", progress=kill)
+        train(load_recipe("clip-tiny", SHORT), tmp_path / "broken", progress=kill)
     resumed, seen = tiny(tmp_path / "broken", resume=True)
     assert [progress.loss for progress in seen] == [progress.loss for progress in expected][seen[0].step - 1 :]
     weights = resumed.model.state_dict()

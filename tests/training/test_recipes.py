@@ -23,7 +23,7 @@ from clipbench.training.data.pairs import CropTransform
 from clipbench.training.optimiser import make_optimiser
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import Crop, Recipe, load_recipe, packaged_recipes, recipe_schema
-from clipbench.training.start import build, open_data, train_recipe
+from clipbench.training.start import build, open_data, train
 
 from ..conftest import REPOSITORY
 from ..hub_server import Hub
@@ -105,7 +105,7 @@ def test_a_packaged_recipe_trains_open_clips_own_towers(name: str, hub: Hub, tmp
     save_words(hub.root / "timm/ViT-B-16-SigLIP")
     losses: list[float] = []
     loaded = load_recipe(name, SHORT if name != "rn50" else SHORT[:1])
-    model = train_recipe(loaded, tmp_path / "model", progress=lambda progress: losses.append(progress.loss))
+    model = train(loaded, tmp_path / "model", progress=lambda progress: losses.append(progress.loss))
     towers = loaded.recipe.towers.open_clip
     theirs = open_clip.create_model(towers, load_weights=False)
     count = sum(weight.numel() for weight in model.model.parameters())
@@ -157,7 +157,7 @@ def test_a_tokenizer_of_ones_own_is_written_with_the_model(tmp_path: Path) -> No
     text |= {"no_causal_mask": True, "context_length": 12}
     config = tower_of({**TINY, "custom_text": True, "text_cfg": text})
     loaded = load_recipe("siglip-b-16", [*SHORT, config, "data=[{dataset: digits}]"])
-    train_recipe(loaded, tmp_path / "model")
+    train(loaded, tmp_path / "model")
     assert_loads_everywhere(tmp_path / "model")
 
 

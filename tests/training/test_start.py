@@ -17,7 +17,7 @@ from clipbench.models.catalog import find_model
 from clipbench.training.loop import Progress
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import load_recipe
-from clipbench.training.start import build, open_data, train_recipe
+from clipbench.training.start import build, open_data, train
 
 RECIPE = """
 name: small
@@ -54,7 +54,7 @@ def recipe(tmp_path: Path) -> Write:
 
 def trained(path: Path, output: Path, *settings: str) -> list[Progress]:
     seen: list[Progress] = []
-    train_recipe(load_recipe(path, settings), output, progress=seen.append)
+    train(load_recipe(path, settings), output, progress=seen.append)
     return seen
 
 

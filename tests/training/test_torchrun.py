@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from clipbench.training.recipe import load_recipe
-from clipbench.training.start import train_recipe
+from clipbench.training.start import train
 
 from ..conftest import REPOSITORY, command_environment
 
@@ -109,7 +109,7 @@ def test_a_training_that_lost_a_process_goes_on_with_another_number_of_them(tmp_
     torch.set_num_threads(1)
     losses: list[float] = []
     loaded = load_recipe(tmp_path / "small.yaml")
-    train_recipe(loaded, tmp_path / "one", progress=lambda progress: losses.append(progress.loss))
+    train(loaded, tmp_path / "one", progress=lambda progress: losses.append(progress.loss))
     torch.set_num_threads(threads)
     log = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == list(range(1, 61))

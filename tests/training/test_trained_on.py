@@ -16,7 +16,7 @@ from clipbench.report.leaderboard import make_leaderboard
 from clipbench.runs.runner import Runner
 from clipbench.training.data.pairs import LoadingOptions, PairData
 from clipbench.training.recipe import LoadedRecipe, load_recipe
-from clipbench.training.start import build, train_recipe
+from clipbench.training.start import build, train
 
 from .layouts import RECIPE, picture, recipe_fixture  # noqa: F401
 from .test_data import transform
@@ -26,7 +26,7 @@ SLOW = pytest.mark.slow
 
 def trained(loaded: LoadedRecipe, output: Path, **options: Path) -> Path:
     losses: list[float] = []
-    train_recipe(loaded, output, progress=lambda progress: losses.append(progress.loss), **options)
+    train(loaded, output, progress=lambda progress: losses.append(progress.loss), **options)
     assert len(losses) == loaded.recipe.schedule.steps
     assert np.isfinite(losses).all()
     return output

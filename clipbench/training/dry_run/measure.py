@@ -55,7 +55,7 @@ def dry_run(
         hourly_price: of each device.
 
     Raises:
-        UserError: as `train_recipe` raises it for data, towers and a batch that cannot be shared.
+        UserError: as `start.train` raises it for data, towers and a batch that cannot be shared.
     """
     recipe = loaded.recipe
     check_batch(loaded, Processes(count=devices))
