@@ -13,11 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from clipbench.cli.console import format_seconds, shown
 from clipbench.report.text import numbers
-from clipbench.training.log import measured_on
+from clipbench.training.monitor.log import measured_on
 
 if TYPE_CHECKING:
-    from clipbench.training.evaluation import Score
     from clipbench.training.loop import Progress as Training
+    from clipbench.training.monitor.evaluation import Score
 
 
 class TrainingConsole:

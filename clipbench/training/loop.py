@@ -11,10 +11,10 @@ from typing import Final
 from clipbench.errors import UserError
 from clipbench.training.checkpoints import Checkpoints, recipe_digest
 from clipbench.training.data.base import TrainingData
-from clipbench.training.evaluation import Score
-from clipbench.training.learner import Learner
+from clipbench.training.monitor.evaluation import Score
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe
+from clipbench.training.step.learner import Learner
 from clipbench.training.towers.base import Trainable
 
 PATIENCE: Final = 20

@@ -10,14 +10,14 @@ import torch
 from clipbench.embed.device import default_workers, resolve_device
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.training.cached import warn_of_batch_statistics
-from clipbench.training.curves import write_curves
 from clipbench.training.data.base import TrainingData
-from clipbench.training.evaluation import Evaluations
-from clipbench.training.log import LOG, StepLog
 from clipbench.training.loop import Progress, fit
+from clipbench.training.monitor.curves import write_curves
+from clipbench.training.monitor.evaluation import Evaluations
+from clipbench.training.monitor.log import LOG, StepLog
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import LoadedRecipe, load_recipe
+from clipbench.training.step.cached import warn_of_batch_statistics
 from clipbench.training.towers.base import Trainable
 
 

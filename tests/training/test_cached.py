@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clipbench.training.cached import Inputs, Loss, backward, warn_of_batch_statistics
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.pairs import Pairs, caption_codes
 from clipbench.training.objectives.sigmoid import sigmoid
 from clipbench.training.recipe import Objective
 from clipbench.training.recipe import Towers as Wanted
+from clipbench.training.step.cached import Inputs, Loss, backward, warn_of_batch_statistics
 from clipbench.training.towers.base import Trainable
 from clipbench.training.towers.open_clip import build
 

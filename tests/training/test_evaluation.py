@@ -19,8 +19,8 @@ from clipbench.errors import UserError
 from clipbench.results.records import JobResult
 from clipbench.runs.runner import Runner
 from clipbench.tasks.classify.zero_shot import ZeroShot
-from clipbench.training.evaluation import Evaluations, Score
 from clipbench.training.loop import Progress
+from clipbench.training.monitor.evaluation import Evaluations, Score
 from clipbench.training.recipe import load_recipe
 from clipbench.training.start import build
 from clipbench.training.start import train as train_model

@@ -9,10 +9,10 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from clipbench.errors import UserError
-from clipbench.training.learner import Learner, resolve_precision
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import load_recipe
 from clipbench.training.start import build, open_data
+from clipbench.training.step.learner import Learner, resolve_precision
 
 RECIPE = """
 name: small

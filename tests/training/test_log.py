@@ -15,10 +15,10 @@ import pytest
 from rich.console import Console
 
 from clipbench.cli.training_console import TrainingConsole, score_told, told
-from clipbench.training.curves import MOST, figures, thinned, write_curves
-from clipbench.training.evaluation import Score
-from clipbench.training.log import StepLog, read_log
 from clipbench.training.loop import Progress
+from clipbench.training.monitor.curves import MOST, figures, thinned, write_curves
+from clipbench.training.monitor.evaluation import Score
+from clipbench.training.monitor.log import StepLog, read_log
 
 from ..conftest import user_error
 

@@ -18,9 +18,9 @@ import torch
 from clipbench.errors import UserError
 from clipbench.models.catalog import find_model
 from clipbench.training.loop import Progress
-from clipbench.training.optimiser import make_optimiser, set_rate
 from clipbench.training.recipe import load_recipe
 from clipbench.training.start import build, train
+from clipbench.training.step.optimiser import make_optimiser, set_rate
 from clipbench.training.towers.base import Trainable
 
 SHORT = ("schedule.steps=6", "schedule.batch=32", "schedule.warmup=2", "seed=3", "save_every=2")

@@ -14,7 +14,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipbench.training.cached import Inputs, Loss, backward
 from clipbench.training.data.base import Batch, TrainingData
 from clipbench.training.loop import Progress, fit
 from clipbench.training.objectives.contrastive import contrastive
@@ -23,6 +22,7 @@ from clipbench.training.objectives.sigmoid import sigmoid
 from clipbench.training.processes import Processes, processes
 from clipbench.training.recipe import load_recipe
 from clipbench.training.start import build, open_data
+from clipbench.training.step.cached import Inputs, Loss, backward
 from clipbench.training.towers.base import Trainable
 
 from .largest import largest_tensor

@@ -20,10 +20,10 @@ import yaml
 from clipbench.errors import Unavailable, UserError
 from clipbench.models.catalog import find_model
 from clipbench.training.data.pairs import CropTransform
-from clipbench.training.optimiser import make_optimiser
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import Crop, Recipe, load_recipe, packaged_recipes, recipe_schema
 from clipbench.training.start import build, open_data, train
+from clipbench.training.step.optimiser import make_optimiser
 
 from ..conftest import REPOSITORY
 from ..hub_server import Hub

@@ -15,7 +15,6 @@ from clipbench.embed.device import device_memory
 from clipbench.training.data.base import Batch, TrainingData
 from clipbench.training.dry_run.estimate import Estimate, Memory, SourceSize, TowerSizes
 from clipbench.training.dry_run.steps import Line, LiveMemory, Meter, StepCost, with_texts_of
-from clipbench.training.learner import resolve_precision
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.pairs import Pairs, caption_codes
 from clipbench.training.objectives.rows import SIMILARITIES
@@ -23,6 +22,7 @@ from clipbench.training.objectives.sigmoid import sigmoid
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe
 from clipbench.training.start import build, check_batch, open_data
+from clipbench.training.step.learner import resolve_precision
 from clipbench.training.towers.base import Trainable
 
 READ: Final = 1024

@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 
 from clipbench.embed.device import is_out_of_memory
 from clipbench.training.data.base import Batch
-from clipbench.training.learner import Learner
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import LoadedRecipe
+from clipbench.training.step.learner import Learner
 from clipbench.training.towers.base import Trainable
 
 STEPS: Final = 2**31

@@ -20,7 +20,7 @@ from clipbench.results.records import Record
 from clipbench.tasks.base import DatasetFacts, Inputs, Needs, Task, TaskSettings
 from clipbench.tasks.prompts import PromptedClasses
 from clipbench.tasks.registry import load_task
-from clipbench.training.embedding import EmbeddedTexts, TrainedModel, embed_images
+from clipbench.training.monitor.embedding import EmbeddedTexts, TrainedModel, embed_images
 from clipbench.training.recipe import Evaluation, LoadedRecipe
 
 if TYPE_CHECKING:

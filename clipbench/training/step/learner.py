@@ -9,15 +9,15 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from clipbench.training.cached import Inputs, Loss, backward
 from clipbench.training.data.base import Batch
 from clipbench.training.objectives.contrastive import contrastive
 from clipbench.training.objectives.exchange import gathered, passed_round
 from clipbench.training.objectives.pairs import Pairs, caption_codes
 from clipbench.training.objectives.sigmoid import sigmoid
-from clipbench.training.optimiser import make_optimiser, set_rate
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import Recipe
+from clipbench.training.step.cached import Inputs, Loss, backward
+from clipbench.training.step.optimiser import make_optimiser, set_rate
 from clipbench.training.towers.base import Trainable
 
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

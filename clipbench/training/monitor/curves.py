@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from clipbench.errors import UserError
 from clipbench.files import write_atomically
-from clipbench.training.log import LOG, measured_on, read_log
+from clipbench.training.monitor.log import LOG, measured_on, read_log
 
 CURVES: Final = "curves.html"
 PLOTLY: Final = "plotly.min.js"

@@ -1,0 +1,1 @@
+"""What is seen of a training: scores on the way, a log, and its curves."""
