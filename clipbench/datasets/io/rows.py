@@ -82,9 +82,11 @@ def _read_file(path: Path, start: int, stop: int, columns: Sequence[str]) -> Ite
 def _batches(file: Any, groups: Sequence[int], columns: Sequence[str], path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
+    # Looked up now: what is left half-read when Python ends is closed when its modules are gone.
+    damages = pa.ArrowException, OSError
     try:
         yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(columns), use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+    except damages as error:
         raise UserError(f"is damaged ({error})", where=str(path), fix="download or copy it again") from error
 
 

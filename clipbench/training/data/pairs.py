@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,8 +74,19 @@ class PairData:
             # Torch's own random numbers stay as they are, which a training that goes on depends on.
             generator=torch.Generator(),
         )
-        batches = _batches(iter(loader), len(stream.shares), pinned=self._options.pinned)
+        batches = self._batches(iter(loader), len(stream.shares))
         return _ahead(batches) if workers else batches
+
+    def _batches(self, parts: Iterator[_Part | _Failure], workers: int) -> Iterator[Batch]:
+        """Put the parts of each step together, of as many workers in turn."""
+        while True:
+            step: list[_Part] = []
+            for part in islice(parts, workers):
+                if isinstance(part, _Failure):
+                    raise UserError(part.problem, where=part.where, fix=part.fix)
+                step.append(part)
+            batch = _joined(step, self._transform)
+            yield replace(batch, pixels=batch.pixels.pin_memory()) if self._options.pinned else batch
 
     def about(self) -> Mapping[str, Any]:
         """Return what a model declares that was trained on these data, and of each source what tells it elsewhere."""
@@ -97,8 +108,8 @@ class CropTransform:
     squash: bool = False
     """A part of the image's own shape is pressed into the square, instead of a square cut out."""
 
-    def pixels(self, image: PIL.Image.Image, random: np.random.Generator) -> Tensor:
-        """Return (3, S, S) float32: a square of at least `smallest` of the shorter side, anywhere in the image.
+    def square(self, image: PIL.Image.Image, random: np.random.Generator) -> Tensor:
+        """Return (S, S, 3) uint8: a square of at least `smallest` of the shorter side, anywhere in the image.
 
         With `squash` it is a rectangle of at least that share of both sides.
         """
@@ -111,7 +122,11 @@ class CropTransform:
         square = image.resize((self.side, self.side), Resampling.BICUBIC, box=(left, top, left + width, top + height))
         if self.crop.flip and random.uniform() < 0.5:
             square = PIL.ImageOps.mirror(square)
-        scaled = torch.from_numpy(np.array(square)).movedim(-1, 0).float() / 255
+        return torch.from_numpy(np.array(square))
+
+    def pixels(self, squares: Tensor) -> Tensor:
+        """Normalise (n, S, S, 3) uint8 squares, all at once; return (n, 3, S, S) float32, channels last in memory."""
+        scaled = squares.movedim(-1, 1).float() / 255
         return (scaled - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
 
 
@@ -119,8 +134,8 @@ class CropTransform:
 class _Part:
     """What one worker has made of its part of a step."""
 
-    pixels: Tensor
-    """(n, 3, S, S); zeros where an example cannot be used."""
+    squares: Tensor
+    """(n, S, S, 3) uint8, a quarter of the pixels' bytes on the way between processes; 0 where one cannot be used."""
     captions: list[str]
     classes: list[int]
     problems: list[str]
@@ -186,13 +201,13 @@ class PairStream(IterableDataset[_Part | _Failure]):
                 if number * size + turn in share
             ]
             seen += size
-            none = torch.zeros(3, self._transform.side, self._transform.side)
-            pixels, captions, classes, problems = zip(*found, strict=True)
-            stacked = torch.stack([none if image is None else image for image in pixels])
+            none = torch.zeros(self._transform.side, self._transform.side, 3, dtype=torch.uint8)
+            squares, captions, classes, problems = zip(*found, strict=True)
+            stacked = torch.stack([none if square is None else square for square in squares])
             yield _Part(stacked, list(captions), list(classes), list(problems))
 
     def _pair(self, place: tuple[int, int], block: Block, example: Example) -> tuple[Tensor | None, str, int, str]:
-        """Return pixels, text, class and what is wrong; `place` is the lane and how many of it came before."""
+        """Return a square, text, class and what is wrong; `place` is the lane and how many of it came before."""
         random = np.random.default_rng((self._loaded.recipe.seed, *place))
         told = block.source.pair(example, random)
         if told is None:
@@ -203,21 +218,10 @@ class PairStream(IterableDataset[_Part | _Failure]):
             image = decode(example.image, block.source.split.decoding)
         except BrokenImage as broken:
             return None, *told, f"image {example.id!r}: {broken}"
-        return self._transform.pixels(image, random), *told, ""
+        return self._transform.square(image, random), *told, ""
 
 
-def _batches(parts: Iterator[_Part | _Failure], workers: int, *, pinned: bool) -> Iterator[Batch]:
-    """Put the parts of each step together, of as many workers in turn."""
-    while True:
-        step: list[_Part] = []
-        for part in islice(parts, workers):
-            if isinstance(part, _Failure):
-                raise UserError(part.problem, where=part.where, fix=part.fix)
-            step.append(part)
-        yield _joined(step, pinned=pinned)
-
-
-def _joined(parts: Sequence[_Part], *, pinned: bool) -> Batch:
+def _joined(parts: Sequence[_Part], transform: CropTransform) -> Batch:
     """Return a batch; in the place of an example that cannot be used stands the next one, so that sizes stay."""
     problems = [problem for part in parts for problem in part.problems]
     captions = [caption for part in parts for caption in part.captions]
@@ -225,10 +229,7 @@ def _joined(parts: Sequence[_Part], *, pinned: bool) -> Batch:
     if all(problems):
         fix = f"look at the data set's images and captions; {problems[0]}"
         raise UserError("no example of a whole batch can be used", where="data", fix=fix)
-    shape = (len(problems), *parts[0].pixels.shape[1:])
-    pixels = parts[0].pixels
-    if len(parts) > 1 or pinned:
-        pixels = torch.cat([part.pixels for part in parts], out=torch.empty(shape, pin_memory=pinned))
+    pixels = torch.cat([transform.pixels(part.squares) for part in parts])
     for place in (place for place, problem in enumerate(problems) if problem):
         after = (later % len(problems) for later in range(place + 1, place + len(problems)))
         other = next(later for later in after if not problems[later])
