@@ -33,13 +33,13 @@ queue_again() {
 # SLURM sends USR1 two minutes before the time is up, to this script alone.
 trap 'queue_again "its time is up"' USR1
 
-first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+mapfile -t machines < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 port=$((20000 + SLURM_JOB_ID % 20000))
 
 # torchrun starts a process for each card; when one ends, so do all.
 srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 \
     torchrun --nnodes="$SLURM_NNODES" --nproc-per-node="$cards" --max-restarts=0 \
-    --rdzv-backend=c10d --rdzv-endpoint="$first:$port" --rdzv-id="$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}" \
+    --rdzv-backend=c10d --rdzv-endpoint="${machines[0]}:$port" --rdzv-id="$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}" \
     -m clipbench train "$recipe" --output "$output" --resume auto \
     --workers "$((SLURM_CPUS_PER_TASK / cards - 1))" "$@" &
 

@@ -53,12 +53,12 @@ def train(
         import torch
 
         torch.set_num_threads(threads)
+    if dry:
+        _dry_run(load_recipe(recipe, settings or ()), resolve_device(device), devices, workers, data_root, hourly_price)
+        return
     # Joined before anything can go wrong, so that one of many processes tells of it.
     with processes(resolve_device(device)) as here:
         loaded = load_recipe(recipe, settings or ())
-        if dry:
-            _dry_run(loaded, resolve_device(device), devices, workers, data_root, hourly_price)
-            return
         if output is None:
             raise UserError("is needed: the folder that gets the model", where="--output", fix="write --output DIR")
         with TrainingConsole(Console(emoji=False)) as console:

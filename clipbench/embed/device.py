@@ -121,6 +121,10 @@ def device_memory(device: str) -> int | None:
 
 
 def default_workers(device: str) -> int:
-    """Return how many processes decode images: on a CPU the encoder needs most of the cores itself."""
+    """Return how many processes decode images: on a CPU the encoder needs most of the cores itself.
+
+    Processes that `torchrun` has started on this machine share its cores.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores //= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return cores // 4 if device == "cpu" else min(16, max(1, cores - 1))

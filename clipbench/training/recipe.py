@@ -12,11 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clipbench.datasets.base import DatasetDefinition
-from clipbench.datasets.catalog import catalog_definitions, read_definition
+from clipbench.datasets.catalog import catalog_definitions
 from clipbench.documents.marked_yaml import KeyPath, MarkedYaml, read_mapping, unmarked
 from clipbench.documents.validation import Problem, check, refuse
 from clipbench.errors import UserError, did_you_mean
-from clipbench.suite.reader import DIALECT, dataset_schema
+from clipbench.suite.reader import DIALECT, dataset_schema, read_datasets
 
 _BY_DEFAULT: Final = "by default the configuration's own, else OpenAI's"
 EXPECTED = "a recipe is a mapping of the keys data, towers, objective, optimiser, schedule and others"
@@ -254,15 +254,8 @@ def _overridden(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str
 
 def _definitions(document: MarkedYaml, base: Path, problems: list[Problem]) -> dict[str, DatasetDefinition]:
     """Return the data sets that a recipe may name: the catalog's and its own; notes what is wrong with the latter."""
-    found = dict(catalog_definitions())
-    entries = document.value.get("datasets")
-    for name, entry in entries.items() if isinstance(entries, dict) else ():
-        if isinstance(entry, dict):
-            definition, mistakes = read_definition(str(name), document, ("datasets", name), base=base)
-            problems += mistakes
-            if definition is not None:
-                found[str(name)] = definition
-    return found
+    own = read_datasets(document, base, problems)
+    return {**catalog_definitions(), **{name: found for name, found in own.items() if found is not None}}
 
 
 def _named(recipe: Recipe) -> dict[KeyPath, str]:

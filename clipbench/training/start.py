@@ -59,9 +59,9 @@ def train(
         data = open_data(loaded, model, here, *options)
         if not here.first:
             return fit(loaded, model, data, output, here=here, resume=resume)
-        _check_writable(output)
         warn_of_batch_statistics(model, loaded.recipe.part, loaded.recipe.schedule.batch // here.count)
         evaluations = Evaluations(loaded, model, here.device, *options)
+        _check_writable(output)
         log = StepLog(output, resume=resume)
 
         def told(found: Progress) -> None:

@@ -67,7 +67,7 @@ def test_batches_are_the_same_ones_whoever_reads_them(layout: str, recipe: Calla
     copy: PairStream = pickle.loads(pickle.dumps(stream))
     for one, other in islice(zip(stream, copy, strict=False), 3):
         assert one.captions == other.captions
-        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.squares, other.squares)
     if layout != "digits":
         # 48 pictures in six lanes, four batches of twelve: an epoch.
         told = [caption for batch in alone[:4] for caption in batch.captions]

@@ -20,6 +20,7 @@ import yaml
 from clipbench.errors import Unavailable, UserError
 from clipbench.models.catalog import find_model
 from clipbench.training.data.pairs import CropTransform
+from clipbench.training.loop import Progress
 from clipbench.training.processes import Processes
 from clipbench.training.recipe import Crop, Recipe, load_recipe, packaged_recipes, recipe_schema
 from clipbench.training.start import build, open_data, train
@@ -80,7 +81,8 @@ def test_the_papers_hyperparameters(name: str, numbers: tuple[float | None, ...]
 def test_a_packaged_recipe_names_no_file_of_a_machine() -> None:
     for name, path in packaged_recipes().items():
         entries = yaml.safe_load(path.read_text(encoding="utf-8")).get("datasets", {})
-        assert [key for entry in entries.values() for key in entry if key in ("path", "root")] == [], name
+        paths = [entry.get("path") or entry["hub"] for entry in entries.values()]
+        assert all(re.fullmatch(r"[\w-]+/[\w-]+", path) for path in paths), name  # ORG/REPO on the hub
         assert load_recipe(name).recipe.description
 
 
@@ -124,6 +126,22 @@ def test_a_packaged_recipe_trains_open_clips_own_towers(name: str, hub: Hub, tmp
     written = json.loads((tmp_path / "model" / "open_clip_config.json").read_text())["preprocess_cfg"]
     keys = ("mean", "std", "interpolation", "resize_mode")
     assert {key: written[key] for key in keys} == {key: declared[key] for key in keys}
+    assert_loads_everywhere(tmp_path / "model")
+
+
+@pytest.mark.shared_data
+def test_cifar_clip_trains_on_photographs_and_is_evaluated_on_others(shared_data: Path, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    settings = [
+        "schedule={batch: 16, steps: 3, warmup: 1}",
+        "evaluate=[{dataset: cifar10-photos, split: test, limit: 40}]",
+    ]
+    loaded = load_recipe("cifar-clip", settings)
+    train(loaded, tmp_path / "model", data_root=shared_data, progress=seen.append)
+    # 16 captions of 18 templates and 10 classes, others of an image's class left out.
+    assert seen[0].loss == pytest.approx(math.log(16), abs=0.5)
+    (score,) = seen[-1].scores
+    assert (score.dataset, score.metric, score.n, score.trained_on) == ("cifar10-photos", "top1", 40, False)
     assert_loads_everywhere(tmp_path / "model")
 
 
@@ -172,9 +190,10 @@ def test_a_squashed_image_is_seen_whole() -> None:
     image = PIL.Image.fromarray(halves)
     for squash in (True, False):
         transform = CropTransform(16, (0.0,) * 3, (1.0,) * 3, Crop(smallest=1.0), squash)
-        found = [transform.pixels(image, np.random.default_rng(seed)) for seed in range(4)]
+        squares = torch.stack([transform.square(image, np.random.default_rng(seed)) for seed in range(4)])
+        found = transform.pixels(squares)
         white = [float(pixels.mean()) for pixels in found]
-        assert all(pixels.shape == (3, 16, 16) for pixels in found)
+        assert found.shape == (4, 3, 16, 16)
         assert (white == pytest.approx([0.5] * 4, abs=0.01)) == squash
 
 

@@ -19,12 +19,11 @@ class Memory:
     moments: int
     """AdamW's two of each weight."""
     inputs: int
-    """Pixels and tokens of a device's share of the batch."""
+    """Pixels and tokens: on a CPU of a process's share of the batch, else of the pairs of a pass."""
     activations: int
     """Of the pairs of a pass; extrapolated from the batches that were measured."""
     similarities: int
     """Of a device's pairs with all, and what the objective makes of them; measured at a small batch, in proportion."""
-
     update: int
     """What AdamW makes and frees, when activations and similarities are gone."""
 

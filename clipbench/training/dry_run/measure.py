@@ -77,7 +77,7 @@ def dry_run(
         weights=towers.weights,
         gradients=towers.moments // 2 * (1 if devices == 1 else 2),
         moments=towers.moments,
-        inputs=share * (3 * model.side**2 * 4 + tokens * 8),
+        inputs=(share if device == "cpu" else part) * (3 * model.side**2 * 4 + tokens * 8),
         activations=round(_activations(costs).at(part)),
         similarities=_similarities(loaded, read.pool, share, recipe.schedule.batch),
         update=costs[-1].update,

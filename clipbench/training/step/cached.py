@@ -22,7 +22,7 @@ Loss = Callable[[Pairs], Tensor]
 
 @dataclass(frozen=True)
 class Inputs:
-    """B images and texts as the towers take them, on their device."""
+    """B images and texts as the towers take them."""
 
     pixels: Tensor
     """(B, 3, S, S)."""
@@ -33,18 +33,15 @@ class Inputs:
     classes: Tensor
     """(B,) int64, as in `Pairs`."""
 
-    def to(self, device: str) -> Inputs:
-        """Return it on a device."""
-        columns = (self.pixels, self.tokens, self.captions, self.classes)
-        return Inputs(*(column.to(device, non_blocking=True) for column in columns))
-
     def parts(self, size: int) -> Sequence[Inputs]:
         """Cut it into parts of at most `size` pairs."""
         columns = (self.pixels, self.tokens, self.captions, self.classes)
         return [Inputs(*part) for part in zip(*(torch.split(column, size) for column in columns), strict=True)]
 
 
-def backward(towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = None) -> Tensor:
+def backward(
+    towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = None, device: str | torch.device = "cpu"
+) -> Tensor:
     """Add a batch's gradients to those of the towers and of what `loss` has learnt; return the loss, detached.
 
     With `part` the towers run over so many pairs at a time, twice: first without activations, for the features; the
@@ -58,25 +55,27 @@ def backward(towers: nn.Module, inputs: Inputs, loss: Loss, part: int | None = N
         inputs: this process's pairs.
         loss: of all pairs.
         part: pairs a pass; None: all in one, with their activations.
+        device: of the towers, to which the pairs of a pass are moved: a large batch's pixels need not fit there.
     """
+    captions, classes = inputs.captions.to(device), inputs.classes.to(device)
     if part is None or part >= len(inputs.pixels):
-        found = loss(_pairs(towers, inputs))
+        found = loss(Pairs(*_features(towers, inputs, device), captions, classes))
         found.backward()  # type: ignore[no-untyped-call]
         return found.detach()
     parts, states = inputs.parts(part), []
     with torch.no_grad():
         features = []
         for one in parts:
-            states.append(_RandomState(one.pixels.device))
-            features.append(towers(one.pixels, one.tokens))
+            states.append(_RandomState(torch.device(device)))
+            features.append(_features(towers, one, device))
     image, text = (torch.cat(side).requires_grad_() for side in zip(*features, strict=True))
-    found = loss(Pairs(image, text, inputs.captions, inputs.classes))
+    found = loss(Pairs(image, text, captions, classes))
     found.backward()  # type: ignore[no-untyped-call]
     assert image.grad is not None and text.grad is not None  # noqa: PT018 - for the type checker
     gradients = zip(torch.split(image.grad, part), torch.split(text.grad, part), strict=True)
     for place, (one, (of_image, of_text)) in enumerate(zip(parts, gradients, strict=True)):
         with _without_exchange(towers) if place < len(parts) - 1 else nullcontext(), states[place].again():
-            torch.autograd.backward(towers(one.pixels, one.tokens), (of_image, of_text))
+            torch.autograd.backward(_features(towers, one, device), (of_image, of_text))
     return found.detach()
 
 
@@ -92,9 +91,9 @@ def warn_of_batch_statistics(model: Trainable, part: int | None, pairs: int) -> 
         _LOG.warning("part: batch norm takes its statistics of %d images, not of %d: other gradients", part, pairs)
 
 
-def _pairs(towers: nn.Module, inputs: Inputs) -> Pairs:
-    image, text = towers(inputs.pixels, inputs.tokens)
-    return Pairs(image, text, inputs.captions, inputs.classes)
+def _features(towers: nn.Module, inputs: Inputs, device: str | torch.device) -> tuple[Tensor, Tensor]:
+    image, text = towers(inputs.pixels.to(device, non_blocking=True), inputs.tokens.to(device, non_blocking=True))
+    return image, text
 
 
 def _without_exchange(towers: nn.Module) -> AbstractContextManager[None]:

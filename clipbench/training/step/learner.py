@@ -52,8 +52,9 @@ class Learner:
         set_rate(self._optimiser, step, steps, self._recipe.schedule.warmup)
         self._optimiser.zero_grad()
         tokens = self.model.tokenize(batch.captions)
-        inputs = Inputs(batch.pixels, tokens, caption_codes(batch.captions), batch.classes).to(self._here.device)
-        loss = backward(self._towers, inputs, self._scaled(_objective(self._recipe, self.model)), self._recipe.part)
+        inputs = Inputs(batch.pixels, tokens, caption_codes(batch.captions), batch.classes)
+        objective = self._scaled(_objective(self._recipe, self.model))
+        loss = backward(self._towers, inputs, objective, self._recipe.part, self._here.device)
         for weight in self._apart:
             if weight.grad is not None:
                 self._here.average(weight.grad)
