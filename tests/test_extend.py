@@ -83,6 +83,7 @@ CALLS = {
     "stored_feature": "settings model task",
     "subject_of": "jobs",
     "text_classifier": "prompts text model",
+    "train": "recipe output * settings= device= workers= data_root= resume= progress=",
     "unit_rows": "features",
     "verdict_of": "low high",
     "wilson": "correct n level=",
@@ -112,7 +113,7 @@ VERDICTS = ("higher", "lower", "not_distinguishable", "undefined")
 
 ONLY_PROGRAMS = {"Results", "Suite", "compare", "compare_all", "disagreements", "load_results", "load_suite", "run"}
 
-ONLY_PROGRAMS |= {"shift_suite", "write_site", "write_site_data"}
+ONLY_PROGRAMS |= {"shift_suite", "train", "write_site", "write_site_data"}
 PLUGINS = sorted({*CALLS, *MEMBERS, "Verdict"} - ONLY_PROGRAMS)
 SHARED = "Dataset DatasetInfo Example ImageFeatures ImageTextModel IndexedDataset ModelInfo ModelPedigree Split Tokens"
 PROGRAMS = sorted({*ONLY_PROGRAMS, *SHARED.split(), "UserError"})

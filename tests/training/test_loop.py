@@ -182,6 +182,7 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_loss_starts_at_chance_and_falls(tmp_path: Path) -> None:
     _, seen = tiny(tmp_path, "schedule.steps=20")
     assert seen[0].loss == pytest.approx(math.log(32), abs=1.0)
