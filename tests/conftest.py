@@ -108,7 +108,7 @@ CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 def clipbench(tmp_path: Path) -> CommandLine:
     """Run the command line in a folder and a cache of the test's own, as a user would, offline."""
 
-    def run(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "clipbench", *map(str, arguments)],
             cwd=tmp_path,
