@@ -126,8 +126,9 @@ class CropTransform:
 
     def pixels(self, squares: Tensor) -> Tensor:
         """Normalise (n, S, S, 3) uint8 squares, all at once; return (n, 3, S, S) float32, channels last in memory."""
-        scaled = squares.movedim(-1, 1).float() / 255
-        return (scaled - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[:, None, None]
+        mean, std = (torch.tensor(of_channels)[:, None, None] for of_channels in (self.mean, self.std))
+        # In place: a large batch is copied once.
+        return squares.movedim(-1, 1).float().div_(255).sub_(mean).div_(std)
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _joined(parts: Sequence[_Part], transform: CropTransform) -> Batch:
     if all(problems):
         fix = f"look at the data set's images and captions; {problems[0]}"
         raise UserError("no example of a whole batch can be used", where="data", fix=fix)
-    pixels = torch.cat([transform.pixels(part.squares) for part in parts])
+    pixels = transform.pixels(torch.cat([part.squares for part in parts]))
     for place in (place for place, problem in enumerate(problems) if problem):
         after = (later % len(problems) for later in range(place + 1, place + len(problems)))
         other = next(later for later in after if not problems[later])
