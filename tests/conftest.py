@@ -17,6 +17,8 @@ import pytest
 
 from clipbench.errors import UserError
 
+from .commands import run, run_anew
+
 if TYPE_CHECKING:
     from clipbench.runs.runner import Runner
 
@@ -108,18 +110,12 @@ CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 def clipbench(tmp_path: Path) -> CommandLine:
     """Run the command line in a folder and a cache of the test's own, as a user would, offline."""
 
-    def run(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "clipbench", *map(str, arguments)],
-            cwd=tmp_path,
-            env=command_environment(tmp_path) | dict(env),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+    def call(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+        # What speaks to Python itself is heard by a new one alone.
+        how = run_anew if any(name.startswith("PYTHON") for name in env) else run
+        return how([*map(str, arguments)], tmp_path, command_environment(tmp_path) | dict(env), timeout)
 
-    return run
+    return call
 
 
 def command_environment(folder: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import pytest
 
 from clipbench.tasks.registry import task_names
 
+from ..commands import start
 from ..conftest import CommandLine, command_environment, output_of
 
 SUITE = """
@@ -47,24 +48,13 @@ def records(output: Path) -> dict[str, Any]:
     return {"jobs": jobs, "examples": examples}
 
 
-def start(folder: Path, command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "clipbench", *command],
-        cwd=folder,
-        env=command_environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def kill_when(folder: Path, command: list[str], moment: Callable[[], bool]) -> bool:
     """Start a run and kill it at a moment; False if it ended before."""
-    process = start(folder, command)
-    while process.poll() is None:
+    process = start(command, folder, command_environment(folder), folder / "printed")
+    while process.is_alive():
         if moment():
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
+            process.join()
             return True
         time.sleep(0.002)
     return False
@@ -99,7 +89,14 @@ def test_a_run_killed_at_several_moments_gives_the_same_records(tmp_path: Path, 
 def test_two_interruptions_leave_no_worker_and_no_draft(tmp_path: Path):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE)
-    process = start(tmp_path, [*arguments(suite, tmp_path / "results"), "--workers", "2"])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clipbench", *arguments(suite, tmp_path / "results"), "--workers", "2"],
+        cwd=tmp_path,
+        env=command_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     while not any((tmp_path / "cache").glob("embeddings/*/*.safetensors")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -116,9 +113,12 @@ def test_two_interruptions_leave_no_worker_and_no_draft(tmp_path: Path):
 def test_two_processes_may_share_cache_and_results(tmp_path: Path, clipbench: CommandLine):
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE.replace("2500", "1100").replace("1200", "100"))
-    together = [start(tmp_path, arguments(suite, tmp_path / "shared")) for _ in range(2)]
-    outputs = [process.communicate(timeout=300)[0] for process in together]
-    assert [process.returncode for process in together] == [0, 0], outputs
+    environment, printed = command_environment(tmp_path), tmp_path / "printed"
+    command = arguments(suite, tmp_path / "shared")
+    together = [start(command, tmp_path, environment, printed) for _ in range(2)]
+    for process in together:
+        process.join(300)
+    assert [process.exitcode for process in together] == [0, 0], printed.read_text()
     output_of(clipbench(*arguments(suite, tmp_path / "alone"), env={"CLIPBENCH_CACHE": str(tmp_path / "other")}))
     assert records(tmp_path / "shared") == records(tmp_path / "alone")
 

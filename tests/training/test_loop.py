@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +18,9 @@ from clipbench.training.recipe import load_recipe
 from clipbench.training.start import build, train
 from clipbench.training.step.optimiser import make_optimiser, set_rate
 from clipbench.training.towers.base import Trainable
+
+from ..commands import start
+from ..conftest import CommandLine, command_environment, output_of
 
 SHORT = ("schedule.steps=6", "schedule.batch=32", "schedule.warmup=2", "seed=3", "save_every=2")
 
@@ -151,32 +150,31 @@ def test_the_written_folder_loads_as_a_model(tmp_path: Path) -> None:
 
 def command(*arguments: str, output: Path) -> Sequence[str]:
     settings = [part for setting in SHORT for part in ("--set", setting)]
-    given = ["train", "clip-tiny", "--threads", "1", "--output", str(output), *settings, *arguments]
-    return [sys.executable, "-m", "clipbench", *given]
+    return ["train", "clip-tiny", "--threads", "1", "--output", str(output), *settings, *arguments]
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
-    subprocess.run(command(output=tmp_path / "whole"), check=True, capture_output=True)
+def test_a_process_that_is_killed_at_any_moment_goes_on(clipbench: CommandLine, tmp_path: Path) -> None:
+    output_of(clipbench(*command(output=tmp_path / "whole")))
     expected = (tmp_path / "whole" / "model.safetensors").read_bytes()
     for round_ in range(10):
         output = tmp_path / f"killed-{round_}"
-        process = subprocess.Popen(command(output=output), stdout=subprocess.DEVNULL)
+        process = start(command(output=output), tmp_path, command_environment(tmp_path), tmp_path / "printed")
         log, wanted = output / "log.jsonl", 1 + round_ % 6
-        while process.poll() is None and (not log.exists() or len(log.read_text().splitlines()) < wanted):
+        while process.is_alive() and (not log.exists() or len(log.read_text().splitlines()) < wanted):
             time.sleep(0.005)
         time.sleep(0.01 * round_)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        subprocess.run(command("--resume", "auto", output=output), check=True, capture_output=True)
+        process.kill()
+        process.join()
+        output_of(clipbench(*command("--resume", "auto", output=output)))
         assert (output / "model.safetensors").read_bytes() == expected
         steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
         assert steps == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_explained(clipbench: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = subprocess.run(command(output=tmp_path / "file"), check=False, capture_output=True, text=True)
+    done = clipbench(*command(output=tmp_path / "file"))
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr

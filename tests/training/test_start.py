@@ -79,6 +79,16 @@ def test_what_is_written_loads_into_open_clip_and_the_harness_with_equal_embeddi
     assert json.loads((output / "clipbench_training.json").read_text())["samples"] == 32
 
 
+def test_the_longest_text_of_a_batch_keeps_its_end_though_a_token_of_it_is_that_of_padding(recipe: Write) -> None:
+    model = build(load_recipe(recipe()))
+    text = "a dog!$"
+    whole = open_clip.SimpleTokenizer(context_length=16)([text])
+    assert whole[0, 3] == 0
+    assert torch.equal(model.tokenize([text]), whole[:, :6])
+    with torch.no_grad():
+        assert torch.allclose(model.text(model.tokenize([text])), model.model.encode_text(whole), atol=1e-6)
+
+
 def test_captions_of_a_table_are_trained_on_and_broken_images_counted(recipe: Write, tmp_path: Path) -> None:
     with (tmp_path / "captions.csv").open("w", newline="") as file:
         rows = csv.writer(file)

@@ -54,12 +54,12 @@ def tokenize(tokenizer: Any, texts: Sequence[str]) -> Tokens:
 
     def encode(texts: list[str], length: int) -> tuple[Tensor, Tensor]:
         ids = tokenizer(texts, context_length=length)
-        return ids, _lengths(tokenizer, ids)
+        return ids, text_lengths(tokenizer, ids)
 
     return tokenize_rows(encode, texts, int(tokenizer.context_length), whole=_class_token_last(tokenizer))
 
 
-def _lengths(tokenizer: Any, ids: Tensor) -> Tensor:
+def text_lengths(tokenizer: Any, ids: Tensor) -> Tensor:
     """Return for each row the position after its last token that is not padding; a trailing class token apart."""
     import torch
 

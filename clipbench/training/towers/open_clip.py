@@ -26,7 +26,7 @@ from clipbench.models.open_clip.locations import (
     read_model_config,
     tokenizer_folder,
 )
-from clipbench.models.open_clip.tokens import make_tokenizer
+from clipbench.models.open_clip.tokens import make_tokenizer, text_lengths
 from clipbench.models.open_clip.towers import cuttable_text_tower
 from clipbench.training.recipe import Objective
 from clipbench.training.recipe import Towers as Wanted
@@ -150,7 +150,7 @@ def _fetch(architecture: Mapping[str, Any], where: str) -> None:
 
 def _tokenize(tokenizer: Any, cut: bool, captions: Sequence[str]) -> Tensor:
     ids: Tensor = tokenizer(list(captions))
-    return ids[:, : int((ids != 0).sum(dim=1).max())] if cut else ids
+    return ids[:, : int(text_lengths(tokenizer, ids).max())] if cut else ids
 
 
 def _write(
