@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, islice, repeat
+from itertools import chain, cycle, islice, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -191,8 +191,9 @@ def _their_optimiser(model: torch.nn.Module) -> torch.optim.AdamW:
 def _their_batches(setting: Setting, args: Any) -> Iterator[Any]:
     tokenizer = open_clip.SimpleTokenizer(context_length=setting.config["text_cfg"]["context_length"])
     if setting.tar is None:
-        pixels = torch.randn(args.batch_size, 3, setting.side, setting.side)
-        return repeat((pixels, tokenizer(setting.captions(args.batch_size))))
+        pixels = torch.randn(setting.batch, 3, setting.side, setting.side)
+        columns = (pixels, tokenizer(setting.captions(setting.batch)))
+        return cycle(zip(*(torch.split(column, args.batch_size) for column in columns), strict=True))
     from open_clip_train.data import get_data
 
     vars(args).update(train_data=str(setting.tar / "test" / "0.tar"), dataset_type="webdataset", train_num_samples=500)
