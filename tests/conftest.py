@@ -111,8 +111,9 @@ def clipbench(tmp_path: Path) -> CommandLine:
     """Run the command line in a folder and a cache of the test's own, as a user would, offline."""
 
     def call(*arguments: object, env: Mapping[str, str] = {}, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-        # What speaks to Python itself is heard by a new one alone.
-        how = run_anew if any(name.startswith("PYTHON") for name in env) else run
+        # What speaks to Python itself, or to the hub's library as it is imported, is heard by a new one alone.
+        anew = (tmp_path / "hub").exists() or any(name.startswith("PYTHON") for name in env)
+        how = run_anew if anew else run
         return how([*map(str, arguments)], tmp_path, command_environment(tmp_path) | dict(env), timeout)
 
     return call
