@@ -1,7 +1,7 @@
 """The command line in processes of its own, without the seconds that each new Python needs to import torch.
 
 They are forked from a process that has imported the large libraries, nothing of clipbench, and has done nothing else.
-Where it matters how Python starts, tests start it themselves.
+Where it matters how Python starts, `run_anew` starts one.
 """
 
 from __future__ import annotations

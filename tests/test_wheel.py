@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from .commands import run_anew
 from .conftest import REPOSITORY, command_environment
 
 
@@ -27,9 +28,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = command_environment(folder) | {"PYTHONPATH": str(installed)}
-    command = [sys.executable, "-m", "clipbench", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return run_anew(arguments, folder, command_environment(folder) | {"PYTHONPATH": str(installed)})
 
 
 @pytest.mark.slow
